@@ -1,0 +1,155 @@
+//! A point in time as the protocols carry it: seconds and nanoseconds since 1970, years 1 to 9999.
+
+use std::fmt;
+
+/// Seconds since the epoch and nanoseconds within the second (always `0..1_000_000_000`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp {
+    /// Whole seconds since 1970-01-01T00:00:00Z, negative before.
+    pub seconds: i64,
+    /// Nanoseconds within the second.
+    pub nanos: u32,
+}
+
+/// The text or number is not a timestamp of the years 1 to 9999.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a timestamp between the years 1 and 9999")]
+pub struct TimestampError;
+
+const SECONDS_MIN: i64 = -62_135_596_800;
+const SECONDS_MAX: i64 = 253_402_300_799;
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Timestamp = Timestamp { seconds: 0, nanos: 0 };
+
+    /// Checks the ranges the protocols allow.
+    pub fn new(seconds: i64, nanos: u32) -> Result<Self, TimestampError> {
+        if !(SECONDS_MIN..=SECONDS_MAX).contains(&seconds) || nanos >= 1_000_000_000 {
+            return Err(TimestampError);
+        }
+        Ok(Self { seconds, nanos })
+    }
+
+    /// From microseconds since the epoch: the store's versions are such numbers.
+    pub fn from_micros(micros: i64) -> Self {
+        let seconds = micros.div_euclid(1_000_000);
+        let rest = micros.rem_euclid(1_000_000);
+        Self { seconds, nanos: u32::try_from(rest * 1000).unwrap_or(0) }
+    }
+
+    /// Microseconds since the epoch, truncating what is finer. Years 1 to 9999 fit an `i64`.
+    pub fn micros(self) -> i64 {
+        self.seconds.saturating_mul(1_000_000).saturating_add(i64::from(self.nanos / 1000))
+    }
+
+    /// Firestore keeps microseconds; finer digits are cut off.
+    pub fn truncate_to_micros(self) -> Self {
+        Self { seconds: self.seconds, nanos: self.nanos / 1000 * 1000 }
+    }
+
+    /// Server timestamps have millisecond precision.
+    pub fn truncate_to_millis(self) -> Self {
+        Self { seconds: self.seconds, nanos: self.nanos / 1_000_000 * 1_000_000 }
+    }
+
+    /// Reads RFC 3339 with 0 to 9 fraction digits and any offset.
+    pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        let at: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
+        let mut seconds = at.as_second();
+        let mut nanos = at.subsec_nanosecond();
+        if nanos < 0 {
+            seconds -= 1;
+            nanos += 1_000_000_000;
+        }
+        Self::new(seconds, u32::try_from(nanos).map_err(|_| TimestampError)?)
+    }
+}
+
+/// RFC 3339, always ending in `Z`, with 0, 3, 6 or 9 fraction digits.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = self.seconds.div_euclid(86_400);
+        let second_of_day = self.seconds.rem_euclid(86_400);
+        let (year, month, day) = civil_from_days(days);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
+            second_of_day / 3600,
+            second_of_day / 60 % 60,
+            second_of_day % 60
+        )?;
+        if self.nanos == 0 {
+        } else if self.nanos % 1_000_000 == 0 {
+            write!(f, ".{:03}", self.nanos / 1_000_000)?;
+        } else if self.nanos % 1000 == 0 {
+            write!(f, ".{:06}", self.nanos / 1000)?;
+        } else {
+            write!(f, ".{:09}", self.nanos)?;
+        }
+        f.write_str("Z")
+    }
+}
+
+/// Proleptic Gregorian year, month and day of a day number (0 = 1970-01-01).
+pub fn civil_from_days(days: i64) -> (i64, u32, u32) {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let day_of_era = z.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, u32::try_from(month).unwrap_or(1), u32::try_from(day).unwrap_or(1))
+}
+
+/// The day number (0 = 1970-01-01) of a proleptic Gregorian date; the inverse of [`civil_from_days`].
+pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month = i64::from(month);
+    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted_month + 2) / 5 + i64::from(day) - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_round_trips_with_the_shortest_of_0_3_6_9_digits() {
+        for text in [
+            "1970-01-01T00:00:00Z",
+            "2026-11-24T15:01:55.120Z",
+            "2026-11-24T15:01:55.000001Z",
+            "2026-11-24T15:01:55.000000001Z",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999999999Z",
+            "1969-12-31T23:59:59.500Z",
+        ] {
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Timestamp::parse("2020-02-29T12:00:00+02:00").unwrap().to_string(), "2020-02-29T10:00:00Z");
+        assert!(Timestamp::parse("tomorrow").is_err());
+    }
+
+    #[test]
+    fn micros_round_trip_before_and_after_the_epoch() {
+        for micros in [0, 1, -1, 1_764_000_000_123_456, -62_135_596_800_000_000] {
+            assert_eq!(Timestamp::from_micros(micros).micros(), micros);
+        }
+    }
+
+    #[test]
+    fn days_and_dates_are_inverse() {
+        for days in [-719_162, -1, 0, 59, 60, 11_016, 20_781, 2_932_896] {
+            let (y, m, d) = civil_from_days(days);
+            assert_eq!(days_from_civil(y, m, d), days);
+        }
+    }
+}
