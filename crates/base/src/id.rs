@@ -20,10 +20,11 @@ pub fn alphanumeric(length: usize) -> Result<String, RandomnessError> {
     while id.len() < length {
         for byte in random_bytes::<32>()? {
             // 248 = 4 × 62: above it some characters would be likelier than others.
-            if byte < 248 && id.len() < length {
-                if let Some(&character) = ALPHABET.get(usize::from(byte % 62)) {
-                    id.push(char::from(character));
-                }
+            if byte < 248
+                && id.len() < length
+                && let Some(&character) = ALPHABET.get(usize::from(byte % 62))
+            {
+                id.push(char::from(character));
             }
         }
     }

@@ -14,6 +14,8 @@ pub mod time;
 pub mod value;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use field::FieldPath;
+pub use name::{DatabaseName, DocumentPath, ResourcePath};
 pub use status::{Code, Status};
 pub use time::Timestamp;
 pub use value::{Fields, GeoPoint, Value};
