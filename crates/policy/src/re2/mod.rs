@@ -1,0 +1,190 @@
+//! Regular expressions with RE2's syntax and meaning, for every rules language that has `matches`.
+//!
+//! Invariants
+//! - A pattern means here exactly what it means to RE2 with its default options: UTF-8 text, `\d \w \s \b` over
+//!   ASCII only, repeat limit 1000. Where Rust's own regex syntax would let more text match, a rule would allow
+//!   more than the real service does.
+//! - Matching takes time linear in the text: no back-references, no look-around, no backtracking.
+//! - Nothing panics: length, nesting, class size and program size have named limits, and what exceeds one is a
+//!   [`PatternError`].
+//!
+//! Two things RE2 has no limit for are limited here: nesting ([`NEST_LEVELS_MAX`]) and pattern length
+//! ([`PATTERN_BYTES_MAX`]). `\C` is one *byte*, as in RE2; what [`Regex::split`] and [`Regex::replace_all`] find
+//! with it (or with `\B`) in the middle of a character is passed over, because text here is always UTF-8.
+//!
+//! Source: the syntax page of RE2 and the behaviour of the `google-re2` wheel, recorded in `tests/re2/cases.tsv`.
+
+mod class;
+mod parse;
+mod rewrite;
+mod unicode;
+
+use std::fmt;
+
+use regex_automata::meta;
+use regex_automata::util::captures::Captures;
+use regex_automata::{Anchored, Input, Span};
+use regex_syntax::hir::{Hir, Look};
+
+pub use rewrite::RewriteError;
+
+use rewrite::Rewrite;
+
+/// Longest pattern accepted.
+pub const PATTERN_BYTES_MAX: usize = 16 * 1024;
+/// Deepest nesting of groups and repetitions accepted.
+pub const NEST_LEVELS_MAX: u32 = 200;
+/// Most code point ranges all character classes of a pattern may hold together.
+pub const CLASS_RANGES_MAX: usize = 200_000;
+/// Largest compiled program, in bytes; about where RE2's default memory budget ends.
+pub const PROGRAM_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest repeat count, also for the product of nested counts.
+pub const REPEAT_COUNT_MAX: u32 = 1000;
+
+/// What is too large is refused with this text, as by RE2.
+const TOO_LARGE: &str = "pattern too large - compile failed";
+
+/// The pattern is not RE2 syntax, or too large.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PatternError {
+    /// Byte offset in the pattern where the text the message quotes begins.
+    pub offset: usize,
+    /// RE2's wording, such as ``bad repetition operator: **``.
+    pub message: String,
+}
+
+impl PatternError {
+    fn too_large() -> Self {
+        Self { offset: 0, message: TOO_LARGE.to_owned() }
+    }
+}
+
+/// A compiled pattern. Cloning is cheap; one may be used from many threads.
+#[derive(Clone)]
+pub struct Regex {
+    /// Finds the leftmost match anywhere, with captures.
+    search: meta::Regex,
+    /// The same pattern between the two ends of the text.
+    full: meta::Regex,
+}
+
+impl fmt::Debug for Regex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Regex").field("groups", &self.group_count()).finish_non_exhaustive()
+    }
+}
+
+impl Regex {
+    /// Parses and compiles a pattern.
+    pub fn new(pattern: &str) -> Result<Self, PatternError> {
+        if pattern.len() > PATTERN_BYTES_MAX {
+            return Err(PatternError::too_large());
+        }
+        let hir = parse::parse(pattern)?;
+        let whole = Hir::concat(vec![Hir::look(Look::Start), hir.clone(), Hir::look(Look::End)]);
+        Ok(Self {
+            search: compile(&hir, regex_automata::nfa::thompson::WhichCaptures::All)?,
+            full: compile(&whole, regex_automata::nfa::thompson::WhichCaptures::None)?,
+        })
+    }
+
+    /// Whether the whole text matches: `matches` in Firestore and Storage rules.
+    pub fn is_full_match(&self, text: &str) -> bool {
+        self.full.is_match(Input::new(text).anchored(Anchored::Yes))
+    }
+
+    /// Whether the pattern occurs anywhere in the text: `matches` in CEL.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.search.is_match(text)
+    }
+
+    /// The pieces of the text between the matches.
+    ///
+    /// Empty pieces are kept wherever they are, so that joining the pieces with a literal separator gives the text
+    /// back: `a,b,,c` by `,` is `a`, `b`, ``, `c`, and `,` by `,` is two empty pieces. A match of nothing splits
+    /// between two characters, never at the ends: `abc` by the empty pattern is `a`, `b`, `c`. The empty text is
+    /// one empty piece.
+    pub fn split<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        let mut pieces = Vec::new();
+        let mut begin = 0;
+        let mut from = 0;
+        let mut found = self.search.create_captures();
+        while let Some(at) = self.find_from(text, from, &mut found) {
+            from = if at.end > at.start { at.end } else { next_char(text, at.end) };
+            if at.start == at.end && (at.start == begin || at.start == text.len()) {
+                continue;
+            }
+            pieces.push(text.get(begin..at.start).unwrap_or_default());
+            begin = at.end;
+        }
+        pieces.push(text.get(begin..).unwrap_or_default());
+        pieces
+    }
+
+    /// The text with every match replaced. In `rewrite`, `\0` is the match, `\1` to `\9` its groups, `\\` a
+    /// backslash; a group that took no part is empty.
+    pub fn replace_all(&self, text: &str, rewrite: &str) -> Result<String, RewriteError> {
+        let rewrite = Rewrite::parse(rewrite, self.group_count())?;
+        let mut out = String::with_capacity(text.len());
+        let mut copied = 0;
+        let mut from = 0;
+        let mut last_end = None;
+        let mut found = self.search.create_captures();
+        while let Some(at) = self.find_from(text, from, &mut found) {
+            from = if at.end > at.start { at.end } else { next_char(text, at.end) };
+            // Nothing is not found again where a match has just ended.
+            if at.start == at.end && last_end == Some(at.start) {
+                continue;
+            }
+            out.push_str(text.get(copied..at.start).unwrap_or_default());
+            rewrite.append(&mut out, |group| {
+                found.get_group(group).and_then(|span| text.get(span.range())).unwrap_or_default()
+            });
+            copied = at.end;
+            last_end = Some(at.end);
+        }
+        out.push_str(text.get(copied..).unwrap_or_default());
+        Ok(out)
+    }
+
+    /// How many capturing groups the pattern has.
+    pub fn group_count(&self) -> usize {
+        self.search.captures_len().saturating_sub(1)
+    }
+
+    /// The leftmost match from `from` on whose ends lie between characters.
+    fn find_from(&self, text: &str, from: usize, found: &mut Captures) -> Option<Span> {
+        let mut from = from;
+        while from <= text.len() {
+            self.search.search_captures(&Input::new(text).range(from..), found);
+            let at = found.get_match()?.span();
+            if text.is_char_boundary(at.start) && text.is_char_boundary(at.end) {
+                return Some(at);
+            }
+            from = next_char(text, at.start);
+        }
+        None
+    }
+}
+
+/// The offset of the character boundary after `at`; past the text's length when there is none.
+fn next_char(text: &str, at: usize) -> usize {
+    let mut next = at + 1;
+    while next < text.len() && !text.is_char_boundary(next) {
+        next += 1;
+    }
+    next
+}
+
+fn compile(
+    hir: &Hir,
+    captures: regex_automata::nfa::thompson::WhichCaptures,
+) -> Result<meta::Regex, PatternError> {
+    let config = meta::Config::new()
+        // RE2 finds an empty match between the bytes of a character too.
+        .utf8_empty(false)
+        .which_captures(captures)
+        .nfa_size_limit(Some(PROGRAM_BYTES_MAX));
+    meta::Builder::new().configure(config).build_from_hir(hir).map_err(|_| PatternError::too_large())
+}
