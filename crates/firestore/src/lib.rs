@@ -1,1 +1,8 @@
-//! placeholder
+//! The Firestore documents service: documents, commits, queries and transactions, over gRPC and REST.
+//!
+//! Invariants:
+//! - Every operation has a caller and passes the gate; only [`ops`] talks to it.
+//! - What a write decides on (the document before, what rules read) is validated by the commit that applies it.
+//! - The pure parts ([`write`], [`model`]) do no I/O.
+
+pub mod model;
