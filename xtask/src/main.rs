@@ -1,1 +1,28 @@
-fn main() {}
+//! Chores of this repository: `cargo xtask codegen` writes the generated files anew,
+//! `cargo xtask floors` checks that dependencies between the rooms only run downward.
+
+mod codegen;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let verb = std::env::args().nth(1);
+    let outcome = match verb.as_deref() {
+        Some("codegen") => codegen::write(&repository()).map_err(|error| error.to_string()),
+        _ => Err("say `cargo xtask codegen` or `cargo xtask floors`".to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("xtask: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder that holds the workspace.
+fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
