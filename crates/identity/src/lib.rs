@@ -1,1 +1,4 @@
-//! placeholder
+//! draft
+pub mod limits;
+pub mod status;
+pub mod token;
