@@ -6,3 +6,4 @@
 //! - The pure parts ([`write`], [`model`]) do no I/O.
 
 pub mod model;
+pub mod query;
