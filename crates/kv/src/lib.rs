@@ -1,1 +1,46 @@
-//! placeholder
+//! The ordered transactional store: rows of bytes in keyspaces, serializable commits over several of
+//! them, snapshots that stand still, and a change feed. It knows bytes, versions and locks; it has
+//! never heard of documents, rules or users.
+//!
+//! Invariants:
+//! - Acknowledged means durable: [`Store::commit`] answers after the engine's batch is on disk.
+//! - Commits are serializable: what a transaction says it read is checked against everything that was
+//!   committed since its base, members of the same group included.
+//! - Versions are microseconds, strictly increasing for ever; a clock that steps back changes nothing.
+//! - State and change log change in one engine batch, so they cannot disagree.
+//! - A [`Snapshot`] never sees a later commit.
+//!
+//! The shape follows the storage decision: everything but "atomic durable batch, still view, ordered
+//! scan" is written once, above the [`Engine`]s.
+
+mod change;
+mod committer;
+mod engine;
+mod error;
+mod history;
+mod key;
+mod mem;
+mod meta;
+mod options;
+mod row;
+mod snapshot;
+mod sqlite;
+mod store;
+mod txn;
+mod version;
+
+#[cfg(feature = "testing")]
+pub mod faulty;
+
+pub use change::{Change, RowChange};
+pub use engine::{Batch, Engine, Slice, View};
+pub use error::{CommitError, StoreError};
+pub use key::{Key, KeyRange, Keyspace};
+pub use mem::Mem;
+pub use options::Options;
+pub use row::Row;
+pub use snapshot::{Page, Scan, Snapshot};
+pub use sqlite::{Sqlite, SqliteOptions};
+pub use store::Store;
+pub use txn::Txn;
+pub use version::Version;

@@ -1,0 +1,273 @@
+//! Carries out what the core decides, on a thread of its own: gathers groups, fetches facts, applies
+//! batches, publishes, answers, and prunes the change log between groups.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+
+use super::core::{Core, Facts, Need};
+use crate::change::Change;
+use crate::engine::{Batch, Engine};
+use crate::error::{CommitError, StoreError};
+use crate::history;
+use crate::key::Key;
+use crate::meta;
+use crate::options::Options;
+use crate::snapshot::Scan;
+use crate::txn::Txn;
+use crate::version::Version;
+
+/// Log entries read at once for validating an old base.
+const LOG_PAGE_ROWS: usize = 256;
+const LOG_PAGE_BYTES_MAX: usize = 4 << 20;
+/// Bytes of log entries looked at in one slice of pruning.
+const PRUNE_BYTES_MAX: usize = 4 << 20;
+
+/// What one may ask of the committer.
+pub(crate) enum Request {
+    /// Commit a transaction.
+    Commit(Waiting, Txn),
+    /// Give no commit this version or an older one from now on.
+    Fence(Version, oneshot::Sender<()>),
+    /// Remove what is past retention from the change log now.
+    Prune(oneshot::Sender<Result<(), StoreError>>),
+    /// Finish what is queued, bring the engine to rest, end.
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// Who waits for a commit.
+pub(crate) struct Waiting {
+    pub(crate) answer: oneshot::Sender<Result<Version, CommitError>>,
+    /// The memory the transaction takes in the queue; given back when it is answered.
+    pub(crate) _memory: OwnedSemaphorePermit,
+    pub(crate) bytes: usize,
+}
+
+impl Waiting {
+    fn answer(self, result: Result<Version, CommitError>) {
+        // Whoever asked may be gone; the commit stands all the same.
+        let _ = self.answer.send(result);
+    }
+}
+
+/// The committer at work.
+pub(crate) struct Driver {
+    core: Core,
+    engine: Arc<dyn Engine>,
+    options: Options,
+    queue: mpsc::Receiver<Request>,
+    published: watch::Sender<Version>,
+    prune_due_micros: i64,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        head: Version,
+        engine: Arc<dyn Engine>,
+        options: Options,
+        queue: mpsc::Receiver<Request>,
+        published: watch::Sender<Version>,
+    ) -> Self {
+        let core = Core::new(head, options.recent_rows_max, options.before_bytes_max);
+        Self { core, engine, options, queue, published, prune_due_micros: 0 }
+    }
+
+    /// Works until the store is closed or dropped.
+    pub(crate) async fn run(mut self) {
+        let mut closing = None;
+        let mut group = Vec::new();
+        loop {
+            let mut bytes = 0;
+            let mut request = self.next_request().await;
+            if let Wait::Ended = request {
+                break;
+            }
+            while let Wait::Request(received) = request {
+                match received {
+                    Request::Commit(waiting, txn) => {
+                        bytes += waiting.bytes;
+                        group.push((waiting, txn));
+                    }
+                    Request::Fence(version, done) => {
+                        self.core.fence(version);
+                        let _ = done.send(());
+                    }
+                    Request::Prune(done) => {
+                        let _ = done.send(self.prune_all().await);
+                    }
+                    Request::Close(done) => {
+                        self.queue.close();
+                        closing = Some(done);
+                    }
+                }
+                if group.len() >= self.options.group_len_max || bytes >= self.options.group_bytes_max {
+                    break;
+                }
+                request = self.queue.try_recv().map_or(Wait::Idle, Wait::Request);
+            }
+            if !group.is_empty() {
+                self.commit(&mut group).await;
+            }
+            self.prune_if_due().await;
+        }
+        let closed = self.engine.close().await;
+        if let Some(done) = closing {
+            let _ = done.send(closed);
+        }
+    }
+
+    async fn next_request(&mut self) -> Wait {
+        match tokio::time::timeout(self.prune_interval(), self.queue.recv()).await {
+            Ok(Some(request)) => Wait::Request(request),
+            Ok(None) => Wait::Ended,
+            Err(_) => Wait::Idle,
+        }
+    }
+
+    /// Decides the group, makes it durable, publishes it and answers everyone in it.
+    async fn commit(&mut self, group: &mut Vec<(Waiting, Txn)>) {
+        let facts = match self.prepare(group).await {
+            Ok(facts) => facts,
+            Err(error) => {
+                for (waiting, _) in group.drain(..) {
+                    waiting.answer(Err(error.clone().into()));
+                }
+                return;
+            }
+        };
+        let decision = self.core.decide(group.drain(..), facts, self.options.clock.now_micros());
+        for (waiting, error) in decision.refused {
+            waiting.answer(Err(error));
+        }
+        let applied = match decision.batch {
+            Some(batch) => self.engine.apply(batch).await,
+            None => Ok(()),
+        };
+        match applied {
+            Ok(()) => {
+                let head = self.core.applied();
+                self.publish(head);
+                for (waiting, version) in decision.accepted {
+                    waiting.answer(Ok(version));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, commits = decision.accepted.len(), "a group of commits failed");
+                self.core.failed();
+                for (waiting, _) in decision.accepted {
+                    waiting.answer(Err(error.clone().into()));
+                }
+            }
+        }
+    }
+
+    /// Settles a failed group before, and fetches what the core must know of this one.
+    async fn prepare(&mut self, group: &[(Waiting, Txn)]) -> Result<Facts, StoreError> {
+        if self.core.in_doubt() {
+            let seen = self.engine.view().await?.version();
+            let head = self.core.resolve(seen)?;
+            self.publish(head);
+        }
+        let Need { keys, log } = self.core.need(group.iter().map(|(_, txn)| txn));
+        let values = if keys.is_empty() { Vec::new() } else { self.engine.newest(&keys).await? };
+        let mut facts = Facts::of(keys, values);
+        if let Some((after, up_to)) = log {
+            (facts.log_since, facts.log) = self.changed_keys(after, up_to).await?;
+        }
+        Ok(facts)
+    }
+
+    /// The keys changed by each commit after one version up to another, as far back as the log and the
+    /// limits allow; and how far back that is.
+    async fn changed_keys(
+        &self,
+        after: Version,
+        up_to: Version,
+    ) -> Result<(Version, Vec<(Version, Vec<Key>)>), StoreError> {
+        let view = self.engine.view().await?;
+        let since = after.max(history::floor(&*view).await?);
+        let scan = Scan { reverse: true, rows_max: LOG_PAGE_ROWS, bytes_max: LOG_PAGE_BYTES_MAX };
+        let mut rest = Some(meta::log_range(since, up_to));
+        let mut log = Vec::new();
+        let mut rows = 0usize;
+        while let Some(range) = rest.take() {
+            let (changes, next) = history::read_log(&*view, &range, scan).await?;
+            for Change { version, rows: changed, .. } in changes {
+                rows += changed.len();
+                if rows > self.options.look_back_rows_max {
+                    return Ok((version, log));
+                }
+                log.push((version, changed.into_iter().map(|row| row.key).collect()));
+            }
+            rest = next;
+        }
+        Ok((since, log))
+    }
+
+    fn publish(&self, version: Version) {
+        self.published.send_if_modified(|published| {
+            let newer = version > *published;
+            *published = version.max(*published);
+            newer
+        });
+    }
+
+    fn prune_interval(&self) -> Duration {
+        Duration::from_millis((self.options.change_retention_ms / 16).clamp(1_000, 60_000))
+    }
+
+    /// Removes one slice of the log if it is time. Goes on after the next group while more is due.
+    async fn prune_if_due(&mut self) {
+        let now = self.options.clock.now_micros();
+        if now < self.prune_due_micros || self.core.in_doubt() {
+            return;
+        }
+        match self.prune_slice(now).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let interval = i64::try_from(self.prune_interval().as_micros()).unwrap_or(i64::MAX);
+                self.prune_due_micros = now.saturating_add(interval);
+            }
+            // The log is longer than it need be, nothing else; the next round tries again.
+            Err(error) => tracing::warn!(%error, "old change-log entries could not be removed"),
+        }
+    }
+
+    async fn prune_all(&mut self) -> Result<(), StoreError> {
+        let now = self.options.clock.now_micros();
+        while self.prune_slice(now).await? {}
+        Ok(())
+    }
+
+    /// Removes some entries past retention and raises the durable floor with them, in one batch.
+    /// Tells whether more are due.
+    async fn prune_slice(&mut self, now_micros: i64) -> Result<bool, StoreError> {
+        let retention =
+            i64::try_from(self.options.change_retention_ms).unwrap_or(i64::MAX).saturating_mul(1000);
+        let cutoff = Version(now_micros.saturating_sub(retention)).min(self.core.head());
+        if cutoff <= Version::ZERO {
+            return Ok(false);
+        }
+        let view = self.engine.view().await?;
+        let floor = history::floor(&*view).await?;
+        let scan = Scan { reverse: false, rows_max: self.options.prune_rows_max, bytes_max: PRUNE_BYTES_MAX };
+        let slice = view.scan(&meta::log_range(floor, cutoff), scan).await?;
+        drop(view);
+        let Some((last, _)) = slice.rows.last() else { return Ok(false) };
+        let floor = meta::log_version(last)?;
+        let mut batch = Batch { version: self.core.head(), ..Batch::default() };
+        batch.rows.insert(meta::floor_key(), Some(Bytes::copy_from_slice(&floor.to_bytes())));
+        batch.rows.extend(slice.rows.into_iter().map(|(key, _)| (key, None)));
+        self.engine.apply(batch).await?;
+        Ok(slice.more)
+    }
+}
+
+/// What came of waiting for a request.
+enum Wait {
+    Request(Request),
+    Idle,
+    Ended,
+}

@@ -1,0 +1,173 @@
+//! The data file and its folder: names, lock, connections and their settings, and what is said about
+//! a file that is not ours.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::SqliteOptions;
+use crate::error::StoreError;
+
+/// Marks the file as ours in SQLite's header ("HKV1").
+pub(super) const APPLICATION_ID: i32 = 0x484B_5631;
+/// The layout of the tables; the store's own format is in its header row.
+pub(super) const LAYOUT: u32 = 1;
+pub(super) const PAGE_BYTES: u64 = 8192;
+
+const DATA_FILE: &str = "store.sqlite";
+const LOCK_FILE: &str = "store.lock";
+
+/// Nothing but a crashed process's recovery makes one connection wait for another.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+const STATEMENTS_MAX: usize = 16;
+
+pub(super) const CREATE_TABLE: &str =
+    "CREATE TABLE kv(k BLOB NOT NULL PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID";
+pub(super) const SELECT_VALUE: &str = "SELECT v FROM kv WHERE k = ?1";
+pub(super) const UPSERT: &str =
+    "INSERT INTO kv(k, v) VALUES(?1, ?2) ON CONFLICT(k) DO UPDATE SET v = excluded.v";
+pub(super) const DELETE: &str = "DELETE FROM kv WHERE k = ?1";
+
+pub(super) fn data_path(folder: &Path) -> PathBuf {
+    folder.join(DATA_FILE)
+}
+
+/// Takes the folder for this process. Freed when the file is closed, so also by `kill -9`.
+pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join(LOCK_FILE);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|error| StoreError::io("open", &path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path, &error)),
+    }
+}
+
+/// Makes new names in the folder survive a power cut.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| StoreError::io("sync", folder, &error))
+}
+
+/// The data file, and how it is opened.
+#[derive(Clone)]
+pub(super) struct DataFile {
+    path: Arc<PathBuf>,
+    options: Arc<SqliteOptions>,
+}
+
+impl DataFile {
+    pub(super) fn new(folder: &Path, options: SqliteOptions) -> Self {
+        Self { path: Arc::new(data_path(folder)), options: Arc::new(options) }
+    }
+
+    pub(super) fn options(&self) -> &SqliteOptions {
+        &self.options
+    }
+
+    /// The write connection. Makes the file if there is none, and refuses one that is not ours.
+    pub(super) fn open_for_writing(&self) -> Result<Connection, StoreError> {
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_CREATE)?;
+        self.claim(&connection)?;
+        self.set(&connection, self.options.writer_cache_bytes)?;
+        Ok(connection)
+    }
+
+    pub(super) fn open_for_reading(&self) -> Result<Connection, StoreError> {
+        let connection = self.connect(OpenFlags::empty())?;
+        self.set(&connection, self.options.reader_cache_bytes)?;
+        connection.pragma_update(None, "query_only", true).map_err(|error| self.explain(&error))?;
+        Ok(connection)
+    }
+
+    pub(super) fn open_for_checkpoints(&self) -> Result<Connection, StoreError> {
+        let connection = self.connect(OpenFlags::empty())?;
+        self.set(&connection, 0)?;
+        Ok(connection)
+    }
+
+    fn connect(&self, more: OpenFlags) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+        let connect = || {
+            let connection = Connection::open_with_flags(&*self.path, flags)?;
+            connection.busy_timeout(BUSY_WAIT)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+            Ok(connection)
+        };
+        connect().map_err(|error| self.explain(&error))
+    }
+
+    /// Makes a new file ours, checks that an old one is.
+    fn claim(&self, connection: &Connection) -> Result<(), StoreError> {
+        let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        let read = || {
+            let objects = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+            Ok((number("application_id")?, number("user_version")?, objects))
+        };
+        let (application, layout, objects): (i64, i64, i64) = read().map_err(|error| self.explain(&error))?;
+        if application == i64::from(APPLICATION_ID) {
+            let found = u32::try_from(layout).unwrap_or(u32::MAX);
+            if found > LAYOUT {
+                return Err(StoreError::NewerFormat { found, known: LAYOUT });
+            }
+        } else if application != 0 || objects != 0 {
+            let reason = format!("it is an SQLite file of another program (application id {application})");
+            return Err(StoreError::Foreign { path: self.path.to_path_buf(), reason: reason.into() });
+        }
+        let claim = || {
+            if objects == 0 {
+                create(connection)?;
+            }
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+        };
+        claim().map_err(|error| self.explain(&error))
+    }
+
+    fn set(&self, connection: &Connection, cache_bytes: usize) -> Result<(), StoreError> {
+        let number = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let set = || {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "fullfsync", true)?;
+            connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+            connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+            let wal_bytes = i64::try_from(self.options.wal_bytes_max).unwrap_or(i64::MAX);
+            connection.pragma_update_and_check(None, "journal_size_limit", wal_bytes, |_| Ok(()))?;
+            connection
+                .pragma_update_and_check(None, "mmap_size", number(self.options.mmap_bytes), |_| Ok(()))?;
+            // A negative size counts KiB.
+            connection.pragma_update(None, "cache_size", -number(cache_bytes / 1024).max(64))?;
+            connection.pragma_update(None, "temp_store", "MEMORY")
+        };
+        set().map_err(|error| self.explain(&error))
+    }
+
+    /// An SQLite failure in words that name the file and say what to do.
+    pub(super) fn explain(&self, error: &rusqlite::Error) -> StoreError {
+        explain(&self.path, error)
+    }
+}
+
+/// An empty table in an empty file.
+pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    // The page size only takes effect before the first page is written.
+    connection.pragma_update(None, "page_size", i64::try_from(PAGE_BYTES).unwrap_or_default())?;
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {CREATE_TABLE}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT}; COMMIT;"
+    ))
+}
+
+pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
+    let (path, reason) = (path.to_owned(), Arc::from(error.to_string()));
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => StoreError::Foreign { path, reason },
+        Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged { path, reason },
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            StoreError::Io { action: "open", path, reason }
+        }
+        _ => StoreError::engine(error),
+    }
+}

@@ -1,0 +1,98 @@
+//! The one connection that writes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::checkpoint::{self, Progress};
+use super::file::{self, DataFile};
+use super::read::Readers;
+use crate::engine::Batch;
+use crate::error::StoreError;
+use crate::key::Key;
+use crate::meta;
+
+/// A reader that keeps the log from being emptied is not asked again before this time has passed.
+const DRAIN_PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) struct Writer {
+    connection: Connection,
+    file: DataFile,
+    progress: Arc<Progress>,
+    drain_not_before: Instant,
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection, file: &DataFile, progress: Arc<Progress>) -> Self {
+        Self { connection, file: file.clone(), progress, drain_not_before: Instant::now() }
+    }
+
+    pub(super) fn newest(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let read = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            let mut select = transaction.prepare_cached(file::SELECT_VALUE)?;
+            keys.iter()
+                .map(|key| {
+                    select
+                        .query_row([key.stored()], |row| {
+                            Ok(Bytes::copy_from_slice(row.get_ref(0)?.as_blob()?))
+                        })
+                        .optional()
+                })
+                .collect::<Result<Vec<_>, _>>()
+        };
+        read(&mut self.connection).map_err(|error| self.file.explain(&error))
+    }
+
+    pub(super) fn apply(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let write = |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            {
+                let mut upsert = transaction.prepare_cached(file::UPSERT)?;
+                let mut delete = transaction.prepare_cached(file::DELETE)?;
+                for (key, value) in &batch.rows {
+                    match value {
+                        Some(value) => upsert.execute([key.stored(), value])?,
+                        None => delete.execute([key.stored()])?,
+                    };
+                }
+                upsert.execute([meta::version_key().stored(), &batch.version.to_bytes()])?;
+            }
+            transaction.commit()
+        };
+        write(&mut self.connection).map_err(|error| self.file.explain(&error))
+    }
+
+    /// Whether the log is long enough to be emptied, and little of it is left to be copied.
+    pub(super) fn wal_is_full(&self) -> bool {
+        let (bytes, left) = self.progress.wal_bytes();
+        let max = self.file.options().wal_bytes_max;
+        bytes > max
+            && (left < max / 8 || bytes > max.saturating_mul(4))
+            && Instant::now() >= self.drain_not_before
+    }
+
+    /// Copies the rest of the log into the file while nobody writes. Views opened from then on read the
+    /// file alone, so the next batch starts the log anew, unless an older snapshot still needs it.
+    pub(super) fn drain_wal(&mut self, readers: &Readers) {
+        self.drain_not_before = Instant::now() + DRAIN_PAUSE;
+        match checkpoint::copy_log(&self.connection) {
+            Ok(state) => {
+                readers.release();
+                // What the log holds now is not known before the next look at it.
+                self.progress.set(if state.is_done() { Default::default() } else { state });
+            }
+            Err(error) => tracing::warn!(%error, "the write-ahead log could not be emptied"),
+        }
+    }
+
+    /// Copies the whole log into the file and removes it.
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        let truncate =
+            self.connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()));
+        truncate.map_err(|error| self.file.explain(&error))?;
+        self.connection.close().map_err(|(_, error)| self.file.explain(&error))
+    }
+}
