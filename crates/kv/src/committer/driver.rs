@@ -71,7 +71,9 @@ impl Driver {
         published: watch::Sender<Version>,
     ) -> Self {
         let core = Core::new(head, options.recent_rows_max, options.before_bytes_max);
-        Self { core, engine, options, queue, published, prune_due_micros: 0 }
+        let mut driver = Self { core, engine, options, queue, published, prune_due_micros: 0 };
+        driver.prune_due_micros = driver.next_prune(driver.options.clock.now_micros());
+        driver
     }
 
     /// Works until the store is closed or dropped.
@@ -218,6 +220,11 @@ impl Driver {
         Duration::from_millis((self.options.change_retention_ms / 16).clamp(1_000, 60_000))
     }
 
+    fn next_prune(&self, now_micros: i64) -> i64 {
+        let interval = i64::try_from(self.prune_interval().as_micros()).unwrap_or(i64::MAX);
+        now_micros.saturating_add(interval)
+    }
+
     /// Removes one slice of the log if it is time. Goes on after the next group while more is due.
     async fn prune_if_due(&mut self) {
         let now = self.options.clock.now_micros();
@@ -226,10 +233,7 @@ impl Driver {
         }
         match self.prune_slice(now).await {
             Ok(true) => {}
-            Ok(false) => {
-                let interval = i64::try_from(self.prune_interval().as_micros()).unwrap_or(i64::MAX);
-                self.prune_due_micros = now.saturating_add(interval);
-            }
+            Ok(false) => self.prune_due_micros = self.next_prune(now),
             // The log is longer than it need be, nothing else; the next round tries again.
             Err(error) => tracing::warn!(%error, "old change-log entries could not be removed"),
         }
