@@ -8,6 +8,9 @@ use std::path::Path;
 use std::{fs, io};
 
 use prost::Message;
+use prost_reflect::DescriptorPool;
+
+use crate::json::{self, JsonCodeError};
 
 /// Generated files by name.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -23,6 +26,12 @@ pub enum CodegenError {
     /// A `.proto` file is wrong.
     #[error("cannot compile the protocol files: {0}")]
     Proto(#[from] protox::Error),
+    /// The compiled files contradict one another.
+    #[error("cannot use the compiled protocol files: {0}")]
+    Descriptor(#[from] prost_reflect::DescriptorError),
+    /// A message can have no JSON form.
+    #[error(transparent)]
+    Json(#[from] JsonCodeError),
     /// A file could not be read or written.
     #[error("cannot read or write a file: {0}")]
     Io(#[from] io::Error),
@@ -59,7 +68,9 @@ fn generate(repository: &Path) -> Result<Files, CodegenError> {
         .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
         .compile_fds_with_config(comments, config)?;
 
+    let pool = DescriptorPool::from_file_descriptor_set(descriptors.clone())?;
     let mut files = read_folder(folder.path())?;
+    files.insert("json.rs".to_owned(), json::generate(&pool)?.into_bytes());
     for content in files.values_mut() {
         content.splice(0..0, HEADER.bytes());
     }

@@ -2,6 +2,7 @@
 //! `cargo xtask floors` checks that dependencies between the rooms only run downward.
 
 mod codegen;
+mod json;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -33,3 +33,7 @@ pub use prost_types;
 
 /// The compiled protocol files (a `google.protobuf.FileDescriptorSet`), for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
+
+pub mod json;
+pub mod status;
+pub mod time;
