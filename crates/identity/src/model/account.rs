@@ -1,0 +1,71 @@
+//! A service account: an administrator that is a program. Only the public halves of its keys are stored.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::KEYS_PER_ACCOUNT_MAX;
+
+/// A service account as stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceAccount {
+    /// `name@project.iam.gserviceaccount.com`.
+    pub email: String,
+    /// A number unique to the account, as Google's key files have.
+    pub client_id: String,
+    /// Refused everywhere.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Its keys, oldest first.
+    pub keys: Vec<AccountKey>,
+}
+
+/// One key of a service account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccountKey {
+    /// The key's id.
+    pub kid: String,
+    /// The public half, `SubjectPublicKeyInfo` in base64.
+    pub public: String,
+    /// Seconds.
+    pub created_s: i64,
+}
+
+impl ServiceAccount {
+    /// The account's address in a project.
+    pub fn email(project: &str, name: &str) -> String {
+        format!("{name}@{project}.iam.gserviceaccount.com")
+    }
+
+    /// The project in an account's address.
+    pub fn project_of(email: &str) -> Option<&str> {
+        email.split_once('@')?.1.strip_suffix(".iam.gserviceaccount.com")
+    }
+
+    /// Adds a key; the oldest gives way beyond the limit.
+    pub fn add(&mut self, key: AccountKey) {
+        self.keys.push(key);
+        while self.keys.len() > KEYS_PER_ACCOUNT_MAX {
+            self.keys.remove(0);
+        }
+    }
+}
+
+/// Whether this can be an account's name: 1 to 30 of `[a-z0-9-]`, beginning with a letter.
+pub fn is_name(name: &str) -> bool {
+    (1..=30).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_project_is_in_the_address() {
+        let email = ServiceAccount::email("demo", "ci");
+        assert_eq!(email, "ci@demo.iam.gserviceaccount.com");
+        assert_eq!(ServiceAccount::project_of(&email), Some("demo"));
+        assert_eq!(ServiceAccount::project_of("ci@gmail.com"), None);
+        assert!(is_name("ci-1") && !is_name("Ci") && !is_name("") && !is_name("1") && !is_name("a/b"));
+    }
+}
