@@ -7,3 +7,5 @@
 
 pub mod model;
 pub mod query;
+pub mod status;
+pub mod write;

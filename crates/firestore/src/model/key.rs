@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn a_collection_is_contiguous_and_below_means_below() {
         let database = DatabaseName::default_of("p");
-        let names = ["a/__id2__", "a/__id10__", "a/b", "a/b/c/d", "a/b/c/d/e/f", "a/ba", "a/c", "ab/c", "b/b"];
+        let names =
+            ["a/__id2__", "a/__id10__", "a/b", "a/b/c/d", "a/b/c/d/e/f", "a/ba", "a/c", "ab/c", "b/b"];
         let collect = |range: &KeyRange| {
             let mut keys: Vec<_> = names.iter().map(|name| document(&database, &path(name))).collect();
             keys.sort();
