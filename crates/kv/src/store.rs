@@ -106,7 +106,7 @@ impl Store {
         let memory = Arc::clone(&shared.queue_memory).try_acquire_many_owned(units);
         let memory = memory.map_err(|_| CommitError::Overloaded)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { answer, _memory: memory, bytes };
+        let waiting = Waiting { answer, memory, bytes };
         shared.queue.try_send(Request::Commit(waiting, txn)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CommitError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed.into(),

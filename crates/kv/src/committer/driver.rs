@@ -41,14 +41,17 @@ pub(crate) enum Request {
 pub(crate) struct Waiting {
     pub(crate) answer: oneshot::Sender<Result<Version, CommitError>>,
     /// The memory the transaction takes in the queue; given back when it is answered.
-    pub(crate) _memory: OwnedSemaphorePermit,
+    pub(crate) memory: OwnedSemaphorePermit,
     pub(crate) bytes: usize,
 }
 
 impl Waiting {
     fn answer(self, result: Result<Version, CommitError>) {
+        let Self { answer, memory, .. } = self;
+        // First, so that who has the answer can use the memory again.
+        drop(memory);
         // Whoever asked may be gone; the commit stands all the same.
-        let _ = self.answer.send(result);
+        let _ = answer.send(result);
     }
 }
 

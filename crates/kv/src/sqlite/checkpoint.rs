@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
@@ -26,9 +26,27 @@ impl LogState {
     }
 }
 
+/// Copies everything, trying until the deadline while older snapshots forbid it. Tells whether it did.
+pub(super) fn copy_all(connection: &Connection, deadline: Instant) -> rusqlite::Result<bool> {
+    loop {
+        if copy_log(connection)?.is_done() {
+            return Ok(true);
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Makes the next write start the log anew, waiting until the deadline for those who still read it.
+pub(super) fn restart_log(connection: &Connection, deadline: Instant) -> rusqlite::Result<bool> {
+    connection.busy_timeout(deadline.saturating_duration_since(Instant::now()))?;
+    connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
+}
+
 /// Copies what can be copied without waiting for anyone.
-pub(super) fn copy_log(connection: &Connection) -> rusqlite::Result<LogState> {
-    // Not `pragma_query`: it takes no argument and without one the mode is the same, PASSIVE.
+fn copy_log(connection: &Connection) -> rusqlite::Result<LogState> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
         // Minus one when another checkpoint is running.
         let frames = u64::try_from(row.get::<_, i64>(1)?).unwrap_or(1);
@@ -134,7 +152,7 @@ fn run(connection: &Connection, readers: &Readers, signal: &Signal, progress: &P
                 signal.changed.wait(&mut wanted);
             }
             // Let the log gather a little: copying a page once for many commits is the gain.
-            let until = std::time::Instant::now() + interval;
+            let until = Instant::now() + interval;
             while !wanted.stop && !signal.changed.wait_until(&mut wanted, until).timed_out() {}
             if wanted.stop {
                 return;

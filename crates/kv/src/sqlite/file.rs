@@ -21,7 +21,7 @@ const DATA_FILE: &str = "store.sqlite";
 const LOCK_FILE: &str = "store.lock";
 
 /// Nothing but a crashed process's recovery makes one connection wait for another.
-const BUSY_WAIT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 const STATEMENTS_MAX: usize = 16;
 
 pub(super) const CREATE_TABLE: &str =

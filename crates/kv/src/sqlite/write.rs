@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::checkpoint::{self, Progress};
+use super::checkpoint::{self, LogState, Progress};
 use super::file::{self, DataFile};
 use super::read::Readers;
 use crate::engine::Batch;
@@ -14,8 +14,12 @@ use crate::error::StoreError;
 use crate::key::Key;
 use crate::meta;
 
-/// A reader that keeps the log from being emptied is not asked again before this time has passed.
-const DRAIN_PAUSE: Duration = Duration::from_millis(100);
+/// How long commits wait for snapshots to end when the log has reached its length, so that it can be
+/// emptied. A log that is n times as long is worth n times the wait.
+const DRAIN_WAIT_MS: u64 = 20;
+const DRAIN_WAIT_MS_MAX: u64 = 1_000;
+/// Commits that run without such a wait after one that did not help.
+const DRAIN_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct Writer {
     connection: Connection,
@@ -74,25 +78,35 @@ impl Writer {
             && Instant::now() >= self.drain_not_before
     }
 
-    /// Copies the rest of the log into the file while nobody writes. Views opened from then on read the
-    /// file alone, so the next batch starts the log anew, unless an older snapshot still needs it.
+    /// Empties the log between two batches. Views opened once everything is copied read the file
+    /// alone and are in nobody's way; those opened before are waited for.
     pub(super) fn drain_wal(&mut self, readers: &Readers) {
-        self.drain_not_before = Instant::now() + DRAIN_PAUSE;
-        match checkpoint::copy_log(&self.connection) {
-            Ok(state) => {
-                readers.release();
-                // What the log holds now is not known before the next look at it.
-                self.progress.set(if state.is_done() { Default::default() } else { state });
+        let (bytes, _) = self.progress.wal_bytes();
+        let wait =
+            (DRAIN_WAIT_MS * (bytes / self.file.options().wal_bytes_max.max(1))).min(DRAIN_WAIT_MS_MAX);
+        let deadline = Instant::now() + Duration::from_millis(wait);
+        let drained = checkpoint::copy_all(&self.connection, deadline).and_then(|copied| {
+            readers.release();
+            if copied { checkpoint::restart_log(&self.connection, deadline) } else { Ok(false) }
+        });
+        let busy = self.connection.busy_timeout(file::BUSY_WAIT);
+        match drained.and_then(|drained| busy.map(|()| drained)) {
+            Ok(true) => self.progress.set(LogState::default()),
+            Ok(false) => self.drain_not_before = Instant::now() + DRAIN_PAUSE,
+            Err(error) => {
+                self.drain_not_before = Instant::now() + DRAIN_PAUSE;
+                tracing::warn!(%error, "the write-ahead log could not be emptied");
             }
-            Err(error) => tracing::warn!(%error, "the write-ahead log could not be emptied"),
         }
     }
 
-    /// Copies the whole log into the file and removes it.
+    /// Copies the log into the file and removes it, unless a snapshot still needs it.
     pub(super) fn close(self) -> Result<(), StoreError> {
-        let truncate =
-            self.connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()));
-        truncate.map_err(|error| self.file.explain(&error))?;
+        let truncate = || {
+            self.connection.busy_timeout(Duration::ZERO)?;
+            self.connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))
+        };
+        truncate().map_err(|error| self.file.explain(&error))?;
         self.connection.close().map_err(|(_, error)| self.file.explain(&error))
     }
 }

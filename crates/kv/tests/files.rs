@@ -1,0 +1,215 @@
+//! Data files that are foreign, damaged, too new, in use or torn: a clear error, or the longest
+//! prefix of whole commits.
+
+mod suite;
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use kv::{Key, Keyspace, Options, Sqlite, SqliteOptions, Store, StoreError};
+use suite::{OnDisk, Place, check_agreement, open, open_with, put, state, texts};
+
+fn refusal(folder: &Path) -> StoreError {
+    match Sqlite::open(folder) {
+        Ok(_) => panic!("the folder was opened"),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn one_folder_has_one_process() {
+    let place = OnDisk::default();
+    let store = open(&place).await;
+    let error = refusal(place.0.path());
+    assert_eq!(error, StoreError::Locked { path: place.0.path().to_owned() });
+    let told = format!("the data folder `{}` is in use by another process", place.0.path().display());
+    assert_eq!(error.to_string(), told);
+    store.close().await.unwrap();
+    open(&place).await.close().await.unwrap();
+}
+
+#[test]
+fn a_file_that_is_no_database_is_left_alone() {
+    let place = OnDisk::default();
+    let text = "This is a letter.\n".repeat(1000);
+    fs::write(place.data_file(), &text).unwrap();
+    let error = refusal(place.0.path());
+    assert!(matches!(&error, StoreError::Foreign { path, .. } if *path == place.data_file()), "{error}");
+    assert_eq!(fs::read_to_string(place.data_file()).unwrap(), text);
+}
+
+#[test]
+fn a_database_of_another_program_is_left_alone() {
+    for sql in ["CREATE TABLE notes(t); INSERT INTO notes VALUES('x')", "PRAGMA application_id = 7; VACUUM"] {
+        let place = OnDisk::default();
+        let other = rusqlite::Connection::open(place.data_file()).unwrap();
+        other.execute_batch(sql).unwrap();
+        other.close().unwrap();
+        let before = fs::read(place.data_file()).unwrap();
+        let error = refusal(place.0.path());
+        assert!(matches!(&error, StoreError::Foreign { path, .. } if *path == place.data_file()), "{error}");
+        assert_eq!(fs::read(place.data_file()).unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_format_is_named() {
+    // The layout of the file, and the format of the rows in it.
+    let statements = [
+        ("PRAGMA user_version = 9", 9, 1),
+        ("UPDATE kv SET v = CAST(x'00000008' || substr(v, 5) AS BLOB) WHERE k = x'FF686561646572'", 8, 1),
+    ];
+    for (sql, found, known) in statements {
+        let place = OnDisk::default();
+        open(&place).await.close().await.unwrap();
+        let connection = rusqlite::Connection::open(place.data_file()).unwrap();
+        connection.execute_batch(sql).unwrap();
+        connection.close().unwrap();
+        let error = match Sqlite::open(place.0.path()) {
+            Err(error) => error,
+            Ok(engine) => Store::open(engine, Options::default()).await.err().unwrap(),
+        };
+        assert_eq!(error, StoreError::NewerFormat { found, known });
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_file_is_called_damaged() {
+    let place = OnDisk::default();
+    let store = open(&place).await;
+    for n in 0..100 {
+        put(&store, &[(&format!("k{n}"), &"v".repeat(5000))]).await;
+    }
+    store.close().await.unwrap();
+    let whole = fs::read(place.data_file()).unwrap();
+    for parts in [1, 2, 3] {
+        fs::write(place.data_file(), &whole[..whole.len() * parts / 4]).unwrap();
+        let error = refusal(place.0.path());
+        assert!(matches!(&error, StoreError::Damaged { path, .. } if *path == place.data_file()), "{error}");
+    }
+    fs::write(place.data_file(), &whole).unwrap();
+    open(&place).await.close().await.unwrap();
+}
+
+/// What a power cut may leave: the log torn at any point.
+#[tokio::test]
+async fn a_torn_log_gives_a_prefix_of_whole_commits() {
+    let place = OnDisk::default();
+    // No checkpoint comes: all commits stay in the log.
+    let options = SqliteOptions { checkpoint_interval_ms: 3_600_000, ..SqliteOptions::default() };
+    let engine = Sqlite::open_with(place.0.path(), options).unwrap();
+    let store = Store::open(engine, suite::manual().1).await.unwrap();
+    let start = store.snapshot().await.unwrap().version();
+    for n in 0..40 {
+        put(&store, &[("n", &n.to_string()), (&format!("k{n:02}"), &"v".repeat(n * 300 + 1))]).await;
+    }
+    let name = place.data_file().file_name().unwrap().to_str().unwrap().to_owned();
+    let data = fs::read(place.data_file()).unwrap();
+    let log = fs::read(place.0.path().join(format!("{name}-wal"))).unwrap();
+    store.close().await.unwrap();
+
+    let mut lengths = std::collections::BTreeSet::new();
+    for step in 0..60 {
+        let cut = log.len() - step * (log.len() / 60);
+        for garbage in [false, true] {
+            let torn = OnDisk::default();
+            fs::write(torn.data_file(), &data).unwrap();
+            let mut log = log[..cut].to_vec();
+            if garbage {
+                let from = cut.saturating_sub(3000);
+                log[from..].fill(0xA5);
+            }
+            fs::write(torn.0.path().join(format!("{name}-wal")), log).unwrap();
+            let engine = match Sqlite::open(torn.0.path()) {
+                Ok(engine) => engine,
+                Err(error) => panic!("cut at {cut}: {error}"),
+            };
+            let store = Store::open(engine, suite::manual().1).await.unwrap();
+            let snapshot = store.snapshot().await.unwrap();
+            if snapshot.version() >= start {
+                check_agreement(&store, start).await;
+            }
+            let rows = texts(&snapshot, &suite::span("k", "l"), kv::Scan::default()).await;
+            let expected: Vec<String> = (0..rows.len()).map(|n| format!("k{n:02}")).collect();
+            assert_eq!(rows.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), expected);
+            let n = suite::text(&snapshot, "n").await;
+            assert_eq!(n, rows.len().checked_sub(1).map(|n| n.to_string()));
+            lengths.insert(rows.len());
+            put(&store, &[("goes", "on")]).await;
+            drop(snapshot);
+            store.close().await.unwrap();
+        }
+    }
+    assert!(lengths.len() > 10, "only prefixes of {lengths:?} were seen");
+    assert_eq!(lengths.last(), Some(&40));
+}
+
+/// Readers come and go all the time; the log must be emptied all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_write_ahead_log_stays_short_while_readers_come_and_go() {
+    const WAL_BYTES_MAX: u64 = 1 << 20;
+    let place = OnDisk::default();
+    let options =
+        SqliteOptions { wal_bytes_max: WAL_BYTES_MAX, checkpoint_interval_ms: 1, ..SqliteOptions::default() };
+    let engine = Sqlite::open_with(place.0.path(), options).unwrap();
+    let store = Store::open(engine, Options::default()).await.unwrap();
+    let reader = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let key = Key::new(Keyspace(1), b"k1");
+            loop {
+                let snapshot = store.snapshot().await.unwrap();
+                snapshot.get(&key).await.unwrap();
+                tokio::time::sleep(Duration::from_micros(300)).await;
+                snapshot.get(&key).await.unwrap();
+            }
+        }
+    });
+    let log = place.data_file().with_file_name("store.sqlite-wal");
+    let (mut written, mut longest) = (0u64, 0);
+    let started = Instant::now();
+    while written < 40 * WAL_BYTES_MAX && started.elapsed() < Duration::from_secs(60) {
+        let value = "v".repeat(20_000);
+        put(&store, &[(&format!("k{}", written % 50), &value)]).await;
+        // Its value and its entry in the change log.
+        written += 40_000;
+        longest = longest.max(fs::metadata(&log).unwrap().len());
+    }
+    reader.abort();
+    assert!(written >= 40 * WAL_BYTES_MAX, "only {written} bytes were written");
+    assert!(longest < 12 * WAL_BYTES_MAX, "the log grew to {longest} bytes");
+    store.close().await.unwrap();
+    assert!(!log.exists(), "closing leaves one file");
+}
+
+#[tokio::test]
+async fn too_many_snapshots_at_once_are_refused_and_come_back() {
+    let place = OnDisk::default();
+    let options = SqliteOptions { readers_max: 3, reader_wait_ms: 20, ..SqliteOptions::default() };
+    let store =
+        Store::open(Sqlite::open_with(place.0.path(), options).unwrap(), suite::manual().1).await.unwrap();
+    let mut held = Vec::new();
+    for n in 0..3 {
+        put(&store, &[("n", &n.to_string())]).await;
+        // Those of one version share.
+        held.push([store.snapshot().await.unwrap(), store.snapshot().await.unwrap()]);
+    }
+    put(&store, &[("n", "3")]).await;
+    assert_eq!(store.snapshot().await.err(), Some(StoreError::Busy));
+    for (n, snapshots) in held.iter().enumerate() {
+        for snapshot in snapshots {
+            assert_eq!(suite::text(snapshot, "n").await.unwrap(), n.to_string());
+        }
+    }
+    held.remove(1);
+    assert_eq!(suite::text(&store.snapshot().await.unwrap(), "n").await.unwrap(), "3");
+    drop(held);
+    // A snapshot that outlives its store stays good.
+    let last = store.snapshot().await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(state(&last).await.len(), 1);
+    drop(last);
+    open_with(&place, Options::default()).await.close().await.unwrap();
+    let _ = place.engine();
+}
