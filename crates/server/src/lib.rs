@@ -1,1 +1,20 @@
-//! placeholder
+//! The fifth floor: sockets. Accepts, tells HTTP/1 from HTTP/2 (gRPC) on one port, bounds what comes in, answers CORS,
+//! finds the caller, and hands requests to the services' routers.
+//!
+//! Invariants: no service sees a request without a caller (or an answer that says why not); no request is unbounded in
+//! size or time; a panic in a handler ends one request, not the process; a stop lets what is in flight finish.
+
+mod caller;
+mod cors;
+mod guard;
+mod host;
+pub mod hub;
+mod listener;
+mod tls;
+
+pub use caller::with_caller;
+pub use cors::with_cors;
+pub use guard::guarded;
+pub use host::with_google_hosts;
+pub use listener::{Bound, Listening, bind};
+pub use tls::{Tls, TlsError};

@@ -1,0 +1,191 @@
+//! The gate: the one holder of the store. Whoever wants to read or write begins a session here.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base::{Clock, Code, Status, Timestamp};
+use kv::{Change, Key, Row, Store, StoreError, Version};
+
+use crate::caller::Caller;
+use crate::log::{self, AccessLog, Event};
+use crate::mode::Mode;
+use crate::rulesets::Rulesets;
+use crate::session::{Session, Suspended};
+
+/// The services behind the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Cloud Firestore.
+    Firestore,
+    /// Authentication.
+    Identity,
+}
+
+impl Service {
+    /// The name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Service::Firestore => "firestore",
+            Service::Identity => "identity",
+        }
+    }
+}
+
+/// What is about to be done, for the record.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Which service is asked.
+    pub service: Service,
+    /// The operation as its protocol names it.
+    pub verb: &'static str,
+    /// What it is about: `/movies/up`, `/users/UID`.
+    pub resource: String,
+}
+
+/// The way in. Cheap to clone.
+#[derive(Clone)]
+pub struct Gate {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) firestore_rules: Rulesets,
+    pub(crate) log: AccessLog,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) mode: Mode,
+    requests: AtomicU64,
+}
+
+/// How many change-log entries are read at a time when the log is completed.
+const COMPLETION_BATCH: usize = 1000;
+
+impl Gate {
+    /// A gate over a store.
+    pub fn new(store: Store, log: AccessLog, clock: Arc<dyn Clock>, mode: Mode) -> Self {
+        let requests = AtomicU64::new(clock.now_micros().unsigned_abs());
+        let firestore_rules = Rulesets::new(policy::Service::Firestore, &mode);
+        Self { inner: Arc::new(Inner { store, firestore_rules, log, clock, mode, requests }) }
+    }
+
+    /// Completes the log file in a data folder from the store's change log, where a crash cut it short: every
+    /// acknowledged write has its line. Gives how many were missing.
+    pub async fn complete_log(&self, folder: &Path) -> Result<usize, Status> {
+        let known = log::newest_version(folder).map_err(|error| {
+            tracing::error!(%error, "the access log cannot be read");
+            Status::unavailable("the access log cannot be read")
+        })?;
+        let mut after = match known {
+            Some(version) => Version(version),
+            None => return Ok(0),
+        };
+        let mut added = 0;
+        loop {
+            let changes = match self.inner.store.changes(after, COMPLETION_BATCH).await {
+                Ok(changes) => changes,
+                // Older than the change log remembers: nothing can be added.
+                Err(StoreError::TooOld { .. }) => return Ok(added),
+                Err(error) => return Err(fault(&error)),
+            };
+            let Some(last) = changes.last() else { return Ok(added) };
+            after = last.version;
+            for change in &changes {
+                for event in noted_events(change) {
+                    added += 1;
+                    self.inner.log.push(event);
+                }
+            }
+        }
+    }
+
+    /// Begins an operation on the newest state.
+    pub async fn begin(&self, caller: &Caller, operation: Operation) -> Result<Session, Status> {
+        let snapshot = self.inner.store.snapshot().await.map_err(|error| fault(&error))?;
+        Ok(Session::new(self.clone(), caller.clone(), operation, snapshot))
+    }
+
+    /// Begins an operation on the state at a version.
+    ///
+    /// Errors: `FAILED_PRECONDITION` when the version is older than the store remembers.
+    pub async fn begin_at(&self, caller: &Caller, operation: Operation, version: Version) -> Result<Session, Status> {
+        let snapshot = self.inner.store.snapshot_at(version).await.map_err(|error| match error {
+            StoreError::TooOld { .. } => {
+                Status::new(Code::FailedPrecondition, "The requested snapshot version is too old.")
+            }
+            error => fault(&error),
+        })?;
+        Ok(Session::new(self.clone(), caller.clone(), operation, snapshot))
+    }
+
+    /// Begins a later operation of a transaction: on its snapshot, with what it has read so far.
+    pub async fn resume(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        suspended: &Suspended,
+    ) -> Result<Session, Status> {
+        let mut session = self.begin_at(caller, operation, suspended.version).await?;
+        session.adopt(suspended);
+        Ok(session)
+    }
+
+    /// Reads what makes a caller (accounts, keys), before there is one. Not recorded; for authentication only.
+    pub async fn peek(&self, key: &Key) -> Result<Option<Row>, Status> {
+        let snapshot = self.inner.store.snapshot().await.map_err(|error| fault(&error))?;
+        snapshot.get(key).await.map_err(|error| fault(&error))
+    }
+
+    /// The rules of Firestore.
+    pub fn firestore_rules(&self) -> &Rulesets {
+        &self.inner.firestore_rules
+    }
+
+    /// Dev or serve.
+    pub fn mode(&self) -> &Mode {
+        &self.inner.mode
+    }
+
+    /// The clock of this house.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// The access log.
+    pub fn log(&self) -> &AccessLog {
+        &self.inner.log
+    }
+
+    /// The newest version, and word of each newer one: what listeners wait on.
+    pub fn published(&self) -> tokio::sync::watch::Receiver<Version> {
+        self.inner.store.published()
+    }
+
+    /// Ends: nothing queued is lost.
+    pub async fn close(self) -> Result<(), Status> {
+        let closed = self.inner.store.clone().close().await.map_err(|error| fault(&error));
+        self.inner.log.close();
+        closed
+    }
+
+    pub(crate) fn next_request(&self) -> u64 {
+        self.inner.requests.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The events an allowed write left in its change-log entry.
+fn noted_events(change: &Change) -> Vec<Event> {
+    let Some(note) = &change.note else { return Vec::new() };
+    let mut events: Vec<Event> = serde_json::from_slice(note).unwrap_or_default();
+    for event in &mut events {
+        event.version = Some(change.version.0);
+        event.time = Timestamp::from_micros(change.version.0).to_string();
+    }
+    events
+}
+
+/// What a client hears of a store fault; the cause goes to the operator's log.
+pub(crate) fn fault(error: &StoreError) -> Status {
+    tracing::error!(%error, "the store failed");
+    Status::unavailable("The service is currently unavailable.")
+}

@@ -1,0 +1,24 @@
+//! Which service owns which keyspace of the store. One place, so that no two can claim the same.
+
+use kv::Keyspace;
+
+/// Firestore's documents.
+pub const DOCUMENTS: Keyspace = Keyspace(0x10);
+/// Firestore's index entries.
+pub const INDEX_ENTRIES: Keyspace = Keyspace(0x11);
+/// Which of Firestore's indexes exist, and whether they are built.
+pub const INDEX_DEFINITIONS: Keyspace = Keyspace(0x12);
+/// User records.
+pub const USERS: Keyspace = Keyspace(0x20);
+/// E-mail and phone number to user.
+pub const USER_INDEX: Keyspace = Keyspace(0x21);
+/// Sessions, by the hash of their refresh token.
+pub const REFRESH_TOKENS: Keyspace = Keyspace(0x22);
+/// Keys that sign tokens.
+pub const SIGNING_KEYS: Keyspace = Keyspace(0x23);
+/// Service accounts and their public keys.
+pub const SERVICE_ACCOUNTS: Keyspace = Keyspace(0x24);
+/// A project's sign-in settings.
+pub const IDENTITY_CONFIG: Keyspace = Keyspace(0x25);
+/// Out-of-band codes (e-mail actions), hashed.
+pub const OOB_CODES: Keyspace = Keyspace(0x26);

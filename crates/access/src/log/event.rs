@@ -1,0 +1,100 @@
+//! One event of the access log: who did what, when, and which rule decided.
+
+use serde::{Deserialize, Serialize};
+
+/// What came of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// A rule, or a proof such as a password, allowed it.
+    Allow,
+    /// No rule allowed it.
+    Deny,
+    /// It failed for another reason than a decision (the store, a conflict). Never a denial.
+    Error,
+    /// An administrator's act: rules were passed over.
+    Admin,
+}
+
+impl Verdict {
+    /// The word in the log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Allow => "allow",
+            Verdict::Deny => "deny",
+            Verdict::Error => "error",
+            Verdict::Admin => "admin",
+        }
+    }
+}
+
+/// A line of the access log. Field names are its interface: add, never rename.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// RFC 3339, microseconds.
+    pub time: String,
+    /// Same for all events of one request.
+    pub request: u64,
+    /// `firestore`, `identity`, …
+    pub service: String,
+    /// The operation as its protocol names it: `Commit`, `signUp`, …
+    pub verb: String,
+    /// What rules call it: `get`, `list`, `create`, `update`, `delete`; the ground for acts without rules.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub method: String,
+    /// What it was about: `/movies/up`, `/users/UID`.
+    pub path: String,
+    /// `user`, `admin` or `unauthenticated`.
+    pub caller: String,
+    /// The uid or the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// The rule that allowed it, as `file:line:column`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Why it was denied or failed: one entry per rule that was tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// Documents that the rules read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<String>,
+    /// Expressions evaluated.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub expressions: u64,
+    /// The commit's version (microseconds), for writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// Further facts: a claim change's names before and after, …
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub details: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Why one rule did not allow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// `file:line:column` of the failing sub-expression; empty when no rule was involved.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub at: String,
+    /// The failing sub-expression as written.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub expression: String,
+    /// What it was seen to be.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub observed: String,
+    /// The service's own words: `false`, `Null value error.`, …
+    pub text: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Event {
+    /// Whether the log keeps it at any cost: denials, administrators' acts, failures, and what changed data.
+    pub fn must_be_kept(&self) -> bool {
+        self.verdict != Verdict::Allow || self.version.is_some()
+    }
+}

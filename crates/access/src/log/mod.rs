@@ -1,0 +1,97 @@
+//! The access log: one event per decision, written by this room and no other.
+//!
+//! JSON lines in `access.log` of the data folder, append-only, no tokens, no field values unless asked for. Allowed
+//! writes are in the store's change log too, in the same transaction; what a crash kept from this file is completed
+//! from there at the next start.
+
+pub mod event;
+pub mod query;
+mod writer;
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use event::{Cause, Event, Verdict};
+pub use query::{Filter, Reader};
+pub use writer::FILE_NAME;
+use writer::Writer;
+
+/// Where events go. Cheap to clone.
+#[derive(Clone)]
+pub struct AccessLog {
+    sink: Arc<Sink>,
+}
+
+enum Sink {
+    File(Writer),
+    Memory(parking_lot::Mutex<Vec<Event>>),
+    Discard,
+}
+
+impl AccessLog {
+    /// The log of a data folder.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        Ok(Self { sink: Arc::new(Sink::File(Writer::open(folder)?)) })
+    }
+
+    /// A log that is only kept in memory: for tests.
+    pub fn in_memory() -> Self {
+        Self { sink: Arc::new(Sink::Memory(parking_lot::Mutex::default())) }
+    }
+
+    /// A log that keeps nothing: for data that is not kept either.
+    pub fn discarding() -> Self {
+        Self { sink: Arc::new(Sink::Discard) }
+    }
+
+    /// Adds an event. Never waits.
+    pub fn push(&self, event: Event) {
+        match &*self.sink {
+            Sink::File(writer) => writer.push(event),
+            Sink::Memory(events) => events.lock().push(event),
+            Sink::Discard => {}
+        }
+    }
+
+    /// The events of a log in memory so far; empty for one on disk, whose [`Reader`] tells.
+    pub fn events(&self) -> Vec<Event> {
+        match &*self.sink {
+            Sink::Memory(events) => events.lock().clone(),
+            Sink::File(_) | Sink::Discard => Vec::new(),
+        }
+    }
+
+    /// Waits until all events so far are in the file.
+    pub fn flush(&self) {
+        if let Sink::File(writer) = &*self.sink {
+            writer.flush();
+        }
+    }
+
+    /// Writes what is left and ends; later events are dropped.
+    pub fn close(&self) {
+        if let Sink::File(writer) = &*self.sink {
+            writer.close();
+        }
+    }
+}
+
+/// The name of the file that was rolled over `age` times.
+fn old_file(path: &Path, age: u32) -> PathBuf {
+    path.with_extension(format!("{age}.log"))
+}
+
+fn ends_with_newline(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+/// The newest version in a folder's log; see [`query`].
+pub(crate) fn newest_version(folder: &Path) -> io::Result<Option<i64>> {
+    query::newest_version(folder)
+}

@@ -1,0 +1,182 @@
+//! The command line: what can be asked, in the words of `--help`. What it means is elsewhere.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The open home for Firebase apps.
+#[derive(Debug, Parser)]
+#[command(name = "hearth", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a Firebase project on this machine, for development and tests
+    Dev(Dev),
+    /// Run a project in production
+    Serve(Serve),
+    /// Ask the access log who did what, by which rule
+    Log(Log),
+    /// Accounts for servers that use the Admin SDK
+    #[command(subcommand)]
+    ServiceAccount(ServiceAccount),
+}
+
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// The folder with `firebase.json`
+    #[arg(default_value = ".")]
+    pub project_dir: PathBuf,
+    /// Services to run: auth, firestore (all by default)
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<ServiceName>,
+    /// Where data lives (default: `.hearth` in the project folder)
+    #[arg(long, conflicts_with = "ephemeral")]
+    pub data: Option<PathBuf>,
+    /// Keep data in memory only
+    #[arg(long)]
+    pub ephemeral: bool,
+    /// The project's id (default: from `.firebaserc`, else `demo-hearth`)
+    #[arg(long)]
+    pub project: Option<String>,
+    /// The address to listen on; loopback only, since dev accepts unsigned tokens
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: std::net::IpAddr,
+    /// Ports other than those of `firebase.json`, as `auth=9099,firestore=8080,hub=4400`; 0 picks a free one
+    #[arg(long, value_delimiter = ',', value_parser = port)]
+    pub ports: Vec<(ServiceName, u16)>,
+    /// Say only one line of JSON when ready
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The folder with `firebase.json` and the rules
+    #[arg(default_value = ".")]
+    pub project_dir: PathBuf,
+    /// The address and port to listen on
+    #[arg(long, default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    /// Where data lives
+    #[arg(long)]
+    pub data: PathBuf,
+    /// The project's id (default: from `.firebaserc`)
+    #[arg(long)]
+    pub project: Option<String>,
+    /// A PEM certificate chain; without one, put a TLS proxy in front
+    #[arg(long, requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's PEM key
+    #[arg(long, requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Web origins that browsers may call from (default: any; access is by token, not by cookie)
+    #[arg(long, value_delimiter = ',')]
+    pub allow_origin: Vec<String>,
+    /// Say only one line of JSON when ready
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Log {
+    /// The data folder
+    #[arg(long, default_value = ".hearth")]
+    pub data: PathBuf,
+    /// Only what this user (uid) or service account did
+    #[arg(long)]
+    pub who: Option<String>,
+    /// Only this service: firestore, identity
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Only paths of this shape; `*` is one segment, `**` any number
+    #[arg(long)]
+    pub path: Option<String>,
+    /// Only this verdict
+    #[arg(long)]
+    pub verdict: Option<VerdictName>,
+    /// Not older than this: `90s`, `10m`, `24h`, `7d`, or a time such as 2026-11-24T15:00:00Z
+    #[arg(long)]
+    pub since: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Go on as events come
+    #[arg(long, short)]
+    pub follow: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ServiceAccount {
+    /// Make an account and print its key file (JSON), which the Admin SDKs read
+    Create(CreateServiceAccount),
+}
+
+#[derive(Debug, Args)]
+pub struct CreateServiceAccount {
+    /// The account's name: the part before the @
+    #[arg(default_value = "admin")]
+    pub name: String,
+    /// The data folder of the server (which must not be running)
+    #[arg(long)]
+    pub data: PathBuf,
+    /// The project's id
+    #[arg(long)]
+    pub project: String,
+    /// Where the account gets its access tokens: this server's address
+    #[arg(long, default_value = "https://oauth2.googleapis.com/token")]
+    pub token_uri: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum ServiceName {
+    Auth,
+    Firestore,
+    Hub,
+}
+
+impl ServiceName {
+    /// The name in `firebase.json` and in what the hub tells.
+    pub fn name(self) -> &'static str {
+        match self {
+            ServiceName::Auth => "auth",
+            ServiceName::Firestore => "firestore",
+            ServiceName::Hub => "hub",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VerdictName {
+    Allow,
+    Deny,
+    Error,
+    Admin,
+}
+
+fn port(text: &str) -> Result<(ServiceName, u16), String> {
+    let (name, port) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form service=port"))?;
+    let service = ServiceName::from_str(name, false)?;
+    let port = port.parse().map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
+    Ok((service, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        assert_eq!(port("auth=0"), Ok((ServiceName::Auth, 0)));
+        assert!(port("auth").is_err());
+        assert!(port("auth=x").is_err());
+        assert!(port("mail=1").is_err());
+    }
+}

@@ -1,0 +1,126 @@
+//! `hearth log`: asks the access log.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use access::log::{Event, Filter, Reader, Verdict};
+use base::{Clock, SystemClock, Timestamp};
+
+use crate::cli::{Log, VerdictName};
+
+/// How often a followed log is looked at.
+const FOLLOW_MILLIS: u64 = 100;
+
+/// Prints the events asked for, oldest first.
+pub fn run(ask: &Log) -> Result<(), String> {
+    let filter = Filter {
+        who: ask.who.clone(),
+        service: ask.service.clone(),
+        path: ask.path.clone(),
+        verdict: ask.verdict.map(verdict),
+        since: ask.since.as_deref().map(|text| since(text, SystemClock.now())).transpose()?,
+    };
+    let mut reader = Reader::open(&ask.data).map_err(|error| error.to_string())?;
+    let mut output = io::stdout().lock();
+    let colour = output.is_terminal();
+    loop {
+        match reader.next_event().map_err(|error| format!("the access log cannot be read: {error}"))? {
+            Some(event) if filter.matches(&event) => {
+                let line = if ask.json { serde_json::to_string(&event).unwrap_or_default() } else { sentence(&event, colour) };
+                match writeln!(output, "{line}") {
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                    written => written.map_err(|error| error.to_string())?,
+                }
+            }
+            Some(_) => {}
+            None if ask.follow => {
+                output.flush().map_err(|error| error.to_string())?;
+                std::thread::sleep(Duration::from_millis(FOLLOW_MILLIS));
+            }
+            None => return Ok(()),
+        }
+    }
+}
+
+fn verdict(name: VerdictName) -> Verdict {
+    match name {
+        VerdictName::Allow => Verdict::Allow,
+        VerdictName::Deny => Verdict::Deny,
+        VerdictName::Error => Verdict::Error,
+        VerdictName::Admin => Verdict::Admin,
+    }
+}
+
+/// A duration back from now, or a time.
+fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    let wrong = || format!("`{text}` is neither a duration (90s, 10m, 24h, 7d) nor a time (2026-11-24T15:00:00Z)");
+    if let Ok(time) = Timestamp::parse(text) {
+        return Ok(time);
+    }
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    Ok(Timestamp { seconds: now.seconds - i64::from(number) * seconds, nanos: now.nanos })
+}
+
+/// One event as a line for people.
+fn sentence(event: &Event, colour: bool) -> String {
+    let who = event.who.as_deref().map_or_else(|| event.caller.clone(), |who| format!("{} {who}", event.caller));
+    let (on, off) = match (colour, event.verdict) {
+        (false, _) => ("", ""),
+        (true, Verdict::Allow) => ("\u{1b}[32m", "\u{1b}[0m"),
+        (true, Verdict::Deny) => ("\u{1b}[31m", "\u{1b}[0m"),
+        (true, Verdict::Error) => ("\u{1b}[33m", "\u{1b}[0m"),
+        (true, Verdict::Admin) => ("\u{1b}[36m", "\u{1b}[0m"),
+    };
+    let mut line = format!(
+        "{} {on}{:5}{off} {who}  {}.{} {} {}",
+        event.time,
+        event.verdict.word(),
+        event.service,
+        event.verb,
+        event.method,
+        event.path
+    );
+    if let Some(rule) = &event.rule {
+        line.push_str(&format!("  by {rule}"));
+    }
+    if !event.details.is_empty() {
+        line.push_str(&format!("  {}", serde_json::Value::Object(event.details.clone())));
+    }
+    for cause in &event.causes {
+        line.push_str("\n    ");
+        if !cause.at.is_empty() {
+            line.push_str(&format!("{} ", cause.at));
+        }
+        if !cause.expression.is_empty() {
+            line.push_str(&format!("`{}` ", cause.expression));
+        }
+        if !cause.observed.is_empty() {
+            line.push_str(&format!("was {} ", cause.observed));
+        }
+        line.push_str(&format!("— {}", cause.text));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_reads_durations_and_times() {
+        let now = Timestamp { seconds: 1_000_000, nanos: 5 };
+        assert_eq!(since("10m", now), Ok(Timestamp { seconds: 999_400, nanos: 5 }));
+        assert_eq!(since("1970-01-01T00:00:00Z", now), Ok(Timestamp::EPOCH));
+        for text in ["", "m", "10", "tenm", "-5m", "5é"] {
+            assert!(since(text, now).is_err(), "{text}");
+        }
+    }
+}

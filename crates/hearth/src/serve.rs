@@ -1,0 +1,68 @@
+//! `hearth serve`: a project in production, on one port.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use access::Mode;
+use server::Tls;
+
+use crate::cli::Serve;
+use crate::house::House;
+use crate::project::Project;
+use crate::screen::{Running, Screen};
+use crate::stop;
+use crate::watch;
+
+/// Runs until told to stop. Rules are read at start and again on SIGHUP.
+pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
+    let screen = Screen::new(ask.json);
+    let project = Project::read(&ask.project_dir).map_err(|error| error.to_string())?;
+    let id = ask
+        .project
+        .clone()
+        .or_else(|| project.id.clone())
+        .ok_or("which project? give `--project`, or a `.firebaserc` with a default one")?;
+    let tls = match (&ask.tls_cert, &ask.tls_key) {
+        (Some(certificates), Some(key)) => Some(Tls::read(certificates, key).map_err(|error| error.to_string())?),
+        _ => None,
+    };
+    let house = House::open(Mode::Serve, &id, Some(&ask.data)).await.map_err(|error| error.to_string())?;
+
+    let mut rules = None;
+    if let Some(path) = &project.firestore_rules {
+        let shown_as = path.strip_prefix(&project.folder).unwrap_or(path).display().to_string();
+        let loaded = watch::load(&house.gate, path, &shown_as)
+            .map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
+        if loaded.refused {
+            screen.diagnostics(&loaded);
+            return Err(format!("{shown_as} has errors; production does not start without good rules"));
+        }
+        rules = Some(loaded);
+    }
+
+    let socket = server::bind(ask.listen).await.map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
+    let services = BTreeMap::from([("serve".to_owned(), socket.address)]);
+    let routes = server::with_google_hosts(house.firestore_routes().merge(house.identity_routes()));
+    let rotation = tokio::spawn(identity::run_rotation(std::sync::Arc::clone(&house.identity)));
+    let listening = socket.serve(server::with_cors(server::guarded(routes), ask.allow_origin.clone()), tls);
+    screen.ready(&Running {
+        verb: "serve",
+        project: &id,
+        services: &services,
+        data: Some(&ask.data.to_string_lossy()),
+        rules: rules.as_ref(),
+        took_ms: started.elapsed().as_secs_f64() * 1000.0,
+        notes: &project.notes,
+        hints: &[],
+    });
+    while stop::requested_or_hangup().await == stop::Signal::Hangup {
+        let Some((path, loaded)) = project.firestore_rules.as_ref().zip(rules.as_ref()) else { continue };
+        match watch::load(&house.gate, path, &loaded.source.name) {
+            Ok(loaded) => screen.reloaded(&loaded),
+            Err(error) => screen.warn(&format!("the rules cannot be read, the last good ones stay in force: {error}")),
+        }
+    }
+    listening.stop().await;
+    rotation.abort();
+    house.close().await.map_err(|status| status.message)
+}

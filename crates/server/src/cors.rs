@@ -1,0 +1,104 @@
+//! Cross-origin requests. Web SDKs send credentials, so a wildcard is not legal: the origin is echoed.
+//!
+//! Source: what browsers and the web SDK need of the real services (preflights for REST, private-network grants).
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderName, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+const PRIVATE_NETWORK_ASKED: HeaderName = HeaderName::from_static("access-control-request-private-network");
+const PRIVATE_NETWORK_GRANTED: HeaderName = HeaderName::from_static("access-control-allow-private-network");
+
+/// Answers preflights and marks responses. `origins` are the ones allowed; empty means any, as at the real services.
+pub fn with_cors(routes: Router, origins: Vec<String>) -> Router {
+    routes.layer(from_fn_with_state(std::sync::Arc::<[String]>::from(origins), answer))
+}
+
+async fn answer(State(origins): State<std::sync::Arc<[String]>>, request: Request, next: Next) -> Response {
+    let Some(origin) = request.headers().get(ORIGIN).cloned() else { return next.run(request).await };
+    let allowed = origins.is_empty() || origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
+    let preflight = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    if preflight {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        if allowed {
+            grant(response.headers_mut(), origin);
+            grant_preflight(request.headers(), response.headers_mut());
+        }
+        return response;
+    }
+    let mut response = next.run(request).await;
+    if allowed {
+        grant(response.headers_mut(), origin);
+    }
+    response
+}
+
+fn grant(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    headers.insert(
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("X-HTTP-Session-Id, X-Client-Wire-Protocol, Date, grpc-status, grpc-message"),
+    );
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+}
+
+fn grant_preflight(asked: &HeaderMap, headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("DELETE,GET,HEAD,PATCH,POST,PUT"));
+    if let Some(names) = asked.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
+    if asked.contains_key(PRIVATE_NETWORK_ASKED) {
+        headers.insert(PRIVATE_NETWORK_GRANTED, HeaderValue::from_static("true"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn ask(origins: &[&str], method: &str, preflight: bool) -> (StatusCode, HeaderMap) {
+        let routes = Router::new().route("/", get(async || "ok"));
+        let routes = with_cors(routes, origins.iter().map(|&origin| origin.to_owned()).collect());
+        let mut request = http::Request::builder().uri("/").method(method).header(ORIGIN, "http://app.test");
+        if preflight {
+            request = request
+                .header(ACCESS_CONTROL_REQUEST_METHOD, "POST")
+                .header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization,x-goog-api-key")
+                .header(PRIVATE_NETWORK_ASKED, "true");
+        }
+        let response = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        (response.status(), response.headers().clone())
+    }
+
+    #[tokio::test]
+    async fn a_preflight_is_answered_with_what_was_asked() {
+        let (status, headers) = ask(&[], "OPTIONS", true).await;
+        assert_eq!(status, 204);
+        assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "http://app.test");
+        assert_eq!(headers[ACCESS_CONTROL_ALLOW_HEADERS], "authorization,x-goog-api-key");
+        assert_eq!(headers[PRIVATE_NETWORK_GRANTED], "true");
+    }
+
+    #[tokio::test]
+    async fn a_foreign_origin_is_granted_nothing() {
+        let (status, headers) = ask(&["http://other.test"], "GET", false).await;
+        assert_eq!(status, 200);
+        assert!(!headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+        let (_, headers) = ask(&["http://app.test"], "GET", false).await;
+        assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "http://app.test");
+    }
+}

@@ -1,0 +1,60 @@
+//! Google's host names as path prefixes: a request to `identitytoolkit.googleapis.com/v1/…` that was routed here means
+//! `/identitytoolkit.googleapis.com/v1/…`. Services know the one form only.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::Uri;
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use tower::ServiceExt;
+
+/// Hosts whose paths stand for themselves.
+const UNPREFIXED: [&str; 1] = ["firestore.googleapis.com"];
+
+/// Wraps all routes of a listener: rewrites before routing.
+pub fn with_google_hosts(routes: Router) -> Router {
+    Router::new().fallback_service(tower::service_fn(move |request: Request| {
+        let routes = routes.clone();
+        async move { routes.oneshot(prefixed(request)).await as Result<Response<Body>, _> }
+    }))
+}
+
+fn prefixed(mut request: Request) -> Request {
+    let host = request.uri().host().or_else(|| request.headers().get(HOST)?.to_str().ok());
+    let Some(host) = host.map(|host| host.split(':').next().unwrap_or_default().to_ascii_lowercase()) else {
+        return request;
+    };
+    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    if !host.ends_with(".googleapis.com") || UNPREFIXED.contains(&host.as_str()) || path.starts_with(&format!("/{host}/"))
+    {
+        return request;
+    }
+    if let Ok(uri) = format!("/{host}{path}").parse::<Uri>() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn google_hosts_become_prefixes() {
+        for (uri, host, expected) in [
+            ("/v1/x?key=1", Some("identitytoolkit.googleapis.com:443"), "/identitytoolkit.googleapis.com/v1/x?key=1"),
+            ("https://securetoken.googleapis.com/v1/token", None, "/securetoken.googleapis.com/v1/token"),
+            ("/v1/projects/p", Some("firestore.googleapis.com"), "/v1/projects/p"),
+            ("/identitytoolkit.googleapis.com/v1/x", Some("127.0.0.1:9099"), "/identitytoolkit.googleapis.com/v1/x"),
+        ] {
+            let mut request = http::Request::builder().uri(uri);
+            if let Some(host) = host {
+                request = request.header(HOST, host);
+            }
+            let request = prefixed(request.body(Body::empty()).unwrap());
+            assert_eq!(request.uri().path_and_query().unwrap().as_str(), expected);
+        }
+    }
+}
