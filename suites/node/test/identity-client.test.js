@@ -273,7 +273,7 @@ test("a provider's credential signs in, links and unlinks", async () => {
   assert.equal(user.email, email);
   assert.equal((await user.getIdTokenResult()).signInProvider, "google.com");
   assert.equal((await signInWithCredential(client(hearth).auth, google(sub))).user.uid, user.uid);
-  await linkWithCredential(user, EmailAuthProvider.credential(email, PASSWORD));
+  await linkWithCredential(user, EmailAuthProvider.credential(address("second"), PASSWORD));
   assert.deepEqual(user.providerData.map((provider) => provider.providerId).sort(), ["google.com", "password"]);
   await unlink(user, "google.com");
   assert.deepEqual(user.providerData.map((provider) => provider.providerId), ["password"]);
