@@ -67,11 +67,13 @@ pub struct Regex {
     search: meta::Regex,
     /// The same pattern between the two ends of the text.
     full: meta::Regex,
+    /// How many capturing groups the pattern has.
+    groups: usize,
 }
 
 impl fmt::Debug for Regex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Regex").field("groups", &self.group_count()).finish_non_exhaustive()
+        f.debug_struct("Regex").field("groups", &self.groups).finish_non_exhaustive()
     }
 }
 
@@ -81,11 +83,12 @@ impl Regex {
         if pattern.len() > PATTERN_BYTES_MAX {
             return Err(PatternError::too_large());
         }
-        let hir = parse::parse(pattern)?;
+        let (hir, groups) = parse::parse(pattern)?;
         let whole = Hir::concat(vec![Hir::look(Look::Start), hir.clone(), Hir::look(Look::End)]);
         Ok(Self {
             search: compile(&hir, regex_automata::nfa::thompson::WhichCaptures::All)?,
             full: compile(&whole, regex_automata::nfa::thompson::WhichCaptures::None)?,
+            groups,
         })
     }
 
@@ -150,7 +153,7 @@ impl Regex {
 
     /// How many capturing groups the pattern has.
     pub fn group_count(&self) -> usize {
-        self.search.captures_len().saturating_sub(1)
+        self.groups
     }
 
     /// The leftmost match from `from` on whose ends lie between characters.

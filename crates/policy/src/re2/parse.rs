@@ -3,13 +3,14 @@
 //! One pass from left to right with an explicit stack of open groups, so that the first error reported is the one
 //! RE2 reports and nesting costs no call stack.
 
-use std::collections::HashSet;
-
 use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
 use super::class::{self, Set};
 use super::unicode::{self, Groups};
 use super::{CLASS_RANGES_MAX, NEST_LEVELS_MAX, PatternError, REPEAT_COUNT_MAX};
+
+const BAD_OPERATOR: &str = "invalid perl operator";
+const BAD_NAME: &str = "invalid named capture group";
 
 /// What `(?flags)` switches.
 #[derive(Clone, Copy, Default)]
@@ -70,19 +71,20 @@ fn join(nodes: Vec<Node>, how: impl Fn(Vec<Hir>) -> Hir) -> Node {
     Node { hir: how(nodes.into_iter().map(|node| node.hir).collect()), levels, repeats }
 }
 
-/// Reads a whole pattern.
-pub(super) fn parse(pattern: &str) -> Result<Hir, PatternError> {
+/// Reads a whole pattern: the tree and how many capturing groups were opened. The tree may hold fewer, as it keeps
+/// nothing of what is repeated zero times.
+pub(super) fn parse(pattern: &str) -> Result<(Hir, usize), PatternError> {
     let mut parser = Parser {
         cursor: Cursor::new(pattern),
         flags: Flags::default(),
         outer: Vec::new(),
         frame: Frame::default(),
         captures: 0,
-        names: HashSet::new(),
         groups: Groups::default(),
         ranges: 0,
     };
-    parser.run()
+    let hir = parser.run()?;
+    Ok((hir, parser.captures as usize))
 }
 
 /// The text and how far it has been read.
@@ -147,13 +149,12 @@ struct Parser<'p> {
     outer: Vec<Frame>,
     frame: Frame,
     captures: u32,
-    names: HashSet<&'p str>,
     groups: Groups,
     /// Code point ranges of all classes so far.
     ranges: usize,
 }
 
-impl<'p> Parser<'p> {
+impl Parser<'_> {
     fn run(&mut self) -> Result<Hir, PatternError> {
         // Where the repetition operator just read began, if one was: `a**` is an error.
         let mut operator = None;
@@ -322,40 +323,29 @@ impl<'p> Parser<'p> {
     fn open_special(&mut self) -> Result<(), PatternError> {
         let start = self.cursor.at;
         let rest = self.cursor.rest();
-        // RE2 looks at the `P` form only when something follows its bracket.
+        if rest.len() > 4 && (rest.starts_with("(?<=") || rest.starts_with("(?<!")) {
+            return Err(self.cursor.error_at(BAD_OPERATOR, start, start + 4));
+        }
+        // RE2 takes this for a name only when something follows the bracket.
         let prefix = if rest.len() > 4 && rest.starts_with("(?P<") {
             Some("(?P<")
-        } else if rest.len() > 3
-            && rest.starts_with("(?<")
-            && !rest.starts_with("(?<=")
-            && !rest.starts_with("(?<!")
-        {
+        } else if rest.len() > 3 && rest.starts_with("(?<") {
             Some("(?<")
         } else {
             None
         };
         if let Some(prefix) = prefix {
             let Some(end) = rest.find('>') else {
-                return Err(self.cursor.error_at("invalid named capture group", start, self.cursor.end()));
+                return Err(self.cursor.error_at(BAD_NAME, start, self.cursor.end()));
             };
             let name = rest.get(prefix.len()..end).unwrap_or_default();
             self.cursor.at += end + 1;
             if name.is_empty() || !name.chars().all(unicode::is_name_char) {
-                return Err(self.cursor.error("invalid named capture group", start));
+                return Err(self.cursor.error(BAD_NAME, start));
             }
-            if !self.names.insert(name) {
-                let name_start = start + prefix.len();
-                return Err(self.cursor.error_at(
-                    "invalid named capture group",
-                    name_start,
-                    name_start + name.len(),
-                ));
-            }
+            // A name may occur twice: nothing refers to it.
             self.open(true);
             return Ok(());
-        }
-        if rest.starts_with("(?<=") || rest.starts_with("(?<!") {
-            return Err(self.cursor.error_at("invalid perl operator", start, start + 4));
         }
         self.cursor.at += 2;
         let mut flags = self.flags;
@@ -379,7 +369,7 @@ impl<'p> Parser<'p> {
                     self.flags = flags;
                     return Ok(());
                 }
-                _ => return Err(self.cursor.error("invalid perl operator", start)),
+                _ => return Err(self.cursor.error(BAD_OPERATOR, start)),
             }
             flag_seen = true;
         }

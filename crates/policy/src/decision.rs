@@ -1,0 +1,90 @@
+//! What a policy answers: a verdict with its reasons, or the documents it still needs.
+
+use serde::Serialize;
+
+use crate::meter::Cost;
+use crate::request::{DocumentPath, Method, Needed};
+use crate::source::Span;
+
+/// One step of deciding.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// The answer.
+    Decided(Decision),
+    /// The answer depends on these documents: read them from one snapshot and ask again. There is at least one, and
+    /// none that was known.
+    Needs(Vec<Needed>),
+}
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// Whether the operation may be done.
+    pub allowed: bool,
+    /// The `allow` statement that granted it.
+    pub by: Option<RulePosition>,
+    /// Why each candidate `allow` did not grant it, in the order of the text. Empty when allowed, and when no `allow`
+    /// is about this path and method.
+    pub causes: Vec<Cause>,
+    /// The documents read, each once.
+    pub documents: Vec<DocumentPath>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// A place of an `allow` statement; line and column start at 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RulePosition {
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
+    /// The statement.
+    pub span: Span,
+}
+
+/// Why one `allow` did not grant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cause {
+    /// The service's text: an error's, or `false`.
+    pub text: String,
+    /// The line of the `allow` statement.
+    pub allow_line: u32,
+    /// Where it failed: the token the service points at, for `false` the condition.
+    pub span: Span,
+    /// That token's line.
+    pub line: u32,
+    /// That token's column.
+    pub column: u32,
+    /// The text of the smallest sub-expression that explains it.
+    pub expression: String,
+    /// What was seen there: the operands' values, or the failing operand's. These are data.
+    pub observed: String,
+    /// The same without data: types only.
+    pub observed_type: String,
+    /// Whether it was an error, not a plain `false`.
+    pub error: bool,
+    /// What to change: for a query, the constraint that is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl Decision {
+    /// The denial text of the official emulator: `\nfalse for 'list' @ L8, Null value error. for 'list' @ L9`.
+    /// Empty when allowed.
+    pub fn emulator_text(&self, method: Method) -> String {
+        if self.allowed {
+            return String::new();
+        }
+        if self.causes.is_empty() {
+            return "\nNo matching allow statements".to_owned();
+        }
+        let causes: Vec<String> = self
+            .causes
+            .iter()
+            .map(|cause| format!("{} for '{}' @ L{}", cause.text, method.name(), cause.allow_line))
+            .collect();
+        format!("\n{}", causes.join(", "))
+    }
+}

@@ -1,0 +1,87 @@
+//! What an evaluation may use and what it has used.
+
+use serde::Serialize;
+
+use crate::value::FaultKind;
+
+/// Limits of one decision. The defaults are the real services'.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Expressions evaluated in one decision.
+    pub expressions_max: u32,
+    /// Calls of the policy's functions within each other.
+    pub call_depth_max: u32,
+    /// Distinct documents that one Firestore operation may read. The gate lowers it for the later operations of
+    /// a batch so that the whole request stays within its own budget.
+    pub document_reads_max: u32,
+    /// Distinct Firestore documents that one Storage operation may read.
+    pub storage_document_reads_max: u32,
+    /// Bytes and list items that expressions may make or compare in one decision.
+    pub work_units_max: u64,
+    /// Expressions evaluated within each other, over all calls.
+    pub nesting_max: u32,
+    /// Alternatives that the `or`, `in` and `array-contains-any` of a query may expand to.
+    pub query_alternatives_max: usize,
+    /// Whether a list query may prove `!('x' in resource.data)` from the absence of a constraint on `x`, as the
+    /// real service is known to do. It is a leak: the documents may have the field.
+    pub absent_keys_in_list: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            expressions_max: 1000,
+            call_depth_max: 20,
+            document_reads_max: 10,
+            storage_document_reads_max: 2,
+            work_units_max: 16 << 20,
+            nesting_max: 300,
+            query_alternatives_max: 100,
+            absent_keys_in_list: false,
+        }
+    }
+}
+
+/// What a decision used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cost {
+    /// Expressions evaluated.
+    pub expressions: u32,
+    /// Distinct documents read.
+    pub reads: u32,
+}
+
+/// Counts against [`Limits`].
+#[derive(Debug)]
+pub struct Meter<'l> {
+    /// The limits.
+    pub limits: &'l Limits,
+    /// Expressions so far.
+    pub expressions: u32,
+    work_units: u64,
+}
+
+impl<'l> Meter<'l> {
+    /// Nothing used yet.
+    pub fn new(limits: &'l Limits) -> Self {
+        Self { limits, expressions: 0, work_units: 0 }
+    }
+
+    /// Counts one expression.
+    pub fn expression<'v>(&mut self) -> Result<(), FaultKind<'v>> {
+        if self.expressions >= self.limits.expressions_max {
+            return Err(FaultKind::Expressions(self.limits.expressions_max));
+        }
+        self.expressions += 1;
+        Ok(())
+    }
+
+    /// Counts bytes made or items compared.
+    pub fn work<'v>(&mut self, units: usize) -> Result<(), FaultKind<'v>> {
+        self.work_units = self.work_units.saturating_add(units as u64);
+        if self.work_units > self.limits.work_units_max {
+            return Err(FaultKind::Memory);
+        }
+        Ok(())
+    }
+}

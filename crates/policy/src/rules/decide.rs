@@ -1,0 +1,308 @@
+//! Decides requests: finds the `allow` statements about a path and method and evaluates them until one grants.
+//!
+//! A list query is decided once per alternative of its filter, never per document; each alternative needs an `allow`
+//! that is true for every document it admits.
+
+use crate::decision::{Cause, Decision, RulePosition, Step};
+use crate::eval::Machine;
+use crate::meter::{Cost, Limits, Meter};
+use crate::request::{DocumentPath, Documents, Method, Request};
+use crate::source::Span;
+use crate::trace::{self, Candidate, Ending, Node, Recorder, Shape, Trace};
+use crate::value::{FaultKind, Facts, Outcome, Val};
+
+use super::context::{Context, Session};
+use super::environment::Environment;
+use super::lower::{Rule, method_bit};
+use super::target::{PREFIX_LEN, Segment};
+use super::{Ruleset, Service, Version, proof};
+
+/// What one alternative came to.
+enum Verdict {
+    Granted(usize),
+    Denied(Vec<Cause>),
+    Pending,
+}
+
+/// One decision in progress.
+struct Deciding<'r, 'd> {
+    ruleset: &'r Ruleset,
+    documents: &'d dyn Documents,
+    limits: &'d Limits,
+    session: Session,
+    expressions: u32,
+    trace: Option<&'d mut Trace>,
+}
+
+impl Ruleset {
+    /// Decides a request, or names the documents that must be known first. `trace`, when given, gets every
+    /// candidate with every expression; then nothing is skipped after the first grant.
+    pub fn decide(
+        &self,
+        request: &Request<'_>,
+        documents: &dyn Documents,
+        limits: &Limits,
+        trace: Option<&mut Trace>,
+    ) -> Step {
+        let mut deciding =
+            Deciding { ruleset: self, documents, limits, session: Session::default(), expressions: 0, trace };
+        if let Some(text) = self.refusal(request) {
+            return deciding.denied(vec![plain_cause(text)]);
+        }
+        let Some(query) = request.query else {
+            let verdict = deciding.alternative(request, None, 0);
+            return deciding.conclude(verdict);
+        };
+        let Some(mut alternatives) = proof::alternatives(query, limits.query_alternatives_max) else {
+            let text = format!("The query has more than {} alternatives.", limits.query_alternatives_max);
+            return deciding.denied(vec![plain_cause(&text)]);
+        };
+        if alternatives.is_empty() {
+            // A filter that nothing can meet proves nothing worth having.
+            alternatives.push(Facts::default());
+        }
+        let mut conclusion = None;
+        for (count, facts) in alternatives.iter().enumerate() {
+            match deciding.alternative(request, Some(facts), count) {
+                Verdict::Denied(causes) => return deciding.denied(causes),
+                Verdict::Pending => conclusion = Some(Verdict::Pending),
+                Verdict::Granted(rule) => {
+                    conclusion.get_or_insert(Verdict::Granted(rule));
+                }
+            }
+        }
+        deciding.conclude(conclusion.unwrap_or(Verdict::Denied(Vec::new())))
+    }
+
+    /// What is refused whatever the rules say.
+    fn refusal(&self, request: &Request<'_>) -> Option<&'static str> {
+        (self.service == Service::Storage && self.version == Version::One && request.method == Method::List)
+            .then_some("Permission denied. List operations are only allowed for rules_version='2'.")
+    }
+
+    fn position(&self, span: Span) -> RulePosition {
+        let (line, column) = self.source.line_column(span.start);
+        RulePosition { line, column, span }
+    }
+}
+
+fn plain_cause(text: &str) -> Cause {
+    Cause {
+        text: text.to_owned(),
+        allow_line: 1,
+        span: Span::default(),
+        line: 1,
+        column: 1,
+        expression: String::new(),
+        observed: String::new(),
+        observed_type: String::new(),
+        error: true,
+        help: None,
+    }
+}
+
+impl<'r> Deciding<'r, '_> {
+    fn conclude(self, verdict: Verdict) -> Step {
+        match verdict {
+            Verdict::Granted(index) => {
+                let by = self.ruleset.lowered.rules.get(index).map(|rule| self.ruleset.position(rule.span));
+                self.decided(true, by, Vec::new())
+            }
+            Verdict::Denied(causes) => self.denied(causes),
+            Verdict::Pending => Step::Needs(self.session.needs),
+        }
+    }
+
+    fn denied(self, causes: Vec<Cause>) -> Step {
+        self.decided(false, None, causes)
+    }
+
+    fn decided(self, allowed: bool, by: Option<RulePosition>, causes: Vec<Cause>) -> Step {
+        let reads = u32::try_from(self.session.reads.len()).unwrap_or(u32::MAX);
+        let mut documents: Vec<DocumentPath> = Vec::with_capacity(self.session.reads.len());
+        for read in self.session.reads {
+            if !documents.contains(&read.path) {
+                documents.push(read.path);
+            }
+        }
+        let cost = Cost { expressions: self.expressions, reads };
+        Step::Decided(Decision { allowed, by, causes, documents, cost })
+    }
+
+    /// Decides one request, or one alternative of a query.
+    fn alternative(&mut self, request: &Request<'_>, facts: Option<&Facts<'_>>, count: usize) -> Verdict {
+        let ruleset = self.ruleset;
+        let environment = Environment::new(ruleset.service, request, facts);
+        let first = match environment.target.get(PREFIX_LEN) {
+            Some(Segment::Known(first)) => Some(first),
+            _ => None,
+        };
+        let bit = method_bit(request.method);
+        let mut expressions = 0;
+        let mut granted = None;
+        let mut pending = false;
+        let mut failures: Vec<Failure> = Vec::new();
+        for index in ruleset.index.candidates(first) {
+            let Some(rule) = ruleset.lowered.rules.get(index).filter(|rule| rule.methods & bit != 0) else { continue };
+            let Some(pattern) = ruleset.lowered.patterns.get(rule.pattern) else { continue };
+            if !pattern.matches(&environment.target) {
+                continue;
+            }
+            let before = expressions;
+            let (ending, node) = match &rule.condition {
+                None => (Ending::True, None),
+                Some(_) => {
+                    let record = self.trace.is_some();
+                    let ran = self.run(&environment, rule, &mut expressions, record);
+                    (ran.ending, ran.node)
+                }
+            };
+            if let Some(trace) = &mut self.trace {
+                let granted = ending == Ending::True;
+                trace.candidates.push(Candidate { span: rule.span, alternative: count, granted, condition: node });
+            }
+            match ending {
+                Ending::True => {
+                    granted.get_or_insert(index);
+                    if self.trace.is_none() {
+                        break;
+                    }
+                }
+                Ending::Pending => pending = true,
+                _ => failures.push(Failure { index, before }),
+            }
+        }
+        self.expressions += expressions;
+        match granted {
+            Some(index) => Verdict::Granted(index),
+            None if pending => Verdict::Pending,
+            None => Verdict::Denied(failures.iter().filter_map(|failure| self.cause(&environment, failure)).collect()),
+        }
+    }
+
+    /// Evaluates a rule's condition.
+    fn run<'v>(
+        &mut self,
+        environment: &'v Environment<'v>,
+        rule: &'v Rule,
+        expressions: &mut u32,
+        record: bool,
+    ) -> Ran
+    where
+        'r: 'v,
+    {
+        let ruleset: &'v Ruleset = self.ruleset;
+        let (Some(condition), Some(pattern)) = (&rule.condition, ruleset.lowered.patterns.get(rule.pattern)) else {
+            return Ran { ending: Ending::Error, node: None, told: None };
+        };
+        let context = Context {
+            environment,
+            pattern,
+            documents: self.documents,
+            session: &mut self.session,
+            absent_keys: self.limits.absent_keys_in_list,
+        };
+        let mut meter = Meter::new(self.limits);
+        meter.expressions = *expressions;
+        let mut machine = Machine::new(context, &ruleset.lowered.functions, meter);
+        machine.recorder = record.then(Recorder::default);
+        let outcome = machine.eval(condition);
+        *expressions = machine.meter.expressions;
+        let ending = ending(&outcome);
+        let node = machine.recorder.as_mut().and_then(Recorder::take);
+        let told = node.is_some().then(|| tell(&outcome, condition.span, condition.at));
+        Ran { ending, node, told }
+    }
+
+    /// Why a rule did not grant. It is evaluated again, observed; the outcome is the same.
+    fn cause(&mut self, environment: &Environment<'_>, failure: &Failure) -> Option<Cause> {
+        let ruleset = self.ruleset;
+        let rule = ruleset.lowered.rules.get(failure.index)?;
+        let ran = self.run(environment, rule, &mut failure.before.clone(), true);
+        let told = ran.told?;
+        let source = &ruleset.source;
+        let (line, column) = source.line_column(told.at.start);
+        let (allow_line, _) = source.line_column(rule.span.start);
+        let node = ran.node?;
+        let blamed = trace::blame(&node);
+        let squeeze = |span: Span| source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
+        let (observed, observed_type) = observed(blamed, &squeeze);
+        Some(Cause {
+            text: told.text,
+            allow_line,
+            span: told.at,
+            line,
+            column,
+            expression: squeeze(blamed.span),
+            observed,
+            observed_type,
+            error: told.error,
+            help: told.help,
+        })
+    }
+}
+
+/// A rule that did not grant, and the expressions counted before it.
+struct Failure {
+    index: usize,
+    before: u32,
+}
+
+struct Ran {
+    ending: Ending,
+    node: Option<Node>,
+    told: Option<Told>,
+}
+
+/// A failed condition in the service's words.
+struct Told {
+    text: String,
+    at: Span,
+    error: bool,
+    help: Option<String>,
+}
+
+fn ending(outcome: &Outcome<'_>) -> Ending {
+    match outcome {
+        Ok(Val::Bool(true)) => Ending::True,
+        Ok(Val::Bool(false)) => Ending::False,
+        Ok(_) => Ending::Value,
+        Err(fault) if fault.kind.is_pending() => Ending::Pending,
+        Err(_) => Ending::Error,
+    }
+}
+
+fn tell(outcome: &Outcome<'_>, span: Span, at: Span) -> Told {
+    match outcome {
+        Ok(Val::Bool(value)) => Told { text: value.to_string(), at: span, error: false, help: None },
+        Ok(other) => Told {
+            text: FaultKind::Type { received: other.type_name(), expected: "bool" }.to_string(),
+            at,
+            error: true,
+            help: None,
+        },
+        Err(fault) => {
+            let help = match &fault.kind {
+                FaultKind::Undetermined(_) => Some(
+                    "rules are not filters: add a constraint to the query that makes this true for every result"
+                        .to_owned(),
+                ),
+                _ => None,
+            };
+            Told { text: fault.kind.to_string(), at: fault.at, error: true, help }
+        }
+    }
+}
+
+/// What was seen at the blamed expression: its operands, or its value.
+fn observed(node: &Node, text: &dyn Fn(Span) -> String) -> (String, String) {
+    if node.children.is_empty() || node.shape == Shape::Name {
+        let value = node.children.first().unwrap_or(node);
+        return (format!("{} is {}", text(value.span), value.value), format!("{} is {}", text(value.span), value.kind));
+    }
+    let describe = |value: fn(&Node) -> &str| {
+        let seen = node.children.iter().map(|child| format!("{} is {}", text(child.span), value(child)));
+        seen.collect::<Vec<_>>().join(", ")
+    };
+    (describe(|node| &node.value), describe(|node| node.kind))
+}

@@ -1,0 +1,627 @@
+//! From the syntax tree to the evaluator's tree: names become slots, constants are folded, patterns are joined.
+//!
+//! Scope is lexical: a function sees the functions of its own and the outer blocks, the path variables of the
+//! `match` blocks around it, its parameters and its earlier `let`s. What does not exist compiles all the same, as
+//! in production, with a warning: it fails when it is evaluated.
+
+use std::collections::HashMap;
+
+use base::Value;
+
+use super::Service;
+use super::ast::{self, Version};
+use super::lint;
+use super::names::{Function, Global, Method, NAMESPACES, Rules, Type, nearest};
+use super::operators;
+use super::target::{Pattern, PatternSegment};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::ir::{self, Expr, Kind, Part};
+use crate::meter::{Limits, Meter};
+use crate::re2::Regex;
+use crate::request::Method as Verb;
+use crate::source::Span;
+use crate::value::{Str, Val};
+
+/// Levels of `match` within `match`.
+const MATCH_LEVELS_MAX: usize = 10;
+/// Segments of a pattern.
+const PATTERN_SEGMENTS_MAX: usize = 100;
+/// Variables of a pattern.
+const PATTERN_CAPTURES_MAX: usize = 20;
+/// Parameters of a function.
+const PARAMETERS_MAX: usize = 7;
+/// `let`s of a function.
+const LETS_MAX: usize = 10;
+/// Diagnostics told about one text.
+const DIAGNOSTICS_TOLD_MAX: usize = 500;
+
+/// An `allow`, ready to run.
+#[derive(Debug)]
+pub struct Rule {
+    /// The statement.
+    pub span: Span,
+    /// The index of its pattern.
+    pub pattern: usize,
+    /// The methods it is about, as bits in the order of [`Verb::ALL`].
+    pub methods: u8,
+    /// The condition; without one it always grants.
+    pub condition: Option<Expr<Rules>>,
+}
+
+/// A ruleset, ready to run.
+#[derive(Debug, Default)]
+pub struct Lowered {
+    /// In the order of the text.
+    pub rules: Vec<Rule>,
+    /// The patterns.
+    pub patterns: Vec<Pattern>,
+    /// The functions.
+    pub functions: Vec<ir::Function<Rules>>,
+}
+
+/// The bit of a method.
+pub fn method_bit(method: Verb) -> u8 {
+    match method {
+        Verb::Get => 1,
+        Verb::List => 2,
+        Verb::Create => 4,
+        Verb::Update => 8,
+        Verb::Delete => 16,
+    }
+}
+
+/// Lowers a file for one service.
+pub fn lower(file: &ast::File, service: Service, diagnostics: &mut Vec<Diagnostic>) -> Lowered {
+    let mut lowering = Lowering {
+        service,
+        version: file.version.map_or(Version::One, |(version, _)| version),
+        out: Lowered::default(),
+        declared: Vec::new(),
+        scopes: Vec::new(),
+        captures: Vec::new(),
+        locals: Vec::new(),
+        current: None,
+        calls: Vec::new(),
+        diagnostics,
+    };
+    lowering.scope(&file.functions, |lowering| {
+        let mut seen: Vec<&str> = Vec::new();
+        for block in &file.services {
+            let known = [Service::Firestore, Service::Storage].into_iter().find(|s| s.name() == block.name.text);
+            if known.is_none() {
+                let message = format!("unknown service `{}`", block.name.text);
+                let help = "it is `cloud.firestore` or `firebase.storage`";
+                lowering.tell(Diagnostic::error("unknown-service", block.name.span, message).help(help));
+            }
+            if seen.contains(&block.name.text.as_str()) {
+                let message = format!("service `{}` is there twice", block.name.text);
+                lowering.tell(Diagnostic::error("duplicate-service", block.name.span, message));
+            }
+            seen.push(&block.name.text);
+            lowering.service = known.unwrap_or(service);
+            let first_rule = lowering.out.rules.len();
+            lowering.scope(&block.functions, |lowering| {
+                let root = Pattern {
+                    glob_len_min: usize::from(lowering.version == Version::One),
+                    ..Pattern::default()
+                };
+                for block in &block.matches {
+                    lowering.match_block(block, &root, 1);
+                }
+            });
+            if known != Some(service) {
+                // Checked like everything, but it is not what runs here.
+                lowering.out.rules.truncate(first_rule);
+            }
+        }
+    });
+    lowering.check_calls();
+    lowering.out.rules.sort_by_key(|rule| rule.span.start);
+    lowering.out
+}
+
+struct Declared {
+    name: ast::Name,
+    parameters: usize,
+    used: bool,
+}
+
+struct Local {
+    name: String,
+    span: Span,
+    is_let: bool,
+    used: bool,
+}
+
+struct Lowering<'d> {
+    service: Service,
+    version: Version,
+    out: Lowered,
+    declared: Vec<Declared>,
+    scopes: Vec<HashMap<String, usize>>,
+    captures: Vec<String>,
+    locals: Vec<Local>,
+    /// The function whose body is being lowered.
+    current: Option<usize>,
+    /// Caller, callee, place.
+    calls: Vec<(usize, usize, Span)>,
+    diagnostics: &'d mut Vec<Diagnostic>,
+}
+
+fn placeholder(span: Span) -> Expr<Rules> {
+    Expr { kind: Kind::Constant(Value::Null), span, at: span }
+}
+
+impl Lowering<'_> {
+    fn tell(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < DIAGNOSTICS_TOLD_MAX || diagnostic.severity == Severity::Error {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Declares functions, lowers them and what is in their scope, and tells which were not used.
+    fn scope(&mut self, functions: &[ast::Function], within: impl FnOnce(&mut Self)) {
+        let mut names = HashMap::new();
+        let first = self.declared.len();
+        for function in functions {
+            let index = self.declared.len();
+            let name = &function.name;
+            if let Some(earlier) = names.insert(name.text.clone(), index) {
+                let message = format!("Duplicate function: {}.", name.text);
+                let mut diagnostic = Diagnostic::error("duplicate-function", name.span, message);
+                if let Some(earlier) = self.declared.get(earlier) {
+                    diagnostic = diagnostic.label(earlier.name.span, "first here");
+                }
+                self.tell(diagnostic);
+            }
+            if Function::named(&name.text).is_some_and(|builtin| builtin.is_in(self.service)) {
+                let message = format!("Invalid function name: {}.", name.text);
+                let help = "it hides the built-in function of this name";
+                self.tell(Diagnostic::warning("shadows-reserved", name.span, message).help(help));
+            }
+            let parameters = function.parameters.len();
+            self.declared.push(Declared { name: name.clone(), parameters, used: false });
+            self.out.functions.push(ir::Function {
+                name: name.text.as_str().into(),
+                parameters,
+                lets: Vec::new(),
+                body: placeholder(name.span),
+            });
+        }
+        self.scopes.push(names);
+        for (offset, function) in functions.iter().enumerate() {
+            self.function(first + offset, function);
+        }
+        within(self);
+        self.scopes.pop();
+        for index in first..first + functions.len() {
+            let unused = self.declared.get(index).filter(|declared| !declared.used).map(|declared| declared.name.clone());
+            if let Some(name) = unused {
+                let message = format!("Unused function: {}.", name.text);
+                self.tell(Diagnostic::warning("unused-function", name.span, message));
+            }
+        }
+    }
+
+    fn function(&mut self, index: usize, function: &ast::Function) {
+        let name = &function.name;
+        if function.parameters.len() > PARAMETERS_MAX {
+            let message = format!("function `{}` has more than {PARAMETERS_MAX} parameters", name.text);
+            self.tell(Diagnostic::error("too-many-parameters", name.span, message));
+        }
+        if function.lets.len() > LETS_MAX {
+            let message = format!("function `{}` has more than {LETS_MAX} variables", name.text);
+            self.tell(Diagnostic::error("too-many-variables", name.span, message));
+        }
+        self.current = Some(index);
+        self.locals.clear();
+        for parameter in function.parameters.iter().take(PARAMETERS_MAX) {
+            self.declare(parameter, false);
+        }
+        let mut lets = Vec::new();
+        for (name, value) in function.lets.iter().take(LETS_MAX) {
+            lets.push(self.expr(value));
+            self.declare(name, true);
+        }
+        let body = function.body.as_ref().map(|body| self.expr(body));
+        self.current = None;
+        for local in std::mem::take(&mut self.locals) {
+            if local.is_let && !local.used {
+                let message = format!("Unused variable: {}.", local.name);
+                self.tell(Diagnostic::warning("unused-variable", local.span, message));
+            }
+        }
+        if let (Some(lowered), Some(body)) = (self.out.functions.get_mut(index), body) {
+            lowered.lets = lets;
+            lowered.body = body;
+        }
+    }
+
+    fn declare(&mut self, name: &ast::Name, is_let: bool) {
+        self.check_variable_name(name);
+        if self.locals.iter().any(|local| local.name == name.text) {
+            let message = format!("variable `{}` is there twice", name.text);
+            self.tell(Diagnostic::error("duplicate-variable", name.span, message));
+        }
+        self.locals.push(Local { name: name.text.clone(), span: name.span, is_let, used: false });
+    }
+
+    fn check_variable_name(&mut self, name: &ast::Name) {
+        if ["request", "resource"].contains(&name.text.as_str()) {
+            let message = format!("Invalid variable name: {}.", name.text);
+            let help = "it hides the built-in variable of this name";
+            self.tell(Diagnostic::warning("shadows-reserved", name.span, message).help(help));
+        }
+    }
+
+    fn match_block(&mut self, block: &ast::Match, outer: &Pattern, level: usize) {
+        if level > MATCH_LEVELS_MAX {
+            let message = format!("match blocks may be nested {MATCH_LEVELS_MAX} deep");
+            self.tell(Diagnostic::error("nested-too-deeply", block.pattern_span, message));
+            return;
+        }
+        if outer.glob.is_some() && outer.segments.last() == Some(&PatternSegment::Glob) {
+            let message = "Glob(**) resource rules should not have child resource rules.";
+            self.tell(Diagnostic::warning("glob-with-children", block.pattern_span, message));
+        }
+        let mut pattern = outer.clone();
+        let captures = self.captures.len();
+        for segment in &block.pattern {
+            let (segment, name) = match segment {
+                ast::Segment::Text(text) => (PatternSegment::Text(text.as_str().into()), None),
+                ast::Segment::One(name) => (PatternSegment::One, Some(name)),
+                ast::Segment::Glob(name) => (PatternSegment::Glob, Some(name)),
+            };
+            if let Some(name) = name {
+                self.check_variable_name(name);
+                if self.captures.contains(&name.text) {
+                    let message = format!("path variable `{}` hides an outer one", name.text);
+                    self.tell(Diagnostic::warning("shadows-variable", name.span, message));
+                }
+                self.captures.push(name.text.clone());
+                pattern.captures.push((pattern.segments.len(), name.text.as_str().into()));
+            }
+            if segment == PatternSegment::Glob {
+                if pattern.glob.is_some() {
+                    let message = "a path may have one `{name=**}`, those of the outer blocks included";
+                    self.tell(Diagnostic::error("two-globs", block.pattern_span, message));
+                }
+                pattern.glob = Some(pattern.segments.len());
+            }
+            pattern.segments.push(segment);
+            if pattern.segments.len() > PATTERN_SEGMENTS_MAX {
+                break;
+            }
+        }
+        let glob_inside = block.pattern.iter().rev().skip(1).any(|segment| matches!(segment, ast::Segment::Glob(_)));
+        if self.version == Version::One && glob_inside {
+            let message = "Invalid glob match expression. Glob matches are permitted as the last segment in a match \
+                           declaration path.";
+            let help = "with `rules_version = '2';` a glob may stand anywhere";
+            self.tell(Diagnostic::error("glob-not-last", block.pattern_span, message).help(help));
+        }
+        if pattern.segments.len() > PATTERN_SEGMENTS_MAX {
+            let message = format!("a path may have {PATTERN_SEGMENTS_MAX} segments");
+            self.tell(Diagnostic::error("pattern-too-long", block.pattern_span, message));
+        }
+        if pattern.captures.len() > PATTERN_CAPTURES_MAX {
+            let message = format!("a path may have {PATTERN_CAPTURES_MAX} variables");
+            self.tell(Diagnostic::error("too-many-captures", block.pattern_span, message));
+        }
+        let index = self.out.patterns.len();
+        self.out.patterns.push(pattern.clone());
+        self.scope(&block.functions, |lowering| {
+            for allow in &block.allows {
+                lowering.allow(allow, index);
+            }
+            for inner in &block.matches {
+                lowering.match_block(inner, &pattern, level + 1);
+            }
+        });
+        self.captures.truncate(captures);
+    }
+
+    fn allow(&mut self, allow: &ast::Allow, pattern: usize) {
+        let mut methods = 0;
+        for verb in &allow.verbs {
+            methods |= match verb.text.as_str() {
+                "read" => method_bit(Verb::Get) | method_bit(Verb::List),
+                "write" => method_bit(Verb::Create) | method_bit(Verb::Update) | method_bit(Verb::Delete),
+                word => Verb::ALL.into_iter().find(|verb| verb.name() == word).map_or(0, method_bit),
+            };
+        }
+        self.locals.clear();
+        let condition = allow.condition.as_ref().map(|condition| self.expr(condition));
+        if let Some(diagnostic) = lint::open_access(allow, condition.as_ref()) {
+            self.tell(diagnostic);
+        }
+        self.out.rules.push(Rule { span: allow.span, pattern, methods, condition });
+    }
+
+    fn exprs(&mut self, exprs: &[ast::Expr]) -> Vec<Expr<Rules>> {
+        exprs.iter().map(|expr| self.expr(expr)).collect()
+    }
+
+    fn boxed(&mut self, expr: &ast::Expr) -> Box<Expr<Rules>> {
+        Box::new(self.expr(expr))
+    }
+
+    fn expr(&mut self, expr: &ast::Expr) -> Expr<Rules> {
+        let kind = match &expr.kind {
+            ast::Kind::Literal(value) => Kind::Constant(value.clone()),
+            ast::Kind::Broken => Kind::Constant(Value::Null),
+            ast::Kind::Variable(name) => self.variable(name, expr.span),
+            ast::Kind::Member(object, name) => {
+                let object = self.boxed(object);
+                match (&object.kind, name.text.as_str()) {
+                    (Kind::Global(Global::Request), "auth") => Kind::Global(Global::RequestAuth),
+                    (Kind::Global(Global::Request), "resource") => Kind::Global(Global::RequestResource),
+                    (_, name) => Kind::Member(object, name.into()),
+                }
+            }
+            ast::Kind::Index(object, index) => Kind::Index(self.boxed(object), self.boxed(index)),
+            ast::Kind::Slice(object, start, end) => {
+                Kind::Slice(self.boxed(object), self.boxed(start), self.boxed(end))
+            }
+            ast::Kind::Call(callee, arguments) => self.call(callee, arguments),
+            ast::Kind::Not(operand) => Kind::Not(self.boxed(operand)),
+            ast::Kind::Negate(operand) => Kind::Negate(self.boxed(operand)),
+            ast::Kind::Binary(op, left, right) => {
+                if let Some(diagnostic) = lint::membership(*op, right) {
+                    self.tell(diagnostic);
+                }
+                Kind::Binary(*op, self.boxed(left), self.boxed(right))
+            }
+            ast::Kind::And(operands) => Kind::And(self.exprs(operands)),
+            ast::Kind::Or(operands) => Kind::Or(self.exprs(operands)),
+            ast::Kind::Condition(test, yes, no) => {
+                Kind::Condition(self.boxed(test), self.boxed(yes), self.boxed(no))
+            }
+            ast::Kind::Is(value, name) => match Type::named(&name.text) {
+                Some(type_) => Kind::Is(self.boxed(value), type_),
+                None => {
+                    let message = format!("unknown type `{}`", name.text);
+                    let mut diagnostic = Diagnostic::error("unknown-type", name.span, message);
+                    if let Some(near) = nearest(&name.text, Type::NAMES.iter().copied()) {
+                        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+                    }
+                    self.tell(diagnostic);
+                    Kind::Constant(Value::Null)
+                }
+            },
+            ast::Kind::List(items) => Kind::List(self.exprs(items)),
+            ast::Kind::Map(entries) => {
+                Kind::Map(entries.iter().map(|(key, value)| (key.text.as_str().into(), self.expr(value))).collect())
+            }
+            ast::Kind::Path(parts) => Kind::Path(
+                parts
+                    .iter()
+                    .map(|part| match part {
+                        ast::PathPart::Text(text) => Part::Text(text.as_str().into()),
+                        ast::PathPart::Value(value) => Part::Value(self.expr(value)),
+                    })
+                    .collect(),
+            ),
+        };
+        Expr { kind: fold(kind), span: expr.span, at: expr.at }
+    }
+
+    fn local(&mut self, name: &str) -> Option<usize> {
+        let slot = self.locals.iter().position(|local| local.name == name)?;
+        if let Some(local) = self.locals.get_mut(slot) {
+            local.used = true;
+        }
+        Some(slot)
+    }
+
+    fn capture(&self, name: &str) -> Option<usize> {
+        self.captures.iter().rposition(|capture| capture == name)
+    }
+
+    fn variable(&mut self, name: &str, span: Span) -> Kind<Rules> {
+        if let Some(slot) = self.local(name) {
+            return Kind::Local(slot);
+        }
+        if let Some(index) = self.capture(name) {
+            return Kind::Capture(index);
+        }
+        match name {
+            "request" => Kind::Global(Global::Request),
+            "resource" => Kind::Global(Global::Resource),
+            _ => {
+                let known = self.locals.iter().map(|local| local.name.as_str());
+                let known = known.chain(self.captures.iter().map(String::as_str)).chain(["request", "resource"]);
+                let near = nearest(name, known).map(str::to_owned);
+                let message = format!("Invalid variable name: {name}.");
+                let mut diagnostic = Diagnostic::warning("unknown-variable", span, message);
+                diagnostic = match near {
+                    Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                    None => diagnostic.help("there is no such variable here: the expression fails and denies"),
+                };
+                self.tell(diagnostic);
+                Kind::UnknownVariable(name.into())
+            }
+        }
+    }
+
+    fn call(&mut self, callee: &ast::Expr, arguments: &[ast::Expr]) -> Kind<Rules> {
+        match &callee.kind {
+            ast::Kind::Variable(name) => self.plain_call(name, callee.span, arguments),
+            ast::Kind::Member(object, name) => {
+                if let ast::Kind::Variable(space) = &object.kind {
+                    let hidden = self.locals.iter().any(|local| local.name == *space) || self.capture(space).is_some();
+                    if NAMESPACES.contains(&space.as_str()) && !hidden {
+                        return self.builtin(&format!("{space}.{}", name.text), name, arguments);
+                    }
+                }
+                self.method(object, name, arguments)
+            }
+            // An error already told.
+            _ => Kind::Constant(Value::Null),
+        }
+    }
+
+    fn plain_call(&mut self, name: &str, span: Span, arguments: &[ast::Expr]) -> Kind<Rules> {
+        let Some(index) = self.scopes.iter().rev().find_map(|scope| scope.get(name)).copied() else {
+            return self.builtin(name, &ast::Name { text: name.to_owned(), span }, arguments);
+        };
+        let lowered = self.exprs(arguments);
+        if let Some(caller) = self.current {
+            self.calls.push((caller, index, span));
+        }
+        let Some(declared) = self.declared.get_mut(index) else { return Kind::Constant(Value::Null) };
+        declared.used = true;
+        if declared.parameters != lowered.len() {
+            let message = format!(
+                "function `{name}` takes {} arguments, not {}: this call fails and denies",
+                declared.parameters,
+                lowered.len()
+            );
+            let place = declared.name.span;
+            self.tell(Diagnostic::warning("wrong-argument-count", span, message).label(place, "declared here"));
+            return Kind::UnknownFunction(name.into(), lowered);
+        }
+        Kind::Call(index, lowered)
+    }
+
+    /// A function of the language, by its whole name.
+    fn builtin(&mut self, whole: &str, name: &ast::Name, arguments: &[ast::Expr]) -> Kind<Rules> {
+        let lowered = self.exprs(arguments);
+        let service = self.service;
+        match Function::named(whole).filter(|function| function.is_in(service)) {
+            Some(function) => {
+                if let Some(diagnostic) = lint::path_argument(function, arguments) {
+                    self.tell(diagnostic);
+                }
+                Kind::Function(function, lowered)
+            }
+            None => {
+                let scopes = self.scopes.iter().flat_map(|scope| scope.keys().map(String::as_str));
+                let known = Function::NAMES.iter().copied();
+                let known = known.filter(|name| Function::named(name).is_some_and(|function| function.is_in(service)));
+                let near = nearest(whole, scopes.chain(known)).map(str::to_owned);
+                let message = format!("Invalid function name: {}.", name.text);
+                let mut diagnostic = Diagnostic::warning("unknown-function", name.span, message);
+                diagnostic = match near {
+                    Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                    None => diagnostic.help("there is no such function: the call fails and denies"),
+                };
+                self.tell(diagnostic);
+                Kind::UnknownFunction(name.text.as_str().into(), lowered)
+            }
+        }
+    }
+
+    fn method(&mut self, object: &ast::Expr, name: &ast::Name, arguments: &[ast::Expr]) -> Kind<Rules> {
+        let receiver = self.boxed(object);
+        let lowered = self.exprs(arguments);
+        let Some(method) = Method::named(&name.text) else {
+            let message = format!("there is no method `{}`: the call fails and denies", name.text);
+            let mut diagnostic = Diagnostic::warning("unknown-method", name.span, message);
+            if let Some(near) = nearest(&name.text, Method::NAMES.iter().copied()) {
+                diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+            }
+            self.tell(diagnostic);
+            return Kind::UnknownMethod(receiver, name.text.as_str().into(), lowered);
+        };
+        let pattern = match (method, lowered.first().map(|first| &first.kind)) {
+            (Method::Matches | Method::Split | Method::Replace, Some(Kind::Constant(Value::String(pattern)))) => {
+                Some(pattern)
+            }
+            _ => None,
+        };
+        let regex = match pattern.map(|pattern| Regex::new(pattern)) {
+            Some(Ok(regex)) => Some(Box::new(regex)),
+            Some(Err(error)) => {
+                let span = arguments.first().map_or(name.span, |argument| argument.span);
+                let message = format!("not a regular expression: {error}");
+                self.tell(Diagnostic::warning("invalid-regex", span, message).help("the call fails and denies"));
+                None
+            }
+            None => None,
+        };
+        Kind::Method(receiver, method, lowered, regex)
+    }
+
+    /// A function that can reach itself can not be run within any budget.
+    fn check_calls(&mut self) {
+        // Functions that call nothing left cannot be part of a cycle: take them away until nothing changes.
+        let count = self.declared.len();
+        let mut pending = vec![0_usize; count];
+        let mut callers: Vec<Vec<usize>> = vec![Vec::new(); count];
+        for (caller, callee, _) in &self.calls {
+            if let (Some(pending), Some(callers)) = (pending.get_mut(*caller), callers.get_mut(*callee)) {
+                *pending += 1;
+                callers.push(*caller);
+            }
+        }
+        let mut free: Vec<usize> =
+            pending.iter().enumerate().filter(|(_, calls)| **calls == 0).map(|(index, _)| index).collect();
+        let mut in_cycle = vec![true; count];
+        while let Some(index) = free.pop() {
+            if let Some(mark) = in_cycle.get_mut(index) {
+                *mark = false;
+            }
+            for caller in callers.get(index).into_iter().flatten() {
+                if let Some(calls) = pending.get_mut(*caller) {
+                    *calls -= 1;
+                    if *calls == 0 {
+                        free.push(*caller);
+                    }
+                }
+            }
+        }
+        let is_in_cycle = |index: usize| in_cycle.get(index).copied().unwrap_or(false);
+        let found = self.calls.iter().find(|(caller, callee, _)| is_in_cycle(*caller) && is_in_cycle(*callee));
+        if let Some((_, callee, span)) = found {
+            let name = self.declared.get(*callee).map_or("", |declared| declared.name.text.as_str());
+            let message = format!("Recursive call is not allowed: {name} can reach itself.");
+            let diagnostic = Diagnostic::error("recursion", *span, message);
+            self.tell(diagnostic);
+        }
+    }
+}
+
+/// Computes what is constant. What would fail stays, to fail with its place at run time.
+fn fold(kind: Kind<Rules>) -> Kind<Rules> {
+    let constant = |expr: &Expr<Rules>| match &expr.kind {
+        Kind::Constant(value) => Some(value.clone()),
+        _ => None,
+    };
+    let folded = match &kind {
+        Kind::Negate(operand) => {
+            constant(operand).and_then(|value| operators::negate(&Val::from_value(&value)).ok().and_then(stored))
+        }
+        Kind::Not(operand) => match constant(operand) {
+            Some(Value::Bool(value)) => Some(Value::Bool(!value)),
+            _ => None,
+        },
+        Kind::Binary(op, left, right) => match (constant(left), constant(right)) {
+            (Some(left), Some(right)) => {
+                let limits = Limits::default();
+                let (left, right) = (Val::from_value(&left), Val::from_value(&right));
+                operators::binary(*op, &left, &right, &mut Meter::new(&limits), false).ok().and_then(stored)
+            }
+            _ => None,
+        },
+        Kind::List(items) => items.iter().map(constant).collect::<Option<Vec<_>>>().map(Value::Array),
+        Kind::Map(entries) => {
+            let pairs = entries.iter().map(|(key, value)| Some((key.to_string(), constant(value)?)));
+            pairs.collect::<Option<_>>().map(Value::Map)
+        }
+        _ => None,
+    };
+    folded.map_or(kind, Kind::Constant)
+}
+
+/// A computed scalar as a constant.
+fn stored(value: Val<'_>) -> Option<Value> {
+    Some(match value {
+        Val::Bool(value) => Value::Bool(value),
+        Val::Int(value) => Value::Integer(value),
+        Val::Float(value) => Value::Double(value),
+        Val::Str(Str::Borrowed(text)) => Value::String(text.to_owned()),
+        Val::Str(Str::Shared(text)) => Value::String(text.to_string()),
+        _ => return None,
+    })
+}

@@ -1,0 +1,280 @@
+//! The standard library by name: which functions, methods and types there are, and their signatures.
+//!
+//! One table serves the compiler (does this name exist?) and the run-time texts (what was expected?).
+
+use crate::ir::Language;
+
+use super::Service;
+
+/// Firestore and Storage Security Rules.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules;
+
+impl Language for Rules {
+    type Global = Global;
+    type Function = Function;
+    type Method = Method;
+    type Type = Type;
+}
+
+/// Predefined variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Global {
+    /// `request`
+    Request,
+    /// `resource`
+    Resource,
+    /// `request.auth`
+    RequestAuth,
+    /// `request.resource`
+    RequestResource,
+}
+
+macro_rules! named {
+    ($(#[$doc:meta])* $enum:ident { $($variant:ident = $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $enum { $($variant,)* }
+
+        impl $enum {
+            /// Finds it by name.
+            pub fn named(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+
+            /// Its name in rules.
+            #[allow(dead_code, reason = "types have no use for it")]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// All names.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
+        }
+    };
+}
+
+named! {
+    /// Functions of the language.
+    Function {
+        Get = "get", Exists = "exists", GetAfter = "getAfter", ExistsAfter = "existsAfter",
+        FirestoreGet = "firestore.get", FirestoreExists = "firestore.exists",
+        Path = "path", Int = "int", Float = "float", String = "string", Debug = "debug",
+        Abs = "math.abs", Ceil = "math.ceil", Floor = "math.floor", Round = "math.round", Sqrt = "math.sqrt",
+        Pow = "math.pow", IsNan = "math.isNaN",
+        TimestampDate = "timestamp.date", TimestampValue = "timestamp.value",
+        DurationValue = "duration.value", DurationTime = "duration.time", DurationAbs = "duration.abs",
+        LatLngValue = "latlng.value",
+        Md5 = "hashing.md5", Sha256 = "hashing.sha256", Crc32 = "hashing.crc32", Crc32c = "hashing.crc32c",
+    }
+}
+
+named! {
+    /// Methods of the language's values.
+    Method {
+        Size = "size", Lower = "lower", Upper = "upper", Trim = "trim", Split = "split", Replace = "replace",
+        Matches = "matches", ToUtf8 = "toUtf8", ToBase64 = "toBase64", ToHexString = "toHexString",
+        Concat = "concat", HasAll = "hasAll", HasAny = "hasAny", HasOnly = "hasOnly", Join = "join",
+        RemoveAll = "removeAll", ToSet = "toSet", Union = "union", Intersection = "intersection",
+        Difference = "difference", Keys = "keys", Values = "values", Get = "get", Diff = "diff",
+        AddedKeys = "addedKeys", RemovedKeys = "removedKeys", ChangedKeys = "changedKeys",
+        AffectedKeys = "affectedKeys", UnchangedKeys = "unchangedKeys", Bind = "bind",
+        Year = "year", Month = "month", Day = "day", Hours = "hours", Minutes = "minutes", Seconds = "seconds",
+        Nanos = "nanos", DayOfWeek = "dayOfWeek", DayOfYear = "dayOfYear", Date = "date", Time = "time",
+        ToMillis = "toMillis", Latitude = "latitude", Longitude = "longitude", Distance = "distance",
+    }
+}
+
+named! {
+    /// Types that `is` knows.
+    Type {
+        Bool = "bool", Int = "int", Float = "float", Number = "number", String = "string", List = "list",
+        Map = "map", Timestamp = "timestamp", Duration = "duration", Path = "path", LatLng = "latlng",
+        Bytes = "bytes", Set = "set",
+    }
+}
+
+/// The namespaces of functions.
+pub const NAMESPACES: [&str; 6] = ["math", "timestamp", "duration", "latlng", "hashing", "firestore"];
+
+impl Function {
+    /// Whether a service has it.
+    pub fn is_in(self, service: Service) -> bool {
+        match self {
+            Self::Get | Self::Exists | Self::GetAfter | Self::ExistsAfter => service == Service::Firestore,
+            Self::FirestoreGet | Self::FirestoreExists => service == Service::Storage,
+            _ => true,
+        }
+    }
+
+    /// Whether it reads a document.
+    pub fn reads(self) -> bool {
+        matches!(
+            self,
+            Self::Get
+                | Self::Exists
+                | Self::GetAfter
+                | Self::ExistsAfter
+                | Self::FirestoreGet
+                | Self::FirestoreExists
+        )
+    }
+}
+
+const SIGNATURES: &[&str] = &[
+    "get(path)",
+    "exists(path)",
+    "getAfter(path)",
+    "existsAfter(path)",
+    "firestore.get(path)",
+    "firestore.exists(path)",
+    "path(string)",
+    "int(string)",
+    "int(float)",
+    "int(int)",
+    "float(string)",
+    "float(int)",
+    "float(float)",
+    "string(bool)",
+    "string(int)",
+    "string(float)",
+    "string(string)",
+    "string(null)",
+    "string(path)",
+    "debug(any)",
+    "math.abs(int)",
+    "math.abs(float)",
+    "math.ceil(float)",
+    "math.floor(float)",
+    "math.round(float)",
+    "math.sqrt(float)",
+    "math.pow(float, float)",
+    "math.isNaN(float)",
+    "timestamp.date(int, int, int)",
+    "timestamp.value(int)",
+    "duration.value(int, string)",
+    "duration.time(int, int, int, int)",
+    "duration.abs(duration)",
+    "latlng.value(float, float)",
+    "hashing.md5(string)",
+    "hashing.md5(bytes)",
+    "hashing.sha256(string)",
+    "hashing.sha256(bytes)",
+    "hashing.crc32(string)",
+    "hashing.crc32(bytes)",
+    "hashing.crc32c(string)",
+    "hashing.crc32c(bytes)",
+    "string.size()",
+    "string.lower()",
+    "string.upper()",
+    "string.trim()",
+    "string.split(string)",
+    "string.replace(string, string)",
+    "string.matches(string)",
+    "string.toUtf8()",
+    "bytes.size()",
+    "bytes.toBase64()",
+    "bytes.toHexString()",
+    "list.size()",
+    "list.concat(list)",
+    "list.hasAll(list)",
+    "list.hasAll(set)",
+    "list.hasAny(list)",
+    "list.hasAny(set)",
+    "list.hasOnly(list)",
+    "list.hasOnly(set)",
+    "list.join(string)",
+    "list.removeAll(list)",
+    "list.toSet()",
+    "set.size()",
+    "set.hasAll(list)",
+    "set.hasAll(set)",
+    "set.hasAny(list)",
+    "set.hasAny(set)",
+    "set.hasOnly(list)",
+    "set.hasOnly(set)",
+    "set.union(set)",
+    "set.intersection(set)",
+    "set.difference(set)",
+    "map.size()",
+    "map.keys()",
+    "map.values()",
+    "map.get(string, any)",
+    "map.get(list, any)",
+    "map.diff(map)",
+    "map_diff.addedKeys()",
+    "map_diff.removedKeys()",
+    "map_diff.changedKeys()",
+    "map_diff.affectedKeys()",
+    "map_diff.unchangedKeys()",
+    "path.bind(map)",
+    "timestamp.year()",
+    "timestamp.month()",
+    "timestamp.day()",
+    "timestamp.hours()",
+    "timestamp.minutes()",
+    "timestamp.seconds()",
+    "timestamp.nanos()",
+    "timestamp.dayOfWeek()",
+    "timestamp.dayOfYear()",
+    "timestamp.date()",
+    "timestamp.time()",
+    "timestamp.toMillis()",
+    "duration.seconds()",
+    "duration.nanos()",
+    "latlng.latitude()",
+    "latlng.longitude()",
+    "latlng.distance(latlng)",
+];
+
+/// The signatures of a function (`math.abs`) or of a type's method (`set.difference`) as methods have it. Timestamps and
+/// durations have functions and methods of one name; the methods there take no arguments.
+pub fn signatures(qualified: &str) -> impl Iterator<Item = &'static str> + '_ {
+    SIGNATURES.iter().copied().filter(move |signature| {
+        signature.strip_prefix(qualified).is_some_and(|arguments| arguments.starts_with('('))
+    })
+}
+
+/// How many arguments a signature has.
+pub fn argument_count(signature: &str) -> usize {
+    if signature.ends_with("()") { 0 } else { signature.matches(", ").count() + 1 }
+}
+
+/// Bytes of a name for which a similar one is looked for.
+const NEAREST_BYTES_MAX: usize = 40;
+/// Names looked at for a similar one.
+const NEAREST_CANDIDATES_MAX: usize = 200;
+
+/// The name among `names` that is most like this one, if any is much like it.
+pub fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    if name.len() > NEAREST_BYTES_MAX {
+        return None;
+    }
+    names
+        .filter(|candidate| candidate.len() <= NEAREST_BYTES_MAX)
+        .take(NEAREST_CANDIDATES_MAX)
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Letters to change, add or drop, letter case aside.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().flat_map(char::to_lowercase).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (count, a) in a.chars().flat_map(char::to_lowercase).enumerate() {
+        let mut diagonal = count;
+        let mut left = count + 1;
+        for (cell, b) in row.iter_mut().skip(1).zip(&b) {
+            let change = diagonal + usize::from(a != *b);
+            diagonal = *cell;
+            left = change.min(*cell + 1).min(left + 1);
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = count + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}

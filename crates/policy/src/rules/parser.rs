@@ -1,0 +1,744 @@
+//! The parser of the rules language: always a tree, and diagnostics for what does not fit.
+//!
+//! Source: the production compiler's texts (an ANTLR grammar) for the messages.
+
+use base::Value;
+
+use super::ast::{Allow, Expr, File, Function, Kind, Match, Name, PathPart, Segment, ServiceBlock, Version};
+use super::lexer::{self, Token};
+use crate::diagnostic::Diagnostic;
+use crate::ir::Binary;
+use crate::source::Span;
+use crate::syntax::Power;
+use crate::syntax::cursor::Cursor;
+
+/// Levels of expressions within expressions.
+pub const EXPRESSION_DEPTH_MAX: u16 = 100;
+/// Levels of `match` blocks that are still read; far fewer are allowed.
+const MATCH_LEVELS_READ_MAX: u16 = 50;
+/// Errors told about one text.
+const ERRORS_TOLD_MAX: usize = 100;
+
+const METHOD_WORDS: [&str; 7] = ["read", "write", "get", "list", "create", "update", "delete"];
+
+/// Reads a text.
+pub fn parse(text: &str) -> (File, Vec<Diagnostic>) {
+    let mut parser = Parser {
+        text,
+        cursor: Cursor::new(text),
+        token: Token::End,
+        span: Span::default(),
+        previous: Span::default(),
+        diagnostics: Vec::new(),
+        levels: 0,
+        match_levels: 0,
+    };
+    parser.advance();
+    let file = parser.file();
+    (file, parser.diagnostics)
+}
+
+struct Parser<'s> {
+    text: &'s str,
+    cursor: Cursor<'s>,
+    token: Token,
+    span: Span,
+    previous: Span,
+    diagnostics: Vec<Diagnostic>,
+    levels: u16,
+    match_levels: u16,
+}
+
+/// What may stand in a block.
+#[derive(Default)]
+struct Block {
+    functions: Vec<Function>,
+    matches: Vec<Match>,
+    allows: Vec<Allow>,
+}
+
+impl Parser<'_> {
+    fn advance(&mut self) {
+        self.previous = self.span;
+        (self.token, self.span) = lexer::next(&mut self.cursor);
+    }
+
+    fn slice(&self, span: Span) -> &str {
+        self.text.get(span.range()).unwrap_or("")
+    }
+
+    fn is_sign(&self, sign: &str) -> bool {
+        matches!(self.token, Token::Sign(this) if this == sign)
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        self.token == Token::Word && self.slice(self.span) == word
+    }
+
+    fn eat_sign(&mut self, sign: &str) -> bool {
+        let found = self.is_sign(sign);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn eat_word(&mut self, word: &str) -> bool {
+        let found = self.is_word(word);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+        if self.diagnostics.len() < ERRORS_TOLD_MAX {
+            self.diagnostics.push(Diagnostic::error(code, span, message));
+        }
+    }
+
+    fn unexpected(&mut self) {
+        let text = self.slice(self.span).to_owned();
+        let message = match &self.token {
+            Token::End => "Unexpected end of file.".to_owned(),
+            Token::Bad(reason) if !reason.is_empty() => format!("Unexpected '{text}': {reason}."),
+            _ => format!("Unexpected '{text}'."),
+        };
+        self.error("unexpected-token", self.span, message);
+    }
+
+    fn expect_sign(&mut self, sign: &str) -> bool {
+        if self.eat_sign(sign) {
+            return true;
+        }
+        let text = match self.token {
+            Token::End => "<EOF>".to_owned(),
+            _ => self.slice(self.span).to_owned(),
+        };
+        self.error("missing-token", self.span, format!("missing '{sign}' at '{text}'"));
+        false
+    }
+
+    fn name(&mut self) -> Option<Name> {
+        if self.token != Token::Word {
+            self.unexpected();
+            return None;
+        }
+        let name = Name { text: self.slice(self.span).to_owned(), span: self.span };
+        self.advance();
+        Some(name)
+    }
+
+    /// Goes on to where a statement may begin.
+    fn recover(&mut self) {
+        loop {
+            match self.token {
+                Token::End | Token::Sign("}") => return,
+                Token::Sign(";") => return self.advance(),
+                Token::Word if ["match", "allow", "function", "service"].contains(&self.slice(self.span)) => return,
+                _ => self.advance(),
+            }
+        }
+    }
+
+    /// Gives up on the rest of the text.
+    fn stop(&mut self) {
+        self.cursor.go_to(self.text.len());
+        self.advance();
+    }
+
+    fn file(&mut self) -> File {
+        let mut file = File::default();
+        if self.is_word("rules_version") {
+            file.version = self.version();
+        }
+        loop {
+            let before = self.span;
+            if self.token == Token::End {
+                break;
+            } else if self.is_word("function") {
+                if !file.services.is_empty() {
+                    self.unexpected();
+                }
+                file.functions.extend(self.function());
+            } else if self.is_word("service") {
+                file.services.extend(self.service());
+            } else if self.is_word("import") {
+                self.error("no-imports", self.span, "Unexpected 'import'. Imports do not exist (yet) in rules.");
+                self.advance();
+                self.recover();
+            } else if self.is_word("rules_version") || self.is_word("match") || self.is_word("allow") {
+                self.unexpected();
+                self.advance();
+                self.recover();
+            } else {
+                let text = self.slice(self.span).to_owned();
+                let expected = "expecting {'function', 'import', 'service', 'rules_version'}";
+                self.error("unexpected-token", self.span, format!("mismatched input '{text}' {expected}"));
+                self.advance();
+                self.recover();
+            }
+            if self.span == before && self.token != Token::End {
+                self.advance();
+            }
+        }
+        if file.services.is_empty() && self.diagnostics.is_empty() {
+            self.error("no-service", self.span, "mismatched input '<EOF>' expecting {'function', 'import', 'service'}");
+        }
+        file
+    }
+
+    fn version(&mut self) -> Option<(Version, Span)> {
+        self.advance();
+        self.expect_sign("=");
+        let version = match &self.token {
+            Token::Text(text) if text == "1" => Version::One,
+            Token::Text(text) if text == "2" => Version::Two,
+            _ => {
+                self.error("unknown-version", self.span, "rules_version must be '1' or '2'");
+                self.recover();
+                return None;
+            }
+        };
+        let span = self.span;
+        self.advance();
+        self.eat_sign(";");
+        Some((version, span))
+    }
+
+    fn service(&mut self) -> Option<ServiceBlock> {
+        self.advance();
+        let mut name = self.name()?;
+        while self.eat_sign(".") {
+            let part = self.name()?;
+            name.text = format!("{}.{}", name.text, part.text);
+            name.span = name.span.to(part.span);
+        }
+        let block = self.block(false);
+        Some(ServiceBlock { name, functions: block.functions, matches: block.matches })
+    }
+
+    fn block(&mut self, allows: bool) -> Block {
+        let mut block = Block::default();
+        if !self.expect_sign("{") {
+            self.recover();
+            return block;
+        }
+        while !self.is_sign("}") {
+            let before = self.span;
+            if self.token == Token::End {
+                self.unexpected();
+                return block;
+            } else if self.is_word("function") {
+                block.functions.extend(self.function());
+            } else if self.is_word("match") {
+                block.matches.extend(self.match_block());
+            } else if self.is_word("allow") && allows {
+                block.allows.extend(self.allow());
+            } else if self.is_sign("/") {
+                self.error("missing-match", self.span, "Missing 'match' keyword before path.");
+                self.advance();
+                self.recover();
+            } else {
+                self.unexpected();
+                self.advance();
+                self.recover();
+            }
+            if self.span == before && self.token != Token::End {
+                self.advance();
+            }
+        }
+        self.advance();
+        block
+    }
+
+    fn match_block(&mut self) -> Option<Match> {
+        if self.match_levels >= MATCH_LEVELS_READ_MAX {
+            self.error("nested-too-deeply", self.span, "match blocks are nested too deeply");
+            self.stop();
+            return None;
+        }
+        self.advance();
+        let (pattern, pattern_span) = self.pattern()?;
+        self.match_levels += 1;
+        let block = self.block(true);
+        self.match_levels -= 1;
+        Some(Match {
+            pattern,
+            pattern_span,
+            functions: block.functions,
+            matches: block.matches,
+            allows: block.allows,
+        })
+    }
+
+    /// The pattern after `match`; the current token is its first `/`.
+    fn pattern(&mut self) -> Option<(Vec<Segment>, Span)> {
+        if !self.is_sign("/") {
+            let text = self.slice(self.span).to_owned();
+            let message = format!("mismatched input '{text}' expecting {{'{{', '/', PATH_SEGMENT}}");
+            self.error("bad-pattern", self.span, message);
+            self.recover();
+            return None;
+        }
+        let start = self.span.start as usize;
+        self.cursor.go_to(start);
+        let mut segments = Vec::new();
+        while self.cursor.eat("/") {
+            if let Some(segment) = self.pattern_segment() {
+                segments.push(segment);
+            } else {
+                let at = Span::new(self.cursor.offset().saturating_sub(1), self.cursor.offset());
+                let message = "Forward slash '/' found where identifier or binding expected.";
+                self.error("bad-pattern", at, message);
+            }
+        }
+        let span = self.cursor.span_since(start);
+        self.advance();
+        Some((segments, span))
+    }
+
+    fn pattern_segment(&mut self) -> Option<Segment> {
+        if !self.cursor.eat("{") {
+            return self.raw_segment().map(Segment::Text);
+        }
+        let skip = |cursor: &mut Cursor<'_>| {
+            cursor.eat_while(char::is_whitespace);
+        };
+        skip(&mut self.cursor);
+        let start = self.cursor.offset();
+        let text = self.cursor.eat_while(lexer::is_word).to_owned();
+        let name = Name { text, span: self.cursor.span_since(start) };
+        skip(&mut self.cursor);
+        let mut glob = false;
+        if self.cursor.eat("=") {
+            skip(&mut self.cursor);
+            glob = self.cursor.eat("**");
+            let _ = glob || self.cursor.eat("*");
+            skip(&mut self.cursor);
+        }
+        let begins_well = name.text.starts_with(|first: char| !first.is_ascii_digit());
+        if !self.cursor.eat("}") || !begins_well {
+            let end = self.cursor.offset();
+            let text = self.cursor.peek().map(String::from).unwrap_or_default();
+            self.error("bad-pattern", Span::new(start, end.max(start + 1)), format!("Unexpected '{text}'."));
+        }
+        Some(if glob { Segment::Glob(name) } else { Segment::One(name) })
+    }
+
+    /// Text between slashes, decoded; `None` when there is none.
+    fn raw_segment(&mut self) -> Option<String> {
+        if self.cursor.eat("(default)") {
+            return Some("(default)".to_owned());
+        }
+        let raw = self
+            .cursor
+            .eat_while(|character| character.is_ascii_alphanumeric() || "_%-~&'.:".contains(character));
+        (!raw.is_empty()).then(|| decode(raw))
+    }
+
+    fn allow(&mut self) -> Option<Allow> {
+        let start = self.span;
+        self.advance();
+        let mut verbs = Vec::new();
+        loop {
+            let verb = self.name()?;
+            if !METHOD_WORDS.contains(&verb.text.as_str()) {
+                self.error("unknown-method-word", verb.span, format!("Unexpected '{}'.", verb.text));
+            }
+            verbs.push(verb);
+            if !self.eat_sign(",") {
+                break;
+            }
+        }
+        let mut condition = None;
+        if self.eat_sign(":") {
+            if !self.eat_word("if") {
+                self.unexpected();
+            }
+            condition = Some(self.expression());
+        }
+        let span = start.to(self.previous);
+        self.end_statement();
+        Some(Allow { verbs, condition, span })
+    }
+
+    /// `;`, which may be missing before `}`.
+    fn end_statement(&mut self) {
+        if !self.is_sign("}") && !self.expect_sign(";") {
+            self.recover();
+        }
+    }
+
+    fn function(&mut self) -> Option<Function> {
+        self.advance();
+        let Some(name) = self.name() else {
+            self.recover();
+            return None;
+        };
+        let mut parameters = Vec::new();
+        self.expect_sign("(");
+        while !self.is_sign(")") && self.token == Token::Word {
+            parameters.extend(self.name());
+            if !self.eat_sign(",") {
+                break;
+            }
+        }
+        self.expect_sign(")");
+        let mut function = Function { name, parameters, lets: Vec::new(), body: None };
+        if !self.expect_sign("{") {
+            self.recover();
+            return Some(function);
+        }
+        while self.eat_word("let") {
+            let Some(name) = self.name() else {
+                self.recover();
+                continue;
+            };
+            self.expect_sign("=");
+            let value = self.expression();
+            self.expect_sign(";");
+            function.lets.push((name, value));
+        }
+        if self.eat_word("return") {
+            function.body = Some(self.expression());
+            self.end_statement();
+        } else {
+            self.unexpected();
+            self.recover();
+        }
+        if !self.expect_sign("}") {
+            while !matches!(self.token, Token::Sign("}") | Token::End) {
+                self.advance();
+            }
+            self.eat_sign("}");
+        }
+        Some(function)
+    }
+
+    fn make(&mut self, kind: Kind, span: Span, at: Span) -> Expr {
+        let depth = 1 + children(&kind).map(|child| child.depth).max().unwrap_or(0);
+        if depth > EXPRESSION_DEPTH_MAX {
+            self.error("too-complex", span, "Expression is too complex to evaluate safely.");
+            return Expr { kind: Kind::Broken, span, at, depth: 1 };
+        }
+        Expr { kind, span, at, depth }
+    }
+
+    fn broken(&mut self) -> Expr {
+        Expr { kind: Kind::Broken, span: self.span, at: self.span, depth: 1 }
+    }
+
+    fn expression(&mut self) -> Expr {
+        if self.levels >= EXPRESSION_DEPTH_MAX {
+            self.error("too-complex", self.span, "Expression is too complex to evaluate safely.");
+            self.stop();
+            return self.broken();
+        }
+        self.levels += 1;
+        let test = self.infix(0);
+        let result = if self.is_sign("?") {
+            let at = self.span;
+            self.advance();
+            let yes = self.expression();
+            self.expect_sign(":");
+            let no = self.expression();
+            let span = test.span.to(no.span);
+            self.make(Kind::Condition(Box::new(test), Box::new(yes), Box::new(no)), span, at)
+        } else {
+            test
+        };
+        self.levels -= 1;
+        result
+    }
+
+    fn infix_operator(&self) -> Option<(Infix, Power)> {
+        let found = match &self.token {
+            Token::Sign(sign) => INFIX.iter().find(|(text, ..)| text == sign),
+            Token::Word => INFIX.iter().find(|(text, ..)| *text == self.slice(self.span)),
+            _ => None,
+        };
+        found.map(|(_, infix, power)| (*infix, *power))
+    }
+
+    fn infix(&mut self, least: u8) -> Expr {
+        let mut left = self.prefix();
+        while let Some((infix, power)) = self.infix_operator() {
+            if power.left < least {
+                break;
+            }
+            let at = self.span;
+            self.advance();
+            let (kind, span) = match infix {
+                Infix::Is => {
+                    let Some(name) = self.name() else { return left };
+                    let span = left.span.to(name.span);
+                    (Kind::Is(Box::new(left), name), span)
+                }
+                Infix::And | Infix::Or => {
+                    let right = self.infix(power.right);
+                    let span = left.span.to(right.span);
+                    // Chains become one node, so that a long one is not a deep one; their value is the same.
+                    let kind = match (infix, left.kind) {
+                        (Infix::And, Kind::And(mut operands)) => {
+                            operands.push(right);
+                            Kind::And(operands)
+                        }
+                        (Infix::Or, Kind::Or(mut operands)) => {
+                            operands.push(right);
+                            Kind::Or(operands)
+                        }
+                        (_, kind) => {
+                            let operands = vec![Expr { kind, ..left }, right];
+                            if infix == Infix::And { Kind::And(operands) } else { Kind::Or(operands) }
+                        }
+                    };
+                    (kind, span)
+                }
+                Infix::Binary(op) => {
+                    let right = self.infix(power.right);
+                    let span = left.span.to(right.span);
+                    (Kind::Binary(op, Box::new(left), Box::new(right)), span)
+                }
+            };
+            left = self.make(kind, span, at);
+        }
+        left
+    }
+
+    fn prefix(&mut self) -> Expr {
+        let not = self.is_sign("!");
+        if !not && !self.is_sign("-") {
+            return self.postfix();
+        }
+        if self.levels >= EXPRESSION_DEPTH_MAX {
+            self.error("too-complex", self.span, "Expression is too complex to evaluate safely.");
+            self.stop();
+            return self.broken();
+        }
+        self.levels += 1;
+        let at = self.span;
+        self.advance();
+        let operand = Box::new(self.prefix());
+        self.levels -= 1;
+        let span = at.to(operand.span);
+        self.make(if not { Kind::Not(operand) } else { Kind::Negate(operand) }, span, at)
+    }
+
+    fn postfix(&mut self) -> Expr {
+        let first = self.span;
+        let mut expr = self.primary();
+        loop {
+            if self.eat_sign(".") {
+                let Some(name) = self.name() else { return expr };
+                let span = first.to(name.span);
+                expr = self.make(Kind::Member(Box::new(expr), name), span, first);
+            } else if self.is_sign("(") {
+                let at = match &expr.kind {
+                    Kind::Member(_, name) => name.span,
+                    Kind::Variable(_) => expr.at,
+                    _ => {
+                        self.unexpected();
+                        self.span
+                    }
+                };
+                self.advance();
+                let arguments = self.items(")");
+                let span = first.to(self.previous);
+                expr = self.make(Kind::Call(Box::new(expr), arguments), span, at);
+            } else if self.eat_sign("[") {
+                let index = self.expression();
+                let kind = if self.eat_sign(":") {
+                    let end = self.expression();
+                    Kind::Slice(Box::new(expr), Box::new(index), Box::new(end))
+                } else {
+                    Kind::Index(Box::new(expr), Box::new(index))
+                };
+                self.expect_sign("]");
+                let span = first.to(self.previous);
+                expr = self.make(kind, span, first);
+            } else {
+                return expr;
+            }
+        }
+    }
+
+    /// Expressions separated by commas up to a closing sign, which is taken.
+    fn items(&mut self, close: &str) -> Vec<Expr> {
+        let mut items = Vec::new();
+        while !self.is_sign(close) && self.token != Token::End {
+            items.push(self.expression());
+            if !self.eat_sign(",") {
+                break;
+            }
+        }
+        self.expect_sign(close);
+        items
+    }
+
+    fn primary(&mut self) -> Expr {
+        let at = self.span;
+        let kind = match &self.token {
+            Token::Int(value) => Kind::Literal(Value::Integer(*value)),
+            Token::Float(value) => Kind::Literal(Value::Double(*value)),
+            Token::Text(text) => Kind::Literal(Value::String(text.clone())),
+            Token::Word => match self.slice(self.span) {
+                "true" => Kind::Literal(Value::Bool(true)),
+                "false" => Kind::Literal(Value::Bool(false)),
+                "null" => Kind::Literal(Value::Null),
+                "match" | "allow" | "function" | "service" | "return" | "let" | "if" | "in" | "is" => {
+                    self.unexpected();
+                    return self.broken();
+                }
+                name => Kind::Variable(name.to_owned()),
+            },
+            Token::Sign("(") => {
+                self.advance();
+                let mut inner = self.expression();
+                self.expect_sign(")");
+                inner.span = at.to(self.previous);
+                return inner;
+            }
+            Token::Sign("[") => {
+                self.advance();
+                let items = self.items("]");
+                return self.make(Kind::List(items), at.to(self.previous), at);
+            }
+            Token::Sign("{") => return self.map(),
+            Token::Sign("/") => return self.path(),
+            _ => {
+                self.unexpected();
+                if !matches!(self.token, Token::Sign(";" | "}" | ")" | "]" | ",") | Token::End) {
+                    self.advance();
+                }
+                return self.broken();
+            }
+        };
+        self.advance();
+        Expr { kind, span: at, at, depth: 1 }
+    }
+
+    fn map(&mut self) -> Expr {
+        let at = self.span;
+        self.advance();
+        let mut entries = Vec::new();
+        while !self.is_sign("}") && self.token != Token::End {
+            let key = match &self.token {
+                Token::Text(text) => {
+                    let key = Name { text: text.clone(), span: self.span };
+                    self.advance();
+                    Some(key)
+                }
+                _ => self.name(),
+            };
+            let Some(key) = key else { break };
+            self.expect_sign(":");
+            entries.push((key, self.expression()));
+            if !self.eat_sign(",") {
+                break;
+            }
+        }
+        self.expect_sign("}");
+        self.make(Kind::Map(entries), at.to(self.previous), at)
+    }
+
+    /// A path literal; the current token is its first `/`.
+    fn path(&mut self) -> Expr {
+        let at = self.span;
+        let start = at.start as usize;
+        self.cursor.go_to(start);
+        let mut parts = Vec::new();
+        while self.cursor.eat("/") {
+            if self.cursor.eat("$(") {
+                self.advance();
+                parts.push(PathPart::Value(self.expression()));
+                if !self.is_sign(")") {
+                    self.unexpected();
+                    break;
+                }
+                // The token `)` was just read: the cursor stands behind it.
+            } else if let Some(text) = self.raw_segment() {
+                parts.push(PathPart::Text(text));
+            } else {
+                let end = self.cursor.offset();
+                let mut diagnostic =
+                    Diagnostic::error("bad-path", Span::new(end.saturating_sub(1), end), "a path needs a segment after each '/'");
+                if self.cursor.peek() == Some('{') {
+                    diagnostic = diagnostic.help("wildcards stand in `match` only; here write `$(variable)`");
+                }
+                if self.diagnostics.len() < ERRORS_TOLD_MAX {
+                    self.diagnostics.push(diagnostic);
+                }
+                break;
+            }
+        }
+        let span = self.cursor.span_since(start);
+        self.advance();
+        self.make(Kind::Path(parts), span, at)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Infix {
+    And,
+    Or,
+    Is,
+    Binary(Binary),
+}
+
+/// Loosest first, as the language defines it.
+const INFIX: &[(&str, Infix, Power)] = &[
+    ("||", Infix::Or, Power::left(1)),
+    ("&&", Infix::And, Power::left(2)),
+    ("==", Infix::Binary(Binary::Equal), Power::left(3)),
+    ("!=", Infix::Binary(Binary::NotEqual), Power::left(3)),
+    ("is", Infix::Is, Power::left(4)),
+    ("in", Infix::Binary(Binary::In), Power::left(5)),
+    ("<", Infix::Binary(Binary::Less), Power::left(6)),
+    ("<=", Infix::Binary(Binary::LessOrEqual), Power::left(6)),
+    (">", Infix::Binary(Binary::Greater), Power::left(6)),
+    (">=", Infix::Binary(Binary::GreaterOrEqual), Power::left(6)),
+    ("+", Infix::Binary(Binary::Add), Power::left(7)),
+    ("-", Infix::Binary(Binary::Subtract), Power::left(7)),
+    ("*", Infix::Binary(Binary::Multiply), Power::left(8)),
+    ("/", Infix::Binary(Binary::Divide), Power::left(8)),
+    ("%", Infix::Binary(Binary::Remainder), Power::left(8)),
+];
+
+/// The expressions directly within one.
+pub fn children(kind: &Kind) -> Box<dyn Iterator<Item = &Expr> + '_> {
+    match kind {
+        Kind::Literal(_) | Kind::Variable(_) | Kind::Broken => Box::new(std::iter::empty()),
+        Kind::Member(only, _) | Kind::Not(only) | Kind::Negate(only) | Kind::Is(only, _) => {
+            Box::new(std::iter::once(&**only))
+        }
+        Kind::Index(a, b) | Kind::Binary(_, a, b) => Box::new([&**a, &**b].into_iter()),
+        Kind::Slice(a, b, c) | Kind::Condition(a, b, c) => Box::new([&**a, &**b, &**c].into_iter()),
+        Kind::Call(callee, arguments) => Box::new(std::iter::once(&**callee).chain(arguments)),
+        Kind::And(items) | Kind::Or(items) | Kind::List(items) => Box::new(items.iter()),
+        Kind::Map(entries) => Box::new(entries.iter().map(|(_, value)| value)),
+        Kind::Path(parts) => Box::new(parts.iter().filter_map(|part| match part {
+            PathPart::Text(_) => None,
+            PathPart::Value(value) => Some(value),
+        })),
+    }
+}
+
+/// Undoes percent-encoding; what is no encoding stays as it is.
+pub fn decode(raw: &str) -> String {
+    let mut out = Vec::with_capacity(raw.len());
+    let mut rest = raw.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if let (b'%', [high, low, after @ ..]) = (first, tail) {
+            let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            if let (Some(high), Some(low)) = (digit(high), digit(low)) {
+                out.push(high * 16 + low);
+                rest = after;
+                continue;
+            }
+        }
+        out.push(*first);
+    }
+    String::from_utf8(out).unwrap_or_else(|_| raw.to_owned())
+}

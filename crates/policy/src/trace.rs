@@ -1,0 +1,179 @@
+//! What an evaluation did, expression by expression: the one record behind explanations, coverage,
+//! the Rules Test API and denial texts. Recorded only on request.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::source::{Source, Span};
+
+/// How an expression ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// The value true.
+    True,
+    /// The value false.
+    False,
+    /// Any other value.
+    Value,
+    /// An error.
+    Error,
+    /// A document is missing to tell.
+    Pending,
+}
+
+/// What kind of expression it is, as far as a reader of the trace needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    /// `&&`
+    And,
+    /// `||`
+    Or,
+    /// `? :`
+    Condition,
+    /// A call of a function of the policy.
+    Call,
+    /// A name: explained by its value alone.
+    Name,
+    /// Anything else.
+    Other,
+}
+
+/// One evaluated expression.
+#[derive(Clone, Debug, Serialize)]
+pub struct Node {
+    /// Its text.
+    pub span: Span,
+    /// Its kind.
+    pub shape: Shape,
+    /// How it ended.
+    pub ending: Ending,
+    /// Its value or its error, as people read it.
+    pub value: String,
+    /// Its type, or `error`: what may be told where values may not.
+    pub kind: &'static str,
+    /// The expressions it evaluated, in order. Operands that were skipped are not there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Node>,
+}
+
+/// One candidate `allow` and what became of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Candidate {
+    /// The `allow` statement.
+    pub span: Span,
+    /// Which alternative of a list query, from 0.
+    pub alternative: usize,
+    /// Whether it granted.
+    pub granted: bool,
+    /// Its condition; `None` when it has none.
+    pub condition: Option<Node>,
+}
+
+/// Everything one decision evaluated.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Trace {
+    /// The candidates in order of evaluation.
+    pub candidates: Vec<Candidate>,
+}
+
+/// How often an expression had a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Observation {
+    /// The expression.
+    pub span: Span,
+    /// Its value or error.
+    pub value: String,
+    /// How often.
+    pub count: u32,
+}
+
+impl Trace {
+    /// Values and how often they occurred, by place: what coverage adds up.
+    pub fn observations(&self) -> Vec<Observation> {
+        fn walk(node: &Node, counts: &mut BTreeMap<(Span, String), u32>) {
+            *counts.entry((node.span, node.value.clone())).or_default() += 1;
+            node.children.iter().for_each(|child| walk(child, counts));
+        }
+        let mut counts = BTreeMap::new();
+        for condition in self.candidates.iter().filter_map(|candidate| candidate.condition.as_ref()) {
+            walk(condition, &mut counts);
+        }
+        counts.into_iter().map(|((span, value), count)| Observation { span, value, count }).collect()
+    }
+
+    /// The explanation: every candidate with every sub-expression and its value.
+    pub fn explain(&self, source: &Source) -> String {
+        let mut out = String::new();
+        for candidate in &self.candidates {
+            let (line, column) = source.line_column(candidate.span.start);
+            let verdict = if candidate.granted { "grants" } else { "does not grant" };
+            out.push_str(&format!("{}:{line}:{column}: allow {verdict}\n", source.name));
+            if let Some(condition) = &candidate.condition {
+                explain_node(&mut out, source, condition, 1);
+            }
+        }
+        out
+    }
+}
+
+fn explain_node(out: &mut String, source: &Source, node: &Node, level: usize) {
+    let text = source.slice(node.span).split_whitespace().collect::<Vec<_>>().join(" ");
+    out.push_str(&"  ".repeat(level));
+    out.push_str(&format!("{text}  →  {}\n", node.value));
+    // What a name is made of (`request.auth.token` in `request.auth.token.role`) matters only when it failed.
+    if node.shape != Shape::Name || node.ending == Ending::Error {
+        node.children.iter().for_each(|child| explain_node(out, source, child, level + 1));
+    }
+}
+
+/// Collects nodes while an evaluation runs.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    open: Vec<Vec<Node>>,
+    done: Vec<Node>,
+}
+
+impl Recorder {
+    /// An expression begins.
+    pub fn enter(&mut self) {
+        self.open.push(Vec::new());
+    }
+
+    /// The expression that began last ends.
+    pub fn exit(&mut self, span: Span, shape: Shape, ending: Ending, kind: &'static str, value: String) {
+        let children = self.open.pop().unwrap_or_default();
+        let node = Node { span, shape, ending, value, kind, children };
+        match self.open.last_mut() {
+            Some(parent) => parent.push(node),
+            None => self.done.push(node),
+        }
+    }
+
+    /// The outermost expression recorded last.
+    pub fn take(&mut self) -> Option<Node> {
+        self.open.clear();
+        self.done.pop()
+    }
+}
+
+/// The smallest expression that explains why this one is not true, as a reader would point at it.
+pub fn blame(node: &Node) -> &Node {
+    let mut node = node;
+    loop {
+        let next = match (node.shape, node.ending) {
+            (Shape::And, Ending::False) => node.children.iter().find(|child| child.ending == Ending::False),
+            (Shape::Call, _) => node.children.last().filter(|child| child.ending == node.ending),
+            (Shape::Condition, _) => node.children.last().filter(|child| child.ending == node.ending),
+            (Shape::Name, _) => None,
+            (_, Ending::Error) => node.children.iter().find(|child| child.ending == Ending::Error),
+            _ => None,
+        };
+        match next {
+            Some(next) => node = next,
+            None => return node,
+        }
+    }
+}
