@@ -108,7 +108,12 @@ impl Gate {
     /// Begins an operation on the state at a version.
     ///
     /// Errors: `FAILED_PRECONDITION` when the version is older than the store remembers.
-    pub async fn begin_at(&self, caller: &Caller, operation: Operation, version: Version) -> Result<Session, Status> {
+    pub async fn begin_at(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        version: Version,
+    ) -> Result<Session, Status> {
         let snapshot = self.inner.store.snapshot_at(version).await.map_err(|error| match error {
             StoreError::TooOld { .. } => {
                 Status::new(Code::FailedPrecondition, "The requested snapshot version is too old.")

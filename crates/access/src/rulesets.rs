@@ -28,8 +28,6 @@ pub struct Rulesets {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the rules have errors; the last good rules stay in force")]
 pub struct RulesRefused {
-    /// The text that was refused.
-    pub source: Source,
     /// Why, errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -46,13 +44,13 @@ impl Rulesets {
 
     /// Compiles and, when there is no error, puts in force. Gives the warnings.
     pub fn load(&self, source: Source) -> Result<Vec<Diagnostic>, Box<RulesRefused>> {
-        let compiled = policy::compile(source.clone(), self.service);
+        let compiled = policy::compile(source, self.service);
         match compiled.ruleset {
             Some(ruleset) if compiled.diagnostics.iter().all(|found| found.severity != Severity::Error) => {
                 self.current.store(Arc::new(Rules::Enforced(Arc::new(ruleset))));
                 Ok(compiled.diagnostics)
             }
-            _ => Err(Box::new(RulesRefused { source, diagnostics: compiled.diagnostics })),
+            _ => Err(Box::new(RulesRefused { diagnostics: compiled.diagnostics })),
         }
     }
 

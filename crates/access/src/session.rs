@@ -103,7 +103,8 @@ impl Session {
     pub(crate) fn new(gate: Gate, caller: Caller, operation: Operation, snapshot: Snapshot) -> Self {
         let request = gate.next_request();
         // Never before what is already committed, even when the machine's clock steps back.
-        let now = Timestamp::from_micros(gate.clock().now_micros().max(snapshot.version().0)).truncate_to_millis();
+        let now =
+            Timestamp::from_micros(gate.clock().now_micros().max(snapshot.version().0)).truncate_to_millis();
         Self {
             gate,
             caller,
@@ -347,12 +348,19 @@ impl Session {
                     CommitError::Conflict { .. } | CommitError::TooOld { .. } => {
                         (CommitFailure::Conflict, "another commit changed what this one read".to_owned())
                     }
-                    CommitError::TooLarge { .. } => (CommitFailure::Failed(Status::invalid(error.to_string())), error.to_string()),
+                    CommitError::TooLarge { .. } => {
+                        (CommitFailure::Failed(Status::invalid(error.to_string())), error.to_string())
+                    }
                     CommitError::Overloaded => (
-                        CommitFailure::Failed(Status::new(Code::ResourceExhausted, "Too many writes are waiting.")),
+                        CommitFailure::Failed(Status::new(
+                            Code::ResourceExhausted,
+                            "Too many writes are waiting.",
+                        )),
                         error.to_string(),
                     ),
-                    CommitError::Store(error) => (CommitFailure::Failed(fault(&error)), "the store failed".to_owned()),
+                    CommitError::Store(error) => {
+                        (CommitFailure::Failed(fault(&error)), "the store failed".to_owned())
+                    }
                 };
                 self.fail(&reason);
                 Err(failure)

@@ -28,8 +28,12 @@ async fn admit(State(doorman): State<Doorman>, mut request: Request, next: Next)
     let header = request.headers().get(AUTHORIZATION).map(|value| value.to_str().map(str::to_owned));
     let caller = match &header {
         None => doorman.authenticate.caller(&doorman.project, Credential::None).await,
-        Some(Ok(value)) => doorman.authenticate.caller(&doorman.project, Credential::from_header(value)).await,
-        Some(Err(_)) => Err(Status::new(base::Code::Unauthenticated, "The authorization header is not text.")),
+        Some(Ok(value)) => {
+            doorman.authenticate.caller(&doorman.project, Credential::from_header(value)).await
+        }
+        Some(Err(_)) => {
+            Err(Status::new(base::Code::Unauthenticated, "The authorization header is not text."))
+        }
     };
     match caller {
         Ok(caller) => {
@@ -54,7 +58,8 @@ fn refuse(content_type: Option<&HeaderValue>, status: &Status) -> Response {
         return response;
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
-    *response.status_mut() = StatusCode::from_u16(status.code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(status.code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::json!({
         "error": { "code": status.code.http(), "message": status.message, "status": status.code.name() }
     });
@@ -101,7 +106,8 @@ mod tests {
     }
 
     fn routes() -> Router {
-        let echo = get(async |Extension(caller): Extension<Caller>| format!("{} {:?}", caller.kind(), caller.id()));
+        let echo =
+            get(async |Extension(caller): Extension<Caller>| format!("{} {:?}", caller.kind(), caller.id()));
         with_caller(Router::new().route("/", echo), Arc::new(OnlySesame), "p")
     }
 
@@ -112,7 +118,11 @@ mod tests {
         }
         let response = routes().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
-        (parts.status, parts.headers, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
+        (
+            parts.status,
+            parts.headers,
+            String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap(),
+        )
     }
 
     #[tokio::test]

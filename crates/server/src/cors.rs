@@ -25,7 +25,8 @@ pub fn with_cors(routes: Router, origins: Vec<String>) -> Router {
 async fn answer(State(origins): State<std::sync::Arc<[String]>>, request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(ORIGIN).cloned() else { return next.run(request).await };
     let allowed = origins.is_empty() || origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
-    let preflight = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let preflight =
+        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     if preflight {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -47,7 +48,9 @@ fn grant(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("X-HTTP-Session-Id, X-Client-Wire-Protocol, Date, grpc-status, grpc-message"),
+        HeaderValue::from_static(
+            "X-HTTP-Session-Id, X-Client-Wire-Protocol, Date, grpc-status, grpc-message",
+        ),
     );
     headers.append(VARY, HeaderValue::from_static("Origin"));
 }

@@ -46,14 +46,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_ends_one_request() {
-        let routes = guarded(Router::new().route("/", get(async || -> &'static str { panic!("on purpose") })));
+        let routes =
+            guarded(Router::new().route("/", get(async || -> &'static str { panic!("on purpose") })));
         let request = http::Request::builder().uri("/").body(Body::empty()).unwrap();
         assert_eq!(routes.oneshot(request).await.unwrap().status(), 500);
     }
 
     #[tokio::test]
     async fn a_body_over_the_limit_is_refused() {
-        let routes = guarded(Router::new().route("/", post(async |body: bytes::Bytes| body.len().to_string())));
+        let routes =
+            guarded(Router::new().route("/", post(async |body: bytes::Bytes| body.len().to_string())));
         let body = Body::from(vec![0u8; REQUEST_BYTES_MAX + 1]);
         let request = http::Request::builder().method("POST").uri("/").body(body).unwrap();
         assert_eq!(routes.oneshot(request).await.unwrap().status(), 413);

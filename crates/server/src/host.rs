@@ -27,7 +27,9 @@ fn prefixed(mut request: Request) -> Request {
         return request;
     };
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    if !host.ends_with(".googleapis.com") || UNPREFIXED.contains(&host.as_str()) || path.starts_with(&format!("/{host}/"))
+    if !host.ends_with(".googleapis.com")
+        || UNPREFIXED.contains(&host.as_str())
+        || path.starts_with(&format!("/{host}/"))
     {
         return request;
     }
@@ -44,10 +46,18 @@ mod tests {
     #[test]
     fn google_hosts_become_prefixes() {
         for (uri, host, expected) in [
-            ("/v1/x?key=1", Some("identitytoolkit.googleapis.com:443"), "/identitytoolkit.googleapis.com/v1/x?key=1"),
+            (
+                "/v1/x?key=1",
+                Some("identitytoolkit.googleapis.com:443"),
+                "/identitytoolkit.googleapis.com/v1/x?key=1",
+            ),
             ("https://securetoken.googleapis.com/v1/token", None, "/securetoken.googleapis.com/v1/token"),
             ("/v1/projects/p", Some("firestore.googleapis.com"), "/v1/projects/p"),
-            ("/identitytoolkit.googleapis.com/v1/x", Some("127.0.0.1:9099"), "/identitytoolkit.googleapis.com/v1/x"),
+            (
+                "/identitytoolkit.googleapis.com/v1/x",
+                Some("127.0.0.1:9099"),
+                "/identitytoolkit.googleapis.com/v1/x",
+            ),
         ] {
             let mut request = http::Request::builder().uri(uri);
             if let Some(host) = host {

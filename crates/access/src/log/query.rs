@@ -65,7 +65,8 @@ impl Reader {
     /// The log of a data folder. `NotFound` when nothing was ever logged there.
     pub fn open(folder: &Path) -> io::Result<Self> {
         let path = folder.join(FILE_NAME);
-        let old: Vec<_> = (1..=OLD_FILES_MAX).map(|age| super::old_file(&path, age)).filter(|file| file.exists()).collect();
+        let old: Vec<_> =
+            (1..=OLD_FILES_MAX).map(|age| super::old_file(&path, age)).filter(|file| file.exists()).collect();
         if old.is_empty() && !path.exists() {
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,

@@ -1,0 +1,243 @@
+//! The gate's promises, over a store in memory and rules of a few lines.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use access::log::{Event, Filter, Reader, Verdict};
+use access::{
+    AccessLog, Caller, CommitFailure, DevPermit, DocumentSource, Gate, Mode, NoPending, Operation, Refusal,
+    Service, User, keyspace,
+};
+use base::{Fields, ManualClock, Status, Value};
+use kv::{Key, Mem, Options, Row, Sqlite, Store};
+use policy::{Auth, Document, Method, Request, Setting, Source};
+
+const RULES: &str = "rules_version = '2';
+service cloud.firestore {
+  match /databases/{database}/documents {
+    match /movies/{movie} {
+      allow read: if request.auth != null;
+      allow write: if request.auth.token.moderator == true;
+    }
+    match /notes/{note} {
+      allow write: if get(/databases/$(database)/documents/roles/$(request.auth.uid)).data.role == 'writer';
+    }
+  }
+}";
+
+/// Documents as text: `role=writer`.
+struct Plain;
+
+impl DocumentSource for Plain {
+    fn key(&self, database: &str, path: &[String]) -> Key {
+        Key::new(keyspace::DOCUMENTS, format!("{database}/{}", path.join("/")).as_bytes())
+    }
+
+    fn decode(&self, row: &Row) -> Result<Fields, Status> {
+        Ok(fields(std::str::from_utf8(&row.value).unwrap()))
+    }
+}
+
+fn fields(text: &str) -> Fields {
+    let (name, value) = text.split_once('=').unwrap();
+    [(name.to_owned(), Value::String(value.to_owned()))].into()
+}
+
+fn dev() -> Mode {
+    Mode::Dev(DevPermit::for_development_only())
+}
+
+async fn gate(mode: Mode, rules: Option<&str>) -> Gate {
+    let store = Store::open(Mem::new(), Options::default()).await.unwrap();
+    let gate =
+        Gate::new(store, AccessLog::in_memory(), Arc::new(ManualClock::at(1_764_000_000_000_000)), mode);
+    if let Some(rules) = rules {
+        gate.firestore_rules().load(Source::new("firestore.rules", rules)).unwrap();
+    }
+    gate
+}
+
+fn user(uid: &str, claims: &[(&str, Value)]) -> Caller {
+    let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    Caller::User(Arc::new(User { uid: uid.to_owned(), claims }))
+}
+
+fn operation() -> Operation {
+    Operation { service: Service::Firestore, verb: "Commit", resource: "/x".into() }
+}
+
+/// Writes a document as a caller, the way a service does.
+async fn write(gate: &Gate, caller: &Caller, path: &str, text: &str) -> Result<kv::Version, Status> {
+    let mut session = gate.begin(caller, operation()).await?;
+    let permit = decide_write(&mut session, caller, path, text).await?;
+    let segments: Vec<String> = path.split('/').map(str::to_owned).collect();
+    session.write(&permit, Plain.key("(default)", &segments), Some(text.to_owned().into()));
+    session.commit().await.map_err(|failure| match failure {
+        CommitFailure::Conflict => Status::new(base::Code::Aborted, "conflict"),
+        CommitFailure::Failed(status) => status,
+    })
+}
+
+async fn decide_write(
+    session: &mut access::Session,
+    caller: &Caller,
+    path: &str,
+    text: &str,
+) -> Result<access::Permit, Refusal> {
+    let segments: Vec<String> = path.split('/').map(str::to_owned).collect();
+    let after = fields(text);
+    let auth = match caller {
+        Caller::User(user) => Some(Auth { uid: &user.uid, token: &user.claims }),
+        _ => None,
+    };
+    let request = Request {
+        method: Method::Create,
+        database: "(default)",
+        path: &segments,
+        auth,
+        time: session.now(),
+        resource: None,
+        new_resource: Some(Document { fields: &after }),
+        query: None,
+        in_transaction: false,
+        setting: Setting::Live,
+    };
+    session.authorize(&request, &Plain, &NoPending).await
+}
+
+fn admin() -> Caller {
+    Caller::Admin(access::Admin { account: "owner".into() })
+}
+
+#[tokio::test]
+async fn a_grant_names_its_rule_and_the_version_it_became() {
+    let gate = gate(dev(), Some(RULES)).await;
+    let version =
+        write(&gate, &user("ann", &[("moderator", Value::Bool(true))]), "movies/up", "t=Up").await.unwrap();
+    let [event] = &gate.log().events()[..] else { panic!("one event") };
+    assert_eq!(
+        (event.verdict, event.who.as_deref(), event.path.as_str()),
+        (Verdict::Allow, Some("ann"), "/movies/up")
+    );
+    assert_eq!(event.rule.as_deref(), Some("firestore.rules:6:7"));
+    assert_eq!(event.version, Some(version.0));
+}
+
+#[tokio::test]
+async fn a_denial_says_why_to_the_developer_and_nothing_to_a_production_client() {
+    for (mode, message, observed) in [
+        (dev(), "\nProperty moderator is undefined on object. for 'create' @ L6", true),
+        (Mode::Serve, "Missing or insufficient permissions.", false),
+    ] {
+        let gate = gate(mode, Some(RULES)).await;
+        let secret = ("email", Value::String("bob@secret.test".into()));
+        let status = write(&gate, &user("bob", &[secret]), "movies/up", "t=Up").await.unwrap_err();
+        assert_eq!((status.code, status.message.as_str()), (base::Code::PermissionDenied, message));
+        let [event] = &gate.log().events()[..] else { panic!("one event") };
+        assert_eq!(event.verdict, Verdict::Deny);
+        let cause = &event.causes[0];
+        assert!(cause.at.starts_with("firestore.rules:6:"), "{cause:?}");
+        assert!(cause.expression.contains("request.auth.token"), "{cause:?}");
+        assert_eq!(cause.text, "Property moderator is undefined on object.");
+        assert_eq!(cause.observed.contains("bob@secret.test"), observed, "{cause:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_revoked_before_the_commit_does_not_authorise_it() {
+    let gate = gate(dev(), Some(RULES)).await;
+    let carol = user("carol", &[]);
+    write(&gate, &admin(), "roles/carol", "role=writer").await.unwrap();
+
+    let mut session = gate.begin(&carol, operation()).await.unwrap();
+    let permit = decide_write(&mut session, &carol, "notes/1", "t=x").await.unwrap();
+    session.write(&permit, Plain.key("(default)", &["notes".into(), "1".into()]), Some("t=x".into()));
+    write(&gate, &admin(), "roles/carol", "role=reader").await.unwrap();
+    assert!(matches!(session.commit().await, Err(CommitFailure::Conflict)));
+
+    let status = write(&gate, &carol, "notes/1", "t=x").await.unwrap_err();
+    assert_eq!(status.code, base::Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn without_rules_dev_allows_and_production_denies() {
+    let anyone = Caller::Unauthenticated;
+    assert!(write(&gate(dev(), None).await, &anyone, "a/b", "t=x").await.is_ok());
+    let closed = gate(Mode::Serve, None).await;
+    assert_eq!(write(&closed, &anyone, "a/b", "t=x").await.unwrap_err().code, base::Code::PermissionDenied);
+    assert_eq!(closed.log().events()[0].verdict, Verdict::Deny);
+    assert!(write(&closed, &admin(), "a/b", "t=x").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_broken_edit_keeps_the_last_good_rules() {
+    let gate = gate(dev(), Some(RULES)).await;
+    let refused =
+        gate.firestore_rules().load(Source::new("firestore.rules", "service cloud.firestore {")).unwrap_err();
+    assert!(!refused.diagnostics.is_empty());
+    let moderator = user("ann", &[("moderator", Value::Bool(true))]);
+    assert!(write(&gate, &moderator, "movies/up", "t=Up").await.is_ok());
+    assert!(write(&gate, &user("bob", &[]), "movies/up", "t=Up").await.is_err());
+}
+
+#[tokio::test]
+async fn a_session_that_ends_early_still_leaves_its_record() {
+    let gate = gate(dev(), Some(RULES)).await;
+    drop(gate.begin(&user("ann", &[]), operation()).await.unwrap());
+    let moderator = user("ann", &[("moderator", Value::Bool(true))]);
+    let mut session = gate.begin(&moderator, operation()).await.unwrap();
+    decide_write(&mut session, &moderator, "movies/up", "t=Up").await.unwrap();
+    drop(session);
+    let verdicts: Vec<_> = gate.log().events().iter().map(|event| event.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Error, Verdict::Error]);
+}
+
+#[tokio::test]
+async fn only_administrators_pass_an_admin_verb() {
+    let gate = gate(Mode::Serve, Some(RULES)).await;
+    let mut session = gate.begin(&user("ann", &[]), operation()).await.unwrap();
+    assert!(matches!(session.authorize_admin("/x"), Err(Refusal::Denied(_))));
+    session.finish();
+    let mut session = gate.begin(&admin(), operation()).await.unwrap();
+    assert!(session.authorize_admin("/x").is_ok());
+    session.finish();
+    let verdicts: Vec<_> = gate.log().events().iter().map(|event| event.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Deny, Verdict::Admin]);
+}
+
+fn read_log(folder: &Path) -> Vec<Event> {
+    let mut reader = Reader::open(folder).unwrap();
+    std::iter::from_fn(|| reader.next_event().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_log_is_completed_after_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async || {
+        let store = Store::open(Sqlite::open(folder.path()).unwrap(), Options::default()).await.unwrap();
+        let log = AccessLog::open(folder.path()).unwrap();
+        Gate::new(store, log, Arc::new(base::SystemClock), dev())
+    };
+    let gate = open().await;
+    let versions = [
+        write(&gate, &user("ann", &[]), "a/1", "t=x").await.unwrap(),
+        write(&gate, &user("ann", &[]), "a/2", "t=x").await.unwrap(),
+        write(&gate, &user("bob", &[]), "a/3", "t=x").await.unwrap(),
+    ];
+    gate.close().await.unwrap();
+
+    // The crash: the last line is cut in half and the one before it is gone.
+    let file = folder.path().join("access.log");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    std::fs::write(&file, format!("{}\n{}", lines[0], &lines[2][..20])).unwrap();
+
+    let gate = open().await;
+    assert_eq!(gate.complete_log(folder.path()).await.unwrap(), 2);
+    gate.close().await.unwrap();
+    let events = read_log(folder.path());
+    let found: Vec<_> = events.iter().map(|event| event.version.unwrap()).collect();
+    assert_eq!(found, versions.map(|version| version.0));
+    let bob = Filter { who: Some("bob".into()), path: Some("/a/*".into()), ..Filter::default() };
+    assert_eq!(events.iter().filter(|event| bob.matches(event)).count(), 1);
+}
