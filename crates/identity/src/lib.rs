@@ -1,7 +1,104 @@
-//! draft
+//! Identity: sign-in, users and their claims, administrators, and the one place where a bearer token becomes a
+//! [`access::Caller`] for every service.
+//!
+//! Invariants:
+//! - What exists only in dev (unsigned tokens, `Bearer owner`, readable passwords) demands an [`access::DevPermit`].
+//! - Every request to a verb is one session of the gate and leaves a record; nothing reads or writes beside it.
+//! - An e-mail address, phone number or federated identity belongs to one user: its index row is read and written in
+//!   the session that changes the user.
+//! - A refresh token, an e-mail code and a service account's private key are never stored; a password only as hash.
+//! - A fault of the store never looks like a refusal: it would sign people out.
+//!
+//! Source: the identity reference.
+
+pub mod api;
+mod authenticate;
+pub mod keys;
 pub mod limits;
 pub mod model;
+mod ops;
 pub mod password;
 pub mod status;
 pub mod token;
-pub mod keys;
+mod tokens;
+
+use std::sync::Arc;
+
+use access::{Gate, Mode};
+
+pub use authenticate::Authenticator;
+pub use ops::account::create_service_account;
+pub use status::{Failure, Refused};
+
+use keys::seal::Seal;
+use password::Passwords;
+use tokens::Tokens;
+
+/// What the binary decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The project behind every API key.
+    pub project: String,
+    /// Its number, as clients see it.
+    pub project_number: String,
+    /// Hosts whose pages may ask to sign in.
+    pub authorized_domains: Vec<String>,
+    /// Where service accounts change their signature for an access token, besides Google's own address of it.
+    pub token_uri: String,
+    /// Where this house is reached from outside; `None` when requests' `Host` says it.
+    pub public_url: Option<String>,
+    /// What private keys are sealed with in the store.
+    pub seal: Option<Seal>,
+}
+
+impl Settings {
+    /// The usual ones for a project.
+    pub fn new(project: impl Into<String>) -> Self {
+        Self {
+            project: project.into(),
+            project_number: "12345".into(),
+            authorized_domains: vec!["localhost".into(), "127.0.0.1".into()],
+            token_uri: GOOGLE_TOKEN_URI.into(),
+            public_url: None,
+            seal: None,
+        }
+    }
+}
+
+/// The token endpoint that Google's libraries have built in.
+pub const GOOGLE_TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
+
+/// The identity service.
+pub struct Identity {
+    gate: Gate,
+    settings: Settings,
+    passwords: Passwords,
+    tokens: Tokens,
+}
+
+impl Identity {
+    /// Opens the service. In serve this reads the signing keys, or makes the first one.
+    pub async fn new(gate: Gate, settings: Settings) -> Result<Arc<Self>, Failure> {
+        let passwords = match gate.mode() {
+            Mode::Dev(permit) => Passwords::fake(*permit),
+            Mode::Serve => Passwords::argon2id(),
+        };
+        let tokens = Tokens::new(gate.mode());
+        let identity = Arc::new(Self { gate, settings, passwords, tokens });
+        identity.rotate_keys().await?;
+        Ok(identity)
+    }
+
+    /// What makes callers, for every service.
+    pub fn authenticator(self: &Arc<Self>) -> Authenticator {
+        Authenticator::new(self.clone())
+    }
+
+    fn serves(&self) -> bool {
+        *self.gate.mode() == Mode::Serve
+    }
+
+    fn now_s(&self) -> i64 {
+        self.gate.clock().now().seconds
+    }
+}

@@ -66,6 +66,9 @@ pub struct OobCode {
     pub kind: OobKind,
     /// The address it was sent to.
     pub email: String,
+    /// The user it is about, where the address alone would not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
     /// The address it will bring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_email: Option<String>,
@@ -83,4 +86,10 @@ pub struct OobCode {
 pub struct PlainCode {
     pub oob_code: String,
     pub oob_link: String,
+}
+
+impl std::fmt::Debug for PlainCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PlainCode(…)")
+    }
 }

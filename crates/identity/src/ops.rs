@@ -1,0 +1,118 @@
+//! The verbs: what one may ask of this service, and the only part of it that talks to the gate.
+//!
+//! A verb is a struct of its parameters. [`Identity::run`] gives it a session, commits what it wrote, and runs it again
+//! when others changed what it had read. A verb checks first and asks for its permit last, so that the record of an
+//! allowed act is one that happened.
+
+pub mod account;
+pub mod batch;
+pub mod config;
+pub mod cookie;
+pub mod delete;
+pub mod import;
+pub mod lookup;
+pub mod oob;
+pub mod refresh;
+pub mod rotate;
+pub mod sign_in;
+pub mod sign_up;
+pub mod update;
+mod work;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use access::{Caller, CommitFailure, Operation, Service, User as TokenUser};
+use base::{Code, Status};
+
+pub(crate) use work::Work;
+
+use crate::Identity;
+use crate::limits::ATTEMPTS_MAX;
+use crate::model::key::Realm;
+use crate::model::user::User;
+use crate::status::{Failure, INVALID_ID_TOKEN, Refused, TOKEN_EXPIRED};
+use crate::token::TokenError;
+use crate::token::claims::IdToken;
+
+/// Something one may ask of this service.
+pub(crate) trait Verb: Sync {
+    /// What it answers.
+    type Output: Send;
+    /// Its name in the log.
+    const NAME: &'static str;
+
+    /// Does it, within a session. Runs again from the start on a conflict.
+    fn act(&self, work: &mut Work<'_>) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+}
+
+/// Who asks, about whose users.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// Whose users.
+    pub realm: Realm,
+    /// An administrator, the user of the ID token in the request, or nobody.
+    pub caller: Caller,
+    /// The ID token in the request. Why one was not good is told when its turn comes in the order of checks.
+    pub token: Option<Result<Arc<IdToken>, Refused>>,
+    /// Where the request came in: what links in e-mails begin with.
+    pub origin: String,
+}
+
+/// What a client gets when it has signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Issued {
+    pub id_token: String,
+    pub refresh_token: String,
+}
+
+/// A user, with tokens when they have signed in.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedIn {
+    pub user: User,
+    pub issued: Option<Issued>,
+    pub is_new: bool,
+}
+
+impl Identity {
+    /// Puts together who asks: an administrator, or whoever the ID token in the request is about.
+    pub(crate) fn ask(&self, realm: Realm, caller: Caller, id_token: Option<&str>, origin: String) -> Asked {
+        let checked = id_token.filter(|token| !token.is_empty()).map(|token| {
+            self.tokens.id_token(token, &realm.project, self.now_s()).map_err(|error| match error {
+                TokenError::Expired => TOKEN_EXPIRED,
+                _ => INVALID_ID_TOKEN,
+            })
+        });
+        let caller = match (&checked, caller) {
+            (Some(Ok((_, user))), Caller::Unauthenticated) => Caller::User(Arc::<TokenUser>::clone(user)),
+            (_, caller) => caller,
+        };
+        let token = checked.map(|checked| checked.map(|(token, _)| token));
+        Asked { realm, caller, token, origin }
+    }
+
+    /// Runs a verb in a session of its own.
+    pub(crate) async fn run<V: Verb>(&self, asked: &Asked, verb: &V) -> Result<V::Output, Failure> {
+        for _ in 0..ATTEMPTS_MAX {
+            let operation =
+                Operation { service: Service::Identity, verb: V::NAME, resource: "/users".to_owned() };
+            let session = self.gate.begin(&asked.caller, operation).await?;
+            let mut work = Work::new(self, asked, session);
+            let outcome = verb.act(&mut work).await;
+            match outcome {
+                Ok(output) => match work.close().await {
+                    Ok(()) => return Ok(output),
+                    Err(CommitFailure::Conflict) => continue,
+                    Err(CommitFailure::Failed(status)) => return Err(Failure::Fault(status)),
+                },
+                Err(Failure::Refused(refused)) => {
+                    work.refuse(V::NAME, &refused);
+                    return Err(Failure::Refused(refused));
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        tracing::warn!(verb = V::NAME, "others kept changing what this operation reads");
+        Err(Failure::Fault(Status::new(Code::Aborted, "Too much contention on these users. Please try again.")))
+    }
+}

@@ -1,0 +1,310 @@
+//! E-mail actions: a code that goes out by mail and comes back to reset a password, verify or change an address, or
+//! sign in.
+//!
+//! Codes have 256 bits, are stored hashed and work once. In dev nothing is sent: codes are listed instead, and never
+//! expire.
+//!
+//! Source: the identity reference, section 10.
+
+use access::Permit;
+use base::id::random_bytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kv::Key;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::sign_up::given;
+use super::{SignedIn, Verb, Work};
+use crate::limits::OOB_CODES_LISTED_MAX;
+use crate::model::decode;
+use crate::model::key::Handle;
+use crate::model::oob::{OobCode, OobKind, PlainCode};
+use crate::model::session::hash;
+use crate::model::user::{User, email_address};
+use crate::status::{
+    ADMIN_ONLY_OPERATION, EMAIL_EXISTS, EMAIL_NOT_FOUND, EXPIRED_OOB_CODE, Failure, INSUFFICIENT_PERMISSION,
+    INVALID_EMAIL, INVALID_OOB_CODE, MISSING_EMAIL, MISSING_ID_TOKEN, MISSING_NEW_EMAIL, MISSING_OOB_CODE,
+    MISSING_REQ_TYPE, PASSWORD_LOGIN_DISABLED, Refused, USER_DISABLED, USER_NOT_FOUND, not_implemented,
+};
+use crate::token::Claims;
+use crate::token::claims::Grant;
+
+const CODE_TEXT_BYTES_MAX: usize = 128;
+
+/// What links are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Links {
+    pub origin: String,
+    pub continue_url: Option<String>,
+}
+
+/// A code that came back, and where its row is.
+#[derive(Clone)]
+pub(crate) struct Code {
+    pub key: Key,
+    pub row: OobCode,
+}
+
+/// Stages a new code.
+pub(super) fn issue_code(
+    work: &mut Work<'_>,
+    permit: &Permit,
+    kind: OobKind,
+    email: &str,
+    new_email: Option<String>,
+    uid: Option<&str>,
+    links: &Links,
+) -> Result<PlainCode, Failure> {
+    let code = URL_SAFE_NO_PAD.encode(random_bytes::<32>()?);
+    let page = if work.identity.serves() { "/__/auth/action" } else { "/emulator/action" };
+    let mut link =
+        format!("{}{page}?mode={}&lang=en&oobCode={code}&apiKey=fake-api-key", links.origin, kind.mode());
+    if let Some(url) = &links.continue_url {
+        link.push_str(&format!("&continueUrl={}", utf8_percent_encode(url, NON_ALPHANUMERIC)));
+    }
+    let plain = PlainCode { oob_code: code.clone(), oob_link: link };
+    let row = OobCode {
+        kind,
+        email: email.to_owned(),
+        new_email,
+        uid: uid.map(str::to_owned),
+        created_s: work.now_s(),
+        plain: (!work.identity.serves()).then(|| plain.clone()),
+    };
+    let key = work.realm().oob_code(&hash(code.as_bytes()));
+    work.put(permit, key, &row)?;
+    Ok(plain)
+}
+
+/// Finds a code that came back.
+pub(super) async fn take_code(work: &mut Work<'_>, code: &str) -> Result<Code, Failure> {
+    if code.len() > CODE_TEXT_BYTES_MAX {
+        return Err(INVALID_OOB_CODE.into());
+    }
+    let key = work.realm().oob_code(&hash(code.as_bytes()));
+    let row: OobCode = work.row(&key).await?.ok_or(INVALID_OOB_CODE)?;
+    if work.identity.serves() && row.created_s.saturating_add(row.kind.life_s()) <= work.now_s() {
+        return Err(EXPIRED_OOB_CODE.into());
+    }
+    Ok(Code { key, row })
+}
+
+/// `accounts:sendOobCode`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct SendOobCode {
+    pub request_type: Option<Json>,
+    pub id_token: Option<String>,
+    pub email: Option<String>,
+    pub new_email: Option<String>,
+    pub continue_url: Option<String>,
+    pub return_oob_link: bool,
+}
+
+/// To which address, and for administrators the code itself.
+#[derive(Debug)]
+pub(crate) struct OobSent {
+    pub email: String,
+    pub code: Option<PlainCode>,
+}
+
+impl Verb for SendOobCode {
+    type Output = OobSent;
+    const NAME: &'static str = "sendOobCode";
+
+    async fn act(&self, work: &mut Work<'_>) -> Result<OobSent, Failure> {
+        let kind = match &self.request_type {
+            Some(Json::String(name)) => OobKind::parse(name),
+            Some(Json::Number(number)) => OobKind::parse(&number.to_string()),
+            _ => None,
+        };
+        let kind = kind.filter(|kind| *kind != OobKind::RecoverEmail).ok_or(MISSING_REQ_TYPE)?;
+        if self.return_oob_link && !work.is_admin() {
+            return Err(INSUFFICIENT_PERMISSION.into());
+        }
+        let continue_url = given(self.continue_url.as_ref());
+        if continue_url.is_some_and(|url| !is_absolute(url)) {
+            return Err(Refused::text(
+                "INVALID_CONTINUE_URI : ((expected an absolute URI with valid scheme and host))",
+            )
+            .into());
+        }
+        let address = || -> Result<String, Failure> {
+            let email = given(self.email.as_ref()).ok_or(MISSING_EMAIL)?;
+            Ok(email_address(email).ok_or(INVALID_EMAIL)?)
+        };
+        let mut new_email = None;
+        let email = match kind {
+            OobKind::EmailSignin => address()?,
+            OobKind::PasswordReset => {
+                let email = address()?;
+                if work.uid_of(&Handle::Email(email.clone())).await?.is_none() {
+                    if !work.hides_emails().await? {
+                        return Err(EMAIL_NOT_FOUND.into());
+                    }
+                    work.proved("e-mail");
+                    return Ok(OobSent { email, code: None });
+                }
+                email
+            }
+            OobKind::VerifyEmail | OobKind::VerifyAndChangeEmail | OobKind::RecoverEmail => {
+                if kind == OobKind::VerifyAndChangeEmail {
+                    let email = given(self.new_email.as_ref()).ok_or(MISSING_NEW_EMAIL)?;
+                    new_email = Some(email_address(email).ok_or(INVALID_EMAIL)?);
+                }
+                let email = if self.return_oob_link && work.asked.token.is_none() {
+                    let email = address()?;
+                    work.find(&Handle::Email(email)).await?.ok_or(USER_NOT_FOUND)?.email
+                } else {
+                    work.token_user().await?.ok_or(MISSING_ID_TOKEN)?.1.email
+                };
+                if let Some(new_email) = &new_email
+                    && work.uid_of(&Handle::Email(new_email.clone())).await?.is_some()
+                {
+                    return Err(EMAIL_EXISTS.into());
+                }
+                email.ok_or(MISSING_EMAIL)?
+            }
+        };
+        if work.identity.serves() && !self.return_oob_link {
+            return Err(not_implemented("Sending e-mail").into());
+        }
+        let permit = work.admin_or("e-mail")?;
+        let links =
+            Links { origin: work.asked.origin.clone(), continue_url: continue_url.map(str::to_owned) };
+        let code = issue_code(work, &permit, kind, &email, new_email, None, &links)?;
+        Ok(OobSent { email, code: self.return_oob_link.then_some(code) })
+    }
+}
+
+/// Whether a URI names scheme and host.
+pub(crate) fn is_absolute(uri: &str) -> bool {
+    uri.parse::<http::Uri>().is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some())
+}
+
+/// `accounts:resetPassword`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct ResetPassword {
+    pub oob_code: Option<String>,
+    pub new_password: Option<String>,
+}
+
+impl Verb for ResetPassword {
+    type Output = OobCode;
+    const NAME: &'static str = "resetPassword";
+
+    async fn act(&self, work: &mut Work<'_>) -> Result<OobCode, Failure> {
+        if !work.config().await?.allows_passwords() {
+            return Err(PASSWORD_LOGIN_DISABLED.into());
+        }
+        let text = given(self.oob_code.as_ref()).ok_or(MISSING_OOB_CODE)?;
+        let code = take_code(work, text).await?;
+        let Some(password) = given(self.new_password.as_ref()) else {
+            work.proved("e-mail code");
+            return Ok(code.row);
+        };
+        if code.row.kind != OobKind::PasswordReset {
+            return Err(INVALID_OOB_CODE.into());
+        }
+        let password = work.new_password(password).await?;
+        let before = work.find(&Handle::Email(code.row.email.clone())).await?.ok_or(INVALID_OOB_CODE)?;
+        work.about(&before.uid);
+        let permit = work.proved("e-mail code");
+        let mut user = before.clone();
+        user.password = Some(password);
+        user.password_updated_ms = Some(work.now_ms());
+        user.email_verified = true;
+        user.providers.clear();
+        user.phone_number = None;
+        user.valid_since_s = Some(work.now_s());
+        work.end_sessions(&permit, &user.uid, i64::MAX).await?;
+        work.erase(&permit, code.key);
+        work.save(&permit, Some(&before), &user).await?;
+        Ok(code.row)
+    }
+}
+
+/// `accounts:signInWithEmailLink`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct SignInWithEmailLink {
+    pub id_token: Option<String>,
+    pub email: Option<String>,
+    pub oob_code: Option<String>,
+}
+
+impl Verb for SignInWithEmailLink {
+    type Output = SignedIn;
+    const NAME: &'static str = "signInWithEmailLink";
+
+    async fn act(&self, work: &mut Work<'_>) -> Result<SignedIn, Failure> {
+        let linked = work.token_user().await?.map(|(_, user)| user);
+        let email = given(self.email.as_ref()).ok_or(MISSING_EMAIL)?;
+        let email = email_address(email).ok_or(INVALID_EMAIL)?;
+        let text = given(self.oob_code.as_ref()).ok_or(MISSING_OOB_CODE)?;
+        let code = take_code(work, text).await?;
+        if code.row.kind != OobKind::EmailSignin {
+            return Err(INVALID_OOB_CODE.into());
+        }
+        if code.row.email != email {
+            return Err(Refused::text(
+                "INVALID_EMAIL : The email provided does not match the sign-in email address.",
+            )
+            .into());
+        }
+        let found = work.find(&Handle::Email(email.clone())).await?;
+        if let (Some(linked), Some(found)) = (&linked, &found)
+            && linked.uid != found.uid
+        {
+            return Err(EMAIL_EXISTS.into());
+        }
+        let before = linked.or(found);
+        if before.as_ref().is_some_and(|user| user.disabled) {
+            return Err(USER_DISABLED.into());
+        }
+        if before.is_none() && !work.config().await?.allows_signup() {
+            return Err(ADMIN_ONLY_OPERATION.into());
+        }
+        let now_ms = work.now_ms();
+        let mut user = match &before {
+            Some(user) => user.clone(),
+            None => User { uid: base::id::user_id()?, created_ms: now_ms, ..User::default() },
+        };
+        work.about(&user.uid);
+        user.email = Some(email);
+        user.email_verified = true;
+        user.email_link_signin = true;
+        user.last_login_ms = Some(now_ms);
+        let permit = work.proved("e-mail code");
+        work.erase(&permit, code.key);
+        let grant =
+            Grant { provider: "password".into(), auth_time_s: work.now_s(), claims: Claims::new() };
+        let issued = work.issue(&permit, &mut user, grant).await?;
+        work.save(&permit, before.as_ref(), &user).await?;
+        Ok(SignedIn { user, issued: Some(issued), is_new: before.is_none() })
+    }
+}
+
+/// The emulator's list of waiting codes.
+#[derive(Debug)]
+pub(crate) struct ListOobCodes;
+
+impl Verb for ListOobCodes {
+    type Output = Vec<OobCode>;
+    const NAME: &'static str = "listOobCodes";
+
+    async fn act(&self, work: &mut Work<'_>) -> Result<Vec<OobCode>, Failure> {
+        work.proved("emulator");
+        let range = work.realm().oob_codes();
+        let (rows, _) = work.rows(&range, OOB_CODES_LISTED_MAX).await?;
+        let mut codes: Vec<(kv::Version, OobCode)> = Vec::with_capacity(rows.len());
+        for row in &rows {
+            codes.push((row.version, decode(row)?));
+        }
+        codes.sort_by_key(|(version, _)| *version);
+        Ok(codes.into_iter().map(|(_, code)| code).collect())
+    }
+}
