@@ -48,7 +48,7 @@ fn dev() -> Mode {
 }
 
 async fn gate(mode: Mode, rules: Option<&str>) -> Gate {
-    let store = Store::open(Mem::new(), Options::default()).await.unwrap();
+    let store = Store::open(Mem::default(), Options::default()).await.unwrap();
     let gate =
         Gate::new(store, AccessLog::in_memory(), Arc::new(ManualClock::at(1_764_000_000_000_000)), mode);
     if let Some(rules) = rules {

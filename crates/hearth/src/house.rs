@@ -39,7 +39,7 @@ impl House {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let options = Options { clock: Arc::clone(&clock), ..Options::default() };
         let gate = match data {
-            None => Gate::new(Store::open(Mem::new(), options).await?, AccessLog::discarding(), clock, mode),
+            None => Gate::new(Store::open(Mem::default(), options).await?, AccessLog::discarding(), clock, mode),
             Some(folder) => {
                 std::fs::create_dir_all(folder)
                     .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
