@@ -86,16 +86,21 @@ impl Test {
     pub fn passes(&self, value: &Value) -> bool {
         let same = |operand: &Value| !is_null_or_nan(operand) && order::equal(value, operand);
         let compared = |operand: &Value| {
-            (order::class(value) == order::class(operand)).then(|| order::compare(value, operand))
+            (!is_null_or_nan(operand) && order::class(value) == order::class(operand))
+                .then(|| order::compare(value, operand))
         };
         let contains = |operand: &Value| match value {
-            Value::Array(items) => items.iter().any(|item| order::equal(item, operand)),
+            Value::Array(items) => {
+                !is_null_or_nan(operand) && items.iter().any(|item| order::equal(item, operand))
+            }
             _ => false,
         };
         let is_null = matches!(value, Value::Null);
         match self {
             Test::Equal(operand) => same(operand),
-            Test::NotEqual(operand) => !is_null && !order::equal(value, operand),
+            Test::NotEqual(operand) => {
+                !is_null && !matches!(operand, Value::Null) && !order::equal(value, operand)
+            }
             Test::Less(operand) => compared(operand).is_some_and(|order| order.is_lt()),
             Test::LessOrEqual(operand) => compared(operand).is_some_and(|order| order.is_le()),
             Test::Greater(operand) => compared(operand).is_some_and(|order| order.is_gt()),
@@ -108,9 +113,7 @@ impl Test {
                         .any(|operand| matches!(operand, Value::Null) || order::equal(value, operand))
             }
             Test::ArrayContains(operand) => contains(operand),
-            Test::ArrayContainsAny(operands) => {
-                operands.iter().any(|operand| !is_null_or_nan(operand) && contains(operand))
-            }
+            Test::ArrayContainsAny(operands) => operands.iter().any(contains),
             Test::IsNull => is_null,
             Test::IsNan => order::class(value) == base::key::tag::NAN,
             Test::IsNotNull => !is_null,
@@ -199,8 +202,8 @@ fn bounded(disjuncts: Vec<Disjunct>) -> Result<Vec<Disjunct>, Status> {
 fn check_count(count: usize) -> Result<(), Status> {
     if count > QUERY_DISJUNCTIONS_MAX {
         return Err(Status::invalid(format!(
-            "Query contains too many disjunctions: {count} in disjunctive normal form, \
-             the maximum is {QUERY_DISJUNCTIONS_MAX}."
+            "Too many disjunctions after normalization. Result had {count} disjunctions which is more than the \
+             maximum of {QUERY_DISJUNCTIONS_MAX}"
         )));
     }
     Ok(())
@@ -230,6 +233,9 @@ mod tests {
             (Test::NotIn(vec![null.clone()]), false, false),
             (Test::In(vec![null.clone(), nan.clone()]), false, false),
             (Test::LessOrEqual(Value::Integer(2)), false, false),
+            (Test::GreaterOrEqual(null.clone()), false, false),
+            (Test::GreaterOrEqual(nan.clone()), false, false),
+            (Test::NotEqual(null.clone()), false, false),
         ] {
             assert_eq!((test.passes(&null), test.passes(&nan)), (passes_null, passes_nan), "{test:?}");
         }

@@ -227,7 +227,8 @@ mod tests {
     fn edges_separate_what_starts_with_a_prefix() {
         let (before, after) = (Edge::before(b"b".to_vec()), Edge::after(b"b".to_vec()));
         let interval = Interval { start: Some(before.clone()), end: Some(after.clone()) };
-        for (position, inside) in [(&b"a\xff"[..], false), (b"b", true), (b"b\xff\xff", true), (b"c", false)] {
+        for (position, inside) in [(&b"a\xff"[..], false), (b"b", true), (b"b\xff\xff", true), (b"c", false)]
+        {
             assert_eq!(interval.contains(position), inside, "{position:?}");
         }
         assert!(before.is_at_or_before(&after));
@@ -247,10 +248,8 @@ mod tests {
 
     #[test]
     fn intervals_intersect() {
-        let interval = |a: u8, b: u8| Interval {
-            start: Some(Edge::before(vec![a])),
-            end: Some(Edge::before(vec![b])),
-        };
+        let interval =
+            |a: u8, b: u8| Interval { start: Some(Edge::before(vec![a])), end: Some(Edge::before(vec![b])) };
         assert_eq!(interval(1, 5).intersect(&interval(3, 9)), Some(interval(3, 5)));
         assert_eq!(interval(1, 3).intersect(&interval(3, 9)), None);
         assert_eq!(interval(1, 3).intersect(&Interval::default()), Some(interval(1, 3)));

@@ -1,0 +1,234 @@
+//! Defines indexes and fills them, beside the traffic.
+//!
+//! An index is defined in one transaction; from then on writers maintain it. What was there before is added in
+//! batches, each a transaction of its own that says how far it came, so a build that is cut short goes on where it
+//! stopped. A batch that meets a concurrent writer is tried again, smaller.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use access::{Admin, Caller, CommitFailure, Gate, Operation, Service, Session};
+use base::{Code, DatabaseName, Status};
+use bytes::Bytes;
+use kv::Key;
+use parking_lot::Mutex;
+
+use super::definition::{self, Definition, State, definitions};
+use super::{INDEXES_PER_GROUP_MAX, Shape, changes};
+use crate::model::key;
+use crate::query::walk::Collections;
+
+/// Builds that run at once; more are not started and will be wanted again.
+pub const BUILDS_RUNNING_MAX: usize = 2;
+/// Documents of one batch.
+pub const BATCH_DOCUMENTS_MAX: usize = 500;
+/// Bytes of the documents of one batch.
+pub const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Index entries of one batch.
+pub const BATCH_ENTRIES_MAX: usize = 20_000;
+/// Tries of one step before the build is given up until the index is wanted again.
+pub const STEP_ATTEMPTS_MAX: usize = 20;
+
+/// What came of a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Built {
+    /// The index is readable.
+    Readable,
+    /// The collection group has [`INDEXES_PER_GROUP_MAX`] indexes already.
+    TooMany,
+}
+
+/// Starts builds, each index once at a time. Cheap to clone.
+#[derive(Clone)]
+pub struct Builder {
+    gate: Gate,
+    tasks: Arc<Mutex<Tasks>>,
+}
+
+#[derive(Default)]
+struct Tasks {
+    running: HashSet<(DatabaseName, Shape)>,
+    /// Not tried again by this process.
+    given_up: HashSet<(DatabaseName, Shape)>,
+}
+
+/// How many given-up builds are remembered.
+const GIVEN_UP_MAX: usize = 10_000;
+
+impl Builder {
+    /// A builder that goes through this gate.
+    pub fn new(gate: Gate) -> Self {
+        Self { gate, tasks: Arc::default() }
+    }
+
+    /// Builds these indexes in the background unless that is happening already.
+    pub fn start(&self, database: &DatabaseName, shapes: &[Shape]) {
+        for shape in shapes {
+            let task = (database.clone(), shape.clone());
+            {
+                let mut tasks = self.tasks.lock();
+                if tasks.running.len() >= BUILDS_RUNNING_MAX
+                    || tasks.given_up.contains(&task)
+                    || !tasks.running.insert(task.clone())
+                {
+                    continue;
+                }
+            }
+            let builder = self.clone();
+            tokio::spawn(async move {
+                let built = build(&builder.gate, &task.0, &task.1).await;
+                let mut tasks = builder.tasks.lock();
+                tasks.running.remove(&task);
+                match built {
+                    Ok(Built::Readable) => tracing::info!(shape = ?task.1, "an index has been built"),
+                    // Trying again soon is pointless for one, and for the other likely so.
+                    Ok(Built::TooMany) | Err(Status { code: Code::InvalidArgument, .. }) => {
+                        tracing::warn!(shape = ?task.1, ?built, "an index cannot be built");
+                        if tasks.given_up.len() < GIVEN_UP_MAX {
+                            tasks.given_up.insert(task);
+                        }
+                    }
+                    Err(status) => tracing::warn!(shape = ?task.1, %status, "an index build stopped"),
+                }
+            });
+        }
+    }
+
+    /// Whether nothing is being built.
+    pub fn is_idle(&self) -> bool {
+        self.tasks.lock().running.is_empty()
+    }
+}
+
+/// Defines an index if it is not, and fills it.
+///
+/// Errors: `ABORTED` when writers kept getting in the way; `INVALID_ARGUMENT` when a document would have too many
+/// entries; the store's faults.
+pub async fn build(gate: &Gate, database: &DatabaseName, shape: &Shape) -> Result<Built, Status> {
+    let Some(definition) = define(gate, database, shape).await? else { return Ok(Built::TooMany) };
+    if definition.state == State::Readable {
+        return Ok(Built::Readable);
+    }
+    let mut documents_max = BATCH_DOCUMENTS_MAX;
+    let mut attempts = 0;
+    loop {
+        match step(gate, database, &definition, documents_max).await {
+            Ok(true) => return Ok(Built::Readable),
+            Ok(false) => {
+                attempts = 0;
+                documents_max = documents_max.saturating_mul(2).min(BATCH_DOCUMENTS_MAX);
+            }
+            Err(CommitFailure::Conflict) if attempts < STEP_ATTEMPTS_MAX => {
+                attempts += 1;
+                documents_max = (documents_max / 2).max(1);
+            }
+            Err(failure) => return Err(status(failure)),
+        }
+    }
+}
+
+fn status(failure: CommitFailure) -> Status {
+    match failure {
+        CommitFailure::Conflict => Status::new(Code::Aborted, "Too much contention to build an index."),
+        CommitFailure::Failed(status) => status,
+    }
+}
+
+async fn session(gate: &Gate, verb: &'static str, shape: &Shape) -> Result<Session, Status> {
+    let caller = Caller::Admin(Admin { account: "index builder".into() });
+    let resource = format!("/{}", shape.group);
+    gate.begin(&caller, Operation { service: Service::Firestore, verb, resource }).await
+}
+
+/// The definition of an index, made if there is none; `None` when there is no room for it.
+async fn define(gate: &Gate, database: &DatabaseName, shape: &Shape) -> Result<Option<Definition>, Status> {
+    for _ in 0..STEP_ATTEMPTS_MAX {
+        let mut session = session(gate, "DefineIndex", shape).await?;
+        let existing = definitions(&mut session, database, &shape.group).await?;
+        let count = existing.len();
+        if let Some(found) = existing.into_iter().find(|definition| definition.shape == *shape) {
+            session.finish();
+            return Ok(Some(found));
+        }
+        if count >= INDEXES_PER_GROUP_MAX {
+            session.finish();
+            return Ok(None);
+        }
+        let next_id_key = definition::next_id_key(database);
+        let id = match session.get(&next_id_key).await? {
+            Some(row) => u32::from_be_bytes(row.value.as_ref().try_into().map_err(|_| {
+                tracing::error!("the next index id is unreadable");
+                Status::new(Code::DataLoss, "The next index id is unreadable.")
+            })?),
+            None => 1,
+        };
+        let definition = Definition { shape: shape.clone(), id, state: State::Building };
+        let permit = session.authorize_admin(&format!("/{}", shape.group))?;
+        let next = Bytes::copy_from_slice(&id.saturating_add(1).to_be_bytes());
+        session.write(&permit, next_id_key, Some(next));
+        session.write(&permit, definition::key(database, shape), Some(definition::value(&definition)));
+        match session.commit().await {
+            Ok(_) => return Ok(Some(definition)),
+            Err(CommitFailure::Conflict) => {}
+            Err(failure) => return Err(status(failure)),
+        }
+    }
+    Err(status(CommitFailure::Conflict))
+}
+
+/// Adds the entries of the next documents; whether that was the end of it.
+async fn step(
+    gate: &Gate,
+    database: &DatabaseName,
+    definition: &Definition,
+    documents_max: usize,
+) -> Result<bool, CommitFailure> {
+    let mut session = session(gate, "BuildIndex", &definition.shape).await.map_err(CommitFailure::Failed)?;
+    match stage(&mut session, database, definition, documents_max).await {
+        Ok(done) => session.commit().await.map(|_| done),
+        Err(status) => Err(CommitFailure::Failed(status)),
+    }
+}
+
+async fn stage(
+    session: &mut Session,
+    database: &DatabaseName,
+    definition: &Definition,
+    documents_max: usize,
+) -> Result<bool, Status> {
+    let shape = &definition.shape;
+    let permit = session.authorize_admin(&format!("/{}", shape.group))?;
+    // In the read set: a definition that is dropped or replaced meanwhile makes this batch fail.
+    let definition_key = definition::key(database, shape);
+    match session.get(&definition_key).await? {
+        Some(row) if definition::decode(&row)?.id == definition.id => {}
+        _ => return Err(Status::new(Code::Aborted, "The index was dropped while it was being built.")),
+    }
+    let progress_key = definition::progress_key(database, definition.id);
+    let after = session.get(&progress_key).await?.and_then(|row| Key::from_stored(row.value));
+
+    let mut walk = Collections::of_group(database, &shape.group, after.as_ref(), documents_max);
+    let (mut documents, mut bytes, mut entries) = (0, 0, 0);
+    let mut last = None;
+    while documents < documents_max && bytes < BATCH_BYTES_MAX && entries < BATCH_ENTRIES_MAX {
+        let Some(found) = walk.next(session).await? else {
+            session.write(&permit, progress_key, None);
+            let readable = Definition { state: State::Readable, ..definition.clone() };
+            session.write(&permit, definition_key, Some(definition::value(&readable)));
+            return Ok(true);
+        };
+        documents += 1;
+        bytes += found.stored.body().len();
+        let fields = found.stored.fields()?;
+        let definition = std::slice::from_ref(definition);
+        for (key, value) in changes(database, definition, &found.path, None, Some(&fields))? {
+            session.write(&permit, key, value);
+            entries += 1;
+        }
+        last = Some(key::document(database, &found.path));
+    }
+    if let Some(last) = last {
+        session.write(&permit, progress_key, Some(Bytes::copy_from_slice(last.stored())));
+    }
+    Ok(false)
+}
