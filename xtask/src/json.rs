@@ -34,14 +34,18 @@ pub fn generate(pool: &DescriptorPool) -> Result<String, JsonCodeError> {
 fn message_code(message: &MessageDescriptor) -> Result<String, JsonCodeError> {
     let mut arms = String::new();
     let mut writes = String::new();
-    for field in message.fields() {
+    let declared = message.descriptor_proto().field.iter();
+    for field in declared.filter_map(|field| message.get_field_by_name(field.name())) {
         arms.push_str(&read_arm(message, &field)?);
-        if field.containing_oneof().is_none() {
-            writes.push_str(&write_field(&field)?);
+        match field.containing_oneof() {
+            None => writes.push_str(&write_field(&field)?),
+            // A oneof is written where its first member stands.
+            Some(oneof) => {
+                if oneof.fields().next().is_some_and(|first| first == field) {
+                    writes.push_str(&write_oneof(message, &oneof)?);
+                }
+            }
         }
-    }
-    for oneof in message.oneofs() {
-        writes.push_str(&write_oneof(message, &oneof)?);
     }
     Ok(format!(
         "impl Json for {path} {{
@@ -86,14 +90,15 @@ fn write_field(field: &FieldDescriptor) -> Result<String, JsonCodeError> {
     }
     let (json_name, place) = (field.json_name(), identifier(field.name()));
     let name = format!("json.name({json_name:?});");
-    let value = writer(&value_kind(field), field)?;
+    let write = |value: &str| writer(&value_kind(field), field, value);
     Ok(if field.is_map() || field.is_list() {
         let method = if field.is_map() { "map" } else { "list" };
+        let value = write("value")?;
         format!(
             "if !self.{place}.is_empty() {{ {name} json.{method}(&self.{place}, |json, value| {value}); }}"
         )
     } else if matches!(field.kind(), Kind::Message(_)) {
-        format!("if let Some(value) = &self.{place} {{ {name} {value}; }}")
+        format!("if let Some(value) = &self.{place} {{ {name} {}; }}", write("value")?)
     } else {
         let set = match field.kind() {
             Kind::Bool => format!("self.{place}"),
@@ -102,7 +107,7 @@ fn write_field(field: &FieldDescriptor) -> Result<String, JsonCodeError> {
             Kind::Double => format!("self.{place}.to_bits() != 0"),
             _ => format!("self.{place} != 0"),
         };
-        format!("if {set} {{ {name} let value = &self.{place}; {value}; }}")
+        format!("if {set} {{ {name} {}; }}", write(&format!("&self.{place}"))?)
     })
 }
 
@@ -110,9 +115,10 @@ fn write_oneof(message: &MessageDescriptor, oneof: &OneofDescriptor) -> Result<S
     let mut arms = String::new();
     for field in oneof.fields() {
         let member = oneof_member(message, oneof, &field);
-        let value = writer(&field.kind(), &field)?;
+        let write = writer(&field.kind(), &field, "value")?;
+        let value = if write.contains("value") { "value" } else { "_" };
         arms.push_str(&format!(
-            "Some({member}(value)) => {{ json.name({:?}); {value}; }}",
+            "Some({member}({value})) => {{ json.name({:?}); {write}; }}",
             field.json_name()
         ));
     }
@@ -130,13 +136,11 @@ fn reader(kind: &Kind, field: &FieldDescriptor) -> Result<String, JsonCodeError>
 }
 
 /// The expression that writes `value`, a reference to one value of this type.
-fn writer(kind: &Kind, field: &FieldDescriptor) -> Result<String, JsonCodeError> {
+fn writer(kind: &Kind, field: &FieldDescriptor, value: &str) -> Result<String, JsonCodeError> {
     Ok(match kind {
-        Kind::Enum(kind) if kind.full_name() == "google.protobuf.NullValue" => {
-            "{ let _ = value; json.null() }".to_owned()
-        }
-        Kind::Enum(kind) => format!("json.enumeration(value, {}::as_str_name)", enum_path(kind)),
-        kind => format!("json.{}(value)", method(kind, field)?),
+        Kind::Enum(kind) if kind.full_name() == "google.protobuf.NullValue" => "json.null()".to_owned(),
+        Kind::Enum(kind) => format!("json.enumeration({value}, {}::as_str_name)", enum_path(kind)),
+        kind => format!("json.{}({value})", method(kind, field)?),
     })
 }
 

@@ -21,13 +21,11 @@ impl Json for crate::google::r#type::LatLng {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if self.latitude.to_bits() != 0 {
             json.name("latitude");
-            let value = &self.latitude;
-            json.double(value);
+            json.double(&self.latitude);
         }
         if self.longitude.to_bits() != 0 {
             json.name("longitude");
-            let value = &self.longitude;
-            json.double(value);
+            json.double(&self.longitude);
         }
     }
 }
@@ -50,8 +48,7 @@ impl Json for crate::google::firestore::v1::Document {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.name.is_empty() {
             json.name("name");
-            let value = &self.name;
-            json.string(value);
+            json.string(&self.name);
         }
         if !self.fields.is_empty() {
             json.name("fields");
@@ -71,6 +68,15 @@ impl Json for crate::google::firestore::v1::Value {
     const NAME: &'static str = "google.firestore.v1.Value";
     fn read_field(&mut self, name: &str, json: &mut Reader<'_>) -> Read<bool> {
         match name {
+            "nullValue" | "null_value" => {
+                json.oneof(
+                    "value_type",
+                    "null_value",
+                    &mut self.value_type,
+                    Reader::null,
+                    crate::google::firestore::v1::value::ValueType::NullValue,
+                )?
+            }
             "booleanValue" | "boolean_value" => {
                 json.oneof(
                     "value_type",
@@ -98,42 +104,6 @@ impl Json for crate::google::firestore::v1::Value {
                     crate::google::firestore::v1::value::ValueType::DoubleValue,
                 )?
             }
-            "referenceValue" | "reference_value" => {
-                json.oneof(
-                    "value_type",
-                    "reference_value",
-                    &mut self.value_type,
-                    Reader::string,
-                    crate::google::firestore::v1::value::ValueType::ReferenceValue,
-                )?
-            }
-            "mapValue" | "map_value" => {
-                json.oneof(
-                    "value_type",
-                    "map_value",
-                    &mut self.value_type,
-                    Reader::message,
-                    crate::google::firestore::v1::value::ValueType::MapValue,
-                )?
-            }
-            "geoPointValue" | "geo_point_value" => {
-                json.oneof(
-                    "value_type",
-                    "geo_point_value",
-                    &mut self.value_type,
-                    Reader::message,
-                    crate::google::firestore::v1::value::ValueType::GeoPointValue,
-                )?
-            }
-            "arrayValue" | "array_value" => {
-                json.oneof(
-                    "value_type",
-                    "array_value",
-                    &mut self.value_type,
-                    Reader::message,
-                    crate::google::firestore::v1::value::ValueType::ArrayValue,
-                )?
-            }
             "timestampValue" | "timestamp_value" => {
                 json.oneof(
                     "value_type",
@@ -141,15 +111,6 @@ impl Json for crate::google::firestore::v1::Value {
                     &mut self.value_type,
                     Reader::timestamp,
                     crate::google::firestore::v1::value::ValueType::TimestampValue,
-                )?
-            }
-            "nullValue" | "null_value" => {
-                json.oneof(
-                    "value_type",
-                    "null_value",
-                    &mut self.value_type,
-                    Reader::null,
-                    crate::google::firestore::v1::value::ValueType::NullValue,
                 )?
             }
             "stringValue" | "string_value" => {
@@ -170,6 +131,42 @@ impl Json for crate::google::firestore::v1::Value {
                     crate::google::firestore::v1::value::ValueType::BytesValue,
                 )?
             }
+            "referenceValue" | "reference_value" => {
+                json.oneof(
+                    "value_type",
+                    "reference_value",
+                    &mut self.value_type,
+                    Reader::string,
+                    crate::google::firestore::v1::value::ValueType::ReferenceValue,
+                )?
+            }
+            "geoPointValue" | "geo_point_value" => {
+                json.oneof(
+                    "value_type",
+                    "geo_point_value",
+                    &mut self.value_type,
+                    Reader::message,
+                    crate::google::firestore::v1::value::ValueType::GeoPointValue,
+                )?
+            }
+            "arrayValue" | "array_value" => {
+                json.oneof(
+                    "value_type",
+                    "array_value",
+                    &mut self.value_type,
+                    Reader::message,
+                    crate::google::firestore::v1::value::ValueType::ArrayValue,
+                )?
+            }
+            "mapValue" | "map_value" => {
+                json.oneof(
+                    "value_type",
+                    "map_value",
+                    &mut self.value_type,
+                    Reader::message,
+                    crate::google::firestore::v1::value::ValueType::MapValue,
+                )?
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -177,12 +174,9 @@ impl Json for crate::google::firestore::v1::Value {
     fn write_fields(&self, json: &mut Writer<'_>) {
         match &self.value_type {
             None => {}
-            Some(crate::google::firestore::v1::value::ValueType::NullValue(value)) => {
+            Some(crate::google::firestore::v1::value::ValueType::NullValue(_)) => {
                 json.name("nullValue");
-                {
-                    let _ = value;
-                    json.null()
-                };
+                json.null();
             }
             Some(
                 crate::google::firestore::v1::value::ValueType::BooleanValue(value),
@@ -429,14 +423,12 @@ impl Json for crate::google::firestore::v1::transaction_options::ReadWrite {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.retry_transaction.is_empty() {
             json.name("retryTransaction");
-            let value = &self.retry_transaction;
-            json.bytes(value);
+            json.bytes(&self.retry_transaction);
         }
         if self.concurrency_mode != 0 {
             json.name("concurrencyMode");
-            let value = &self.concurrency_mode;
             json.enumeration(
-                value,
+                &self.concurrency_mode,
                 crate::google::firestore::v1::transaction_options::ConcurrencyMode::as_str_name,
             );
         }
@@ -501,14 +493,14 @@ impl Json for crate::google::firestore::v1::StructuredQuery {
             "orderBy" | "order_by" => {
                 json.list("order_by", &mut self.order_by, Reader::message)?
             }
-            "limit" => self.limit = json.field("limit", Reader::int32)?,
-            "offset" => {
-                self.offset = json.field("offset", Reader::int32)?.unwrap_or_default();
-            }
             "startAt" | "start_at" => {
                 self.start_at = json.field("start_at", Reader::message)?;
             }
             "endAt" | "end_at" => self.end_at = json.field("end_at", Reader::message)?,
+            "offset" => {
+                self.offset = json.field("offset", Reader::int32)?.unwrap_or_default();
+            }
+            "limit" => self.limit = json.field("limit", Reader::int32)?,
             "findNearest" | "find_nearest" => {
                 self.find_nearest = json.field("find_nearest", Reader::message)?;
             }
@@ -533,15 +525,6 @@ impl Json for crate::google::firestore::v1::StructuredQuery {
             json.name("orderBy");
             json.list(&self.order_by, |json, value| json.message(value));
         }
-        if let Some(value) = &self.limit {
-            json.name("limit");
-            json.int32(value);
-        }
-        if self.offset != 0 {
-            json.name("offset");
-            let value = &self.offset;
-            json.int32(value);
-        }
         if let Some(value) = &self.start_at {
             json.name("startAt");
             json.message(value);
@@ -549,6 +532,14 @@ impl Json for crate::google::firestore::v1::StructuredQuery {
         if let Some(value) = &self.end_at {
             json.name("endAt");
             json.message(value);
+        }
+        if self.offset != 0 {
+            json.name("offset");
+            json.int32(&self.offset);
+        }
+        if let Some(value) = &self.limit {
+            json.name("limit");
+            json.int32(value);
         }
         if let Some(value) = &self.find_nearest {
             json.name("findNearest");
@@ -577,13 +568,11 @@ impl Json for crate::google::firestore::v1::structured_query::CollectionSelector
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.collection_id.is_empty() {
             json.name("collectionId");
-            let value = &self.collection_id;
-            json.string(value);
+            json.string(&self.collection_id);
         }
         if self.all_descendants {
             json.name("allDescendants");
-            let value = &self.all_descendants;
-            json.bool(value);
+            json.bool(&self.all_descendants);
         }
     }
 }
@@ -678,9 +667,8 @@ impl Json for crate::google::firestore::v1::structured_query::CompositeFilter {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if self.op != 0 {
             json.name("op");
-            let value = &self.op;
             json.enumeration(
-                value,
+                &self.op,
                 crate::google::firestore::v1::structured_query::composite_filter::Operator::as_str_name,
             );
         }
@@ -721,9 +709,8 @@ impl Json for crate::google::firestore::v1::structured_query::FieldFilter {
         }
         if self.op != 0 {
             json.name("op");
-            let value = &self.op;
             json.enumeration(
-                value,
+                &self.op,
                 crate::google::firestore::v1::structured_query::field_filter::Operator::as_str_name,
             );
         }
@@ -767,9 +754,8 @@ impl Json for crate::google::firestore::v1::structured_query::UnaryFilter {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if self.op != 0 {
             json.name("op");
-            let value = &self.op;
             json.enumeration(
-                value,
+                &self.op,
                 crate::google::firestore::v1::structured_query::unary_filter::Operator::as_str_name,
             );
         }
@@ -816,9 +802,8 @@ impl Json for crate::google::firestore::v1::structured_query::Order {
         }
         if self.direction != 0 {
             json.name("direction");
-            let value = &self.direction;
             json.enumeration(
-                value,
+                &self.direction,
                 crate::google::firestore::v1::structured_query::Direction::as_str_name,
             );
         }
@@ -840,8 +825,7 @@ impl Json for crate::google::firestore::v1::structured_query::FieldReference {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.field_path.is_empty() {
             json.name("fieldPath");
-            let value = &self.field_path;
-            json.string(value);
+            json.string(&self.field_path);
         }
     }
 }
@@ -910,9 +894,8 @@ impl Json for crate::google::firestore::v1::structured_query::FindNearest {
         }
         if self.distance_measure != 0 {
             json.name("distanceMeasure");
-            let value = &self.distance_measure;
             json.enumeration(
-                value,
+                &self.distance_measure,
                 crate::google::firestore::v1::structured_query::find_nearest::DistanceMeasure::as_str_name,
             );
         }
@@ -922,8 +905,7 @@ impl Json for crate::google::firestore::v1::structured_query::FindNearest {
         }
         if !self.distance_result_field.is_empty() {
             json.name("distanceResultField");
-            let value = &self.distance_result_field;
-            json.string(value);
+            json.string(&self.distance_result_field);
         }
         if let Some(value) = &self.distance_threshold {
             json.name("distanceThreshold");
@@ -952,10 +934,6 @@ impl Json for crate::google::firestore::v1::StructuredAggregationQuery {
         Ok(true)
     }
     fn write_fields(&self, json: &mut Writer<'_>) {
-        if !self.aggregations.is_empty() {
-            json.name("aggregations");
-            json.list(&self.aggregations, |json, value| json.message(value));
-        }
         match &self.query_type {
             None => {}
             Some(
@@ -966,6 +944,10 @@ impl Json for crate::google::firestore::v1::StructuredAggregationQuery {
                 json.name("structuredQuery");
                 json.message(value);
             }
+        }
+        if !self.aggregations.is_empty() {
+            json.name("aggregations");
+            json.list(&self.aggregations, |json, value| json.message(value));
         }
     }
 }
@@ -1008,11 +990,6 @@ impl Json for crate::google::firestore::v1::structured_aggregation_query::Aggreg
         Ok(true)
     }
     fn write_fields(&self, json: &mut Writer<'_>) {
-        if !self.alias.is_empty() {
-            json.name("alias");
-            let value = &self.alias;
-            json.string(value);
-        }
         match &self.operator {
             None => {}
             Some(
@@ -1039,6 +1016,10 @@ impl Json for crate::google::firestore::v1::structured_aggregation_query::Aggreg
                 json.name("avg");
                 json.message(value);
             }
+        }
+        if !self.alias.is_empty() {
+            json.name("alias");
+            json.string(&self.alias);
         }
     }
 }
@@ -1112,8 +1093,7 @@ impl Json for crate::google::firestore::v1::Cursor {
         }
         if self.before {
             json.name("before");
-            let value = &self.before;
-            json.bool(value);
+            json.bool(&self.before);
         }
     }
 }
@@ -1131,8 +1111,7 @@ impl Json for crate::google::firestore::v1::ExplainOptions {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if self.analyze {
             json.name("analyze");
-            let value = &self.analyze;
-            json.bool(value);
+            json.bool(&self.analyze);
         }
     }
 }
@@ -1207,8 +1186,7 @@ impl Json for crate::google::firestore::v1::ExecutionStats {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if self.results_returned != 0 {
             json.name("resultsReturned");
-            let value = &self.results_returned;
-            json.int64(value);
+            json.int64(&self.results_returned);
         }
         if let Some(value) = &self.execution_duration {
             json.name("executionDuration");
@@ -1216,8 +1194,7 @@ impl Json for crate::google::firestore::v1::ExecutionStats {
         }
         if self.read_operations != 0 {
             json.name("readOperations");
-            let value = &self.read_operations;
-            json.int64(value);
+            json.int64(&self.read_operations);
         }
         if let Some(value) = &self.debug_stats {
             json.name("debugStats");
@@ -1242,13 +1219,11 @@ impl Json for crate::google::firestore::v1::BitSequence {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.bitmap.is_empty() {
             json.name("bitmap");
-            let value = &self.bitmap;
-            json.bytes(value);
+            json.bytes(&self.bitmap);
         }
         if self.padding != 0 {
             json.name("padding");
-            let value = &self.padding;
-            json.int32(value);
+            json.int32(&self.padding);
         }
     }
 }
@@ -1273,8 +1248,7 @@ impl Json for crate::google::firestore::v1::BloomFilter {
         }
         if self.hash_count != 0 {
             json.name("hashCount");
-            let value = &self.hash_count;
-            json.int32(value);
+            json.int32(&self.hash_count);
         }
     }
 }
@@ -1300,12 +1274,6 @@ impl Json for crate::google::firestore::v1::Write {
                     crate::google::firestore::v1::write::Operation::Delete,
                 )?
             }
-            "updateMask" | "update_mask" => {
-                self.update_mask = json.field("update_mask", Reader::message)?;
-            }
-            "currentDocument" | "current_document" => {
-                self.current_document = json.field("current_document", Reader::message)?;
-            }
             "verify" => {
                 json.oneof(
                     "operation",
@@ -1324,6 +1292,9 @@ impl Json for crate::google::firestore::v1::Write {
                     crate::google::firestore::v1::write::Operation::Transform,
                 )?
             }
+            "updateMask" | "update_mask" => {
+                self.update_mask = json.field("update_mask", Reader::message)?;
+            }
             "updateTransforms" | "update_transforms" => {
                 json.list(
                     "update_transforms",
@@ -1331,23 +1302,14 @@ impl Json for crate::google::firestore::v1::Write {
                     Reader::message,
                 )?
             }
+            "currentDocument" | "current_document" => {
+                self.current_document = json.field("current_document", Reader::message)?;
+            }
             _ => return Ok(false),
         }
         Ok(true)
     }
     fn write_fields(&self, json: &mut Writer<'_>) {
-        if let Some(value) = &self.update_mask {
-            json.name("updateMask");
-            json.message(value);
-        }
-        if let Some(value) = &self.current_document {
-            json.name("currentDocument");
-            json.message(value);
-        }
-        if !self.update_transforms.is_empty() {
-            json.name("updateTransforms");
-            json.list(&self.update_transforms, |json, value| json.message(value));
-        }
         match &self.operation {
             None => {}
             Some(crate::google::firestore::v1::write::Operation::Update(value)) => {
@@ -1366,6 +1328,18 @@ impl Json for crate::google::firestore::v1::Write {
                 json.name("transform");
                 json.message(value);
             }
+        }
+        if let Some(value) = &self.update_mask {
+            json.name("updateMask");
+            json.message(value);
+        }
+        if !self.update_transforms.is_empty() {
+            json.name("updateTransforms");
+            json.list(&self.update_transforms, |json, value| json.message(value));
+        }
+        if let Some(value) = &self.current_document {
+            json.name("currentDocument");
+            json.message(value);
         }
     }
 }
@@ -1392,8 +1366,7 @@ impl Json for crate::google::firestore::v1::DocumentTransform {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.document.is_empty() {
             json.name("document");
-            let value = &self.document;
-            json.string(value);
+            json.string(&self.document);
         }
         if !self.field_transforms.is_empty() {
             json.name("fieldTransforms");
@@ -1477,8 +1450,7 @@ impl Json for crate::google::firestore::v1::document_transform::FieldTransform {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.field_path.is_empty() {
             json.name("fieldPath");
-            let value = &self.field_path;
-            json.string(value);
+            json.string(&self.field_path);
         }
         match &self.transform_type {
             None => {}
@@ -1608,15 +1580,15 @@ impl Json for crate::google::firestore::v1::DocumentDelete {
                     .field("document", Reader::string)?
                     .unwrap_or_default();
             }
-            "readTime" | "read_time" => {
-                self.read_time = json.field("read_time", Reader::timestamp)?;
-            }
             "removedTargetIds" | "removed_target_ids" => {
                 json.list(
                     "removed_target_ids",
                     &mut self.removed_target_ids,
                     Reader::int32,
                 )?
+            }
+            "readTime" | "read_time" => {
+                self.read_time = json.field("read_time", Reader::timestamp)?;
             }
             _ => return Ok(false),
         }
@@ -1625,16 +1597,15 @@ impl Json for crate::google::firestore::v1::DocumentDelete {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.document.is_empty() {
             json.name("document");
-            let value = &self.document;
-            json.string(value);
-        }
-        if let Some(value) = &self.read_time {
-            json.name("readTime");
-            json.timestamp(value);
+            json.string(&self.document);
         }
         if !self.removed_target_ids.is_empty() {
             json.name("removedTargetIds");
             json.list(&self.removed_target_ids, |json, value| json.int32(value));
+        }
+        if let Some(value) = &self.read_time {
+            json.name("readTime");
+            json.timestamp(value);
         }
     }
 }
@@ -1664,8 +1635,7 @@ impl Json for crate::google::firestore::v1::DocumentRemove {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.document.is_empty() {
             json.name("document");
-            let value = &self.document;
-            json.string(value);
+            json.string(&self.document);
         }
         if !self.removed_target_ids.is_empty() {
             json.name("removedTargetIds");
@@ -1699,13 +1669,11 @@ impl Json for crate::google::firestore::v1::ExistenceFilter {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if self.target_id != 0 {
             json.name("targetId");
-            let value = &self.target_id;
-            json.int32(value);
+            json.int32(&self.target_id);
         }
         if self.count != 0 {
             json.name("count");
-            let value = &self.count;
-            json.int32(value);
+            json.int32(&self.count);
         }
         if let Some(value) = &self.unchanged_names {
             json.name("unchangedNames");
@@ -1729,13 +1697,11 @@ impl Json for crate::google::rpc::Status {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if self.code != 0 {
             json.name("code");
-            let value = &self.code;
-            json.int32(value);
+            json.int32(&self.code);
         }
         if !self.message.is_empty() {
             json.name("message");
-            let value = &self.message;
-            json.string(value);
+            json.string(&self.message);
         }
     }
 }
@@ -1773,15 +1739,10 @@ impl Json for crate::google::firestore::v1::GetDocumentRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.name.is_empty() {
             json.name("name");
-            let value = &self.name;
-            json.string(value);
+            json.string(&self.name);
         }
         if let Some(value) = &self.mask {
             json.name("mask");
-            json.message(value);
-        }
-        if let Some(value) = &self.request_options {
-            json.name("requestOptions");
             json.message(value);
         }
         match &self.consistency_selector {
@@ -1802,6 +1763,10 @@ impl Json for crate::google::firestore::v1::GetDocumentRequest {
                 json.name("readTime");
                 json.timestamp(value);
             }
+        }
+        if let Some(value) = &self.request_options {
+            json.name("requestOptions");
+            json.message(value);
         }
     }
 }
@@ -1866,40 +1831,26 @@ impl Json for crate::google::firestore::v1::ListDocumentsRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.parent.is_empty() {
             json.name("parent");
-            let value = &self.parent;
-            json.string(value);
+            json.string(&self.parent);
         }
         if !self.collection_id.is_empty() {
             json.name("collectionId");
-            let value = &self.collection_id;
-            json.string(value);
+            json.string(&self.collection_id);
         }
         if self.page_size != 0 {
             json.name("pageSize");
-            let value = &self.page_size;
-            json.int32(value);
+            json.int32(&self.page_size);
         }
         if !self.page_token.is_empty() {
             json.name("pageToken");
-            let value = &self.page_token;
-            json.string(value);
+            json.string(&self.page_token);
         }
         if !self.order_by.is_empty() {
             json.name("orderBy");
-            let value = &self.order_by;
-            json.string(value);
+            json.string(&self.order_by);
         }
         if let Some(value) = &self.mask {
             json.name("mask");
-            json.message(value);
-        }
-        if self.show_missing {
-            json.name("showMissing");
-            let value = &self.show_missing;
-            json.bool(value);
-        }
-        if let Some(value) = &self.request_options {
-            json.name("requestOptions");
             json.message(value);
         }
         match &self.consistency_selector {
@@ -1920,6 +1871,14 @@ impl Json for crate::google::firestore::v1::ListDocumentsRequest {
                 json.name("readTime");
                 json.timestamp(value);
             }
+        }
+        if self.show_missing {
+            json.name("showMissing");
+            json.bool(&self.show_missing);
+        }
+        if let Some(value) = &self.request_options {
+            json.name("requestOptions");
+            json.message(value);
         }
     }
 }
@@ -1944,8 +1903,7 @@ impl Json for crate::google::firestore::v1::ListDocumentsResponse {
         }
         if !self.next_page_token.is_empty() {
             json.name("nextPageToken");
-            let value = &self.next_page_token;
-            json.string(value);
+            json.string(&self.next_page_token);
         }
     }
 }
@@ -1978,18 +1936,15 @@ impl Json for crate::google::firestore::v1::CreateDocumentRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.parent.is_empty() {
             json.name("parent");
-            let value = &self.parent;
-            json.string(value);
+            json.string(&self.parent);
         }
         if !self.collection_id.is_empty() {
             json.name("collectionId");
-            let value = &self.collection_id;
-            json.string(value);
+            json.string(&self.collection_id);
         }
         if !self.document_id.is_empty() {
             json.name("documentId");
-            let value = &self.document_id;
-            json.string(value);
+            json.string(&self.document_id);
         }
         if let Some(value) = &self.document {
             json.name("document");
@@ -2065,8 +2020,7 @@ impl Json for crate::google::firestore::v1::DeleteDocumentRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.name.is_empty() {
             json.name("name");
-            let value = &self.name;
-            json.string(value);
+            json.string(&self.name);
         }
         if let Some(value) = &self.current_document {
             json.name("currentDocument");
@@ -2126,8 +2080,7 @@ impl Json for crate::google::firestore::v1::BatchGetDocumentsRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.database.is_empty() {
             json.name("database");
-            let value = &self.database;
-            json.string(value);
+            json.string(&self.database);
         }
         if !self.documents.is_empty() {
             json.name("documents");
@@ -2135,10 +2088,6 @@ impl Json for crate::google::firestore::v1::BatchGetDocumentsRequest {
         }
         if let Some(value) = &self.mask {
             json.name("mask");
-            json.message(value);
-        }
-        if let Some(value) = &self.request_options {
-            json.name("requestOptions");
             json.message(value);
         }
         match &self.consistency_selector {
@@ -2167,6 +2116,10 @@ impl Json for crate::google::firestore::v1::BatchGetDocumentsRequest {
                 json.name("readTime");
                 json.timestamp(value);
             }
+        }
+        if let Some(value) = &self.request_options {
+            json.name("requestOptions");
+            json.message(value);
         }
     }
 }
@@ -2205,15 +2158,6 @@ impl Json for crate::google::firestore::v1::BatchGetDocumentsResponse {
         Ok(true)
     }
     fn write_fields(&self, json: &mut Writer<'_>) {
-        if !self.transaction.is_empty() {
-            json.name("transaction");
-            let value = &self.transaction;
-            json.bytes(value);
-        }
-        if let Some(value) = &self.read_time {
-            json.name("readTime");
-            json.timestamp(value);
-        }
         match &self.result {
             None => {}
             Some(
@@ -2232,6 +2176,14 @@ impl Json for crate::google::firestore::v1::BatchGetDocumentsResponse {
                 json.name("missing");
                 json.string(value);
             }
+        }
+        if !self.transaction.is_empty() {
+            json.name("transaction");
+            json.bytes(&self.transaction);
+        }
+        if let Some(value) = &self.read_time {
+            json.name("readTime");
+            json.timestamp(value);
         }
     }
 }
@@ -2255,8 +2207,7 @@ impl Json for crate::google::firestore::v1::BeginTransactionRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.database.is_empty() {
             json.name("database");
-            let value = &self.database;
-            json.string(value);
+            json.string(&self.database);
         }
         if let Some(value) = &self.options {
             json.name("options");
@@ -2284,8 +2235,7 @@ impl Json for crate::google::firestore::v1::BeginTransactionResponse {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.transaction.is_empty() {
             json.name("transaction");
-            let value = &self.transaction;
-            json.bytes(value);
+            json.bytes(&self.transaction);
         }
     }
 }
@@ -2314,8 +2264,7 @@ impl Json for crate::google::firestore::v1::CommitRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.database.is_empty() {
             json.name("database");
-            let value = &self.database;
-            json.string(value);
+            json.string(&self.database);
         }
         if !self.writes.is_empty() {
             json.name("writes");
@@ -2323,8 +2272,7 @@ impl Json for crate::google::firestore::v1::CommitRequest {
         }
         if !self.transaction.is_empty() {
             json.name("transaction");
-            let value = &self.transaction;
-            json.bytes(value);
+            json.bytes(&self.transaction);
         }
         if let Some(value) = &self.request_options {
             json.name("requestOptions");
@@ -2381,13 +2329,11 @@ impl Json for crate::google::firestore::v1::RollbackRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.database.is_empty() {
             json.name("database");
-            let value = &self.database;
-            json.string(value);
+            json.string(&self.database);
         }
         if !self.transaction.is_empty() {
             json.name("transaction");
-            let value = &self.transaction;
-            json.bytes(value);
+            json.bytes(&self.transaction);
         }
         if let Some(value) = &self.request_options {
             json.name("requestOptions");
@@ -2451,16 +2397,7 @@ impl Json for crate::google::firestore::v1::RunQueryRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.parent.is_empty() {
             json.name("parent");
-            let value = &self.parent;
-            json.string(value);
-        }
-        if let Some(value) = &self.explain_options {
-            json.name("explainOptions");
-            json.message(value);
-        }
-        if let Some(value) = &self.request_options {
-            json.name("requestOptions");
-            json.message(value);
+            json.string(&self.parent);
         }
         match &self.query_type {
             None => {}
@@ -2500,18 +2437,26 @@ impl Json for crate::google::firestore::v1::RunQueryRequest {
                 json.timestamp(value);
             }
         }
+        if let Some(value) = &self.explain_options {
+            json.name("explainOptions");
+            json.message(value);
+        }
+        if let Some(value) = &self.request_options {
+            json.name("requestOptions");
+            json.message(value);
+        }
     }
 }
 impl Json for crate::google::firestore::v1::RunQueryResponse {
     const NAME: &'static str = "google.firestore.v1.RunQueryResponse";
     fn read_field(&mut self, name: &str, json: &mut Reader<'_>) -> Read<bool> {
         match name {
-            "document" => self.document = json.field("document", Reader::message)?,
             "transaction" => {
                 self.transaction = json
                     .field("transaction", Reader::bytes)?
                     .unwrap_or_default();
             }
+            "document" => self.document = json.field("document", Reader::message)?,
             "readTime" | "read_time" => {
                 self.read_time = json.field("read_time", Reader::timestamp)?;
             }
@@ -2537,14 +2482,13 @@ impl Json for crate::google::firestore::v1::RunQueryResponse {
         Ok(true)
     }
     fn write_fields(&self, json: &mut Writer<'_>) {
+        if !self.transaction.is_empty() {
+            json.name("transaction");
+            json.bytes(&self.transaction);
+        }
         if let Some(value) = &self.document {
             json.name("document");
             json.message(value);
-        }
-        if !self.transaction.is_empty() {
-            json.name("transaction");
-            let value = &self.transaction;
-            json.bytes(value);
         }
         if let Some(value) = &self.read_time {
             json.name("readTime");
@@ -2552,12 +2496,7 @@ impl Json for crate::google::firestore::v1::RunQueryResponse {
         }
         if self.skipped_results != 0 {
             json.name("skippedResults");
-            let value = &self.skipped_results;
-            json.int32(value);
-        }
-        if let Some(value) = &self.explain_metrics {
-            json.name("explainMetrics");
-            json.message(value);
+            json.int32(&self.skipped_results);
         }
         match &self.continuation_selector {
             None => {}
@@ -2569,6 +2508,10 @@ impl Json for crate::google::firestore::v1::RunQueryResponse {
                 json.name("done");
                 json.bool(value);
             }
+        }
+        if let Some(value) = &self.explain_metrics {
+            json.name("explainMetrics");
+            json.message(value);
         }
     }
 }
@@ -2628,16 +2571,7 @@ impl Json for crate::google::firestore::v1::RunAggregationQueryRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.parent.is_empty() {
             json.name("parent");
-            let value = &self.parent;
-            json.string(value);
-        }
-        if let Some(value) = &self.explain_options {
-            json.name("explainOptions");
-            json.message(value);
-        }
-        if let Some(value) = &self.request_options {
-            json.name("requestOptions");
-            json.message(value);
+            json.string(&self.parent);
         }
         match &self.query_type {
             None => {}
@@ -2677,6 +2611,14 @@ impl Json for crate::google::firestore::v1::RunAggregationQueryRequest {
                 json.timestamp(value);
             }
         }
+        if let Some(value) = &self.explain_options {
+            json.name("explainOptions");
+            json.message(value);
+        }
+        if let Some(value) = &self.request_options {
+            json.name("requestOptions");
+            json.message(value);
+        }
     }
 }
 impl Json for crate::google::firestore::v1::RunAggregationQueryResponse {
@@ -2706,8 +2648,7 @@ impl Json for crate::google::firestore::v1::RunAggregationQueryResponse {
         }
         if !self.transaction.is_empty() {
             json.name("transaction");
-            let value = &self.transaction;
-            json.bytes(value);
+            json.bytes(&self.transaction);
         }
         if let Some(value) = &self.read_time {
             json.name("readTime");
@@ -2769,27 +2710,7 @@ impl Json for crate::google::firestore::v1::PartitionQueryRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.parent.is_empty() {
             json.name("parent");
-            let value = &self.parent;
-            json.string(value);
-        }
-        if self.partition_count != 0 {
-            json.name("partitionCount");
-            let value = &self.partition_count;
-            json.int64(value);
-        }
-        if !self.page_token.is_empty() {
-            json.name("pageToken");
-            let value = &self.page_token;
-            json.string(value);
-        }
-        if self.page_size != 0 {
-            json.name("pageSize");
-            let value = &self.page_size;
-            json.int32(value);
-        }
-        if let Some(value) = &self.request_options {
-            json.name("requestOptions");
-            json.message(value);
+            json.string(&self.parent);
         }
         match &self.query_type {
             None => {}
@@ -2802,6 +2723,18 @@ impl Json for crate::google::firestore::v1::PartitionQueryRequest {
                 json.message(value);
             }
         }
+        if self.partition_count != 0 {
+            json.name("partitionCount");
+            json.int64(&self.partition_count);
+        }
+        if !self.page_token.is_empty() {
+            json.name("pageToken");
+            json.string(&self.page_token);
+        }
+        if self.page_size != 0 {
+            json.name("pageSize");
+            json.int32(&self.page_size);
+        }
         match &self.consistency_selector {
             None => {}
             Some(
@@ -2812,6 +2745,10 @@ impl Json for crate::google::firestore::v1::PartitionQueryRequest {
                 json.name("readTime");
                 json.timestamp(value);
             }
+        }
+        if let Some(value) = &self.request_options {
+            json.name("requestOptions");
+            json.message(value);
         }
     }
 }
@@ -2838,8 +2775,7 @@ impl Json for crate::google::firestore::v1::PartitionQueryResponse {
         }
         if !self.next_page_token.is_empty() {
             json.name("nextPageToken");
-            let value = &self.next_page_token;
-            json.string(value);
+            json.string(&self.next_page_token);
         }
     }
 }
@@ -2874,13 +2810,11 @@ impl Json for crate::google::firestore::v1::WriteRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.database.is_empty() {
             json.name("database");
-            let value = &self.database;
-            json.string(value);
+            json.string(&self.database);
         }
         if !self.stream_id.is_empty() {
             json.name("streamId");
-            let value = &self.stream_id;
-            json.string(value);
+            json.string(&self.stream_id);
         }
         if !self.writes.is_empty() {
             json.name("writes");
@@ -2888,8 +2822,7 @@ impl Json for crate::google::firestore::v1::WriteRequest {
         }
         if !self.stream_token.is_empty() {
             json.name("streamToken");
-            let value = &self.stream_token;
-            json.bytes(value);
+            json.bytes(&self.stream_token);
         }
         if !self.labels.is_empty() {
             json.name("labels");
@@ -2928,13 +2861,11 @@ impl Json for crate::google::firestore::v1::WriteResponse {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.stream_id.is_empty() {
             json.name("streamId");
-            let value = &self.stream_id;
-            json.string(value);
+            json.string(&self.stream_id);
         }
         if !self.stream_token.is_empty() {
             json.name("streamToken");
-            let value = &self.stream_token;
-            json.bytes(value);
+            json.bytes(&self.stream_token);
         }
         if !self.write_results.is_empty() {
             json.name("writeResults");
@@ -2984,16 +2915,7 @@ impl Json for crate::google::firestore::v1::ListenRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.database.is_empty() {
             json.name("database");
-            let value = &self.database;
-            json.string(value);
-        }
-        if !self.labels.is_empty() {
-            json.name("labels");
-            json.map(&self.labels, |json, value| json.string(value));
-        }
-        if let Some(value) = &self.request_options {
-            json.name("requestOptions");
-            json.message(value);
+            json.string(&self.database);
         }
         match &self.target_change {
             None => {}
@@ -3013,6 +2935,14 @@ impl Json for crate::google::firestore::v1::ListenRequest {
                 json.name("removeTarget");
                 json.int32(value);
             }
+        }
+        if !self.labels.is_empty() {
+            json.name("labels");
+            json.map(&self.labels, |json, value| json.string(value));
+        }
+        if let Some(value) = &self.request_options {
+            json.name("requestOptions");
+            json.message(value);
         }
     }
 }
@@ -3047,15 +2977,6 @@ impl Json for crate::google::firestore::v1::ListenResponse {
                     crate::google::firestore::v1::listen_response::ResponseType::DocumentDelete,
                 )?
             }
-            "filter" => {
-                json.oneof(
-                    "response_type",
-                    "filter",
-                    &mut self.response_type,
-                    Reader::message,
-                    crate::google::firestore::v1::listen_response::ResponseType::Filter,
-                )?
-            }
             "documentRemove" | "document_remove" => {
                 json.oneof(
                     "response_type",
@@ -3063,6 +2984,15 @@ impl Json for crate::google::firestore::v1::ListenResponse {
                     &mut self.response_type,
                     Reader::message,
                     crate::google::firestore::v1::listen_response::ResponseType::DocumentRemove,
+                )?
+            }
+            "filter" => {
+                json.oneof(
+                    "response_type",
+                    "filter",
+                    &mut self.response_type,
+                    Reader::message,
+                    crate::google::firestore::v1::listen_response::ResponseType::Filter,
                 )?
             }
             _ => return Ok(false),
@@ -3146,12 +3076,6 @@ impl Json for crate::google::firestore::v1::Target {
                     crate::google::firestore::v1::target::ResumeType::ResumeToken,
                 )?
             }
-            "targetId" | "target_id" => {
-                self.target_id = json
-                    .field("target_id", Reader::int32)?
-                    .unwrap_or_default();
-            }
-            "once" => self.once = json.field("once", Reader::bool)?.unwrap_or_default(),
             "readTime" | "read_time" => {
                 json.oneof(
                     "resume_type",
@@ -3161,6 +3085,12 @@ impl Json for crate::google::firestore::v1::Target {
                     crate::google::firestore::v1::target::ResumeType::ReadTime,
                 )?
             }
+            "targetId" | "target_id" => {
+                self.target_id = json
+                    .field("target_id", Reader::int32)?
+                    .unwrap_or_default();
+            }
+            "once" => self.once = json.field("once", Reader::bool)?.unwrap_or_default(),
             "expectedCount" | "expected_count" => {
                 self.expected_count = json.field("expected_count", Reader::int32)?;
             }
@@ -3169,20 +3099,6 @@ impl Json for crate::google::firestore::v1::Target {
         Ok(true)
     }
     fn write_fields(&self, json: &mut Writer<'_>) {
-        if self.target_id != 0 {
-            json.name("targetId");
-            let value = &self.target_id;
-            json.int32(value);
-        }
-        if self.once {
-            json.name("once");
-            let value = &self.once;
-            json.bool(value);
-        }
-        if let Some(value) = &self.expected_count {
-            json.name("expectedCount");
-            json.int32(value);
-        }
         match &self.target_type {
             None => {}
             Some(crate::google::firestore::v1::target::TargetType::Query(value)) => {
@@ -3206,6 +3122,18 @@ impl Json for crate::google::firestore::v1::Target {
                 json.name("readTime");
                 json.timestamp(value);
             }
+        }
+        if self.target_id != 0 {
+            json.name("targetId");
+            json.int32(&self.target_id);
+        }
+        if self.once {
+            json.name("once");
+            json.bool(&self.once);
+        }
+        if let Some(value) = &self.expected_count {
+            json.name("expectedCount");
+            json.int32(value);
         }
     }
 }
@@ -3248,8 +3176,7 @@ impl Json for crate::google::firestore::v1::target::QueryTarget {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.parent.is_empty() {
             json.name("parent");
-            let value = &self.parent;
-            json.string(value);
+            json.string(&self.parent);
         }
         match &self.query_type {
             None => {}
@@ -3301,9 +3228,8 @@ impl Json for crate::google::firestore::v1::TargetChange {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if self.target_change_type != 0 {
             json.name("targetChangeType");
-            let value = &self.target_change_type;
             json.enumeration(
-                value,
+                &self.target_change_type,
                 crate::google::firestore::v1::target_change::TargetChangeType::as_str_name,
             );
         }
@@ -3317,8 +3243,7 @@ impl Json for crate::google::firestore::v1::TargetChange {
         }
         if !self.resume_token.is_empty() {
             json.name("resumeToken");
-            let value = &self.resume_token;
-            json.bytes(value);
+            json.bytes(&self.resume_token);
         }
         if let Some(value) = &self.read_time {
             json.name("readTime");
@@ -3362,22 +3287,15 @@ impl Json for crate::google::firestore::v1::ListCollectionIdsRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.parent.is_empty() {
             json.name("parent");
-            let value = &self.parent;
-            json.string(value);
+            json.string(&self.parent);
         }
         if self.page_size != 0 {
             json.name("pageSize");
-            let value = &self.page_size;
-            json.int32(value);
+            json.int32(&self.page_size);
         }
         if !self.page_token.is_empty() {
             json.name("pageToken");
-            let value = &self.page_token;
-            json.string(value);
-        }
-        if let Some(value) = &self.request_options {
-            json.name("requestOptions");
-            json.message(value);
+            json.string(&self.page_token);
         }
         match &self.consistency_selector {
             None => {}
@@ -3389,6 +3307,10 @@ impl Json for crate::google::firestore::v1::ListCollectionIdsRequest {
                 json.name("readTime");
                 json.timestamp(value);
             }
+        }
+        if let Some(value) = &self.request_options {
+            json.name("requestOptions");
+            json.message(value);
         }
     }
 }
@@ -3415,8 +3337,7 @@ impl Json for crate::google::firestore::v1::ListCollectionIdsResponse {
         }
         if !self.next_page_token.is_empty() {
             json.name("nextPageToken");
-            let value = &self.next_page_token;
-            json.string(value);
+            json.string(&self.next_page_token);
         }
     }
 }
@@ -3441,8 +3362,7 @@ impl Json for crate::google::firestore::v1::BatchWriteRequest {
     fn write_fields(&self, json: &mut Writer<'_>) {
         if !self.database.is_empty() {
             json.name("database");
-            let value = &self.database;
-            json.string(value);
+            json.string(&self.database);
         }
         if !self.writes.is_empty() {
             json.name("writes");

@@ -72,20 +72,19 @@ impl<'a> Reader<'a> {
 
     /// A name that does not belong where the path is.
     fn fault_name(&mut self, name: &str, reason: &str) -> Read<()> {
-        let place = render(&self.path);
-        let place = if place.is_empty() { String::new() } else { format!(" at '{place}'") };
+        let place = place(&self.path);
         self.fault(format!("Invalid JSON payload received. Unknown name \"{}\"{place}: {reason}", echo(name)))
     }
 
     /// The value at the path is not of its type.
     pub(super) fn fault_value(&mut self, kind: &str, detail: &str) -> Read<()> {
-        self.fault(format!("Invalid value at '{}' ({kind}), {}", render(&self.path), echo(detail)))
+        self.fault(format!("Invalid value{} ({kind}), {}", place(&self.path), echo(detail)))
     }
 
-    /// The field the path ends in, and the path to the message that has it.
+    /// The field the path ends in, and the place of the message that has it.
     fn field_and_parent(&self) -> (&'static str, String) {
         let last = self.path.iter().rposition(|step| matches!(step, Step::Field(_)));
-        let parent = render(self.path.get(..last.unwrap_or(0)).unwrap_or_default());
+        let parent = place(self.path.get(..last.unwrap_or(0)).unwrap_or_default());
         match last.and_then(|at| self.path.get(at)) {
             Some(Step::Field(name)) => (name, parent),
             _ => ("", parent),
@@ -100,12 +99,11 @@ impl<'a> Reader<'a> {
             return self.not_repeated();
         }
         let (field, parent) = self.field_and_parent();
-        self.fault(format!("Invalid value at '{parent}' ({field}), Starting an object on a scalar field"))
+        self.fault(format!("Invalid value{parent} ({field}), Starting an object on a scalar field"))
     }
 
     fn not_repeated(&mut self) -> Read<()> {
-        let (field, parent) = self.field_and_parent();
-        let place = if parent.is_empty() { String::new() } else { format!(" at '{parent}'") };
+        let (field, place) = self.field_and_parent();
         self.fault(format!(
             "Invalid JSON payload received. Unknown name \"{field}\"{place}: \
              Proto field is not repeating, cannot start list."
@@ -142,10 +140,10 @@ impl<'a> Reader<'a> {
     ) -> Read<()> {
         let Some(value) = self.field(field, read)? else { return Ok(()) };
         if into.is_some() {
-            let place = render(&self.path);
+            let place = place(&self.path);
             let name = camel(field);
             return self.fault(format!(
-                "Invalid value at '{place}' (oneof), oneof field '{oneof}' is already set. Cannot set '{name}'"
+                "Invalid value{place} (oneof), oneof field '{oneof}' is already set. Cannot set '{name}'"
             ));
         }
         *into = Some(member(value));
@@ -161,19 +159,12 @@ impl<'a> Reader<'a> {
     ) -> Read<()> {
         self.field(field, |json| match json.syntax.kind()? {
             Kind::Null => json.ignore(),
-            Kind::List => {
-                let mut more = json.syntax.open_list()?;
-                while more {
-                    json.element(into.len(), |json| {
-                        json.refuse_null()?;
-                        into.extend(read(json)?);
-                        Ok(())
-                    })?;
-                    more = json.syntax.next_element()?;
-                }
+            Kind::List => json.elements(|json| {
+                json.refuse_null()?;
+                into.extend(read(json)?);
                 Ok(())
-            }
-            _ => json.element(into.len(), |json| {
+            }),
+            _ => json.element(0, |json| {
                 into.extend(read(json)?);
                 Ok(())
             }),
@@ -213,7 +204,7 @@ impl<'a> Reader<'a> {
 
     /// Notes a fault when `null` stands where a list or map needs a value. The `null` stays unread.
     fn refuse_null(&mut self) -> Read<()> {
-        if self.syntax.kind()? == Kind::Null { self.fault_value("null", "null") } else { Ok(()) }
+        if self.syntax.kind()? == Kind::Null { self.fault_value("value", "null") } else { Ok(()) }
     }
 
     /// Reads an object name by name; `false` when it is `null` or no object.
@@ -411,6 +402,10 @@ fn integer(scalar: &Scalar<'_>) -> Option<i64> {
     if let Ok(value) = text.parse() {
         return Some(value);
     }
+    // Digits alone that did not fit would only be rounded into the range.
+    if !text.contains(['.', 'e', 'E']) {
+        return None;
+    }
     let value: f64 = text.parse().ok()?;
     // 2^63 is the first double that no longer fits.
     let fits =
@@ -419,8 +414,8 @@ fn integer(scalar: &Scalar<'_>) -> Option<i64> {
     fits.then_some(value as i64)
 }
 
-/// The path as errors show it: `document.fields[0].value`.
-fn render(path: &[Step]) -> String {
+/// The path as errors show it: ` at 'document.fields[0].value'`; nothing for the whole message.
+fn place(path: &[Step]) -> String {
     let mut text = String::new();
     for step in path {
         match step {
@@ -435,7 +430,7 @@ fn render(path: &[Step]) -> String {
             }
         }
     }
-    text
+    if text.is_empty() { text } else { format!(" at '{text}'") }
 }
 
 /// A field's name in JSON, from its name in the protocol file.
