@@ -26,6 +26,8 @@ mod walk;
 mod cases;
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod testing;
 
 pub use aggregate::{Aggregation, AggregationQuery, aggregate};
 pub use filter::{Condition, Disjunct, Filter, Test};
