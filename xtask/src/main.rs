@@ -2,6 +2,7 @@
 //! `cargo xtask floors` checks that dependencies between the rooms only run downward.
 
 mod codegen;
+mod floors;
 mod json;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ fn main() -> ExitCode {
     let verb = std::env::args().nth(1);
     let outcome = match verb.as_deref() {
         Some("codegen") => codegen::write(&repository()).map_err(|error| error.to_string()),
+        Some("floors") => floors::check(&repository()).map_err(|error| error.to_string()),
         _ => Err("say `cargo xtask codegen` or `cargo xtask floors`".to_owned()),
     };
     match outcome {

@@ -20,7 +20,7 @@ fn a_client_is_told_each_fault_and_its_place() {
         assert_eq!(found, Err(expected.join("\n")), "{title}");
         cases += 1;
     }
-    assert!(cases >= 50, "{cases} cases");
+    assert!(cases >= 47, "{cases} cases");
 }
 
 #[test]
