@@ -6,6 +6,9 @@
 //! - The pure parts ([`write`], [`model`]) do no I/O.
 
 pub mod model;
+pub mod ops;
 pub mod query;
 pub mod status;
 pub mod write;
+
+pub use ops::{Databases, Firestore};

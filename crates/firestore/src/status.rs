@@ -273,6 +273,14 @@ pub fn too_many_documents(documents_max: usize) -> Status {
     Status::invalid(format!("A request may name at most {documents_max} documents."))
 }
 
+/// A result beyond what is kept in memory for one request.
+pub fn result_too_large(bytes_max: usize) -> Status {
+    Status::new(
+        Code::ResourceExhausted,
+        format!("The result exceeds the {bytes_max} bytes that one request may read."),
+    )
+}
+
 /// A REST body or query that does not fit its message.
 pub fn bad_payload(what: &str) -> Status {
     Status::invalid(format!("Payload isn't valid for request. {what}"))

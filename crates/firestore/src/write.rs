@@ -17,7 +17,7 @@ use kv::Version;
 
 pub use admit::{admit, check_size};
 pub use apply::{Applied, Held, State, apply, check};
-pub use decode::decode;
+pub use decode::{decode, document_path};
 pub use mask::{decode_mask, project};
 pub use transform::{Kind, Transform};
 

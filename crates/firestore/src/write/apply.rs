@@ -1,6 +1,6 @@
 //! From the document before to the document after.
 
-use base::{DatabaseName, DocumentPath, Fields, Status, Timestamp, Value};
+use base::{DatabaseName, Fields, Status, Timestamp, Value};
 use kv::Version;
 
 use super::{Operation, Precondition, Write, admit};
@@ -38,6 +38,13 @@ pub struct Applied {
     pub transform_results: Vec<Value>,
 }
 
+impl Held {
+    /// Whether the document exists.
+    pub fn exists(self) -> bool {
+        matches!(self, Held::Since(_) | Held::Written)
+    }
+}
+
 /// Applies a write. Whether it may be committed is for [`check`] to say.
 pub fn apply(before: &State, write: &Write, now: Timestamp) -> Applied {
     let unchanged = |after| Applied { after, transform_results: Vec::new() };
@@ -67,26 +74,26 @@ pub fn apply(before: &State, write: &Write, now: Timestamp) -> Applied {
     Applied { after: State { fields: Some(fields), held: Held::Written }, transform_results }
 }
 
-/// Whether a write may be committed: its precondition, and the limits of the document it makes.
+/// Whether a write may be committed: its precondition, and the limits of the document it makes. `before` is where
+/// the document stood when the write came to it.
 pub fn check(
     database: &DatabaseName,
-    path: &DocumentPath,
     write: &Write,
-    before: &State,
+    before: Held,
     after: &State,
     now: Timestamp,
 ) -> Result<(), Status> {
-    let name = || path.name_in(database);
+    let name = || write.path.name_in(database);
     if let Some(precondition) = write.precondition {
-        if before.held == Held::Deleted && matches!(write.operation, Operation::Update(_)) {
+        if before == Held::Deleted && matches!(write.operation, Operation::Update(_)) {
             return Err(status::delete_then_update());
         }
-        match (precondition, before.fields.is_some()) {
-            (Precondition::Exists(true), false) => return Err(status::nothing_to_update(&name())),
-            (Precondition::Exists(false), true) => return Err(status::already_exists(&name())),
-            (Precondition::Exists(_), _) => {}
-            (Precondition::UpdateTime(required), _) => {
-                let stored = match before.held {
+        match precondition {
+            Precondition::Exists(true) if !before.exists() => return Err(status::nothing_to_update(&name())),
+            Precondition::Exists(false) if before.exists() => return Err(status::already_exists(&name())),
+            Precondition::Exists(_) => {}
+            Precondition::UpdateTime(required) => {
+                let stored = match before {
                     Held::Since(version) => Some(version),
                     Held::Absent | Held::Deleted | Held::Written => None,
                 };
@@ -102,7 +109,7 @@ pub fn check(
         }
     }
     match &after.fields {
-        Some(fields) if after.held == Held::Written => admit::check_size(database, path, fields),
+        Some(fields) if after.held == Held::Written => admit::check_size(database, &write.path, fields),
         _ => Ok(()),
     }
 }

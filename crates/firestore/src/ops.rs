@@ -1,0 +1,148 @@
+//! The verbs: what one may ask of the service. Only the files here talk to the gate.
+//!
+//! Every verb takes and gives the protocol's own messages, so that gRPC and REST are the same service; it reads and
+//! decides in one session and lets nothing out before the decision.
+//!
+//! Invariants:
+//! - Rules come first: who is denied learns nothing else (existence, preconditions, sizes).
+//! - A write retries as a whole when what it relied on changed; never a part of it.
+//! - What a transaction reads is kept before the answer leaves.
+
+mod clear;
+mod contention;
+mod list;
+pub mod query;
+mod read;
+mod reading;
+mod transaction;
+mod write;
+
+use std::collections::HashSet;
+
+use access::{Caller, DevPermit, DocumentSource, Gate, Operation, Service, Session};
+use base::{Code, DatabaseName, DocumentPath, Fields, ResourcePath, Status};
+use kv::{Key, Row};
+
+use crate::model::{Stored, key};
+use crate::query::index::Builder;
+use crate::status;
+use contention::Contention;
+use transaction::Transactions;
+
+/// The service. One per process; the protocols share it.
+pub struct Firestore {
+    gate: Gate,
+    databases: Databases,
+    transactions: Transactions,
+    contention: Contention,
+    indexes: Builder,
+}
+
+/// Which databases exist.
+#[derive(Clone, Debug)]
+pub enum Databases {
+    /// Whatever is named, made on demand: dev.
+    OnDemand(DevPermit),
+    /// These: production.
+    Listed(HashSet<DatabaseName>),
+}
+
+impl Firestore {
+    /// The service over a gate.
+    pub fn new(gate: Gate, databases: Databases) -> Self {
+        let transactions = Transactions::new(gate.clock().clone());
+        let indexes = Builder::new(gate.clone());
+        Self { gate, databases, transactions, contention: Contention::default(), indexes }
+    }
+
+    /// Refuses databases nobody made.
+    fn check_database(&self, database: &DatabaseName) -> Result<(), Status> {
+        match &self.databases {
+            Databases::Listed(names) if !names.contains(database) => Err(status::no_database(database)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads `projects/P/databases/D` of an existing database.
+    fn database(&self, name: &str) -> Result<DatabaseName, Status> {
+        let database = DatabaseName::parse(name).map_err(invalid)?;
+        self.check_database(&database)?;
+        Ok(database)
+    }
+
+    /// Reads a document's name in an existing database.
+    fn document(&self, name: &str) -> Result<(DatabaseName, DocumentPath), Status> {
+        let (database, path) = base::name::parse_document(name).map_err(invalid)?;
+        self.check_database(&database)?;
+        Ok((database, path))
+    }
+
+    /// Reads the name of a document or of the root in an existing database.
+    fn parent(&self, name: &str) -> Result<(DatabaseName, ResourcePath), Status> {
+        let (database, path) = base::name::parse_resource(name).map_err(invalid)?;
+        self.check_database(&database)?;
+        if path.is_collection() {
+            return Err(invalid(base::name::NameError::NotADocument(name.to_owned(), name.len())));
+        }
+        Ok((database, path))
+    }
+}
+
+fn invalid(error: impl std::error::Error) -> Status {
+    Status::invalid(error.to_string())
+}
+
+/// What an operation is about, for the record.
+fn operation(verb: &'static str, path: &ResourcePath) -> Operation {
+    Operation { service: Service::Firestore, verb, resource: format!("/{path}") }
+}
+
+/// The service's documents as rules read them.
+struct Source<'a> {
+    project: &'a str,
+}
+
+impl DocumentSource for Source<'_> {
+    fn key(&self, database: &str, path: &[String]) -> Key {
+        let database = DatabaseName { project: self.project.to_owned(), database: database.to_owned() };
+        let (id, collection) =
+            path.split_last().map_or(("", path), |(id, collection)| (id.as_str(), collection));
+        key::in_collection(&database, collection, id)
+    }
+
+    fn decode(&self, row: &Row) -> Result<Fields, Status> {
+        Stored::from_row(row)?.fields()
+    }
+}
+
+/// A question to the rules about one document, to be completed.
+fn question<'a>(
+    session: &Session,
+    caller: &'a Caller,
+    database: &'a DatabaseName,
+    method: policy::Method,
+    path: &'a [String],
+) -> policy::Request<'a> {
+    let auth = match caller {
+        Caller::User(user) => Some(policy::Auth { uid: &user.uid, token: &user.claims }),
+        Caller::Admin(_) | Caller::Unauthenticated => None,
+    };
+    policy::Request {
+        method,
+        database: &database.database,
+        path,
+        auth,
+        time: session.now(),
+        resource: None,
+        new_resource: None,
+        query: None,
+        in_transaction: false,
+        setting: policy::Setting::Live,
+    }
+}
+
+/// A fault of this process, told to the operator.
+fn internal(what: &'static str) -> Status {
+    tracing::error!(what, "an invariant does not hold");
+    Status::new(Code::Internal, "Internal error encountered.")
+}

@@ -1,0 +1,93 @@
+//! The emulator's own verb: everything below a path goes. Dev only.
+
+use access::{Admin, Caller, CommitFailure, DevPermit};
+use base::{DatabaseName, DocumentPath, ResourcePath, Status};
+use kv::{KeyRange, Scan};
+
+use super::list::found_in;
+use super::{Firestore, operation};
+use crate::model::key;
+use crate::query::index;
+use crate::status;
+
+/// Documents deleted in one commit.
+const BATCH_DOCUMENTS: usize = 500;
+/// How often one batch is tried.
+const ATTEMPTS_MAX: usize = 20;
+
+impl Firestore {
+    /// The permit for the emulator's control routes; `None` in production, where they do not exist.
+    pub fn dev(&self) -> Option<DevPermit> {
+        self.gate.mode().dev()
+    }
+
+    /// Deletes a document or a collection and everything below it; at the root, all documents. The route has no
+    /// authentication: whoever reaches a dev port is its owner.
+    pub async fn clear(
+        &self,
+        _permit: DevPermit,
+        database: &DatabaseName,
+        path: &ResourcePath,
+    ) -> Result<(), Status> {
+        let caller = Caller::Admin(Admin { account: "owner".into() });
+        if let Some(document) = DocumentPath::new(path.clone()) {
+            let own = key::document(database, &document);
+            let range = KeyRange::between(own.clone(), own.successor());
+            self.clear_range(&caller, database, path, range).await?;
+        }
+        self.clear_range(&caller, database, path, key::below(database, path)).await
+    }
+
+    async fn clear_range(
+        &self,
+        caller: &Caller,
+        database: &DatabaseName,
+        path: &ResourcePath,
+        range: KeyRange,
+    ) -> Result<(), Status> {
+        let mut rest = Some(range);
+        let mut attempts = 0;
+        while let Some(range) = &rest {
+            match self.clear_batch(caller, database, path, range).await? {
+                Some(next) => {
+                    rest = next;
+                    attempts = 0;
+                }
+                None if attempts < ATTEMPTS_MAX => attempts += 1,
+                None => return Err(status::contention()),
+            }
+        }
+        Ok(())
+    }
+
+    /// One batch: what is left to clear, or `None` when others were in the way.
+    async fn clear_batch(
+        &self,
+        caller: &Caller,
+        database: &DatabaseName,
+        path: &ResourcePath,
+        range: &KeyRange,
+    ) -> Result<Option<Option<KeyRange>>, Status> {
+        let mut session = self.gate.begin(caller, operation("ClearDocuments", path)).await?;
+        let permit = session.authorize_admin(&format!("/{path}"))?;
+        let page = session.scan(range, Scan { rows_max: BATCH_DOCUMENTS, ..Scan::default() }).await?;
+        if page.rows.is_empty() {
+            session.finish();
+            return Ok(Some(page.next));
+        }
+        for row in &page.rows {
+            let found = found_in(row)?;
+            let definitions = index::definitions(&mut session, database, found.path.collection_id()).await?;
+            let fields = found.stored.fields()?;
+            for (key, value) in index::changes(database, &definitions, &found.path, Some(&fields), None)? {
+                session.write(&permit, key, value);
+            }
+            session.write(&permit, row.key.clone(), None);
+        }
+        match session.commit().await {
+            Ok(_) => Ok(Some(page.next)),
+            Err(CommitFailure::Conflict) => Ok(None),
+            Err(CommitFailure::Failed(status)) => Err(status),
+        }
+    }
+}

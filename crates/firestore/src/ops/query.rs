@@ -1,0 +1,201 @@
+//! Queries: the rules are asked what the query proves, then the engine runs it in the same session.
+
+use std::sync::Arc;
+
+use access::{Caller, NoPending, Session};
+use base::{DatabaseName, Status};
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use kv::Version;
+use policy::Method;
+use prost::Message;
+use wire::v1;
+use wire::v1::run_aggregation_query_request::QueryType as AggregationType;
+use wire::v1::run_query_request::QueryType;
+
+use super::reading::{Reading, Selector};
+use super::{Firestore, Source, operation, question};
+use crate::model::value::{fields_to_wire, to_wire, version_to_wire};
+use crate::query::{self, AggregationQuery, Found, Query, Results};
+use crate::status;
+
+/// Bytes of a transaction's query result, which is complete before its first document leaves.
+const TRANSACTION_RESULT_BYTES_MAX: usize = 128 << 20;
+
+/// A stream of responses.
+pub type Responses<T> = BoxStream<'static, Result<T, Status>>;
+
+/// Asks the rules whether the caller may run a query, whatever its result.
+pub async fn authorize_query(
+    session: &mut Session,
+    database: &DatabaseName,
+    asked: &Query,
+    in_transaction: bool,
+) -> Result<(), Status> {
+    let caller = session.caller().clone();
+    let (proof, path) = (query::proof(asked), query::proof_path(asked));
+    let mut request = question(session, &caller, database, Method::List, &path);
+    request.query = Some(&proof);
+    request.in_transaction = in_transaction;
+    session.authorize(&request, &Source { project: &database.project }, &NoPending).await?;
+    Ok(())
+}
+
+/// A document of a result for the client.
+pub fn found_to_wire(database: &DatabaseName, asked: &Query, found: &Found) -> Result<v1::Document, Status> {
+    let fields = match &asked.projection {
+        None => found.stored.wire_fields()?,
+        Some(_) => fields_to_wire(asked.project(found.stored.fields()?)),
+    };
+    Ok(found.stored.to_wire(database, &found.path, fields))
+}
+
+/// A result being sent.
+struct Sending {
+    service: Arc<Firestore>,
+    session: Session,
+    results: Results,
+    asked: Query,
+    database: DatabaseName,
+    read_time: Version,
+    sent: bool,
+    skipped: usize,
+}
+
+impl Sending {
+    /// The next responses; empty when there are no more.
+    async fn next(&mut self) -> Result<Vec<v1::RunQueryResponse>, Status> {
+        let Some(page) = self.results.page(&mut self.session).await? else {
+            let skipped_results = self.newly_skipped();
+            if self.sent && skipped_results == 0 {
+                return Ok(Vec::new());
+            }
+            self.sent = true;
+            return Ok(vec![v1::RunQueryResponse { skipped_results, ..self.response() }]);
+        };
+        let mut responses = Vec::with_capacity(page.len());
+        for found in page {
+            responses.push(v1::RunQueryResponse {
+                document: Some(found_to_wire(&self.database, &self.asked, &found)?),
+                skipped_results: self.newly_skipped(),
+                ..self.response()
+            });
+        }
+        self.sent = true;
+        Ok(responses)
+    }
+
+    fn response(&self) -> v1::RunQueryResponse {
+        v1::RunQueryResponse { read_time: Some(version_to_wire(self.read_time)), ..Default::default() }
+    }
+
+    fn newly_skipped(&mut self) -> i32 {
+        let newly = self.results.skipped().saturating_sub(self.skipped);
+        self.skipped += newly;
+        i32::try_from(newly).unwrap_or(i32::MAX)
+    }
+
+    /// Asks for the indexes this query would have liked.
+    fn suggest_indexes(&self) {
+        self.service.indexes.start(&self.database, self.results.wanted());
+    }
+}
+
+impl Firestore {
+    /// `RunQuery`.
+    pub async fn run_query(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: v1::RunQueryRequest,
+    ) -> Result<Responses<v1::RunQueryResponse>, Status> {
+        let (database, parent) = self.parent(&request.parent)?;
+        let Some(QueryType::StructuredQuery(asked)) = request.query_type else {
+            return Err(status::missing_part("A structured query"));
+        };
+        let asked = query::parse(&database, &parent, asked)?;
+        let selector = Selector::from(request.consistency_selector);
+        let mut reading =
+            self.reading(caller, operation("RunQuery", &query_path(&asked)), &database, selector).await?;
+        let in_transaction = reading.in_transaction();
+        authorize_query(&mut reading.session, &database, &asked, in_transaction).await?;
+        let results = Results::open(&mut reading.session, &database, &asked).await?;
+        let Reading { session, begun, lease } = reading;
+        let mut sending = Sending {
+            service: self.clone(),
+            read_time: session.version(),
+            session,
+            results,
+            asked,
+            database,
+            sent: false,
+            skipped: 0,
+        };
+        let Some(lease) = lease else {
+            let pages = stream::try_unfold(Some(sending), |sending| async move {
+                let Some(mut sending) = sending else { return Ok::<_, Status>(None) };
+                let page = sending.next().await?;
+                if page.is_empty() {
+                    sending.suggest_indexes();
+                    sending.session.finish();
+                    return Ok(None);
+                }
+                Ok(Some((stream::iter(page.into_iter().map(Ok)), Some(sending))))
+            });
+            return Ok(pages.try_flatten().boxed());
+        };
+        // What a transaction has read is kept before any of it leaves.
+        let mut responses = Vec::new();
+        let mut bytes_left = TRANSACTION_RESULT_BYTES_MAX;
+        loop {
+            let page = sending.next().await?;
+            if page.is_empty() {
+                break;
+            }
+            for response in page {
+                let size = response.encoded_len();
+                let too_large = || status::result_too_large(TRANSACTION_RESULT_BYTES_MAX);
+                bytes_left = bytes_left.checked_sub(size).ok_or_else(too_large)?;
+                responses.push(response);
+            }
+        }
+        if let (Some(id), Some(first)) = (&begun, responses.first_mut()) {
+            first.transaction = id.clone();
+        }
+        sending.suggest_indexes();
+        Reading { session: sending.session, begun, lease: Some(lease) }.finish();
+        Ok(stream::iter(responses.into_iter().map(Ok)).boxed())
+    }
+
+    /// `RunAggregationQuery`: one response.
+    pub async fn run_aggregation_query(
+        &self,
+        caller: &Caller,
+        request: v1::RunAggregationQueryRequest,
+    ) -> Result<v1::RunAggregationQueryResponse, Status> {
+        let (database, parent) = self.parent(&request.parent)?;
+        let Some(AggregationType::StructuredAggregationQuery(asked)) = request.query_type else {
+            return Err(status::missing_part("A structured aggregation query"));
+        };
+        let asked = AggregationQuery::parse(&database, &parent, asked)?;
+        let selector = Selector::from(request.consistency_selector);
+        let operation = operation("RunAggregationQuery", &query_path(&asked.query));
+        let mut reading = self.reading(caller, operation, &database, selector).await?;
+        let in_transaction = reading.in_transaction();
+        authorize_query(&mut reading.session, &database, &asked.query, in_transaction).await?;
+        let (answers, wanted) = query::aggregate(&mut reading.session, &database, &asked).await?;
+        self.indexes.start(&database, &wanted);
+        let aggregate_fields = answers.into_iter().map(|(alias, value)| (alias, to_wire(value))).collect();
+        let response = v1::RunAggregationQueryResponse {
+            result: Some(v1::AggregationResult { aggregate_fields }),
+            transaction: reading.begun.clone().unwrap_or_default(),
+            read_time: Some(reading.read_time()),
+            explain_metrics: None,
+        };
+        reading.finish();
+        Ok(response)
+    }
+}
+
+/// What a query is about, for the record.
+fn query_path(asked: &Query) -> base::ResourcePath {
+    base::ResourcePath::from_segments(query::proof_path(asked)).unwrap_or_default()
+}

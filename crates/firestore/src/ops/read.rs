@@ -1,0 +1,148 @@
+//! Reading documents by name.
+
+use std::collections::HashSet;
+
+use access::{Caller, NoPending, Session};
+use base::{DatabaseName, DocumentPath, Fields, ResourcePath, Status};
+use policy::Method;
+use wire::v1;
+use wire::v1::batch_get_documents_response::Result as Found;
+
+use super::reading::Selector;
+use super::{Firestore, Source, operation, question};
+use crate::model::value::fields_to_wire;
+use crate::model::{Stored, key};
+use crate::status;
+use crate::write::{decode_mask, document_path, project};
+
+/// Documents one request may name.
+const DOCUMENTS_MAX: usize = 10_000;
+/// Documents read in one go.
+const CHUNK_DOCUMENTS: usize = 100;
+/// Stored bytes one request may read by name.
+const READ_BYTES_MAX: usize = 128 << 20;
+
+/// A document that the caller may see. Fields are decoded only where the rules needed them.
+pub struct Seen {
+    stored: Stored,
+    fields: Option<Fields>,
+}
+
+impl Seen {
+    /// The document for the client.
+    pub fn into_wire(
+        self,
+        database: &DatabaseName,
+        path: &DocumentPath,
+        mask: Option<&[base::FieldPath]>,
+    ) -> Result<v1::Document, Status> {
+        let fields = match self.fields {
+            Some(fields) => fields_to_wire(fields),
+            None => self.stored.wire_fields()?,
+        };
+        Ok(self.stored.to_wire(database, path, project(fields, mask)))
+    }
+}
+
+/// Asks the rules whether the caller may get a document that has been read.
+async fn see(
+    session: &mut Session,
+    database: &DatabaseName,
+    path: &DocumentPath,
+    row: Option<&kv::Row>,
+    in_transaction: bool,
+) -> Result<Option<Seen>, Status> {
+    let stored = row.map(Stored::from_row).transpose()?;
+    let caller = session.caller().clone();
+    let fields = match &stored {
+        Some(stored) if !caller.is_admin() => Some(stored.fields()?),
+        _ => None,
+    };
+    let mut request = question(session, &caller, database, Method::Get, path.segments());
+    request.resource = fields.as_ref().map(|fields| policy::Document { fields });
+    request.in_transaction = in_transaction;
+    session.authorize(&request, &Source { project: &database.project }, &NoPending).await?;
+    Ok(stored.map(|stored| Seen { stored, fields }))
+}
+
+impl Firestore {
+    /// `GetDocument`.
+    pub async fn get_document(
+        &self,
+        caller: &Caller,
+        request: v1::GetDocumentRequest,
+    ) -> Result<v1::Document, Status> {
+        let (database, path) = self.document(&request.name)?;
+        let mask = decode_mask(request.mask)?;
+        let selector = Selector::from(request.consistency_selector);
+        let operation = operation("GetDocument", path.as_path());
+        let mut reading = self.reading(caller, operation, &database, selector).await?;
+        let row = reading.session.get(&key::document(&database, &path)).await?;
+        let in_transaction = reading.in_transaction();
+        let seen = see(&mut reading.session, &database, &path, row.as_ref(), in_transaction).await?;
+        reading.finish();
+        match seen {
+            Some(seen) => seen.into_wire(&database, &path, mask.as_deref()),
+            None => Err(status::not_found(&request.name)),
+        }
+    }
+
+    /// `BatchGetDocuments`: every distinct name once, found or missing, from one moment.
+    pub async fn batch_get_documents(
+        &self,
+        caller: &Caller,
+        request: v1::BatchGetDocumentsRequest,
+    ) -> Result<Vec<v1::BatchGetDocumentsResponse>, Status> {
+        let database = self.database(&request.database)?;
+        let mask = decode_mask(request.mask)?;
+        if request.documents.len() > DOCUMENTS_MAX {
+            return Err(status::too_many_documents(DOCUMENTS_MAX));
+        }
+        let mut names = HashSet::new();
+        let mut paths = Vec::new();
+        for name in &request.documents {
+            let path = document_path(&database, name)?;
+            if names.insert(name.as_str()) {
+                paths.push(path);
+            }
+        }
+        let selector = Selector::from(request.consistency_selector);
+        let operation = operation("BatchGetDocuments", &ResourcePath::ROOT);
+        let mut reading = self.reading(caller, operation, &database, selector).await?;
+        let in_transaction = reading.in_transaction();
+        let read_time = Some(reading.read_time());
+        let mut responses = Vec::with_capacity(paths.len());
+        let mut bytes_left = READ_BYTES_MAX;
+        for chunk in paths.chunks(CHUNK_DOCUMENTS) {
+            let keys: Vec<_> = chunk.iter().map(|path| key::document(&database, path)).collect();
+            let rows = reading.session.get_many(&keys).await?;
+            for (path, row) in chunk.iter().zip(rows) {
+                let size = row.as_ref().map_or(0, |row| row.value.len());
+                bytes_left =
+                    bytes_left.checked_sub(size).ok_or_else(|| status::result_too_large(READ_BYTES_MAX))?;
+                let seen = see(&mut reading.session, &database, path, row.as_ref(), in_transaction).await?;
+                let result = match seen {
+                    Some(seen) => Found::Found(seen.into_wire(&database, path, mask.as_deref())?),
+                    None => Found::Missing(path.name_in(&database)),
+                };
+                responses.push(v1::BatchGetDocumentsResponse {
+                    result: Some(result),
+                    transaction: Default::default(),
+                    read_time,
+                });
+            }
+        }
+        if let Some(id) = &reading.begun {
+            match responses.first_mut() {
+                Some(first) => first.transaction = id.clone(),
+                None => responses.push(v1::BatchGetDocumentsResponse {
+                    transaction: id.clone(),
+                    read_time,
+                    result: None,
+                }),
+            }
+        }
+        reading.finish();
+        Ok(responses)
+    }
+}

@@ -1,0 +1,235 @@
+//! Server-side transactions: a snapshot and what was read from it, kept between a client's requests.
+//!
+//! Optimistic: nothing is locked; a commit is aborted when anything the transaction read, or its rules read, has
+//! changed since. The snapshot is taken by the first read. Requests of one transaction run one after another, so that
+//! none of its reads is lost.
+//!
+//! Invariants: a transaction belongs to the caller and database that began it; the number of open ones, their age
+//! and the requests of each are bounded; it ends with its commit, whatever comes of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use access::{Caller, Session, Suspended};
+use base::{Clock, DatabaseName, ResourcePath, Status, id};
+use bytes::Bytes;
+use kv::Version;
+use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
+use wire::v1;
+use wire::v1::transaction_options::Mode;
+
+use super::{Firestore, operation};
+use crate::status;
+
+/// How long a transaction may go without a request.
+const IDLE_MS: i64 = 60_000;
+/// How long a transaction may last.
+const AGE_MS: i64 = 270_000;
+/// Transactions open at once, of administrators.
+const OPEN_ADMIN_MAX: usize = 10_000;
+/// Transactions open at once, of everybody else together.
+const OPEN_OTHERS_MAX: usize = 2_000;
+/// Requests of one transaction.
+const REQUESTS_MAX: usize = 10_000;
+/// Bytes of a transaction's id.
+const ID_LEN: usize = 16;
+
+type Id = [u8; ID_LEN];
+
+/// The open transactions.
+pub struct Transactions {
+    open: Mutex<HashMap<Id, Arc<Transaction>>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// One open transaction.
+pub struct Transaction {
+    id: Id,
+    database: DatabaseName,
+    owner: Owner,
+    begun_micros: i64,
+    used_micros: AtomicI64,
+    /// The version all its reads see, when it only reads.
+    reads_at: Option<Version>,
+    state: Arc<tokio::sync::Mutex<State>>,
+}
+
+/// What changes from request to request.
+#[derive(Default)]
+pub struct State {
+    /// The snapshot and the reads; `None` before the first read.
+    pub suspended: Option<Suspended>,
+    requests: usize,
+    ended: bool,
+}
+
+/// Whose transaction it is.
+#[derive(Clone, PartialEq, Eq)]
+struct Owner {
+    kind: &'static str,
+    id: Option<String>,
+}
+
+/// A transaction while one request has it.
+pub struct Lease {
+    /// Which.
+    pub transaction: Arc<Transaction>,
+    /// Its state, nobody else's until this is dropped.
+    pub state: OwnedMutexGuard<State>,
+}
+
+impl Owner {
+    fn of(caller: &Caller) -> Self {
+        Self { kind: caller.kind(), id: caller.id().map(str::to_owned) }
+    }
+}
+
+impl Transaction {
+    /// The id clients know it by.
+    pub fn id(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.id)
+    }
+
+    /// The version it reads at, when it only reads.
+    pub fn reads_at(&self) -> Option<Version> {
+        self.reads_at
+    }
+
+    fn is_expired(&self, now_micros: i64) -> bool {
+        let idle = now_micros.saturating_sub(self.used_micros.load(Ordering::Relaxed));
+        let age = now_micros.saturating_sub(self.begun_micros);
+        idle > IDLE_MS * 1000 || age > AGE_MS * 1000
+    }
+}
+
+impl Transactions {
+    /// None open yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { open: Mutex::default(), clock }
+    }
+
+    /// Opens one.
+    pub fn begin(
+        &self,
+        caller: &Caller,
+        database: &DatabaseName,
+        reads_at: Option<Version>,
+    ) -> Result<Arc<Transaction>, Status> {
+        let now = self.clock.now_micros();
+        let id =
+            id::random_bytes().map_err(|_| Status::unavailable("The service is currently unavailable."))?;
+        let transaction = Arc::new(Transaction {
+            id,
+            database: database.clone(),
+            owner: Owner::of(caller),
+            begun_micros: now,
+            used_micros: AtomicI64::new(now),
+            reads_at,
+            state: Arc::default(),
+        });
+        let mut open = self.open.lock();
+        let open_max = if caller.is_admin() { OPEN_ADMIN_MAX } else { OPEN_OTHERS_MAX };
+        let is_admins = |transaction: &Transaction| transaction.owner.kind == "admin";
+        let count = |open: &HashMap<Id, Arc<Transaction>>| {
+            open.values().filter(|other| is_admins(other) == caller.is_admin()).count()
+        };
+        // Below both bounds nothing needs to be counted.
+        if open.len() >= open_max.min(OPEN_OTHERS_MAX) {
+            open.retain(|_, transaction| !transaction.is_expired(now));
+            if count(&open) >= open_max {
+                return Err(status::too_many_transactions());
+            }
+        }
+        open.insert(id, transaction.clone());
+        Ok(transaction)
+    }
+
+    /// Takes a transaction for one request, waiting while another request has it.
+    pub async fn lease(&self, caller: &Caller, database: &DatabaseName, id: &[u8]) -> Result<Lease, Status> {
+        let id: Id = id.try_into().map_err(|_| status::invalid_transaction())?;
+        let now = self.clock.now_micros();
+        let transaction = {
+            let mut open = self.open.lock();
+            let transaction = open.get(&id).ok_or_else(status::expired_transaction)?.clone();
+            if transaction.is_expired(now) {
+                open.remove(&id);
+                return Err(status::expired_transaction());
+            }
+            transaction
+        };
+        if transaction.database != *database || transaction.owner != Owner::of(caller) {
+            return Err(status::invalid_transaction());
+        }
+        transaction.used_micros.store(now, Ordering::Relaxed);
+        let mut state = transaction.state.clone().lock_owned().await;
+        if state.ended {
+            return Err(status::expired_transaction());
+        }
+        state.requests += 1;
+        if state.requests > REQUESTS_MAX {
+            return Err(status::transaction_too_large());
+        }
+        Ok(Lease { transaction, state })
+    }
+
+    /// Ends a transaction; whoever waits for it is told that it is over.
+    pub fn end(&self, lease: &mut Lease) {
+        lease.state.ended = true;
+        lease.state.suspended = None;
+        self.open.lock().remove(&lease.transaction.id);
+    }
+}
+
+impl Lease {
+    /// Keeps what the request has read for the transaction's commit.
+    pub fn keep(&mut self, session: Session) {
+        self.state.suspended = Some(session.suspend());
+    }
+}
+
+impl Firestore {
+    /// Begins a transaction as these options ask.
+    pub(super) async fn open_transaction(
+        &self,
+        caller: &Caller,
+        database: &DatabaseName,
+        options: Option<v1::TransactionOptions>,
+    ) -> Result<Arc<Transaction>, Status> {
+        use v1::transaction_options::read_only::ConsistencySelector::ReadTime;
+        let reads_at = match options.and_then(|options| options.mode) {
+            Some(Mode::ReadOnly(read_only)) => match read_only.consistency_selector {
+                Some(ReadTime(at)) => Some(self.read_time(&at)?),
+                None => {
+                    let session =
+                        self.gate.begin(caller, operation("BeginTransaction", &ResourcePath::ROOT)).await?;
+                    let version = session.version();
+                    session.finish();
+                    Some(version)
+                }
+            },
+            Some(Mode::ReadWrite(_)) | None => None,
+        };
+        self.transactions.begin(caller, database, reads_at)
+    }
+
+    /// `BeginTransaction`.
+    pub async fn begin_transaction(
+        &self,
+        caller: &Caller,
+        request: v1::BeginTransactionRequest,
+    ) -> Result<v1::BeginTransactionResponse, Status> {
+        let database = self.database(&request.database)?;
+        let transaction = self.open_transaction(caller, &database, request.options).await?;
+        Ok(v1::BeginTransactionResponse { transaction: transaction.id() })
+    }
+
+    /// `Rollback`.
+    pub async fn rollback(&self, caller: &Caller, request: v1::RollbackRequest) -> Result<(), Status> {
+        let database = self.database(&request.database)?;
+        let mut lease = self.transactions.lease(caller, &database, &request.transaction).await?;
+        self.transactions.end(&mut lease);
+        Ok(())
+    }
+}
