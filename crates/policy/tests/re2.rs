@@ -32,7 +32,8 @@ fn answers_as_re2_does() {
     let mut regex = Regex::new("");
     for (number, line) in cases.lines().enumerate() {
         let (kind, rest) = line.split_once('\t').expect("a kind");
-        let fields: Vec<Value> = rest.split('\t').map(|field| serde_json::from_str(field).expect("JSON")).collect();
+        let fields: Vec<Value> =
+            rest.split('\t').map(|field| serde_json::from_str(field).expect("JSON")).collect();
         let (question, expected) = fields.split_at(match kind {
             "match" => 2,
             "replace" => 3,
@@ -50,7 +51,12 @@ fn answers_as_re2_does() {
         count += 1;
     }
     assert!(count >= 400, "only {count} cases");
-    assert!(wrong.is_empty(), "{} of {count} differ:\n{}", wrong.len(), wrong[..wrong.len().min(50)].join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {count} differ:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(50)].join("\n")
+    );
 }
 
 #[test]
@@ -122,6 +128,9 @@ fn what_is_too_large_is_refused() {
     assert_eq!(message(&"\\pL".repeat(1000)), too_large);
     assert_eq!(message("(?:\\pL{100}){10}"), too_large);
     assert_eq!(message(".{1000}"), None);
+    // What is just small enough can be searched for too.
+    let large = Regex::new("\\pL{1,380}").expect("within the limit");
+    assert!(large.is_match("1a2") && large.is_full_match("é") && !large.is_match("12"));
 
     let nested = |levels: usize| format!("{}a{}", "(".repeat(levels), ")".repeat(levels));
     let deepest = NEST_LEVELS_MAX as usize;
@@ -129,7 +138,10 @@ fn what_is_too_large_is_refused() {
     assert_eq!(message(&nested(deepest + 1)), Some("expression nests too deeply".to_owned()));
     assert_eq!(message(&nested(8000)), Some("expression nests too deeply".to_owned()));
     // Repetitions nest without a group when flags stand between them.
-    assert_eq!(message(&format!("a{}", "{1}(?i)".repeat(500))), Some("expression nests too deeply".to_owned()));
+    assert_eq!(
+        message(&format!("a{}", "{1}(?i)".repeat(500))),
+        Some("expression nests too deeply".to_owned())
+    );
     let deep = Regex::new(&nested(deepest)).expect("within the limit");
     assert!(deep.clone().is_full_match("a") && !deep.is_match("b"));
 }

@@ -4,8 +4,8 @@ use super::number::float_text;
 
 /// The mean radius of the Earth in metres.
 ///
-/// The rules reference promises metres and no more; this is the radius Google's own geometry library uses. A rule
-/// cannot tell it from a neighbouring model by more than some parts in a thousand.
+/// The rules reference promises metres and no more; this is the value of Google's geometry library and of the search
+/// service App Engine emulates. A neighbouring model (a spheroid, another mean) differs by some parts in a thousand.
 const EARTH_RADIUS_M: f64 = 6_371_010.0;
 
 /// Degrees north and east.

@@ -104,8 +104,8 @@ mod tests {
     fn integers_from_floats() {
         assert_eq!(int_from_float(1.9), Some(1));
         assert_eq!(int_from_float(-1.9), Some(-1));
-        assert_eq!(int_from_float(-9.223372036854775808e18), Some(i64::MIN));
-        for value in [f64::NAN, f64::INFINITY, 9.223372036854775808e18, -1e19] {
+        assert_eq!(int_from_float(-9_223_372_036_854_775_808.0), Some(i64::MIN));
+        for value in [f64::NAN, f64::INFINITY, 9_223_372_036_854_775_808.0, -1e19] {
             assert_eq!(int_from_float(value), None, "{value}");
         }
     }

@@ -4,7 +4,8 @@
 //! - A pattern means here exactly what it means to RE2 with its default options: UTF-8 text, `\d \w \s \b` over
 //!   ASCII only, repeat limit 1000. Where Rust's own regex syntax would let more text match, a rule would allow
 //!   more than the real service does.
-//! - Matching takes time linear in the text: no back-references, no look-around, no backtracking.
+//! - Matching takes time linear in the text: no back-references, no look-around, no backtracking. Splitting and
+//!   replacing take that time per match, as in RE2, because each match begins a new search.
 //! - Nothing panics: length, nesting, class size and program size have named limits, and what exceeds one is a
 //!   [`PatternError`].
 //!
@@ -20,8 +21,10 @@ mod rewrite;
 mod unicode;
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use regex_automata::meta;
+use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::util::captures::Captures;
 use regex_automata::{Anchored, Input, Span};
 use regex_syntax::hir::{Hir, Look};
@@ -36,8 +39,8 @@ pub const PATTERN_BYTES_MAX: usize = 16 * 1024;
 pub const NEST_LEVELS_MAX: u32 = 200;
 /// Most code point ranges all character classes of a pattern may hold together.
 pub const CLASS_RANGES_MAX: usize = 200_000;
-/// Largest compiled program, in bytes; about where RE2's default memory budget ends.
-pub const PROGRAM_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest compiled program, in bytes; room for `\pL{1,400}`, about what RE2's default memory budget has.
+pub const PROGRAM_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Largest repeat count, also for the product of nested counts.
 pub const REPEAT_COUNT_MAX: u32 = 1000;
 
@@ -63,17 +66,21 @@ impl PatternError {
 /// A compiled pattern. Cloning is cheap; one may be used from many threads.
 #[derive(Clone)]
 pub struct Regex {
-    /// Finds the leftmost match anywhere, with captures.
-    search: meta::Regex,
-    /// The same pattern between the two ends of the text.
+    /// The pattern between the two ends of the text.
     full: meta::Regex,
-    /// How many capturing groups the pattern has.
+    /// The pattern anywhere, with captures: most patterns are never used so and never pay for it.
+    search: Arc<Search>,
+}
+
+struct Search {
+    hir: Hir,
     groups: usize,
+    program: OnceLock<meta::Regex>,
 }
 
 impl fmt::Debug for Regex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Regex").field("groups", &self.groups).finish_non_exhaustive()
+        f.debug_struct("Regex").field("groups", &self.search.groups).finish_non_exhaustive()
     }
 }
 
@@ -85,11 +92,12 @@ impl Regex {
         }
         let (hir, groups) = parse::parse(pattern)?;
         let whole = Hir::concat(vec![Hir::look(Look::Start), hir.clone(), Hir::look(Look::End)]);
-        Ok(Self {
-            search: compile(&hir, regex_automata::nfa::thompson::WhichCaptures::All)?,
-            full: compile(&whole, regex_automata::nfa::thompson::WhichCaptures::None)?,
-            groups,
-        })
+        let config = config().which_captures(WhichCaptures::None).onepass(false);
+        let full = meta::Builder::new()
+            .configure(config.nfa_size_limit(Some(PROGRAM_BYTES_MAX)))
+            .build_from_hir(&whole)
+            .map_err(|_| PatternError::too_large())?;
+        Ok(Self { full, search: Arc::new(Search { hir, groups, program: OnceLock::new() }) })
     }
 
     /// Whether the whole text matches: `matches` in Firestore and Storage rules.
@@ -99,7 +107,7 @@ impl Regex {
 
     /// Whether the pattern occurs anywhere in the text: `matches` in CEL.
     pub fn is_match(&self, text: &str) -> bool {
-        self.search.is_match(text)
+        self.search().is_match(text)
     }
 
     /// The pieces of the text between the matches.
@@ -112,7 +120,7 @@ impl Regex {
         let mut pieces = Vec::new();
         let mut begin = 0;
         let mut from = 0;
-        let mut found = self.search.create_captures();
+        let mut found = self.search().create_captures();
         while let Some(at) = self.find_from(text, from, &mut found) {
             from = if at.end > at.start { at.end } else { next_char(text, at.end) };
             if at.start == at.end && (at.start == begin || at.start == text.len()) {
@@ -133,7 +141,7 @@ impl Regex {
         let mut copied = 0;
         let mut from = 0;
         let mut last_end = None;
-        let mut found = self.search.create_captures();
+        let mut found = self.search().create_captures();
         while let Some(at) = self.find_from(text, from, &mut found) {
             from = if at.end > at.start { at.end } else { next_char(text, at.end) };
             // Nothing is not found again where a match has just ended.
@@ -153,14 +161,25 @@ impl Regex {
 
     /// How many capturing groups the pattern has.
     pub fn group_count(&self) -> usize {
-        self.groups
+        self.search.groups
+    }
+
+    fn search(&self) -> &meta::Regex {
+        self.search.program.get_or_init(|| {
+            // The same tree has passed the size limit once, so this has no reason to fail. If it did, finding only
+            // whole texts would be the strict way to go on.
+            meta::Builder::new()
+                .configure(config().nfa_size_limit(None))
+                .build_from_hir(&self.search.hir)
+                .unwrap_or_else(|_| self.full.clone())
+        })
     }
 
     /// The leftmost match from `from` on whose ends lie between characters.
     fn find_from(&self, text: &str, from: usize, found: &mut Captures) -> Option<Span> {
         let mut from = from;
         while from <= text.len() {
-            self.search.search_captures(&Input::new(text).range(from..), found);
+            self.search().search_captures(&Input::new(text).range(from..), found);
             let at = found.get_match()?.span();
             if text.is_char_boundary(at.start) && text.is_char_boundary(at.end) {
                 return Some(at);
@@ -180,14 +199,8 @@ fn next_char(text: &str, at: usize) -> usize {
     next
 }
 
-fn compile(
-    hir: &Hir,
-    captures: regex_automata::nfa::thompson::WhichCaptures,
-) -> Result<meta::Regex, PatternError> {
-    let config = meta::Config::new()
-        // RE2 finds an empty match between the bytes of a character too.
-        .utf8_empty(false)
-        .which_captures(captures)
-        .nfa_size_limit(Some(PROGRAM_BYTES_MAX));
-    meta::Builder::new().configure(config).build_from_hir(hir).map_err(|_| PatternError::too_large())
+/// How both programs are built. RE2 finds an empty match between the bytes of a character too; a DFA made in advance
+/// takes longer to build than it ever saves over the one made while matching.
+fn config() -> meta::Config {
+    meta::Config::new().utf8_empty(false).dfa(false)
 }
