@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -29,6 +29,23 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 enum Step {
     Field(&'static str),
     Element(usize),
+}
+
+/// A type as errors name it.
+#[derive(Clone, Copy)]
+pub(super) enum Type {
+    Scalar(&'static str),
+    /// A message or enum, by its full name.
+    Named(&'static str),
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Type::Scalar(name) => f.write_str(name),
+            Type::Named(name) => write!(f, "type.googleapis.com/{name}"),
+        }
+    }
 }
 
 /// A place in a JSON text and the path to it from the message that is read.
@@ -77,7 +94,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value at the path is not of its type.
-    pub(super) fn fault_value(&mut self, kind: &str, detail: &str) -> Read<()> {
+    pub(super) fn fault_value(&mut self, kind: Type, detail: &str) -> Read<()> {
         self.fault(format!("Invalid value{} ({kind}), {}", place(&self.path), echo(detail)))
     }
 
@@ -180,7 +197,7 @@ impl<'a> Reader<'a> {
     ) -> Read<()> {
         self.field(field, |json| {
             let mut index = 0;
-            json.object("map", |json, key| {
+            json.object(Type::Scalar("map"), |json, key| {
                 if into.contains_key(&*key) {
                     json.syntax.skip()?;
                     return json
@@ -204,13 +221,17 @@ impl<'a> Reader<'a> {
 
     /// Notes a fault when `null` stands where a list or map needs a value. The `null` stays unread.
     fn refuse_null(&mut self) -> Read<()> {
-        if self.syntax.kind()? == Kind::Null { self.fault_value("value", "null") } else { Ok(()) }
+        if self.syntax.kind()? == Kind::Null {
+            self.fault_value(Type::Scalar("value"), "null")
+        } else {
+            Ok(())
+        }
     }
 
     /// Reads an object name by name; `false` when it is `null` or no object.
     pub(super) fn object(
         &mut self,
-        kind: &str,
+        kind: Type,
         mut entry: impl FnMut(&mut Self, Cow<'a, str>) -> Read<()>,
     ) -> Read<bool> {
         match self.syntax.kind()? {
@@ -225,7 +246,6 @@ impl<'a> Reader<'a> {
             Kind::Null => self.ignore()?,
             Kind::List => self.not_scalar()?,
             _ => {
-                self.syntax.kind()?;
                 let start = self.syntax.at();
                 self.syntax.skip()?;
                 let text = self.syntax.since(start);
@@ -253,8 +273,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn message<M: Json>(&mut self) -> Read<Option<M>> {
         let mut message = M::default();
-        let kind = if self.syntax.kind()? == Kind::Object { String::new() } else { type_url(M::NAME) };
-        let present = self.object(&kind, |json, name| {
+        let present = self.object(Type::Named(M::NAME), |json, name| {
             if message.read_field(&name, json)? {
                 return Ok(());
             }
@@ -269,7 +288,8 @@ impl<'a> Reader<'a> {
         self.syntax.skip()
     }
 
-    fn scalar<T>(&mut self, kind: &str, convert: impl FnOnce(&Scalar<'a>) -> Option<T>) -> Read<Option<T>> {
+    fn scalar<T>(&mut self, kind: Type, convert: impl FnOnce(&Scalar<'a>) -> Option<T>) -> Read<Option<T>> {
+        // Passes over white space, so that `start` is where the value begins.
         self.syntax.kind()?;
         let start = self.syntax.at();
         let Some(scalar) = self.syntax.scalar()? else {
@@ -288,14 +308,14 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn string(&mut self) -> Read<Option<String>> {
-        self.scalar("TYPE_STRING", |scalar| match scalar {
+        self.scalar(Type::Scalar("TYPE_STRING"), |scalar| match scalar {
             Scalar::String(text) => Some(text.clone().into_owned()),
             _ => None,
         })
     }
 
     pub(super) fn bool(&mut self) -> Read<Option<bool>> {
-        self.scalar("TYPE_BOOL", |scalar| match scalar {
+        self.scalar(Type::Scalar("TYPE_BOOL"), |scalar| match scalar {
             Scalar::Bool(value) => Some(*value),
             Scalar::String(text) => text.parse().ok(),
             _ => None,
@@ -303,15 +323,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn int32(&mut self) -> Read<Option<i32>> {
-        self.scalar("TYPE_INT32", |scalar| i32::try_from(integer(scalar)?).ok())
+        self.scalar(Type::Scalar("TYPE_INT32"), |scalar| i32::try_from(integer(scalar)?).ok())
     }
 
     pub(super) fn int64(&mut self) -> Read<Option<i64>> {
-        self.scalar("TYPE_INT64", integer)
+        self.scalar(Type::Scalar("TYPE_INT64"), integer)
     }
 
     pub(super) fn double(&mut self) -> Read<Option<f64>> {
-        self.scalar("TYPE_DOUBLE", |scalar| match scalar {
+        self.scalar(Type::Scalar("TYPE_DOUBLE"), |scalar| match scalar {
             Scalar::Number(text) => text.parse().ok().filter(|value: &f64| value.is_finite()),
             Scalar::String(text) => match &**text {
                 "NaN" => Some(f64::NAN),
@@ -324,7 +344,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn bytes(&mut self) -> Read<Option<Bytes>> {
-        let text = self.scalar("TYPE_BYTES", |scalar| match scalar {
+        let text = self.scalar(Type::Scalar("TYPE_BYTES"), |scalar| match scalar {
             Scalar::String(text) => Some(text.clone()),
             _ => None,
         })?;
@@ -333,7 +353,10 @@ impl<'a> Reader<'a> {
         match engine.decode(text.as_bytes()) {
             Ok(bytes) => Ok(Some(bytes.into())),
             Err(_) => {
-                self.fault_value("TYPE_BYTES", &format!("Base64 decoding failed for \"{}\"", echo(&text)))?;
+                self.fault_value(
+                    Type::Scalar("TYPE_BYTES"),
+                    &format!("Base64 decoding failed for \"{}\"", echo(&text)),
+                )?;
                 Ok(None)
             }
         }
@@ -345,7 +368,7 @@ impl<'a> Reader<'a> {
         name: &'static str,
         from_name: fn(&str) -> Option<E>,
     ) -> Read<Option<i32>> {
-        self.scalar(&type_url(name), |scalar| match scalar {
+        self.scalar(Type::Named(name), |scalar| match scalar {
             Scalar::String(text) => from_name(text).map(Into::into),
             Scalar::Number(_) => i32::try_from(integer(scalar)?).ok(),
             _ => None,
@@ -358,7 +381,7 @@ impl<'a> Reader<'a> {
             self.ignore()?;
             return Ok(Some(0));
         }
-        self.scalar("type.googleapis.com/google.protobuf.NullValue", |scalar| match scalar {
+        self.scalar(Type::Named("google.protobuf.NullValue"), |scalar| match scalar {
             Scalar::String(text) if text == "NULL_VALUE" => Some(0),
             Scalar::Number("0") => Some(0),
             _ => None,
@@ -371,8 +394,8 @@ impl<'a> Reader<'a> {
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Read<Option<T>> {
-        let kind = type_url(name);
-        let text = self.scalar(&kind, |scalar| match scalar {
+        let kind = Type::Named(name);
+        let text = self.scalar(kind, |scalar| match scalar {
             Scalar::String(text) => Some(text.clone()),
             _ => None,
         })?;
@@ -381,15 +404,11 @@ impl<'a> Reader<'a> {
             Ok(value) => Ok(Some(value)),
             Err(reason) => {
                 let (field, _) = self.field_and_parent();
-                self.fault_value(&kind, &format!("Field '{}', {reason}", camel(field)))?;
+                self.fault_value(kind, &format!("Field '{}', {reason}", camel(field)))?;
                 Ok(None)
             }
         }
     }
-}
-
-fn type_url(name: &str) -> String {
-    format!("type.googleapis.com/{name}")
 }
 
 /// A whole number as digits, or as a decimal or exponent that comes to one.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use prost_types::value::Kind as Member;
 use prost_types::{Duration, ListValue, Struct, Timestamp, Value};
 
+use super::reader::Type;
 use super::syntax::Kind;
 use super::{Json, Read, Reader, Writer};
 use crate::time;
@@ -42,7 +43,7 @@ impl Reader<'_> {
 
     pub(super) fn structure(&mut self) -> Read<Option<Struct>> {
         let mut fields = BTreeMap::new();
-        let present = self.object("type.googleapis.com/google.protobuf.Struct", |json, name| {
+        let present = self.object(Type::Named("google.protobuf.Struct"), |json, name| {
             if let Some(value) = json.value()? {
                 fields.insert(name.into_owned(), value);
             }
