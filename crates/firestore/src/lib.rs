@@ -5,6 +5,7 @@
 //! - What a write decides on (the document before, what rules read) is validated by the commit that applies it.
 //! - The pure parts ([`write`], [`model`]) do no I/O.
 
+pub mod api;
 pub mod model;
 pub mod ops;
 pub mod query;

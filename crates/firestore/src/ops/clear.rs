@@ -5,7 +5,7 @@ use base::{DatabaseName, DocumentPath, ResourcePath, Status};
 use kv::{KeyRange, Scan};
 
 use super::list::found_in;
-use super::{Firestore, operation};
+use super::{Firestore, invalid, operation};
 use crate::model::key;
 use crate::query::index;
 use crate::status;
@@ -23,12 +23,9 @@ impl Firestore {
 
     /// Deletes a document or a collection and everything below it; at the root, all documents. The route has no
     /// authentication: whoever reaches a dev port is its owner.
-    pub async fn clear(
-        &self,
-        _permit: DevPermit,
-        database: &DatabaseName,
-        path: &ResourcePath,
-    ) -> Result<(), Status> {
+    pub async fn clear(&self, _permit: DevPermit, name: &str) -> Result<(), Status> {
+        let (database, path) = base::name::parse_resource(name).map_err(invalid)?;
+        let (database, path) = (&database, &path);
         let caller = Caller::Admin(Admin { account: "owner".into() });
         if let Some(document) = DocumentPath::new(path.clone()) {
             let own = key::document(database, &document);

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use access::{Caller, CommitFailure, Pending, Permit, Session};
 use base::limits::{COMMIT_BYTES_MAX, TRANSFORMS_PER_DOCUMENT_MAX};
 use base::{DatabaseName, DocumentPath, Fields, ResourcePath, Status, Value, id};
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use kv::{Key, Version};
 use policy::Method;
 use prost::Message;
@@ -377,7 +377,10 @@ impl Firestore {
         if paths.len() < writes.len() {
             return Err(status::written_twice());
         }
-        let commits = writes.chunks(1).map(|write| self.commit_alone(caller, "BatchWrite", &database, write));
+        let mut commits = Vec::with_capacity(writes.len());
+        for write in writes.chunks(1) {
+            commits.push(self.commit_alone(caller, "BatchWrite", &database, write).boxed());
+        }
         let commits: Vec<_> = stream::iter(commits).buffered(BATCH_CONCURRENT_MAX).collect().await;
         let mut response = v1::BatchWriteResponse::default();
         for commit in commits {

@@ -1,0 +1,145 @@
+//! The gRPC face.
+//!
+//! Source: the service `google.firestore.v1.Firestore`.
+
+use std::sync::Arc;
+
+use base::Status;
+use base::limits::REQUEST_BYTES_MAX;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use tonic::codec::CompressionEncoding;
+use tonic::{Request, Response, Streaming};
+use wire::v1;
+use wire::v1::firestore_server::{self, FirestoreServer};
+
+use super::caller;
+use crate::{Firestore, status};
+
+/// The service's verbs as gRPC methods.
+pub struct Face(Arc<Firestore>);
+
+/// The tonic service, with the limits clients rely on.
+pub fn service(firestore: Arc<Firestore>) -> FirestoreServer<Face> {
+    FirestoreServer::new(Face(firestore))
+        .max_decoding_message_size(REQUEST_BYTES_MAX)
+        .max_encoding_message_size(REQUEST_BYTES_MAX)
+        .accept_compressed(CompressionEncoding::Gzip)
+}
+
+type Answer<T> = Result<Response<T>, tonic::Status>;
+type Stream<T> = BoxStream<'static, Result<T, tonic::Status>>;
+
+fn failed(status: Status) -> tonic::Status {
+    wire::status::to_grpc(&status)
+}
+
+fn answer<T>(result: Result<T, Status>) -> Answer<T> {
+    result.map(Response::new).map_err(failed)
+}
+
+/// Calls a verb with the caller and the message.
+macro_rules! call {
+    ($face:expr, $verb:ident, $request:expr) => {{
+        let caller = caller($request.extensions()).map_err(failed)?;
+        $face.0.$verb(&caller, $request.into_inner()).await
+    }};
+}
+
+#[async_trait::async_trait]
+impl firestore_server::Firestore for Face {
+    async fn get_document(&self, request: Request<v1::GetDocumentRequest>) -> Answer<v1::Document> {
+        answer(call!(self, get_document, request))
+    }
+
+    async fn list_documents(
+        &self,
+        request: Request<v1::ListDocumentsRequest>,
+    ) -> Answer<v1::ListDocumentsResponse> {
+        answer(call!(self, list_documents, request))
+    }
+
+    async fn create_document(&self, request: Request<v1::CreateDocumentRequest>) -> Answer<v1::Document> {
+        answer(call!(self, create_document, request))
+    }
+
+    async fn update_document(&self, request: Request<v1::UpdateDocumentRequest>) -> Answer<v1::Document> {
+        answer(call!(self, update_document, request))
+    }
+
+    async fn delete_document(&self, request: Request<v1::DeleteDocumentRequest>) -> Answer<()> {
+        answer(call!(self, delete_document, request))
+    }
+
+    type BatchGetDocumentsStream = Stream<v1::BatchGetDocumentsResponse>;
+
+    async fn batch_get_documents(
+        &self,
+        request: Request<v1::BatchGetDocumentsRequest>,
+    ) -> Answer<Self::BatchGetDocumentsStream> {
+        let responses = call!(self, batch_get_documents, request).map_err(failed)?;
+        Ok(Response::new(stream::iter(responses.into_iter().map(Ok)).boxed()))
+    }
+
+    async fn begin_transaction(
+        &self,
+        request: Request<v1::BeginTransactionRequest>,
+    ) -> Answer<v1::BeginTransactionResponse> {
+        answer(call!(self, begin_transaction, request))
+    }
+
+    async fn commit(&self, request: Request<v1::CommitRequest>) -> Answer<v1::CommitResponse> {
+        answer(call!(self, commit, request))
+    }
+
+    async fn rollback(&self, request: Request<v1::RollbackRequest>) -> Answer<()> {
+        answer(call!(self, rollback, request))
+    }
+
+    type RunQueryStream = Stream<v1::RunQueryResponse>;
+
+    async fn run_query(&self, request: Request<v1::RunQueryRequest>) -> Answer<Self::RunQueryStream> {
+        let responses = call!(self, run_query, request).map_err(failed)?;
+        Ok(Response::new(responses.map(|response| response.map_err(failed)).boxed()))
+    }
+
+    type RunAggregationQueryStream = Stream<v1::RunAggregationQueryResponse>;
+
+    async fn run_aggregation_query(
+        &self,
+        request: Request<v1::RunAggregationQueryRequest>,
+    ) -> Answer<Self::RunAggregationQueryStream> {
+        let response = call!(self, run_aggregation_query, request).map_err(failed)?;
+        Ok(Response::new(stream::iter([Ok(response)]).boxed()))
+    }
+
+    async fn partition_query(
+        &self,
+        _request: Request<v1::PartitionQueryRequest>,
+    ) -> Answer<v1::PartitionQueryResponse> {
+        answer(Err(status::unimplemented("PartitionQuery")))
+    }
+
+    type WriteStream = Stream<v1::WriteResponse>;
+
+    async fn write(&self, _request: Request<Streaming<v1::WriteRequest>>) -> Answer<Self::WriteStream> {
+        answer(Err(status::unimplemented("Write")))
+    }
+
+    type ListenStream = Stream<v1::ListenResponse>;
+
+    async fn listen(&self, _request: Request<Streaming<v1::ListenRequest>>) -> Answer<Self::ListenStream> {
+        answer(Err(status::unimplemented("Listen")))
+    }
+
+    async fn list_collection_ids(
+        &self,
+        request: Request<v1::ListCollectionIdsRequest>,
+    ) -> Answer<v1::ListCollectionIdsResponse> {
+        answer(call!(self, list_collection_ids, request))
+    }
+
+    async fn batch_write(&self, request: Request<v1::BatchWriteRequest>) -> Answer<v1::BatchWriteResponse> {
+        answer(call!(self, batch_write, request))
+    }
+}
