@@ -22,6 +22,7 @@ use axum::routing::{any, get};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value as Json, json};
 
+use crate::Identity;
 use crate::limits::BODY_BYTES_MAX;
 use crate::model::account::ServiceAccount;
 use crate::model::key::Realm;
@@ -43,7 +44,6 @@ use crate::status::{
     authentication_required, body_too_large, not_implemented, wrong_shape,
 };
 use crate::tokens::Tokens;
-use crate::Identity;
 use request::{Fields, Parameters, is_form};
 use route::{Access, Endpoint, Route};
 
@@ -137,8 +137,7 @@ impl Call<'_> {
         if tenant.is_some_and(|tenant| !tenant.is_empty()) {
             return Err(not_implemented("Multi-tenancy").into());
         }
-        let asked =
-            self.identity.ask(Realm::of(project), caller, fields.text("idToken"), self.origin());
+        let asked = self.identity.ask(Realm::of(project), caller, fields.text("idToken"), self.origin());
         let answer = self.run(&asked, fields).await?;
         Ok(json_response(StatusCode::OK, &answer))
     }
@@ -152,9 +151,9 @@ impl Call<'_> {
             Endpoint::SignInWithPassword => {
                 answer::with_password(&identity.run(asked, &fields.read::<SignInWithPassword>()?).await?)
             }
-            Endpoint::SignInWithCustomToken => {
-                answer::with_custom_token(&identity.run(asked, &fields.read::<SignInWithCustomToken>()?).await?)
-            }
+            Endpoint::SignInWithCustomToken => answer::with_custom_token(
+                &identity.run(asked, &fields.read::<SignInWithCustomToken>()?).await?,
+            ),
             Endpoint::SignInWithEmailLink => {
                 answer::with_email_link(&identity.run(asked, &fields.read::<SignInWithEmailLink>()?).await?)
             }
@@ -191,7 +190,9 @@ impl Call<'_> {
             Endpoint::CreateSessionCookie => {
                 json!({ "sessionCookie": identity.run(asked, &fields.read::<CreateSessionCookie>()?).await? })
             }
-            Endpoint::SendOobCode => answer::oob_sent(&identity.run(asked, &fields.read::<SendOobCode>()?).await?),
+            Endpoint::SendOobCode => {
+                answer::oob_sent(&identity.run(asked, &fields.read::<SendOobCode>()?).await?)
+            }
             Endpoint::ResetPassword => {
                 answer::password_reset(&identity.run(asked, &fields.read::<ResetPassword>()?).await?)
             }
@@ -201,7 +202,9 @@ impl Call<'_> {
             Endpoint::RecaptchaParams => answer::recaptcha_params(),
             Endpoint::RecaptchaConfig => answer::recaptcha_config(),
             Endpoint::PasswordPolicy => answer::password_policy(),
-            Endpoint::GetConfig => answer::config(&identity.run(asked, &GetConfig).await?, &asked.realm.project),
+            Endpoint::GetConfig => {
+                answer::config(&identity.run(asked, &GetConfig).await?, &asked.realm.project)
+            }
             Endpoint::UpdateConfig => {
                 let changes = fields.changes(self.query.get("updateMask"))?;
                 answer::config(&identity.run(asked, &UpdateConfig { changes }).await?, &asked.realm.project)
@@ -290,7 +293,10 @@ impl Call<'_> {
     async fn oauth_token(&self) -> Result<Response, Failure> {
         let form = Parameters::parse(&String::from_utf8_lossy(self.body));
         let refuse = |error: &str, description: &str| {
-            json_response(StatusCode::BAD_REQUEST, &json!({ "error": error, "error_description": description }))
+            json_response(
+                StatusCode::BAD_REQUEST,
+                &json!({ "error": error, "error_description": description }),
+            )
         };
         if !self.identity.serves() {
             return Err(not_implemented("The token endpoint, in dev,").into());
@@ -303,7 +309,9 @@ impl Call<'_> {
         };
         let project = crate::token::Jwt::parse(assertion)
             .ok()
-            .and_then(|jwt| crate::token::text(&jwt.claims, "iss").and_then(ServiceAccount::project_of).map(str::to_owned))
+            .and_then(|jwt| {
+                crate::token::text(&jwt.claims, "iss").and_then(ServiceAccount::project_of).map(str::to_owned)
+            })
             .unwrap_or_else(|| self.identity.settings.project.clone());
         let asked = self.identity.ask(Realm::of(&project), Caller::Unauthenticated, None, self.origin());
         match self.identity.run(&asked, &Exchange { assertion: assertion.to_owned() }).await {
@@ -364,7 +372,8 @@ fn refusal(refused: &Refused) -> Response {
 fn fault(status: &base::Status, client: bool) -> Response {
     tracing::error!(%status, "a request could not be served");
     if client {
-        let mut response = Response::new(Body::from("The service is currently unavailable. Please try again.\n"));
+        let mut response =
+            Response::new(Body::from("The service is currently unavailable. Please try again.\n"));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, text);

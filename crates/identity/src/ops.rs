@@ -113,6 +113,9 @@ impl Identity {
             }
         }
         tracing::warn!(verb = V::NAME, "others kept changing what this operation reads");
-        Err(Failure::Fault(Status::new(Code::Aborted, "Too much contention on these users. Please try again.")))
+        Err(Failure::Fault(Status::new(
+            Code::Aborted,
+            "Too much contention on these users. Please try again.",
+        )))
     }
 }

@@ -121,7 +121,8 @@ pub const NOT_FOUND: Refused =
 pub fn authentication_required() -> Refused {
     Refused {
         http: 401,
-        message: format!("Request is missing required authentication credential.{AUTHENTICATION_HELP}").into(),
+        message: format!("Request is missing required authentication credential.{AUTHENTICATION_HELP}")
+            .into(),
         status: Some("UNAUTHENTICATED"),
         reason: "required",
     }

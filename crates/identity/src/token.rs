@@ -112,7 +112,10 @@ pub fn text<'c>(claims: &'c Claims, name: &str) -> Option<&'c str> {
 pub fn seconds(claims: &Claims, name: &str) -> Option<i64> {
     let number = claims.get(name)?;
     // Python may write times as fractions.
-    #[expect(clippy::cast_possible_truncation, reason = "a cast from f64 saturates, and fractions are to be cut")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a cast from f64 saturates, and fractions are to be cut"
+    )]
     number.as_i64().or_else(|| number.as_f64().map(|fraction| fraction as i64))
 }
 

@@ -48,11 +48,11 @@ fn mismatch(at: &str, pattern: &Json, found: Option<&Json>) -> Option<String> {
         (Json::Object(pattern), Some(Json::Object(found))) => pattern
             .iter()
             .find_map(|(name, pattern)| mismatch(&format!("{at}.{name}"), pattern, found.get(name))),
-        (Json::Array(pattern), Some(Json::Array(found))) if pattern.len() == found.len() => pattern
-            .iter()
-            .zip(found)
-            .enumerate()
-            .find_map(|(index, (pattern, found))| mismatch(&format!("{at}[{index}]"), pattern, Some(found))),
+        (Json::Array(pattern), Some(Json::Array(found))) if pattern.len() == found.len() => {
+            pattern.iter().zip(found).enumerate().find_map(|(index, (pattern, found))| {
+                mismatch(&format!("{at}[{index}]"), pattern, Some(found))
+            })
+        }
         (pattern, Some(found)) if pattern == found => None,
         (pattern, Some(found)) => Some(format!("{at} is {found}, not {pattern}")),
     }
@@ -90,7 +90,11 @@ async fn run(house: &House, step: &Json, kept: &mut Kept) -> Result<(), String> 
     if let Some(error) = step["error"].as_str() {
         let expected = u16::try_from(step["status"].as_u64().unwrap_or(400)).unwrap();
         let message = answer["error"]["message"].as_str().unwrap_or_default();
-        let good = if error.ends_with('…') { message.starts_with(error.trim_end_matches('…')) } else { message == error };
+        let good = if error.ends_with('…') {
+            message.starts_with(error.trim_end_matches('…'))
+        } else {
+            message == error
+        };
         if !good || status.as_u16() != expected {
             return Err(format!("{status} {answer}"));
         }
@@ -100,12 +104,17 @@ async fn run(house: &House, step: &Json, kept: &mut Kept) -> Result<(), String> 
     if !kind.starts_with("application/json") {
         return Err(format!("the answer is {kind}"));
     }
-    if let Some(problem) = step.get("answer").and_then(|pattern| mismatch("answer", &filled(pattern, kept), Some(&answer))) {
+    if let Some(problem) =
+        step.get("answer").and_then(|pattern| mismatch("answer", &filled(pattern, kept), Some(&answer)))
+    {
         return Err(format!("{problem} in {answer}"));
     }
     for (name, pointer) in step["keep"].as_object().into_iter().flatten() {
         let value = answer.pointer(pointer.as_str().unwrap_or_default()).and_then(Json::as_str);
-        kept.insert(name.clone(), value.ok_or_else(|| format!("nothing to keep as {name} in {answer}"))?.to_owned());
+        kept.insert(
+            name.clone(),
+            value.ok_or_else(|| format!("nothing to keep as {name} in {answer}"))?.to_owned(),
+        );
     }
     if let Some(event) = step.get("event") {
         let events: Vec<Json> =
@@ -135,7 +144,8 @@ async fn every_exchange_goes_as_written() {
                 steps += 1;
                 if let Err(problem) = run(&house, step, &mut kept).await {
                     let name = file.file_name().unwrap().to_string_lossy();
-                    problems.push(format!("{name}: {} [{index}] {}: {problem}", case["name"], step["request"]));
+                    problems
+                        .push(format!("{name}: {} [{index}] {}: {problem}", case["name"], step["request"]));
                 }
             }
         }
@@ -157,5 +167,8 @@ fn a_pattern_that_does_not_fit_is_noticed() {
     ] {
         assert!(mismatch("x", &pattern, Some(&found)).is_some(), "{pattern}");
     }
-    assert_eq!(mismatch("x", &json!({ "a": { "b": "=text" }, "c": "=absent", "list": [1, 2] }), Some(&found)), None);
+    assert_eq!(
+        mismatch("x", &json!({ "a": { "b": "=text" }, "c": "=absent", "list": [1, 2] }), Some(&found)),
+        None
+    );
 }

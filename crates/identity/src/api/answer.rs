@@ -21,8 +21,11 @@ const REDACTED: &str = "UkVEQUNURUQ=";
 fn pruned(json: Json) -> Json {
     match json {
         Json::Object(fields) => {
-            let kept: Map<String, Json> =
-                fields.into_iter().map(|(name, value)| (name, pruned(value))).filter(|(_, value)| !vain(value)).collect();
+            let kept: Map<String, Json> = fields
+                .into_iter()
+                .map(|(name, value)| (name, pruned(value)))
+                .filter(|(_, value)| !vain(value))
+                .collect();
             Json::Object(kept)
         }
         Json::Array(items) => Json::Array(items.into_iter().map(pruned).collect()),
@@ -283,10 +286,7 @@ mod tests {
             ..User::default()
         };
         let shown = looked_up(std::slice::from_ref(&record));
-        assert_eq!(
-            shown["users"][0],
-            json!({ "localId": "u", "passwordHash": REDACTED, "createdAt": "0" })
-        );
+        assert_eq!(shown["users"][0], json!({ "localId": "u", "passwordHash": REDACTED, "createdAt": "0" }));
         let page = UserPage { users: vec![record], next_page_token: None };
         assert_eq!(listed(&page, true)["users"][0]["salt"], "s");
         assert_eq!(looked_up(&[]), json!({ "kind": "identitytoolkit#GetAccountInfoResponse" }));

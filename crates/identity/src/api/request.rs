@@ -46,7 +46,8 @@ impl Fields {
             None => self.0.keys().filter(|name| *name != "name").cloned().collect(),
         };
         let known = |path: &String| FIELDS.contains(&path.split('.').next().unwrap_or_default());
-        if let Some(path) = paths.iter().find(|path| !known(path) || path.split('.').count() > JSON_DEPTH_MAX) {
+        if let Some(path) = paths.iter().find(|path| !known(path) || path.split('.').count() > JSON_DEPTH_MAX)
+        {
             return Err(wrong_shape(&format!("Unknown field `{path}`.")));
         }
         Ok(paths.into_iter().map(|path| (path.clone(), self.at(&path).cloned())).collect())
@@ -185,7 +186,8 @@ mod tests {
 
     #[test]
     fn forms_are_decoded() {
-        let form = Parameters::parse("grant_type=refresh_token&refresh_token=a%2Bb+c&refresh_token=second&flag");
+        let form =
+            Parameters::parse("grant_type=refresh_token&refresh_token=a%2Bb+c&refresh_token=second&flag");
         assert_eq!(form.get("refresh_token"), Some("a+b c"));
         assert_eq!(form.get("flag"), Some(""));
         assert_eq!(form.get("none"), None);

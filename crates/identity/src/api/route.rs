@@ -147,8 +147,13 @@ fn client_verb(verb: &str) -> Option<Endpoint> {
         "delete" => Endpoint::Delete,
         "sendOobCode" => Endpoint::SendOobCode,
         "resetPassword" => Endpoint::ResetPassword,
-        "signInWithIdp" | "signInWithPhoneNumber" | "sendVerificationCode" | "createAuthUri"
-        | "signInWithGameCenter" | "issueSamlResponse" | "verifyIosClient" => Endpoint::NotImplemented,
+        "signInWithIdp"
+        | "signInWithPhoneNumber"
+        | "sendVerificationCode"
+        | "createAuthUri"
+        | "signInWithGameCenter"
+        | "issueSamlResponse"
+        | "verifyIosClient" => Endpoint::NotImplemented,
         _ => return None,
     })
 }
@@ -220,7 +225,11 @@ fn legacy(verb: &str) -> Option<Route> {
         "getRecaptchaParam" => (Access::Key, Endpoint::RecaptchaParams),
         "downloadAccount" => (Access::Admin, Endpoint::BatchGet),
         "uploadAccount" => (Access::Admin, Endpoint::BatchCreate),
-        "createAuthUri" | "sendVerificationCode" | "setProjectConfig" | "verifyAssertion" | "verifyPhoneNumber"
+        "createAuthUri"
+        | "sendVerificationCode"
+        | "setProjectConfig"
+        | "verifyAssertion"
+        | "verifyPhoneNumber"
         | "signOutUser" => (Access::Key, Endpoint::NotImplemented),
         _ => return None,
     };

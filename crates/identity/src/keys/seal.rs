@@ -22,8 +22,10 @@ impl Seal {
 
     /// Encrypts; what comes out opens only under the same name. The nonce goes in front.
     pub fn close(&self, name: &str, mut plain: Vec<u8>) -> Result<Vec<u8>, KeyError> {
-        let nonce =
-            self.key()?.seal_in_place_append_tag(Aad::from(name.as_bytes()), &mut plain).map_err(|_| KeyError)?;
+        let nonce = self
+            .key()?
+            .seal_in_place_append_tag(Aad::from(name.as_bytes()), &mut plain)
+            .map_err(|_| KeyError)?;
         let mut sealed = nonce.as_ref().to_vec();
         sealed.append(&mut plain);
         Ok(sealed)

@@ -32,11 +32,7 @@ pub struct Session {
 impl Session {
     /// What ID tokens of this session are made of.
     pub fn grant(&self) -> Grant {
-        Grant {
-            provider: self.provider.clone(),
-            auth_time_s: self.auth_time_s,
-            claims: self.claims.clone(),
-        }
+        Grant { provider: self.provider.clone(), auth_time_s: self.auth_time_s, claims: self.claims.clone() }
     }
 }
 

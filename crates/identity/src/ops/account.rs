@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
 use super::{Verb, Work};
+use crate::GOOGLE_TOKEN_URI;
 use crate::authenticate::{short_lived, verify_with};
 use crate::limits::ATTEMPTS_MAX;
 use crate::model::account::{AccountKey, ServiceAccount, is_name};
@@ -17,7 +18,6 @@ use crate::status::{Failure, Refused};
 use crate::token::claims::{ACCESS_TOKEN_TYPE, access_token};
 use crate::token::rs256::PrivateKey;
 use crate::token::{Jwt, text};
-use crate::GOOGLE_TOKEN_URI;
 
 /// Makes a service account, or gives one that exists another key. The answer is a key file of Google's shape; the
 /// private key in it is nowhere else.
@@ -46,7 +46,8 @@ pub async fn create_service_account(
     let key = AccountKey { kid: kid.clone(), public: STANDARD.encode(public), created_s };
     let account = add_key(gate, project, &email, key).await?;
     let pkcs8 = private.pkcs8().map_err(failed)?;
-    let quoted = percent_encoding::utf8_percent_encode(&email, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let quoted =
+        percent_encoding::utf8_percent_encode(&email, percent_encoding::NON_ALPHANUMERIC).to_string();
     Ok(json!({
         "type": "service_account",
         "project_id": project,
@@ -67,8 +68,11 @@ async fn add_key(gate: &Gate, project: &str, email: &str, key: AccountKey) -> Re
     let caller = Caller::Admin(Admin { account: "hearth".into() });
     let resource = format!("/serviceAccounts/{email}");
     for _ in 0..ATTEMPTS_MAX {
-        let operation =
-            Operation { service: Service::Identity, verb: "createServiceAccount", resource: resource.clone() };
+        let operation = Operation {
+            service: Service::Identity,
+            verb: "createServiceAccount",
+            resource: resource.clone(),
+        };
         let mut session = gate.begin(&caller, operation).await?;
         let mut account = match session.get(&row_key).await? {
             Some(row) => decode(&row)?,
@@ -130,7 +134,8 @@ impl Verb for Exchange {
     const NAME: &'static str = "oauthToken";
 
     async fn act(&self, work: &mut Work<'_>) -> Result<String, Failure> {
-        let jwt = Jwt::parse(&self.assertion).map_err(|error| invalid_grant(&format!("Invalid JWT: {error}.")))?;
+        let jwt =
+            Jwt::parse(&self.assertion).map_err(|error| invalid_grant(&format!("Invalid JWT: {error}.")))?;
         let email = text(&jwt.claims, "iss").unwrap_or_default();
         let unknown = || invalid_grant("Invalid grant: account not found");
         let key = work.realm().account(email);

@@ -213,15 +213,14 @@ impl Imported {
             providers.push(provider.clone());
         }
         let profile = [&self.display_name, &self.photo_url];
-        let too_long = |text: &&Option<String>| {
-            text.as_ref().is_some_and(|text| text.len() > PROFILE_TEXT_BYTES_MAX)
-        };
+        let too_long =
+            |text: &&Option<String>| text.as_ref().is_some_and(|text| text.len() > PROFILE_TEXT_BYTES_MAX);
         if providers.len() > PROVIDERS_PER_USER_MAX || profile.iter().any(too_long) {
             return Err("profile is too large");
         }
         let number = |given: &Option<Json>| integer(given.as_ref()).map_err(|_| "a time is not a number");
-        let password =
-            given(self.password_hash.as_ref()).map(|hash| PasswordHash { hash: hash.to_owned(), salt: self.salt.clone() });
+        let password = given(self.password_hash.as_ref())
+            .map(|hash| PasswordHash { hash: hash.to_owned(), salt: self.salt.clone() });
         Ok(User {
             uid: uid.to_owned(),
             email,

@@ -280,8 +280,7 @@ impl Verb for SignInWithEmailLink {
         user.last_login_ms = Some(now_ms);
         let permit = work.proved("e-mail code");
         work.erase(&permit, code.key);
-        let grant =
-            Grant { provider: "password".into(), auth_time_s: work.now_s(), claims: Claims::new() };
+        let grant = Grant { provider: "password".into(), auth_time_s: work.now_s(), claims: Claims::new() };
         let issued = work.issue(&permit, &mut user, grant).await?;
         work.save(&permit, before.as_ref(), &user).await?;
         Ok(SignedIn { user, issued: Some(issued), is_new: before.is_none() })

@@ -6,8 +6,8 @@ use super::sign_up::given;
 use super::{Issued, Verb, Work};
 use crate::model::session::{RefreshToken, Session};
 use crate::status::{
-    Failure, INVALID_GRANT_TYPE, INVALID_REFRESH_TOKEN, MISSING_GRANT_TYPE, MISSING_REFRESH_TOKEN, TOKEN_EXPIRED,
-    USER_DISABLED, USER_NOT_FOUND,
+    Failure, INVALID_GRANT_TYPE, INVALID_REFRESH_TOKEN, MISSING_GRANT_TYPE, MISSING_REFRESH_TOKEN,
+    TOKEN_EXPIRED, USER_DISABLED, USER_NOT_FOUND,
 };
 
 /// `token`.

@@ -11,9 +11,9 @@ use crate::model::account::ServiceAccount;
 use crate::model::key::Handle;
 use crate::model::user::{User, email_address};
 use crate::status::{
-    ADMIN_ONLY_OPERATION, CREDENTIAL_MISMATCH, EMAIL_NOT_FOUND, Failure, INVALID_EMAIL, INVALID_LOGIN_CREDENTIALS,
-    INVALID_PASSWORD, MISSING_CUSTOM_TOKEN, MISSING_EMAIL, MISSING_IDENTIFIER, MISSING_PASSWORD,
-    PASSWORD_LOGIN_DISABLED, TENANT_ID_MISMATCH, USER_DISABLED, invalid_custom_token,
+    ADMIN_ONLY_OPERATION, CREDENTIAL_MISMATCH, EMAIL_NOT_FOUND, Failure, INVALID_EMAIL,
+    INVALID_LOGIN_CREDENTIALS, INVALID_PASSWORD, MISSING_CUSTOM_TOKEN, MISSING_EMAIL, MISSING_IDENTIFIER,
+    MISSING_PASSWORD, PASSWORD_LOGIN_DISABLED, TENANT_ID_MISMATCH, USER_DISABLED, invalid_custom_token,
 };
 use crate::token::claims::{CUSTOM_TOKEN_AUDIENCE, Grant, allowed};
 use crate::token::{Claims, Jwt, text};
@@ -65,8 +65,7 @@ impl Verb for SignInWithPassword {
         let before = user.clone();
         user.last_login_ms = Some(work.now_ms());
         let permit = work.proved("password");
-        let grant =
-            Grant { provider: "password".into(), auth_time_s: work.now_s(), claims: Claims::new() };
+        let grant = Grant { provider: "password".into(), auth_time_s: work.now_s(), claims: Claims::new() };
         let issued = work.issue(&permit, &mut user, grant).await?;
         work.save(&permit, Some(&before), &user).await?;
         Ok(SignedIn { user, issued: Some(issued), is_new: false })
@@ -159,16 +158,14 @@ impl Verb for SignInWithCustomToken {
             return Err(ADMIN_ONLY_OPERATION.into());
         }
         let now_ms = work.now_ms();
-        let mut user =
-            before.clone().unwrap_or_else(|| User { uid, created_ms: now_ms, ..User::default() });
+        let mut user = before.clone().unwrap_or_else(|| User { uid, created_ms: now_ms, ..User::default() });
         user.custom_auth = true;
         user.last_login_ms = Some(now_ms);
         let permit = work.proved("custom token");
         if !session_claims.is_empty() {
             work.note("sessionClaims", json!(session_claims.keys().collect::<Vec<_>>()));
         }
-        let grant =
-            Grant { provider: "custom".into(), auth_time_s: work.now_s(), claims: session_claims };
+        let grant = Grant { provider: "custom".into(), auth_time_s: work.now_s(), claims: session_claims };
         let issued = work.issue(&permit, &mut user, grant).await?;
         work.save(&permit, before.as_ref(), &user).await?;
         Ok(SignedIn { user, issued: Some(issued), is_new: before.is_none() })

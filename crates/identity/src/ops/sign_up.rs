@@ -11,8 +11,8 @@ use crate::model::key::Handle;
 use crate::model::user::{User, email_address, is_phone_number};
 use crate::status::{
     ADMIN_ONLY_OPERATION, DUPLICATE_LOCAL_ID, EMAIL_EXISTS, Failure, INVALID_EMAIL, INVALID_LOCAL_ID,
-    INVALID_PHONE_NUMBER, MISSING_EMAIL, MISSING_PASSWORD, OPERATION_NOT_ALLOWED, PHONE_NUMBER_EXISTS, Refused,
-    UNEXPECTED_USER_ID, VERIFY_EMAIL_FIRST,
+    INVALID_PHONE_NUMBER, MISSING_EMAIL, MISSING_PASSWORD, OPERATION_NOT_ALLOWED, PHONE_NUMBER_EXISTS,
+    Refused, UNEXPECTED_USER_ID, VERIFY_EMAIL_FIRST,
 };
 use crate::token::Claims;
 use crate::token::claims::Grant;
@@ -49,7 +49,11 @@ pub(super) fn profile_text(text: Option<&String>) -> Result<Option<String>, Refu
 
 /// A user id an administrator chose.
 pub(super) fn chosen_uid(uid: &str) -> Result<(), Refused> {
-    if uid.len() > UID_BYTES_MAX || uid.chars().any(char::is_control) { Err(INVALID_LOCAL_ID) } else { Ok(()) }
+    if uid.len() > UID_BYTES_MAX || uid.chars().any(char::is_control) {
+        Err(INVALID_LOCAL_ID)
+    } else {
+        Ok(())
+    }
 }
 
 impl Verb for SignUp {

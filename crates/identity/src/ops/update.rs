@@ -17,8 +17,8 @@ use crate::model::oob::OobKind;
 use crate::model::user::{Provider, User, email_address, is_phone_number};
 use crate::status::{
     EMAIL_EXISTS, Failure, INSUFFICIENT_PERMISSION, INVALID_EMAIL, INVALID_OOB_CODE, INVALID_PHONE_NUMBER,
-    MISSING_LOCAL_ID, MISSING_PROVIDER_ID, MISSING_RAW_ID, OPERATION_NOT_ALLOWED, PHONE_NUMBER_EXISTS, Refused,
-    UNSUPPORTED_REQUEST, USER_NOT_FOUND, VERIFY_EMAIL_FIRST, not_implemented, wrong_shape,
+    MISSING_LOCAL_ID, MISSING_PROVIDER_ID, MISSING_RAW_ID, OPERATION_NOT_ALLOWED, PHONE_NUMBER_EXISTS,
+    Refused, UNSUPPORTED_REQUEST, USER_NOT_FOUND, VERIFY_EMAIL_FIRST, not_implemented, wrong_shape,
 };
 use crate::token::claims::{Grant, IdToken, allowed_text};
 
@@ -111,10 +111,17 @@ impl Verb for Update {
         if let Some(claims) = given(self.custom_attributes.as_ref()) {
             allowed_text(claims)?;
         }
-        if self.mfa.as_ref().and_then(|mfa| mfa.get("enrollments")).and_then(Json::as_array).is_some_and(|all| !all.is_empty()) {
+        if self
+            .mfa
+            .as_ref()
+            .and_then(|mfa| mfa.get("enrollments"))
+            .and_then(Json::as_array)
+            .is_some_and(|all| !all.is_empty())
+        {
             return Err(not_implemented("Multi-factor authentication").into());
         }
-        let attributes: Vec<Attribute> = self.delete_attribute.iter().map(attribute).collect::<Result<_, _>>()?;
+        let attributes: Vec<Attribute> =
+            self.delete_attribute.iter().map(attribute).collect::<Result<_, _>>()?;
         let (before, ground) = match code {
             Some(code) => {
                 let code = take_code(work, code).await?;
@@ -309,7 +316,8 @@ impl Update {
             }
             _ => None,
         };
-        if let (Ground::IdToken(token), Some(old), false) = (&ground, &user.initial_email, work.identity.serves())
+        if let (Ground::IdToken(token), Some(old), false) =
+            (&ground, &user.initial_email, work.identity.serves())
             && email_changed
             && token.provider != "anonymous"
         {
@@ -328,8 +336,18 @@ impl Update {
 /// The claims of a custom-token session, as far as its ID token still shows them.
 fn session_claims(user: &User, token: &IdToken) -> crate::token::Claims {
     const OWN: [&str; 12] = [
-        "iss", "aud", "auth_time", "user_id", "sub", "iat", "exp", "email", "email_verified", "phone_number",
-        "firebase", "provider_id",
+        "iss",
+        "aud",
+        "auth_time",
+        "user_id",
+        "sub",
+        "iat",
+        "exp",
+        "email",
+        "email_verified",
+        "phone_number",
+        "firebase",
+        "provider_id",
     ];
     if token.provider != "custom" {
         return crate::token::Claims::new();
@@ -340,9 +358,9 @@ fn session_claims(user: &User, token: &IdToken) -> crate::token::Claims {
         .claims
         .iter()
         .filter(|(name, value)| {
-            let of_profile = profile.iter().any(|(known, text)| {
-                *known == name.as_str() && value.as_str() == text.as_deref()
-            });
+            let of_profile = profile
+                .iter()
+                .any(|(known, text)| *known == name.as_str() && value.as_str() == text.as_deref());
             !OWN.contains(&name.as_str()) && stored.get(*name) != Some(*value) && !of_profile
         })
         .map(|(name, value)| (name.clone(), value.clone()))

@@ -18,8 +18,8 @@ use crate::model::{decode, encode};
 use crate::password::PasswordHash;
 use crate::status::{
     CREDENTIAL_TOO_OLD, EMAIL_EXISTS, FEDERATED_USER_ID_ALREADY_LINKED, Failure, MISSING_ID_TOKEN,
-    PASSWORD_TOO_LONG, PHONE_NUMBER_EXISTS, Refused, TENANT_ID_MISMATCH, TOKEN_EXPIRED, USER_DISABLED, USER_NOT_FOUND,
-    WEAK_PASSWORD,
+    PASSWORD_TOO_LONG, PHONE_NUMBER_EXISTS, Refused, TENANT_ID_MISMATCH, TOKEN_EXPIRED, USER_DISABLED,
+    USER_NOT_FOUND, WEAK_PASSWORD,
 };
 use crate::token::claims::{Grant, IdToken, id_token};
 
@@ -182,7 +182,12 @@ impl<'a> Work<'a> {
     /// Stages a user and what leads to them.
     ///
     /// Errors: `EMAIL_EXISTS` and the like when someone else has a handle already.
-    pub async fn save(&mut self, permit: &Permit, before: Option<&User>, after: &User) -> Result<(), Failure> {
+    pub async fn save(
+        &mut self,
+        permit: &Permit,
+        before: Option<&User>,
+        after: &User,
+    ) -> Result<(), Failure> {
         let realm = self.realm();
         let (old, new) = (before.map(User::handles).unwrap_or_default(), after.handles());
         for handle in &new {

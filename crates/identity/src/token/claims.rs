@@ -22,8 +22,22 @@ const ISSUER_PREFIX: &str = "https://securetoken.google.com/";
 const COOKIE_ISSUER_PREFIX: &str = "https://session.firebase.google.com/";
 /// Names a project may not use for claims of its own.
 const RESERVED: [&str; 16] = [
-    "acr", "amr", "at_hash", "aud", "auth_time", "azp", "c_hash", "cnf", "exp", "firebase", "iat", "iss", "jti",
-    "nbf", "nonce", "sub",
+    "acr",
+    "amr",
+    "at_hash",
+    "aud",
+    "auth_time",
+    "azp",
+    "c_hash",
+    "cnf",
+    "exp",
+    "firebase",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "nonce",
+    "sub",
 ];
 
 /// How a session began: what its ID tokens are made of besides the user.
@@ -75,10 +89,7 @@ pub fn id_token(project: &str, user: &User, grant: &Grant, now_s: i64) -> Claims
     for provider in &user.providers {
         identities.insert(provider.provider_id.clone(), json!([provider.raw_id]));
     }
-    claims.insert(
-        "firebase".into(),
-        json!({ "identities": identities, "sign_in_provider": grant.provider }),
-    );
+    claims.insert("firebase".into(), json!({ "identities": identities, "sign_in_provider": grant.provider }));
     claims
 }
 
@@ -177,9 +188,9 @@ fn value_of(json: &Json) -> Value {
     match json {
         Json::Null => Value::Null,
         Json::Bool(truth) => Value::Bool(*truth),
-        Json::Number(number) => number
-            .as_i64()
-            .map_or_else(|| Value::Double(number.as_f64().unwrap_or(f64::NAN)), Value::Integer),
+        Json::Number(number) => {
+            number.as_i64().map_or_else(|| Value::Double(number.as_f64().unwrap_or(f64::NAN)), Value::Integer)
+        }
         Json::String(text) => Value::String(text.clone()),
         Json::Array(items) => Value::Array(items.iter().map(value_of).collect()),
         Json::Object(entries) => Value::Map(fields(entries)),
@@ -285,7 +296,8 @@ mod tests {
 
     #[test]
     fn rules_see_whole_numbers_as_integers_and_others_as_doubles() {
-        let seen = fields(&object(r#"{"i":1,"d":1.0,"big":18446744073709551615,"n":null,"l":[true,{"k":"v"}]}"#));
+        let seen =
+            fields(&object(r#"{"i":1,"d":1.0,"big":18446744073709551615,"n":null,"l":[true,{"k":"v"}]}"#));
         assert_eq!(seen["i"], Value::Integer(1));
         assert_eq!(seen["d"], Value::Double(1.0));
         assert_eq!(seen["big"], Value::Double(18_446_744_073_709_551_615.0));

@@ -81,7 +81,9 @@ pub struct PublicKey {
 impl PublicKey {
     /// Reads a `SubjectPublicKeyInfo`.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).map(|parsed| Self { parsed }).map_err(|_| KeyError)
+        ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der)
+            .map(|parsed| Self { parsed })
+            .map_err(|_| KeyError)
     }
 
     /// The only question: is this token signed with this key, in the one way that counts?
