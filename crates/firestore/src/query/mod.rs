@@ -25,6 +25,8 @@ mod walk;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod engine_tests;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod testing;

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use base::{DatabaseName, DocumentPath, Fields, GeoPoint, ResourcePath, Timestamp, Value, order};
+use base::{DatabaseName, DocumentPath, FieldPath, Fields, GeoPoint, ResourcePath, Timestamp, Value, order};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use wire::v1::structured_query::{
@@ -13,7 +13,7 @@ use wire::v1::structured_query::{
 };
 use wire::v1::{self, StructuredQuery};
 
-use super::index::{build, check};
+use super::index::{Breadth, Component, Kind, Shape, build, check};
 use super::testing::{Database, path};
 use super::{Cursor, Query, plan, run};
 use crate::model::value::to_wire;
@@ -60,9 +60,18 @@ pub fn evaluate(
         .collect()
 }
 
-const NAMES: [&str; 11] = [
+/// Names at every depth; most in one collection, so that results are not empty.
+const NAMES: [&str; 20] = [
     "c/a",
     "c/b",
+    "c/e",
+    "c/f",
+    "c/g",
+    "c/h",
+    "c/i",
+    "c/j",
+    "c/k",
+    "c/l",
     "c/__id7__",
     "c/__id10__",
     "c/a/c/a",
@@ -72,6 +81,7 @@ const NAMES: [&str; 11] = [
     "d/a/c/b",
     "d/a/c/b/c/z",
     "c/missing/c/deep",
+    "c/missing/c/deeper",
 ];
 
 fn document() -> impl Strategy<Value = DocumentPath> {
@@ -82,37 +92,66 @@ fn reference(name: &str) -> Value {
     Value::Reference(format!("projects/p/databases/(default)/documents/{name}"))
 }
 
-fn value() -> impl Strategy<Value = Value> {
-    let small = prop_oneof![
-        4 => (0i64..3).prop_map(Value::Integer),
-        1 => prop_oneof![Just(1.0), Just(1.5), Just(-0.0), Just(f64::NAN), Just(f64::INFINITY)]
-            .prop_map(Value::Double),
-        1 => Just(Value::Null),
-        1 => any::<bool>().prop_map(Value::Bool),
-        2 => prop_oneof![Just(""), Just("a"), Just("a\0"), Just("b")].prop_map(|text| Value::String(text.into())),
-    ];
-    let other = prop_oneof![
-        // Beyond what indexes hold: equal prefixes that differ behind it.
-        prop_oneof![Just("1"), Just("2")].prop_map(|end| Value::String("x".repeat(1500) + end)),
-        Just(Value::Timestamp(Timestamp { seconds: 1, nanos: 0 })),
-        Just(Value::Bytes(vec![0, 255])),
-        Just(Value::GeoPoint(GeoPoint { latitude: 1.0, longitude: 2.0 })),
-        document().prop_map(|path| reference(&path.to_string())),
-    ];
-    let leaf = prop_oneof![8 => small, 1 => other];
+/// Few values, so that they meet.
+fn number() -> impl Strategy<Value = Value> {
     prop_oneof![
-        8 => leaf.clone(),
-        2 => prop::collection::vec(leaf.clone(), 0..3).prop_map(Value::Array),
+        12 => (0i64..3).prop_map(Value::Integer),
+        1 => prop_oneof![Just(1.0), Just(1.5), Just(-0.0), Just(f64::NAN)].prop_map(Value::Double),
+        1 => Just(Value::Null),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![Just(""), Just("a"), Just("a\0"), Just("b")];
+    // Beyond what indexes hold: equal prefixes that differ behind it.
+    let long = prop_oneof![Just("1"), Just("2")].prop_map(|end| Value::String("x".repeat(1500) + end));
+    let leaf = prop_oneof![
+        14 => number(),
+        2 => long,
+        2 => text.prop_map(|text| Value::String(text.into())),
+        1 => any::<bool>().prop_map(Value::Bool),
+        1 => Just(Value::Timestamp(Timestamp { seconds: 1, nanos: 0 })),
+        1 => Just(Value::Bytes(vec![0, 255])),
+        1 => Just(Value::GeoPoint(GeoPoint { latitude: 1.0, longitude: 2.0 })),
+        1 => document().prop_map(|path| reference(&path.to_string())),
+    ];
+    prop_oneof![
+        12 => leaf.clone(),
+        1 => prop::collection::vec(leaf.clone(), 0..3).prop_map(Value::Array),
         1 => leaf.prop_map(|value| Value::Map([("m".to_owned(), value)].into())),
     ]
 }
 
+fn tags() -> impl Strategy<Value = Value> {
+    prop::collection::vec(number(), 0..4).prop_map(Value::Array)
+}
+
 fn fields() -> impl Strategy<Value = Fields> {
-    prop::collection::btree_map(prop::sample::select(vec!["a", "b", "m"]).prop_map(str::to_owned), value(), 0..4)
+    let seldom_absent = |values: BoxedStrategy<Value>| prop::option::weighted(0.9, values);
+    (
+        seldom_absent(value().boxed()),
+        seldom_absent(number().boxed()),
+        seldom_absent(tags().boxed()),
+        seldom_absent(number().boxed()),
+    )
+        .prop_map(|(a, b, tags, inner)| {
+            let map = inner.map(|inner| Value::Map([("m".to_owned(), inner)].into()));
+            [("a", a), ("b", b), ("t", tags), ("m", map)]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect()
+        })
 }
 
 fn field() -> impl Strategy<Value = String> {
-    prop::sample::select(vec!["a", "a", "b", "m.m", "__name__"]).prop_map(str::to_owned)
+    prop_oneof![
+        6 => Just("a"),
+        6 => Just("b"),
+        2 => Just("m.m"),
+        1 => Just("t"),
+        1 => Just("__name__"),
+    ]
+    .prop_map(str::to_owned)
 }
 
 fn field_reference(field: &str) -> Option<FieldReference> {
@@ -132,41 +171,73 @@ fn condition() -> impl Strategy<Value = wq::Filter> {
         Operator::GreaterThanOrEqual,
         Operator::In,
         Operator::NotIn,
-        Operator::ArrayContains,
-        Operator::ArrayContainsAny,
     ];
-    let binary = (field(), prop::sample::select(operators), prop::collection::vec(value(), 1..4), document())
-        .prop_map(|(field, operator, mut values, path)| {
-            if field == "__name__" {
-                values = vec![reference(&path.to_string())];
-            }
-            let list = matches!(operator, Operator::In | Operator::NotIn | Operator::ArrayContainsAny);
-            let value = if list { Value::Array(values) } else { values.swap_remove(0) };
-            FilterType::FieldFilter(FieldFilter {
-                field: field_reference(&field),
-                op: operator.into(),
-                value: Some(to_wire(value)),
-            })
+    let make = |field: &str, operator: Operator, mut values: Vec<Value>| {
+        let list = matches!(operator, Operator::In | Operator::NotIn | Operator::ArrayContainsAny);
+        let value = if list { Value::Array(values) } else { values.swap_remove(0) };
+        FilterType::FieldFilter(FieldFilter {
+            field: field_reference(field),
+            op: operator.into(),
+            value: Some(to_wire(value)),
+        })
+    };
+    let compared = (
+        field(),
+        prop::sample::select(operators),
+        prop::collection::vec(prop_oneof![3 => number(), 2 => value()], 1..4),
+        document(),
+    )
+        .prop_map(move |(field, operator, values, path)| match field.as_str() {
+            "__name__" => make("__name__", operator, vec![reference(&path.to_string())]),
+            field => make(field, operator, values),
         });
+    let contains = (
+        prop::sample::select(vec![Operator::ArrayContains, Operator::ArrayContainsAny]),
+        prop::collection::vec(number(), 1..3),
+    )
+        .prop_map(move |(operator, values)| make("t", operator, values));
     let unary = (field(), 2i32..6).prop_map(|(field, op)| {
         let operand_type = field_reference(&field).map(unary_filter::OperandType::Field);
         FilterType::UnaryFilter(UnaryFilter { op, operand_type })
     });
-    prop_oneof![6 => binary, 1 => unary].prop_map(|filter| wq::Filter { filter_type: Some(filter) })
+    prop_oneof![8 => compared, 2 => contains, 1 => unary]
+        .prop_map(|filter| wq::Filter { filter_type: Some(filter) })
 }
 
 fn filter() -> impl Strategy<Value = wq::Filter> {
-    condition().prop_recursive(2, 6, 3, |inner| {
-        (prop_oneof![3 => Just(composite_filter::Operator::And), 1 => Just(composite_filter::Operator::Or)],
-            prop::collection::vec(inner, 1..4))
+    let composite = |inner: BoxedStrategy<wq::Filter>| {
+        let operator =
+            prop_oneof![2 => Just(composite_filter::Operator::And), 1 => Just(composite_filter::Operator::Or)];
+        (operator, prop::collection::vec(inner, 1..3))
             .prop_map(|(op, filters)| wq::Filter {
                 filter_type: Some(FilterType::CompositeFilter(CompositeFilter { op: op.into(), filters })),
             })
-    })
+    };
+    let one = condition().boxed();
+    let two = composite(one.clone()).boxed();
+    let nested = composite(prop_oneof![one.clone(), two.clone()].boxed());
+    // What indexes intersect for.
+    let fixed = (0i64..2, 0i64..2, prop::option::of(0i64..2)).prop_map(|(a, b, tag)| {
+        let equal = |field: &str, operator: field_filter::Operator, value: i64| wq::Filter {
+            filter_type: Some(FilterType::FieldFilter(FieldFilter {
+                field: field_reference(field),
+                op: operator.into(),
+                value: Some(to_wire(Value::Integer(value))),
+            })),
+        };
+        let mut filters = vec![
+            equal("a", field_filter::Operator::Equal, a),
+            equal("b", field_filter::Operator::Equal, b),
+        ];
+        filters.extend(tag.map(|tag| equal("t", field_filter::Operator::ArrayContains, tag)));
+        let op = composite_filter::Operator::And.into();
+        wq::Filter { filter_type: Some(FilterType::CompositeFilter(CompositeFilter { op, filters })) }
+    });
+    prop_oneof![3 => one, 3 => two, 1 => nested, 2 => fixed]
 }
 
 fn cursor() -> impl Strategy<Value = (Vec<Value>, DocumentPath, bool)> {
-    (prop::collection::vec(value(), 1..3), document(), any::<bool>())
+    (prop::collection::vec(number(), 1..3), document(), any::<bool>())
 }
 
 fn structured_query() -> impl Strategy<Value = StructuredQuery> {
@@ -179,10 +250,14 @@ fn structured_query() -> impl Strategy<Value = StructuredQuery> {
     (
         selector,
         prop::option::weighted(0.8, filter()),
-        prop::collection::vec((field(), any::<bool>()), 0..3),
-        (prop::option::weighted(0.3, cursor()), prop::option::weighted(0.3, cursor())),
-        prop::option::weighted(0.4, 0i32..4),
-        prop_oneof![3 => Just(0i32), 1 => 1i32..3],
+        prop_oneof![
+            3 => Just(vec![]),
+            3 => prop::collection::vec((field(), any::<bool>()), 1),
+            1 => prop::collection::vec((field(), any::<bool>()), 2),
+        ],
+        (prop::option::weighted(0.2, cursor()), prop::option::weighted(0.2, cursor())),
+        prop::option::weighted(0.3, 0i32..4),
+        prop_oneof![4 => Just(0i32), 1 => 1i32..3],
     )
         .prop_map(|((id, all_descendants), filter, orders, (start, end), limit, offset)| {
             let read = |cursor: (Vec<Value>, DocumentPath, bool)| {
@@ -240,13 +315,14 @@ async fn agree(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(800))]
     #[test]
     fn the_engine_means_what_the_reference_says(
-        seed in prop::collection::btree_map(document(), fields(), 0..11),
+        seed in prop::collection::btree_map(document(), fields(), 6..20),
         queries in prop::collection::vec(structured_query(), 3),
         changes in prop::collection::vec((document(), prop::option::weighted(0.8, fields())), 0..6),
-        partly in any::<bool>(),
+        singly in any::<bool>(),
+        partly in prop::bool::weighted(0.25),
     ) {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
             let database = Database::new().await;
@@ -259,6 +335,16 @@ proptest! {
                 .collect();
             for query in &queries {
                 agree(&database, &documents, query).await?;
+            }
+            if singly {
+                for (field, kind) in [("a", Kind::Ascending), ("b", Kind::Ascending), ("t", Kind::Contains)] {
+                    let components = vec![Component { field: FieldPath::single(field), kind }];
+                    let shape = Shape { group: "c".into(), breadth: Breadth::Collection, components };
+                    build::build(&database.gate, &database.name, &shape).await.unwrap();
+                }
+                for query in &queries {
+                    agree(&database, &documents, query).await?;
+                }
             }
             for query in &queries {
                 for shape in plan::wanted(query).iter().skip(usize::from(partly)) {

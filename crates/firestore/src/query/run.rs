@@ -179,14 +179,19 @@ impl Results {
     /// The indexes that would have spared this query much of what it read; asked when it is done. They are worth
     /// building now: the query was authorised and its collection is not small.
     pub fn wanted(&self) -> &[Shape] {
+        // An entry and a document for each one that is given is what an index costs as well.
+        let useful = self.given.saturating_add(self.skipped).saturating_mul(2);
+        let wasted = self.examined().saturating_sub(useful);
+        if wasted > SCANNED_DOCUMENTS_MAX { &self.wanted } else { &[] }
+    }
+
+    /// The index entries and documents looked at so far.
+    pub fn examined(&self) -> usize {
         let entries = match &self.feed {
             Feed::Merge(cursors) | Feed::Unsorted(cursors) => cursors.iter().map(Cursor::examined).sum(),
             Feed::Sorted(_) => 0,
         };
-        // An entry and a document for each one that is given is what an index costs as well.
-        let useful = self.given.saturating_add(self.skipped).saturating_mul(2);
-        let wasted = self.examined.saturating_add(entries).saturating_sub(useful);
-        if wasted > SCANNED_DOCUMENTS_MAX { &self.wanted } else { &[] }
+        self.examined.saturating_add(entries)
     }
 
     /// The next documents in order, at least one; `None` when there are no more.

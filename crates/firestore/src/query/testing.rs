@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{AccessLog, Admin, Caller, DevPermit, Gate, Mode, Operation, Service, Session};
+use access::{AccessLog, Admin, Caller, CommitFailure, DevPermit, Gate, Mode, Operation, Service, Session};
 use base::{DatabaseName, DocumentPath, Fields, ResourcePath, SystemClock};
 use kv::{Mem, Options, Store};
 
@@ -36,6 +36,17 @@ impl Database {
 
     /// Writes documents (`None` deletes) in one transaction.
     pub async fn write(&self, writes: &[(DocumentPath, Option<Fields>)]) {
+        self.attempt(writes).await.unwrap();
+    }
+
+    /// The same beside others: tried again when it conflicts.
+    pub async fn try_write(&self, writes: &[(DocumentPath, Option<Fields>)]) {
+        while let Err(failure) = self.attempt(writes).await {
+            assert!(matches!(failure, CommitFailure::Conflict), "{failure:?}");
+        }
+    }
+
+    async fn attempt(&self, writes: &[(DocumentPath, Option<Fields>)]) -> Result<kv::Version, CommitFailure> {
         let mut session = self.session().await;
         let permit = session.authorize_admin("/").unwrap();
         for (path, after) in writes {
@@ -52,6 +63,6 @@ impl Database {
             let row = after.clone().map(|fields| model::encode(None, &document::encode_fields(fields)));
             session.write(&permit, key, row);
         }
-        session.commit().await.unwrap();
+        session.commit().await
     }
 }

@@ -26,7 +26,7 @@ use base::{Code, DatabaseName, DocumentPath, FieldPath, Fields, Status, Value};
 use bytes::Bytes;
 use kv::Key;
 
-pub use build::Builder;
+pub use build::{Builder, Built};
 pub use definition::{Definition, State, definitions};
 
 use super::position;
