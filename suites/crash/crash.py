@@ -5,7 +5,7 @@
 
 - A write that was acknowledged is there; one that was not is there whole or not at all.
 - The documents of one commit agree: the two of a pair, the writer's counter and the number of entries it wrote.
-- A start needs no repair: it is ready as fast as ever, and the data folder is left as it was found.
+- A start needs no repair: it is ready within seconds, whatever was cut off.
 - The access log has every acknowledged write.
 
 Only Python's standard library is used. Each kill survived counts as one test.

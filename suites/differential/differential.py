@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Asks Hearth and the official Firestore emulator the same questions and compares verdict, status and words of denial.
+
+    differential.py [--only RULESET] [--show N]
+
+Rulesets are in rulesets.py, documents, callers and requests in questions.py. A difference that is meant, or that cannot be
+helped, is in explained.json with its reason; any other fails, and so does an explanation that explains nothing any more.
+Skipped, and said so, where Java or Google's emulator is not there. Only Python's standard library is used.
+"""
+
+import argparse
+import collections
+import fnmatch
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from questions import CALLERS, DOCUMENTS, fields, requests, writes
+from rulesets import RULESETS
+
+HERE = pathlib.Path(__file__).resolve().parent
+BINARY = os.environ.get("HEARTH_BIN", str(HERE.parents[1] / "target/debug/hearth"))
+PROJECT = "demo-differential"
+ROOT = f"projects/{PROJECT}/databases/(default)/documents"
+START_S_MAX = 60
+OWNER = "owner"
+
+
+def emulator_jar():
+    """Google's emulator, where this machine has it."""
+    gcloud = shutil.which("gcloud")
+    homes = [os.environ.get("CLOUDSDK_ROOT_DIR"), "/usr/lib/google-cloud-sdk", "/usr/share/google-cloud-sdk"]
+    homes += [str(pathlib.Path(gcloud).resolve().parents[1])] if gcloud else []
+    for home in filter(None, homes):
+        jar = pathlib.Path(home) / "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
+        if jar.exists():
+            return jar
+    return None
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """One of the two, and a connection that stays open."""
+
+    def __init__(self, name, process, port):
+        self.name, self.process, self.port = name, process, port
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def ask(self, method, path, body=None, token=None):
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        text = None if body is None else json.dumps(body)
+        self.connection.request(method, path, text, headers)
+        answer = self.connection.getresponse()
+        text = answer.read()
+        try:
+            return answer.status, json.loads(text) if text else None
+        except json.JSONDecodeError:
+            return answer.status, text.decode(errors="replace")
+
+    def seed(self):
+        path = f"/emulator/v1/projects/{PROJECT}/databases/(default)/documents"
+        assert self.ask("DELETE", path)[0] == 200
+        written = [{"update": {"name": f"{ROOT}/{path}", "fields": fields(plain)}} for path, plain in DOCUMENTS.items()]
+        status, answer = self.ask("POST", f"/v1/{ROOT}:commit", {"writes": written}, OWNER)
+        assert status == 200, f"{self.name}: {answer}"
+
+    def load(self, rules):
+        body = {"rules": {"files": [{"name": "firestore.rules", "content": rules}]}}
+        return self.ask("PUT", f"/emulator/v1/projects/{PROJECT}:securityRules", body)
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+def start_hearth(folder):
+    command = [BINARY, "dev", str(folder), "--only", "firestore", "--ephemeral", "--ports", "firestore=0,hub=0", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return Server("hearth", process, json.loads(process.stdout.readline())["ports"]["firestore"])
+
+
+def start_official(jar):
+    port = free_port()
+    main = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
+    command = ["java", "-Xmx512m", "-cp", str(jar), main, "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + START_S_MAX
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return Server("official", process, port)
+        except OSError:
+            time.sleep(0.1)
+    process.kill()
+    raise SystemExit("the official emulator did not start")
+
+
+def outcome(status, answer):
+    """What is compared: the status, the words of a denial, the documents that were found."""
+    first = answer[0] if isinstance(answer, list) and answer else answer
+    error = first.get("error") if isinstance(first, dict) else None
+    if error:
+        return {"status": status, "message": error.get("message", "").strip() if status == 403 else None}
+    found = []
+    for item in answer if isinstance(answer, list) else [answer or {}]:
+        found += [document["name"] for document in item.get("documents", [])]
+        found += [item[key]["name"] for key in ("document", "found") if key in item]
+        found += [item["result"]["aggregateFields"]["n"]["integerValue"]] if "result" in item else []
+    return {"status": status, "found": sorted(found)}
+
+
+def kind(ours, theirs):
+    """What differs, the gravest first."""
+    if (ours["status"] == 403) != (theirs["status"] == 403):
+        return "verdict"
+    if ours["status"] != theirs["status"]:
+        return "status"
+    if ours.get("found") != theirs.get("found"):
+        return "result"
+    if ours.get("message") != theirs.get("message"):
+        return "message"
+    return None
+
+
+def explains(entry, case, what):
+    fields = ("ruleset", "request", "caller")
+    return entry["kind"] == what and all(fnmatch.fnmatchcase(case[field], entry.get(field, "*")) for field in fields)
+
+
+def compare(ours, theirs, only):
+    """Yields a case with both outcomes, ruleset by ruleset."""
+    asked = requests(ROOT)
+    for ruleset, text in RULESETS.items():
+        if only and only not in ruleset:
+            continue
+        rules = f"rules_version = '2';\nservice cloud.firestore {{\nmatch /databases/{{database}}/documents {{\n{text}\n}}\n}}\n"
+        loaded = [server.load(rules) for server in (ours, theirs)]
+        case = {"ruleset": ruleset, "request": "load", "caller": "-"}
+        yield case, {"status": loaded[0][0]}, {"status": loaded[1][0]}
+        if loaded[0][0] != 200 or loaded[1][0] != 200:
+            continue
+        for server in (ours, theirs):
+            server.seed()
+        for name, (method, path, body) in asked.items():
+            for caller, token in CALLERS.items():
+                outcomes = [outcome(*server.ask(method, f"/v1/{ROOT}{path}", body, token)) for server in (ours, theirs)]
+                yield {"ruleset": ruleset, "request": name, "caller": caller}, *outcomes
+                if writes(name) and any(found["status"] == 200 for found in outcomes):
+                    for server in (ours, theirs):
+                        server.seed()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", help="rulesets whose name has this in it")
+    parser.add_argument("--show", type=int, default=20, help="how many differences to print")
+    options = parser.parse_args()
+    jar = emulator_jar()
+    if not jar or not shutil.which("java"):
+        print("differential: skipped: Java or Google's Firestore emulator is not installed")
+        return 0
+    explained = json.loads((HERE / "explained.json").read_text())
+    used = collections.Counter()
+    same, unexplained = 0, []
+    with tempfile.TemporaryDirectory(prefix="hearth-differential-") as folder:
+        servers = []
+        try:
+            servers.append(start_hearth(folder))
+            servers.append(start_official(jar))
+            for case, ours, theirs in compare(*servers, options.only):
+                what = kind(ours, theirs)
+                if what is None:
+                    same += 1
+                    continue
+                reasons = [index for index, entry in enumerate(explained) if explains(entry, case, what)]
+                if reasons:
+                    used[reasons[0]] += 1
+                else:
+                    unexplained.append((what, case, ours, theirs))
+        finally:
+            for server in servers:
+                server.stop()
+    by_kind = collections.Counter(what for what, *_ in unexplained)
+    for what, case, ours, theirs in unexplained[: options.show]:
+        print(f"{what}: {case['ruleset']} / {case['request']} / {case['caller']}\n    hearth   {ours}\n    official {theirs}")
+    stale = [] if options.only else [entry for index, entry in enumerate(explained) if not used[index]]
+    for entry in stale:
+        print(f"explains nothing any more: {entry}")
+    print(f"differential: {same} the same, {sum(used.values())} explained, {len(unexplained)} not {dict(by_kind)}")
+    print(f"{same + sum(used.values())} passed, {len(unexplained) + len(stale)} failed")
+    return 1 if unexplained or stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
