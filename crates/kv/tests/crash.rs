@@ -3,6 +3,14 @@
 //!
 //! The test starts itself again as the process to be killed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test reports by panicking; the lints know functions of tests only by their attribute"
+)]
+
 mod suite;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,13 @@
 //! Runs the conformance suite over every engine.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test reports by panicking; the lints know functions of tests only by their attribute"
+)]
+
 mod suite;
 
 macro_rules! engines {

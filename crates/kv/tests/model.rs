@@ -1,5 +1,13 @@
 //! The SQLite engine against the one in memory: the same random history, the same answers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test reports by panicking; the lints know functions of tests only by their attribute"
+)]
+
 mod suite;
 
 use base::ManualClock;

@@ -9,6 +9,7 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
 use super::file;
+use super::table::Rows;
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::meta;
@@ -52,12 +53,11 @@ impl NewFile {
     pub(crate) fn add(&mut self, rows: &[(Key, Bytes)]) -> Result<(), StoreError> {
         let write = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
-            {
-                let mut upsert = transaction.prepare_cached(file::UPSERT)?;
-                for (key, value) in rows {
-                    upsert.execute([key.stored(), value])?;
-                }
+            let mut table = Rows::of(&transaction)?;
+            for (key, value) in rows {
+                table.put(key, value)?;
             }
+            drop(table);
             transaction.commit()
         };
         write(&mut self.connection).map_err(|error| file::explain(&self.partial, &error))

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::SqliteOptions;
+use super::{SqliteOptions, table};
 use crate::error::StoreError;
 
 /// Marks the file as ours in SQLite's header ("HKV1").
@@ -23,13 +23,6 @@ const LOCK_FILE: &str = "store.lock";
 /// Nothing but a crashed process's recovery makes one connection wait for another.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 const STATEMENTS_MAX: usize = 16;
-
-pub(super) const CREATE_TABLE: &str =
-    "CREATE TABLE kv(k BLOB NOT NULL PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID";
-pub(super) const SELECT_VALUE: &str = "SELECT v FROM kv WHERE k = ?1";
-pub(super) const UPSERT: &str =
-    "INSERT INTO kv(k, v) VALUES(?1, ?2) ON CONFLICT(k) DO UPDATE SET v = excluded.v";
-pub(super) const DELETE: &str = "DELETE FROM kv WHERE k = ?1";
 
 pub(super) fn data_path(folder: &Path) -> PathBuf {
     folder.join(DATA_FILE)
@@ -136,8 +129,7 @@ impl DataFile {
             connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
             let wal_bytes = i64::try_from(self.options.wal_bytes_max).unwrap_or(i64::MAX);
             connection.pragma_update_and_check(None, "journal_size_limit", wal_bytes, |_| Ok(()))?;
-            connection
-                .pragma_update_and_check(None, "mmap_size", number(self.options.mmap_bytes), |_| Ok(()))?;
+            connection.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))?;
             // A negative size counts KiB.
             connection.pragma_update(None, "cache_size", -number(cache_bytes / 1024).max(64))?;
             connection.pragma_update(None, "temp_store", "MEMORY")
@@ -151,12 +143,14 @@ impl DataFile {
     }
 }
 
-/// An empty table in an empty file.
+/// Empty tables in an empty file.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     // The page size only takes effect before the first page is written.
     connection.pragma_update(None, "page_size", i64::try_from(PAGE_BYTES).unwrap_or_default())?;
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    table::create(connection)?;
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {CREATE_TABLE}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT}; COMMIT;"
+        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {LAYOUT}; COMMIT"
     ))
 }
 

@@ -13,19 +13,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::file::{self, DataFile};
+use super::file::DataFile;
+use super::table;
 use crate::engine::{Budget, Slice, View};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
 use crate::meta;
 use crate::snapshot::Scan;
 use crate::version::Version;
-
-const SCAN_FORWARD: &str = "SELECT k, v FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k";
-const SCAN_REVERSE: &str = "SELECT k, v FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k DESC";
 
 /// A read of up to this many rows or bytes runs inline; a longer one takes chunks of this size.
 const INLINE_ROWS_MAX: usize = 256;
@@ -122,7 +120,7 @@ impl Readers {
         let begin = || {
             connection.prepare_cached("BEGIN")?.execute([])?;
             // The transaction stands still from its first read on.
-            select(&connection, &meta::version_key())
+            table::get(&connection, &meta::version_key())
         };
         let version = begin().map_err(|error| self.file.explain(&error))?;
         let version = version.map_or(Ok(Version::ZERO), |stored| Version::from_bytes(&stored))?;
@@ -216,7 +214,7 @@ impl Held {
         for chunk in keys.chunks(INLINE_ROWS_MAX) {
             let read = |connection: &Connection| {
                 for key in chunk {
-                    values.push(select(connection, key).map_err(|error| self.explain(&error))?);
+                    values.push(table::get(connection, key).map_err(|error| self.explain(&error))?);
                 }
                 Ok(())
             };
@@ -237,7 +235,7 @@ impl Held {
                 bytes_max: left.bytes_max.min(INLINE_BYTES_MAX),
             };
             let slice = self.with(|connection| {
-                scan_chunk(connection, &rest, chunk).map_err(|error| self.explain(&error))?
+                table::scan(connection, &rest, chunk).map_err(|error| self.explain(&error))?
             })?;
             for (key, value) in slice.rows {
                 // The first row of a chunk comes whatever its size, so it may be too much for the whole.
@@ -275,36 +273,6 @@ impl Drop for Held {
     }
 }
 
-fn select(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Bytes>> {
-    let mut select = connection.prepare_cached(file::SELECT_VALUE)?;
-    let value =
-        select.query_row([key.stored()], |row| Ok(Bytes::copy_from_slice(row.get_ref(0)?.as_blob()?)));
-    value.optional()
-}
-
-fn scan_chunk(
-    connection: &Connection,
-    range: &KeyRange,
-    scan: Scan,
-) -> rusqlite::Result<Result<Slice, StoreError>> {
-    let mut budget = Budget::new(scan);
-    let mut slice = Slice::default();
-    let mut select = connection.prepare_cached(if scan.reverse { SCAN_REVERSE } else { SCAN_FORWARD })?;
-    let mut rows = select.query([range.start.stored(), range.end.stored()])?;
-    while let Some(row) = rows.next()? {
-        let (key, value) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
-        if !budget.take(key.len(), value.len()) {
-            slice.more = true;
-            break;
-        }
-        let Some(key) = Key::from_stored(Bytes::copy_from_slice(key)) else {
-            return Ok(Err(StoreError::corrupt("a key is empty")));
-        };
-        slice.rows.push((key, Bytes::copy_from_slice(value)));
-    }
-    Ok(Ok(slice))
-}
-
 #[async_trait]
 impl View for SqliteView {
     fn version(&self) -> Version {
@@ -312,7 +280,7 @@ impl View for SqliteView {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        self.with(|connection| select(connection, key).map_err(|error| self.held.explain(&error)))
+        self.with(|connection| table::get(connection, key).map_err(|error| self.held.explain(&error)))
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {

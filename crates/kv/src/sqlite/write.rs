@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::checkpoint::{self, LogState, Progress};
 use super::file::{self, DataFile};
 use super::read::Readers;
+use super::table::{self, Rows};
 use crate::engine::Batch;
 use crate::error::StoreError;
 use crate::key::Key;
@@ -36,16 +37,7 @@ impl Writer {
     pub(super) fn newest(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
         let read = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
-            let mut select = transaction.prepare_cached(file::SELECT_VALUE)?;
-            keys.iter()
-                .map(|key| {
-                    select
-                        .query_row([key.stored()], |row| {
-                            Ok(Bytes::copy_from_slice(row.get_ref(0)?.as_blob()?))
-                        })
-                        .optional()
-                })
-                .collect::<Result<Vec<_>, _>>()
+            keys.iter().map(|key| table::get(&transaction, key)).collect::<Result<Vec<_>, _>>()
         };
         read(&mut self.connection).map_err(|error| self.file.explain(&error))
     }
@@ -53,17 +45,15 @@ impl Writer {
     pub(super) fn apply(&mut self, batch: Batch) -> Result<(), StoreError> {
         let write = |connection: &mut Connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            {
-                let mut upsert = transaction.prepare_cached(file::UPSERT)?;
-                let mut delete = transaction.prepare_cached(file::DELETE)?;
-                for (key, value) in &batch.rows {
-                    match value {
-                        Some(value) => upsert.execute([key.stored(), value])?,
-                        None => delete.execute([key.stored()])?,
-                    };
+            let mut rows = Rows::of(&transaction)?;
+            for (key, value) in &batch.rows {
+                match value {
+                    Some(value) => rows.put(key, value)?,
+                    None => rows.delete(key)?,
                 }
-                upsert.execute([meta::version_key().stored(), &batch.version.to_bytes()])?;
             }
+            rows.put(&meta::version_key(), &batch.version.to_bytes())?;
+            drop(rows);
             transaction.commit()
         };
         write(&mut self.connection).map_err(|error| self.file.explain(&error))
