@@ -125,8 +125,9 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
 
     /// Evaluates an expression.
     pub fn eval(&mut self, expr: &'v Expr<D::Language>) -> Outcome<'v> {
-        if let (Kind::Constant(value), None) = (&expr.kind, &self.recorder) {
-            return Ok(Val::from_value(value));
+        // Constants are free, observed or not.
+        if let Kind::Constant(value) = &expr.kind {
+            return if self.recorder.is_some() { self.recorded(expr) } else { Ok(Val::from_value(value)) };
         }
         self.meter.expression().map_err(|kind| fault(expr, kind))?;
         if self.nesting >= self.meter.limits.nesting_max {

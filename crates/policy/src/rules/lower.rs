@@ -571,13 +571,27 @@ impl Lowering<'_> {
                 }
             }
         }
-        let is_in_cycle = |index: usize| in_cycle.get(index).copied().unwrap_or(false);
-        let found = self.calls.iter().find(|(caller, callee, _)| is_in_cycle(*caller) && is_in_cycle(*callee));
-        if let Some((_, callee, span)) = found {
-            let name = self.declared.get(*callee).map_or("", |declared| declared.name.text.as_str());
-            let message = format!("Recursive call is not allowed: {name} can reach itself.");
-            let diagnostic = Diagnostic::error("recursion", *span, message);
-            self.tell(diagnostic);
+        // Each of the rest calls another of the rest: following such calls must come back to where it was.
+        let is_left = |index: usize| in_cycle.get(index).copied().unwrap_or(false);
+        let mut next: Vec<Option<(usize, Span)>> = vec![None; count];
+        for (caller, callee, span) in self.calls.iter().filter(|(caller, callee, _)| is_left(*caller) && is_left(*callee)) {
+            if let Some(next) = next.get_mut(*caller) {
+                next.get_or_insert((*callee, *span));
+            }
+        }
+        let Some(mut at) = (0..count).find(|index| is_left(*index)) else { return };
+        let mut seen = vec![false; count];
+        while let Some(Some((callee, span))) = next.get(at) {
+            if let Some(seen) = seen.get_mut(at) {
+                if *seen {
+                    let name = self.declared.get(*callee).map_or("", |declared| declared.name.text.as_str());
+                    let message = format!("Recursive call is not allowed: {name} can reach itself.");
+                    let diagnostic = Diagnostic::error("recursion", *span, message);
+                    return self.tell(diagnostic);
+                }
+                *seen = true;
+            }
+            at = *callee;
         }
     }
 }

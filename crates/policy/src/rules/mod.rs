@@ -121,13 +121,17 @@ pub fn compile(source: Source, service: Service) -> Compiled {
         diagnostics.push(Diagnostic::warning("old-version", span, message).help("begin with `rules_version = '2';`"));
     }
     let ours = file.services.iter().any(|block| block.name.text == service.name());
-    if !ours && !file.services.is_empty() && !diagnostics.iter().any(|d| d.severity == Severity::Error) {
+    if !ours && !file.services.is_empty() {
         let span = file.services.first().map_or(Span::new(0, 0), |block| block.name.span);
         let message = format!("there is no `service {}` here: everything is denied", service.name());
         diagnostics.push(Diagnostic::warning("other-service", span, message));
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    if failed {
+        // What a broken text seems to mean is not worth a warning.
+        diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
+    }
     let ruleset = (!failed).then(|| Ruleset {
         index: Index::new(&lowered),
         fingerprint: hex::encode(Sha256::digest(source.text.as_bytes())),

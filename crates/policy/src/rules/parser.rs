@@ -141,6 +141,21 @@ impl Parser<'_> {
         }
     }
 
+    /// Goes on to what may begin at the top of a file, outside of the braces that are opened on the way.
+    fn skip_to_top(&mut self) {
+        let mut open = 0_usize;
+        loop {
+            self.advance();
+            match self.token {
+                Token::End => return,
+                Token::Sign("{") => open += 1,
+                Token::Sign("}") => open = open.saturating_sub(1),
+                Token::Word if open == 0 && ["function", "service"].contains(&self.slice(self.span)) => return,
+                _ => {}
+            }
+        }
+    }
+
     /// Gives up on the rest of the text.
     fn stop(&mut self) {
         self.cursor.go_to(self.text.len());
@@ -165,18 +180,21 @@ impl Parser<'_> {
                 file.services.extend(self.service());
             } else if self.is_word("import") {
                 self.error("no-imports", self.span, "Unexpected 'import'. Imports do not exist (yet) in rules.");
-                self.advance();
-                self.recover();
-            } else if self.is_word("rules_version") || self.is_word("match") || self.is_word("allow") {
+                self.skip_to_top();
+            } else if self.is_word("match") || self.is_word("allow") {
                 self.unexpected();
-                self.advance();
-                self.recover();
+                if let Some(diagnostic) = self.diagnostics.last_mut() {
+                    diagnostic.help = Some("rules stand inside `service cloud.firestore { … }`".to_owned());
+                }
+                self.skip_to_top();
+            } else if self.is_word("rules_version") {
+                self.unexpected();
+                self.skip_to_top();
             } else {
                 let text = self.slice(self.span).to_owned();
                 let expected = "expecting {'function', 'import', 'service', 'rules_version'}";
                 self.error("unexpected-token", self.span, format!("mismatched input '{text}' {expected}"));
-                self.advance();
-                self.recover();
+                self.skip_to_top();
             }
             if self.span == before && self.token != Token::End {
                 self.advance();
@@ -231,14 +249,13 @@ impl Parser<'_> {
                 return block;
             } else if self.is_word("function") {
                 block.functions.extend(self.function());
-            } else if self.is_word("match") {
+            } else if self.eat_word("match") {
                 block.matches.extend(self.match_block());
             } else if self.is_word("allow") && allows {
                 block.allows.extend(self.allow());
             } else if self.is_sign("/") {
                 self.error("missing-match", self.span, "Missing 'match' keyword before path.");
-                self.advance();
-                self.recover();
+                block.matches.extend(self.match_block());
             } else {
                 self.unexpected();
                 self.advance();
@@ -252,17 +269,18 @@ impl Parser<'_> {
         block
     }
 
+    /// A pattern and its block; `match` was read.
     fn match_block(&mut self) -> Option<Match> {
         if self.match_levels >= MATCH_LEVELS_READ_MAX {
             self.error("nested-too-deeply", self.span, "match blocks are nested too deeply");
             self.stop();
             return None;
         }
-        self.advance();
-        let (pattern, pattern_span) = self.pattern()?;
         self.match_levels += 1;
+        let pattern = self.pattern();
         let block = self.block(true);
         self.match_levels -= 1;
+        let (pattern, pattern_span) = pattern?;
         Some(Match {
             pattern,
             pattern_span,
@@ -278,7 +296,9 @@ impl Parser<'_> {
             let text = self.slice(self.span).to_owned();
             let message = format!("mismatched input '{text}' expecting {{'{{', '/', PATH_SEGMENT}}");
             self.error("bad-pattern", self.span, message);
-            self.recover();
+            while !matches!(self.token, Token::Sign("{" | "}" | ";") | Token::End) {
+                self.advance();
+            }
             return None;
         }
         let start = self.span.start as usize;
