@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+"""Measures Hearth beside its peers on this machine, in one run, and prints numbers, ratios and aims.
+
+    bench.py [--seconds 3] [--documents 100000] [--without hidane,official]
+
+Hearth is built as it ships (profile `dist`) and keeps its data on disk; the peers keep theirs in memory. Peers: hidane, from
+its crate, built into benches/.cache once; Google's Firestore emulator where Java and the emulator are installed. A machine
+this small is noisy: trust ratios of one run, not numbers of two.
+"""
+
+import argparse
+import base64
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+REPOSITORY = HERE.parent
+CACHE = HERE / ".cache"
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+sys.path.insert(0, str(REPOSITORY / "suites/differential"))
+from differential import emulator_jar, free_port  # noqa: E402
+
+PROJECT = "demo-bench"
+ROOT = f"projects/{PROJECT}/databases/(default)/documents"
+START_S_MAX = 60
+STARTS = 5
+PER_GROUP = 20
+RULES = """rules_version = '2';
+service cloud.firestore {
+  match /databases/{database}/documents {
+    match /things/{id} {
+      allow read, write: if request.auth != null && request.auth.token.get('role', '') == 'editor';
+    }
+  }
+}
+"""
+
+
+def token():
+    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+    claims = {"sub": "maria", "user_id": "maria", "iat": 0, "exp": 3600, "role": "editor", "firebase": {}}
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}."
+
+
+def document(name, number):
+    """Twelve fields, as documents have."""
+    fields = {f"f{index}": {"stringValue": f"value {index} of {number}"} for index in range(8)}
+    fields |= {
+        "n": {"integerValue": str(number)},
+        "group": {"integerValue": str(number // PER_GROUP)},
+        "half": {"doubleValue": number / 2},
+        "even": {"booleanValue": number % 2 == 0},
+    }
+    return {"name": name, "fields": fields}
+
+
+class Peer:
+    """A server under measurement: how it is started, and what is asked of it."""
+
+    def __init__(self, name, command):
+        self.name, self.command = name, command
+
+    def start(self):
+        """Starts it; the seconds until it gave its first answer."""
+        self.port = free_port()
+        command = self.command(self.port)
+        begun = time.monotonic()
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while time.monotonic() - begun < START_S_MAX:
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+                connection.request("GET", f"/v1/{ROOT}/things/none", headers={"Authorization": "Bearer owner"})
+                connection.getresponse().read()
+                return time.monotonic() - begun
+            except OSError:
+                if self.process.poll() is not None:
+                    raise SystemExit(f"{self.name} ended with {self.process.returncode}: {' '.join(map(str, command))}")
+                time.sleep(0.0005)
+        raise SystemExit(f"{self.name} did not start")
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def memory_mib(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+    def seed(self, count):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        headers = {"Authorization": "Bearer owner", "Content-Type": "application/json"}
+        for start in range(0, count, 500):
+            numbers = range(start, min(start + 500, count))
+            writes = [{"update": document(f"{ROOT}/things/t{number}", number)} for number in numbers]
+            connection.request("POST", f"/v1/{ROOT}:commit", json.dumps({"writes": writes}), headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            assert answer.status == 200, f"{self.name}: {text[:500]}"
+
+    def load(self, connections, seconds, request):
+        """A measurement of benches/load."""
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(request)
+            file.flush()
+            command = [TARGET / "release/load", str(self.port), str(self.process.pid), str(connections), str(seconds), file.name]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=seconds * 10 + 60)
+        if done.returncode != 0:
+            raise AssertionError(f"{self.name}: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+
+def request(method, path, body="", bearer=None):
+    return f"{method} {path}\nBearer {bearer or token()}\n{body}"
+
+
+def measure(peer, options):
+    """Metric → number, in the metric's unit."""
+    found = {}
+    starts = []
+    for _ in range(STARTS):
+        starts.append(peer.start() * 1000)
+        peer.stop()
+    found["start"] = statistics.median(starts)
+    peer.start()
+    try:
+        time.sleep(1)
+        found["idle"] = peer.memory_mib()
+        peer.seed(options.documents)
+        get = request("GET", f"/v1/{ROOT}/things/t{{n:{options.documents}}}")
+        fields = document("", 7)["fields"]
+        write = {"update": {"name": f"{ROOT}/things/w{{n:100000}}", "fields": {**fields, "n": {"integerValue": "{n}"}}}}
+        put = request("POST", f"/v1/{ROOT}:commit", json.dumps({"writes": [write]}))
+        for label, asked, flights in (("get", get, (1, 50)), ("set", put, (1, 50))):
+            for connections in flights:
+                result = peer.load(connections, options.seconds, asked)
+                found[f"{label}/s {connections}"] = result["per_second"]
+                found[f"{label} cpu {connections}"] = result["cpu_us"] / 1000
+                found[f"{label} p99 {connections}"] = result["p99_us"] / 1000
+        groups = options.documents // PER_GROUP
+        query = {
+            "structuredQuery": {
+                "from": [{"collectionId": "things"}],
+                "where": {
+                    "fieldFilter": {
+                        "field": {"fieldPath": "group"},
+                        "op": "EQUAL",
+                        "value": {"integerValue": f"{{n:{groups}}}"},
+                    }
+                },
+            }
+        }
+        result = peer.load(1, options.seconds, request("POST", f"/v1/{ROOT}:runQuery", json.dumps(query)))
+        found["query p50"] = result["p50_us"] / 1000
+        found["query cpu"] = result["cpu_us"] / 1000
+        found["full"] = peer.memory_mib()
+    finally:
+        peer.stop()
+    return found
+
+
+METRICS = [
+    # key, what it is, unit, decimals, whether more is better, the aim
+    ("start", "start to first answer", "ms", 1, False, "≤ 20"),
+    ("idle", "idle memory", "MiB", 1, False, "≤ 30"),
+    ("get/s 1", "authorised get, 1 in flight", "/s", 0, True, ""),
+    ("get cpu 1", "  server CPU", "ms", 3, False, "≤ 0.08"),
+    ("get/s 50", "authorised get, 50 in flight", "/s", 0, True, ""),
+    ("get cpu 50", "  server CPU", "ms", 3, False, "≤ 0.08"),
+    ("get p99 50", "  99th percentile", "ms", 2, False, ""),
+    ("set/s 1", "set, 1 in flight (ours durable)", "/s", 0, True, ""),
+    ("set cpu 1", "  server CPU", "ms", 3, False, "≤ 0.08"),
+    ("set/s 50", "set, 50 in flight (ours durable)", "/s", 0, True, "≥ 8000"),
+    ("set cpu 50", "  server CPU", "ms", 3, False, "≤ 0.08"),
+    ("set p99 50", "  99th percentile", "ms", 2, False, ""),
+    ("query p50", f"equality query, {PER_GROUP} of many", "ms", 2, False, "< 1"),
+    ("query cpu", "  server CPU", "ms", 3, False, ""),
+    ("full", "memory after all that", "MiB", 0, False, ""),
+]
+
+
+def met(aim, number):
+    if not aim:
+        return ""
+    bound = float(aim.split()[1])
+    good = number >= bound if aim[0] == "≥" else number < bound if aim[0] == "<" else number <= bound
+    return f"{aim:<8} {'met' if good else 'MISSED'}"
+
+
+def table(results):
+    names = list(results)
+    head = f"{'':36}" + "".join(f"{name:>12}" for name in names) + "".join(f"{'/' + name:>11}" for name in names[1:])
+    print(f"\n{head}   aim")
+    for key, what, unit, decimals, more, aim in METRICS:
+        numbers = [results[name].get(key) for name in names]
+        row = f"{what + ', ' + unit:36}"
+        row += "".join(f"{'-' if number is None else format(number, f'.{decimals}f'):>12}" for number in numbers)
+        for other in numbers[1:]:
+            # How many times better ours is.
+            ratio = None if other is None or not other or not numbers[0] else numbers[0] / other if more else other / numbers[0]
+            row += f"{'-' if ratio is None else format(ratio, '.2f') + ' ×':>11}"
+        print(f"{row}   {met(aim, numbers[0])}")
+    print("\nA ratio tells how many times better Hearth is: above 1 better, below 1 worse.")
+
+
+def build(options):
+    """Builds what is measured; the peers that there are."""
+    cargo = lambda *arguments: subprocess.run(["cargo", *arguments], cwd=REPOSITORY, check=True)
+    cargo("build", "--profile", "dist", "-p", "hearth", "--locked")
+    cargo("build", "--release", "--locked", "--manifest-path", HERE / "load/Cargo.toml", "--target-dir", TARGET)
+    home = pathlib.Path(options.scratch)
+    (home / "firebase.json").write_text(json.dumps({"firestore": {"rules": "firestore.rules"}}))
+    (home / ".firebaserc").write_text(json.dumps({"projects": {"default": PROJECT}}))
+    (home / "firestore.rules").write_text(RULES)
+    peers = [
+        Peer(
+            "hearth",
+            lambda port: [TARGET / "dist/hearth", "dev", home, "--ports", f"auth=0,hub=0,firestore={port}", "--json"],
+        )
+    ]
+    without = options.without.split(",")
+    hidane = CACHE / "bin/hidane"
+    if "hidane" not in without:
+        if not hidane.exists():
+            # Cargo keeps to the crate's own versions, and so do repeated runs.
+            subprocess.run(["cargo", "install", "hidane", "--version", "0.6.0", "--locked", "--root", CACHE], check=False)
+        if hidane.exists():
+            peers.append(Peer("hidane", lambda port: [hidane, "--host", "127.0.0.1", "--port", str(port)]))
+        else:
+            print("bench: skipped: hidane could not be installed")
+    jar = emulator_jar()
+    if "official" in without:
+        pass
+    elif jar and shutil.which("java"):
+        main = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
+        rules = str(home / "firestore.rules")
+        peers.append(
+            Peer(
+                "official",
+                lambda port: ["java", "-cp", jar, main, "--host", "127.0.0.1", "--port", str(port), "--rules", rules],
+            )
+        )
+    else:
+        print("bench: skipped: Java or Google's Firestore emulator is not installed")
+    return peers
+
+
+def rules_in_process():
+    """What the policy crate says of itself, where it has such an example."""
+    if not (REPOSITORY / "crates/policy/examples/rates.rs").exists():
+        print("\nbench: skipped: crates/policy has no example `rates`")
+        return
+    print("\nRules in process (crates/policy/examples/rates.rs):")
+    sys.stdout.flush()
+    subprocess.run(["cargo", "run", "--quiet", "--profile", "dist", "--locked", "-p", "policy", "--example", "rates"], cwd=REPOSITORY)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=3, help="of each measurement")
+    parser.add_argument("--documents", type=int, default=100_000)
+    parser.add_argument("--without", default="", help="peers to leave out")
+    options = parser.parse_args()
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="hearth-bench-") as options.scratch:
+        for peer in build(options):
+            print(f"bench: measuring {peer.name}", flush=True)
+            try:
+                results[peer.name] = measure(peer, options)
+            except AssertionError as failure:
+                print(f"bench: {failure}")
+                results[peer.name] = {}
+    table(results)
+    rules_in_process()
+    return 0 if results["hearth"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
