@@ -83,9 +83,7 @@ fn read_aggregations(wire: Vec<WireAggregation>) -> Result<Vec<(String, Aggregat
             return Err(Status::invalid(format!("The property.name \"{alias}\" is reserved.")));
         }
         if aggregations.iter().any(|(other, _)| *other == alias) {
-            return Err(Status::invalid(format!(
-                "Aggregation aliases contain duplicate alias: {alias}."
-            )));
+            return Err(Status::invalid(format!("Aggregation aliases contain duplicate alias: {alias}.")));
         }
         let number = |field: Option<v1::structured_query::FieldReference>| {
             let field = field_path(&field.unwrap_or_default().field_path)?;

@@ -277,9 +277,8 @@ fn check_filter(filter: &Filter) -> Result<Vec<Disjunct>, Status> {
         ));
     }
     let has_not_in = conditions.iter().any(|condition| matches!(condition.test, Test::NotIn(_)));
-    let has_any = conditions
-        .iter()
-        .any(|condition| matches!(condition.test, Test::In(_) | Test::ArrayContainsAny(_)));
+    let has_any =
+        conditions.iter().any(|condition| matches!(condition.test, Test::In(_) | Test::ArrayContainsAny(_)));
     if has_not_in && (has_any || has_or(filter)) {
         return Err(Status::invalid(
             "'NOT_IN' cannot be used in the same query with 'IN', 'ARRAY_CONTAINS_ANY' or 'OR'.",
@@ -287,10 +286,8 @@ fn check_filter(filter: &Filter) -> Result<Vec<Disjunct>, Status> {
     }
     let disjuncts = filter.disjuncts()?;
     for disjunct in &disjuncts {
-        let mut contains: Vec<_> = disjunct
-            .iter()
-            .filter(|condition| matches!(condition.test, Test::ArrayContains(_)))
-            .collect();
+        let mut contains: Vec<_> =
+            disjunct.iter().filter(|condition| matches!(condition.test, Test::ArrayContains(_))).collect();
         contains.dedup();
         if contains.len() > 1 {
             return Err(Status::invalid(
@@ -381,9 +378,7 @@ fn check_scope(scope: &Scope, filter: &Filter, orders: &[Order]) -> Result<(), S
         Scope::Collection(_) => Ok(()),
         Scope::Group { parent, .. } => {
             if *parent != ResourcePath::ROOT && (!by_name_ascending || other.is_some()) {
-                return Err(Status::invalid(
-                    "collection group queries are only allowed at the root parent",
-                ));
+                return Err(Status::invalid("collection group queries are only allowed at the root parent"));
             }
             Ok(())
         }

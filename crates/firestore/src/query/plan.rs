@@ -186,16 +186,19 @@ fn is_name_range(condition: &Condition) -> bool {
 /// is written as one that holds nothing.
 fn name_interval(disjunct: &Disjunct) -> Interval {
     let nothing = || Interval { start: None, end: Some(Edge::before(Vec::new())) };
-    disjunct.iter().filter(|condition| is_name_range(condition)).fold(Interval::default(), |all, condition| {
-        let interval = match &condition.test {
-            Test::Less(value) => (None, Some(Edge::before(position::reference_bytes(value)))),
-            Test::LessOrEqual(value) => (None, Some(Edge::after(position::reference_bytes(value)))),
-            Test::Greater(value) => (Some(Edge::after(position::reference_bytes(value))), None),
-            Test::GreaterOrEqual(value) => (Some(Edge::before(position::reference_bytes(value))), None),
-            _ => (None, None),
-        };
-        all.intersect(&Interval { start: interval.0, end: interval.1 }).unwrap_or_else(nothing)
-    })
+    disjunct.iter().filter(|condition| is_name_range(condition)).fold(
+        Interval::default(),
+        |all, condition| {
+            let interval = match &condition.test {
+                Test::Less(value) => (None, Some(Edge::before(position::reference_bytes(value)))),
+                Test::LessOrEqual(value) => (None, Some(Edge::after(position::reference_bytes(value)))),
+                Test::Greater(value) => (Some(Edge::after(position::reference_bytes(value))), None),
+                Test::GreaterOrEqual(value) => (Some(Edge::before(position::reference_bytes(value))), None),
+                _ => (None, None),
+            };
+            all.intersect(&Interval { start: interval.0, end: interval.1 }).unwrap_or_else(nothing)
+        },
+    )
 }
 
 /// The stretches that give a conjunction's documents in the query's order; whether they give no other documents.
@@ -248,8 +251,7 @@ fn in_order(
 /// The positions a conjunction leaves between the cursors, ascending; and which of its conditions that settles.
 fn intervals(query: &Query, disjunct: &Disjunct, window: &Interval) -> (Vec<Interval>, Vec<usize>) {
     let mut used = Vec::new();
-    let Some((first, descending)) =
-        position::relative(query.field_orders(), query.is_reverse()).next()
+    let Some((first, descending)) = position::relative(query.field_orders(), query.is_reverse()).next()
     else {
         let names = name_interval(disjunct);
         used.extend(
@@ -373,8 +375,7 @@ fn candidates(
                 .map_while(|component| fixed.iter().find(|fixed| fixed.component == *component))
                 .collect();
             let rest = components.get(lead.len()..)?;
-            let complete =
-                rest.iter().all(|rest| rest.kind != Kind::Contains && present(&rest.field));
+            let complete = rest.iter().all(|rest| rest.kind != Kind::Contains && present(&rest.field));
             let first = components.first()?;
             let range = lead.is_empty().then(|| value_range(disjunct, first)).flatten();
             (complete && (!lead.is_empty() || range.is_some())).then_some((*definition, lead, range))
@@ -392,7 +393,9 @@ fn candidates(
 /// The stretch of an index's first component that a range condition leaves.
 fn value_range(disjunct: &Disjunct, component: &Component) -> Option<Vec<Interval>> {
     let condition = disjunct.iter().find(|condition| {
-        condition.field == component.field && component.kind != Kind::Contains && condition.test.is_inequality()
+        condition.field == component.field
+            && component.kind != Kind::Contains
+            && condition.test.is_inequality()
     })?;
     let (intervals, _) = value_intervals(&condition.test)?;
     Some(match component.kind {

@@ -37,7 +37,9 @@ pub fn proof(query: &Query) -> policy::Query {
 /// The path that goes with [`proof`] in a [`policy::Request`].
 pub fn path(query: &Query) -> Vec<String> {
     match &query.scope {
-        Scope::Collection(path) | Scope::Children(path) | Scope::Descendants(path) => path.segments().to_vec(),
+        Scope::Collection(path) | Scope::Children(path) | Scope::Descendants(path) => {
+            path.segments().to_vec()
+        }
         Scope::Group { parent, id } => {
             parent.segments().iter().cloned().chain(std::iter::once(id.clone())).collect()
         }

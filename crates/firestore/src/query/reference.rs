@@ -8,8 +8,8 @@ use base::{DatabaseName, DocumentPath, FieldPath, Fields, GeoPoint, ResourcePath
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use wire::v1::structured_query::{
-    self as wq, CollectionSelector, CompositeFilter, FieldFilter, FieldReference, UnaryFilter, composite_filter,
-    field_filter, filter::FilterType, unary_filter,
+    self as wq, CollectionSelector, CompositeFilter, FieldFilter, FieldReference, UnaryFilter,
+    composite_filter, field_filter, filter::FilterType, unary_filter,
 };
 use wire::v1::{self, StructuredQuery};
 
@@ -206,12 +206,10 @@ fn condition() -> impl Strategy<Value = wq::Filter> {
 
 fn filter() -> impl Strategy<Value = wq::Filter> {
     let composite = |inner: BoxedStrategy<wq::Filter>| {
-        let operator =
-            prop_oneof![2 => Just(composite_filter::Operator::And), 1 => Just(composite_filter::Operator::Or)];
-        (operator, prop::collection::vec(inner, 1..3))
-            .prop_map(|(op, filters)| wq::Filter {
-                filter_type: Some(FilterType::CompositeFilter(CompositeFilter { op: op.into(), filters })),
-            })
+        let operator = prop_oneof![2 => Just(composite_filter::Operator::And), 1 => Just(composite_filter::Operator::Or)];
+        (operator, prop::collection::vec(inner, 1..3)).prop_map(|(op, filters)| wq::Filter {
+            filter_type: Some(FilterType::CompositeFilter(CompositeFilter { op: op.into(), filters })),
+        })
     };
     let one = condition().boxed();
     let two = composite(one.clone()).boxed();
@@ -225,10 +223,8 @@ fn filter() -> impl Strategy<Value = wq::Filter> {
                 value: Some(to_wire(Value::Integer(value))),
             })),
         };
-        let mut filters = vec![
-            equal("a", field_filter::Operator::Equal, a),
-            equal("b", field_filter::Operator::Equal, b),
-        ];
+        let mut filters =
+            vec![equal("a", field_filter::Operator::Equal, a), equal("b", field_filter::Operator::Equal, b)];
         filters.extend(tag.map(|tag| equal("t", field_filter::Operator::ArrayContains, tag)));
         let op = composite_filter::Operator::And.into();
         wq::Filter { filter_type: Some(FilterType::CompositeFilter(CompositeFilter { op, filters })) }

@@ -67,7 +67,11 @@ enum Documents {
 }
 
 impl Documents {
-    async fn next(&mut self, session: &mut Session, database: &DatabaseName) -> Result<Option<Found>, Status> {
+    async fn next(
+        &mut self,
+        session: &mut Session,
+        database: &DatabaseName,
+    ) -> Result<Option<Found>, Status> {
         match self {
             Documents::Walk(walk) => walk.next(session).await,
             Documents::Names(paths) => {
@@ -89,10 +93,9 @@ impl Cursor {
         let expected = query.needed().unwrap_or(PAGE_DOCUMENTS_MAX);
         match source {
             Source::Entries(stretches) => Cursor::Entries(Intersection::new(stretches, reverse, expected)),
-            Source::Names(paths) => Cursor::Documents {
-                from: Documents::Names(paths.iter().cloned().collect()),
-                next: None,
-            },
+            Source::Names(paths) => {
+                Cursor::Documents { from: Documents::Names(paths.iter().cloned().collect()), next: None }
+            }
             Source::Scope(names) => {
                 // Whoever filters will need more than they give.
                 let expected = if query.disjuncts == [Vec::new()] { expected } else { PAGE_DOCUMENTS_MAX };
@@ -103,7 +106,11 @@ impl Cursor {
     }
 
     /// Where the next hit stands.
-    async fn peek(&mut self, session: &mut Session, database: &DatabaseName) -> Result<Option<&[u8]>, Status> {
+    async fn peek(
+        &mut self,
+        session: &mut Session,
+        database: &DatabaseName,
+    ) -> Result<Option<&[u8]>, Status> {
         match self {
             Cursor::Entries(intersection) => {
                 Ok(intersection.peek(session).await?.map(|hit| hit.position.as_slice()))
@@ -148,7 +155,9 @@ impl Results {
         let mut wanted = plan::wanted(query);
         // One that is still being built stays wanted: its build may have been cut short.
         let readable = |shape: &Shape| {
-            definitions.iter().any(|definition| definition.shape == *shape && definition.state == State::Readable)
+            definitions
+                .iter()
+                .any(|definition| definition.shape == *shape && definition.state == State::Readable)
         };
         wanted.retain(|shape| !readable(shape));
         Ok(Self::planned(database, query, &plan, wanted))
@@ -351,7 +360,11 @@ impl Results {
     }
 
     /// Collects and sorts what the sources find; with a limit only as many as will be needed.
-    async fn sort(&mut self, session: &mut Session, mut cursors: Vec<Cursor>) -> Result<VecDeque<Found>, Status> {
+    async fn sort(
+        &mut self,
+        session: &mut Session,
+        mut cursors: Vec<Cursor>,
+    ) -> Result<VecDeque<Found>, Status> {
         let reverse = self.query.is_reverse();
         let needed = self.query.needed();
         let mut sorted: BTreeMap<Vec<u8>, Found> = BTreeMap::new();
@@ -359,7 +372,8 @@ impl Results {
         for cursor in &mut cursors {
             loop {
                 let mut hits = Vec::new();
-                while hits.len() < PAGE_DOCUMENTS_MAX && cursor.peek(session, &self.database).await?.is_some() {
+                while hits.len() < PAGE_DOCUMENTS_MAX && cursor.peek(session, &self.database).await?.is_some()
+                {
                     hits.extend(cursor.take());
                 }
                 if hits.is_empty() {

@@ -16,7 +16,7 @@ use super::plan::Stretch;
 /// Entries read at once, at most.
 pub const ENTRIES_PER_READ_MAX: usize = 1_000;
 /// Entries read at once after a jump, when it is unknown how many of them will do.
-const ENTRIES_AFTER_JUMP: usize = 16;
+const ENTRIES_AFTER_JUMP: usize = 4;
 
 /// A document found, by its position in the query's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,10 +188,9 @@ impl Intersection {
                 match &goal {
                     Some(goal) if goal.position == hit.position => agreeing += 1,
                     _ => {
-                        debug_assert!(
-                            goal.as_ref()
-                                .is_none_or(|goal| meets_first(&goal.position, &hit.position, self.reverse).is_lt())
-                        );
+                        debug_assert!(goal.as_ref().is_none_or(|goal| {
+                            meets_first(&goal.position, &hit.position, self.reverse).is_lt()
+                        }));
                         goal = Some(hit.clone());
                         agreeing = 1;
                     }

@@ -221,8 +221,7 @@ impl Collections {
                 }
                 Wanted::Under(depth) => {
                     let top = path.segments().get(..=*depth).unwrap_or_default();
-                    let top_range =
-                        KeyRange::prefix(DOCUMENTS, &key::below_prefix(&self.database, top));
+                    let top_range = KeyRange::prefix(DOCUMENTS, &key::below_prefix(&self.database, top));
                     (collection.len() == depth + 1, top_range)
                 }
             };
@@ -376,4 +375,3 @@ pub async fn fetch(
         })
         .collect()
 }
-

@@ -80,12 +80,7 @@ pub enum Kind {
 }
 
 /// The start of the keys of an index's entries that concern one collection, or all of them.
-pub fn entry_prefix(
-    database: &DatabaseName,
-    id: u32,
-    breadth: Breadth,
-    collection: &[String],
-) -> Vec<u8> {
+pub fn entry_prefix(database: &DatabaseName, id: u32, breadth: Breadth, collection: &[String]) -> Vec<u8> {
     let mut key = Vec::with_capacity(96);
     push_database(&mut key, database);
     key.extend_from_slice(&id.to_be_bytes());
