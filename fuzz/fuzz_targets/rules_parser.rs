@@ -1,0 +1,12 @@
+//! Any text as a ruleset of either service: diagnostics or a ruleset, never a panic.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use policy::{Service, Source, compile};
+
+fuzz_target!(|text: &str| {
+    for service in [Service::Firestore, Service::Storage] {
+        let compiled = compile(Source { name: "fuzz.rules".into(), text: text.into() }, service);
+        assert!(compiled.ruleset.is_some() || !compiled.diagnostics.is_empty(), "refused without saying why");
+    }
+});
