@@ -34,6 +34,7 @@ use crate::ops::cookie::CreateSessionCookie;
 use crate::ops::delete::{Delete, DeleteSome};
 use crate::ops::import::BatchCreate;
 use crate::ops::lookup::{BatchGet, Lookup, Query};
+use crate::ops::methods::CreateAuthUri;
 use crate::ops::oob::{ListOobCodes, ResetPassword, SendOobCode, SignInWithEmailLink};
 use crate::ops::refresh::Refresh;
 use crate::ops::sign_in::{SignInWithCustomToken, SignInWithPassword};
@@ -195,6 +196,9 @@ impl Call<'_> {
             }
             Endpoint::ResetPassword => {
                 answer::password_reset(&identity.run(asked, &fields.read::<ResetPassword>()?).await?)
+            }
+            Endpoint::CreateAuthUri => {
+                answer::methods(&identity.run(asked, &fields.read::<CreateAuthUri>()?).await?)
             }
             Endpoint::ProjectConfig => {
                 json!({ "projectId": settings.project_number, "authorizedDomains": settings.authorized_domains })

@@ -11,6 +11,7 @@ pub mod cookie;
 pub mod delete;
 pub mod import;
 pub mod lookup;
+pub mod methods;
 pub mod oob;
 pub mod refresh;
 pub mod rotate;

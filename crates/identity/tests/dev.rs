@@ -1,5 +1,13 @@
 //! Development: what the emulator believes, and that nothing of it depends on a user.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests may"
+)]
+
 mod house;
 
 use access::{Authenticate as _, Caller, Credential};

@@ -9,6 +9,14 @@
 //! In a pattern `"=text"` is any non-empty text, `"=absent"` means that the key is not there, `"=claims:…"` looks into
 //! a token; objects may have more keys than the pattern, lists may not.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests may"
+)]
+
 mod house;
 
 use std::collections::BTreeMap;

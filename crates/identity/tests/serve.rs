@@ -1,5 +1,13 @@
 //! Production: what is refused, what is accepted, and what a fault looks like.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests may"
+)]
+
 mod house;
 
 use std::collections::HashSet;

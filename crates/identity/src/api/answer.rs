@@ -9,6 +9,7 @@ use crate::model::oob::{OobCode, OobKind};
 use crate::model::user::User;
 use crate::ops::batch::RowError;
 use crate::ops::lookup::{Queried, UserPage};
+use crate::ops::methods::Methods;
 use crate::ops::oob::OobSent;
 use crate::ops::refresh::Refreshed;
 use crate::ops::update::Updated;
@@ -216,6 +217,17 @@ pub(super) fn oob_codes(codes: &[OobCode]) -> Json {
         })
         .collect();
     json!({ "oobCodes": codes })
+}
+
+pub(super) fn methods(methods: &Methods) -> Json {
+    let known = methods.known.as_ref();
+    pruned(json!({
+        "kind": "identitytoolkit#CreateAuthUriResponse",
+        "sessionId": methods.session_id,
+        "registered": known.map(|(_, methods)| !methods.is_empty()),
+        "allProviders": known.map(|(providers, _)| providers),
+        "signinMethods": known.map(|(_, methods)| methods),
+    }))
 }
 
 pub(super) fn recaptcha_params() -> Json {

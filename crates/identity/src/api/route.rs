@@ -18,6 +18,7 @@ pub(super) enum Endpoint {
     Delete,
     SendOobCode,
     ResetPassword,
+    CreateAuthUri,
     BatchGet,
     BatchCreate,
     BatchDelete,
@@ -147,10 +148,10 @@ fn client_verb(verb: &str) -> Option<Endpoint> {
         "delete" => Endpoint::Delete,
         "sendOobCode" => Endpoint::SendOobCode,
         "resetPassword" => Endpoint::ResetPassword,
+        "createAuthUri" => Endpoint::CreateAuthUri,
         "signInWithIdp"
         | "signInWithPhoneNumber"
         | "sendVerificationCode"
-        | "createAuthUri"
         | "signInWithGameCenter"
         | "issueSamlResponse"
         | "verifyIosClient" => Endpoint::NotImplemented,
@@ -221,12 +222,12 @@ fn legacy(verb: &str) -> Option<Route> {
         "deleteAccount" => (Access::Key, Endpoint::Delete),
         "getOobConfirmationCode" => (Access::Key, Endpoint::SendOobCode),
         "resetPassword" => (Access::Key, Endpoint::ResetPassword),
+        "createAuthUri" => (Access::Key, Endpoint::CreateAuthUri),
         "getProjectConfig" => (Access::Key, Endpoint::ProjectConfig),
         "getRecaptchaParam" => (Access::Key, Endpoint::RecaptchaParams),
         "downloadAccount" => (Access::Admin, Endpoint::BatchGet),
         "uploadAccount" => (Access::Admin, Endpoint::BatchCreate),
-        "createAuthUri"
-        | "sendVerificationCode"
+        "sendVerificationCode"
         | "setProjectConfig"
         | "verifyAssertion"
         | "verifyPhoneNumber"

@@ -208,7 +208,10 @@ impl Update {
         }
         for attribute in attributes {
             match attribute {
-                Attribute::Email => user.email = None,
+                Attribute::Email => {
+                    user.email = None;
+                    user.email_verified = false;
+                }
                 Attribute::DisplayName => user.display_name = None,
                 Attribute::PhotoUrl => user.photo_url = None,
                 Attribute::Password => user.password = None,
