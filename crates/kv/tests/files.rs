@@ -37,6 +37,21 @@ async fn one_folder_has_one_process() {
     open(&place).await.close().await.unwrap();
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_reads_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = OnDisk::default();
+    let store = open(&place).await;
+    put(&store, &[("a", "1")]).await;
+    store.backup(&place.0.path().join("copy.sqlite")).await.unwrap();
+    for name in ["store.sqlite", "store.sqlite-wal", "copy.sqlite"] {
+        let mode = fs::metadata(place.0.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    store.close().await.unwrap();
+}
+
 #[test]
 fn a_file_that_is_no_database_is_left_alone() {
     let place = OnDisk::default();
@@ -157,6 +172,7 @@ async fn a_torn_log_gives_a_prefix_of_whole_commits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_write_ahead_log_stays_short_while_readers_come_and_go() {
     const WAL_BYTES_MAX: u64 = 1 << 20;
+    const WRITTEN_BYTES: u64 = 100 << 20;
     let place = OnDisk::default();
     let options =
         SqliteOptions { wal_bytes_max: WAL_BYTES_MAX, checkpoint_interval_ms: 1, ..SqliteOptions::default() };
@@ -177,7 +193,7 @@ async fn the_write_ahead_log_stays_short_while_readers_come_and_go() {
     let log = place.data_file().with_file_name("store.sqlite-wal");
     let (mut written, mut longest) = (0u64, 0);
     let started = Instant::now();
-    while written < 40 * WAL_BYTES_MAX && started.elapsed() < Duration::from_secs(60) {
+    while written < WRITTEN_BYTES && started.elapsed() < Duration::from_secs(60) {
         let value = "v".repeat(20_000);
         put(&store, &[(&format!("k{}", written % 50), &value)]).await;
         // Its value and its entry in the change log.
@@ -186,8 +202,10 @@ async fn the_write_ahead_log_stays_short_while_readers_come_and_go() {
     }
     reader.abort();
     assert!(reader.await.is_err_and(|error| error.is_cancelled()));
-    assert!(written >= 40 * WAL_BYTES_MAX, "only {written} bytes were written");
-    assert!(longest < 12 * WAL_BYTES_MAX, "the log grew to {longest} bytes");
+    assert!(written >= WRITTEN_BYTES, "only {written} bytes were written");
+    // On a busy machine a reader may outlast some waits, so the limit alone is not what to expect; a log
+    // that is never emptied would hold everything that was written.
+    assert!(longest < WRITTEN_BYTES / 4, "the log grew to {longest} bytes");
     store.close().await.unwrap();
     assert!(!log.exists(), "closing leaves one file");
 }

@@ -200,7 +200,7 @@ impl<P: Place + Default> Subject<P> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn both_engines_answer_alike(ops in proptest::collection::vec(op(), 1..80)) {

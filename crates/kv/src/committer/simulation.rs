@@ -19,7 +19,7 @@ use crate::row::Row;
 use crate::txn::Txn;
 use crate::version::Version;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 150;
 const ROUNDS: u64 = 80;
 const KEYS: u64 = 12;
 

@@ -43,8 +43,8 @@ impl NewFile {
             }
             _ => {}
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let connection = Connection::open_with_flags(&partial, flags);
+        file::create_private(&partial)?;
+        let connection = Connection::open_with_flags(&partial, OpenFlags::SQLITE_OPEN_READ_WRITE);
         let connection = connection.map_err(|error| file::explain(&partial, &error))?;
         Ok(Self { connection, partial, to: to.to_owned() })
     }

@@ -40,6 +40,16 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Makes the file, if it is missing, for its owner's eyes only; SQLite gives its other files the same.
+pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = File::options();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| StoreError::io("open", path, &error))?;
+    Ok(())
+}
+
 /// Makes new names in the folder survive a power cut.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
@@ -64,27 +74,28 @@ impl DataFile {
 
     /// The write connection. Makes the file if there is none, and refuses one that is not ours.
     pub(super) fn open_for_writing(&self) -> Result<Connection, StoreError> {
-        let connection = self.connect(OpenFlags::SQLITE_OPEN_CREATE)?;
+        create_private(&self.path)?;
+        let connection = self.connect()?;
         self.claim(&connection)?;
         self.set(&connection, self.options.writer_cache_bytes)?;
         Ok(connection)
     }
 
     pub(super) fn open_for_reading(&self) -> Result<Connection, StoreError> {
-        let connection = self.connect(OpenFlags::empty())?;
+        let connection = self.connect()?;
         self.set(&connection, self.options.reader_cache_bytes)?;
         connection.pragma_update(None, "query_only", true).map_err(|error| self.explain(&error))?;
         Ok(connection)
     }
 
     pub(super) fn open_for_checkpoints(&self) -> Result<Connection, StoreError> {
-        let connection = self.connect(OpenFlags::empty())?;
+        let connection = self.connect()?;
         self.set(&connection, 0)?;
         Ok(connection)
     }
 
-    fn connect(&self, more: OpenFlags) -> Result<Connection, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    fn connect(&self) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connect = || {
             let connection = Connection::open_with_flags(&*self.path, flags)?;
             connection.busy_timeout(BUSY_WAIT)?;

@@ -19,8 +19,8 @@ use crate::meta;
 /// emptied. A log that is n times as long is worth n times the wait.
 const DRAIN_WAIT_MS: u64 = 20;
 const DRAIN_WAIT_MS_MAX: u64 = 1_000;
-/// Commits that run without such a wait after one that did not help.
-const DRAIN_PAUSE: Duration = Duration::from_millis(200);
+/// After a wait that did not help, commits run undisturbed for this many times its length.
+const DRAIN_PAUSE_FACTOR: u32 = 5;
 
 pub(super) struct Writer {
     connection: Connection,
@@ -74,7 +74,8 @@ impl Writer {
         let (bytes, _) = self.progress.wal_bytes();
         let wait =
             (DRAIN_WAIT_MS * (bytes / self.file.options().wal_bytes_max.max(1))).min(DRAIN_WAIT_MS_MAX);
-        let deadline = Instant::now() + Duration::from_millis(wait);
+        let wait = Duration::from_millis(wait);
+        let deadline = Instant::now() + wait;
         let drained = checkpoint::copy_all(&self.connection, deadline).and_then(|copied| {
             readers.release();
             if copied { checkpoint::restart_log(&self.connection, deadline) } else { Ok(false) }
@@ -82,9 +83,9 @@ impl Writer {
         let busy = self.connection.busy_timeout(file::BUSY_WAIT);
         match drained.and_then(|drained| busy.map(|()| drained)) {
             Ok(true) => self.progress.set(LogState::default()),
-            Ok(false) => self.drain_not_before = Instant::now() + DRAIN_PAUSE,
+            Ok(false) => self.drain_not_before = Instant::now() + wait * DRAIN_PAUSE_FACTOR,
             Err(error) => {
-                self.drain_not_before = Instant::now() + DRAIN_PAUSE;
+                self.drain_not_before = Instant::now() + wait * DRAIN_PAUSE_FACTOR;
                 tracing::warn!(%error, "the write-ahead log could not be emptied");
             }
         }
