@@ -56,7 +56,13 @@ impl AggregationQuery {
             return Err(Status::invalid("Aggregation query must have a structured query."));
         };
         let aggregations = read_aggregations(query.aggregations)?;
-        Ok(Self { query: parse(database, parent, inner)?, aggregations })
+        let mut query = parse(database, parent, inner)?;
+        for (_, aggregation) in &aggregations {
+            if let Aggregation::Sum(field) | Aggregation::Average(field) = aggregation {
+                query.require(field.clone());
+            }
+        }
+        Ok(Self { query, aggregations })
     }
 }
 
@@ -97,9 +103,11 @@ fn read_aggregations(wire: Vec<WireAggregation>) -> Result<Vec<(String, Aggregat
             Some(Operator::Count(count)) => Aggregation::Count {
                 up_to: match count.up_to {
                     None => None,
-                    Some(most) => Some(
-                        usize::try_from(most).map_err(|_| Status::invalid("up_to must not be negative"))?,
-                    ),
+                    Some(most) => Some(usize::try_from(most).map_err(|_| {
+                        Status::invalid(
+                            "The `up_to` value in a COUNT aggregation must be greater than or equal to zero.",
+                        )
+                    })?),
                 },
             },
             Some(Operator::Sum(sum)) => Aggregation::Sum(number(sum.field)?),
@@ -175,9 +183,6 @@ pub async fn aggregate(
         while let Some(page) = results.page(session).await? {
             for found in page {
                 let fields = found.stored.fields()?;
-                if tallies.iter().any(|(field, _)| field.get(&fields).is_none()) {
-                    continue;
-                }
                 count += 1;
                 for (field, tally) in &mut tallies {
                     if let Some(value) = field.get(&fields) {
@@ -200,4 +205,113 @@ pub async fn aggregate(
         (alias.clone(), value)
     });
     Ok((answers.collect(), results.wanted().to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::testing::{Database, path};
+
+    /// The answers to `[count, sum(x), avg(x)]`-like aggregations over `/c`, or the words they are refused with.
+    async fn ask(
+        database: &Database,
+        query: &str,
+        aggregations: &str,
+    ) -> Result<Vec<(String, Value)>, String> {
+        let text = format!(
+            r#"{{"structuredAggregationQuery":{{"structuredQuery":{{"from":[{{"collectionId":"c"}}]{query}}},"aggregations":[{aggregations}]}}}}"#
+        );
+        let request: v1::RunAggregationQueryRequest = wire::json::read(text.as_bytes()).unwrap();
+        let Some(v1::run_aggregation_query_request::QueryType::StructuredAggregationQuery(query)) =
+            request.query_type
+        else {
+            panic!("{text}")
+        };
+        let asked = AggregationQuery::parse(&database.name, &ResourcePath::ROOT, query)
+            .map_err(|status| status.message)?;
+        let mut session = database.session().await;
+        let (answers, _) = aggregate(&mut session, &database.name, &asked).await.unwrap();
+        session.finish();
+        Ok(answers.into_iter().collect())
+    }
+
+    async fn filled() -> Database {
+        let database = Database::new().await;
+        for (name, x) in [
+            ("c/a", Some(Value::Integer(1))),
+            ("c/b", None),
+            ("c/d", Some(Value::Integer(2))),
+            ("c/e", Some(Value::Integer(3))),
+            ("c/f", Some(Value::String("s".into()))),
+        ] {
+            let fields = x.map(|x| ("x".to_owned(), x)).into_iter().collect();
+            database.write(&[(path(name), Some(fields))]).await;
+        }
+        database
+    }
+
+    const COUNT: &str = r#"{"count":{}}"#;
+    const SUM: &str = r#"{"sum":{"field":{"fieldPath":"x"}}}"#;
+    const AVERAGE: &str = r#"{"avg":{"field":{"fieldPath":"x"}}}"#;
+
+    #[tokio::test]
+    async fn answers() {
+        let database = filled().await;
+        let (two, three, six) = (Value::Integer(2), Value::Integer(3), Value::Integer(6));
+        let all = format!("{COUNT},{SUM},{AVERAGE}");
+        // Documents without the field are not counted either; the limit counts what is left.
+        let cases = [
+            ("", COUNT.to_owned(), vec![Value::Integer(5)]),
+            (r#","limit":2"#, COUNT.to_owned(), vec![two.clone()]),
+            (r#","offset":4"#, COUNT.to_owned(), vec![Value::Integer(1)]),
+            ("", r#"{"count":{"upTo":"2"}}"#.to_owned(), vec![two.clone()]),
+            ("", all.clone(), vec![Value::Integer(4), six, Value::Double(2.0)]),
+            (r#","limit":2"#, format!("{COUNT},{SUM}"), vec![two.clone(), three]),
+            (r#","limit":2,"offset":1"#, format!("{COUNT},{SUM}"), vec![two, Value::Integer(5)]),
+            (r#","limit":0"#, all, vec![Value::Integer(0), Value::Integer(0), Value::Null]),
+        ];
+        for (query, aggregations, expected) in cases {
+            let answers = ask(&database, query, &aggregations).await.unwrap();
+            let values: Vec<_> = answers.into_iter().map(|(_, value)| value).collect();
+            assert_eq!(values, expected, "{query} {aggregations}");
+        }
+    }
+
+    #[tokio::test]
+    async fn sums_overflow_into_doubles_and_nan_stays() {
+        let database = filled().await;
+        let put = |x: Value| [(path("c/z"), Some([("x".to_owned(), x)].into()))];
+        database.write(&put(Value::Integer(i64::MAX))).await;
+        let sum = ask(&database, "", SUM).await.unwrap();
+        assert_eq!(sum, [("field_1".to_owned(), Value::Double(9.223_372_036_854_776e18))]);
+        database.write(&put(Value::Double(f64::NAN))).await;
+        let sum = ask(&database, "", SUM).await.unwrap();
+        assert!(matches!(sum.as_slice(), [(_, Value::Double(nan))] if nan.is_nan()), "{sum:?}");
+    }
+
+    #[tokio::test]
+    async fn refusals() {
+        let database = filled().await;
+        let named = r#"{"count":{},"alias":"a"}"#;
+        let cases = [
+            (String::new(), "Aggregations can not be empty."),
+            ("{}".to_owned(), "Operator field in Aggregation is not set."),
+            (format!("{named},{named}"), "Aggregation aliases contain duplicate alias: a."),
+            (
+                [COUNT; 6].join(","),
+                "The maximum number of aggregations allowed in an aggregation query is 5. Received: 6",
+            ),
+            (
+                r#"{"sum":{"field":{"fieldPath":"__name__"}}}"#.to_owned(),
+                "Aggregations are not supported for the property: __key__",
+            ),
+            (
+                r#"{"count":{"upTo":"-1"}}"#.to_owned(),
+                "The `up_to` value in a COUNT aggregation must be greater than or equal to zero.",
+            ),
+        ];
+        for (aggregations, expected) in cases {
+            assert_eq!(ask(&database, "", &aggregations).await.unwrap_err(), expected);
+        }
+    }
 }

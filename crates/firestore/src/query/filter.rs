@@ -46,6 +46,8 @@ pub enum Test {
     IsNan,
     IsNotNull,
     IsNotNan,
+    /// The field exists. No operator of the protocol: what an aggregation over a field asks.
+    Present,
 }
 
 /// One conjunction of the normal form: no `In`, no `ArrayContainsAny`.
@@ -118,6 +120,7 @@ impl Test {
             Test::IsNan => order::class(value) == base::key::tag::NAN,
             Test::IsNotNull => !is_null,
             Test::IsNotNan => !is_null && order::class(value) != base::key::tag::NAN,
+            Test::Present => true,
         }
     }
 }

@@ -256,7 +256,7 @@ fn read_field_filter(database: &DatabaseName, filter: wq::FieldFilter) -> Result
             | Test::LessOrEqual(value)
             | Test::Greater(value)
             | Test::GreaterOrEqual(value) => check_key(database, value)?,
-            Test::IsNull | Test::IsNan | Test::IsNotNull | Test::IsNotNan => {}
+            Test::IsNull | Test::IsNan | Test::IsNotNull | Test::IsNotNan | Test::Present => {}
         }
     }
     Ok(Filter::One(Condition { field, test }))

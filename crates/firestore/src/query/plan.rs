@@ -347,7 +347,7 @@ fn value_intervals(test: &Test) -> Option<(Vec<Interval>, bool)> {
         }
         Test::IsNotNull => Some((all_but(&[]), true)),
         Test::IsNotNan => Some((all_but(&[&Value::Double(f64::NAN)]), true)),
-        Test::In(_) | Test::ArrayContains(_) | Test::ArrayContainsAny(_) => None,
+        Test::In(_) | Test::ArrayContains(_) | Test::ArrayContainsAny(_) | Test::Present => None,
     }
 }
 

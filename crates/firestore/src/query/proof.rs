@@ -23,7 +23,7 @@ pub fn proof(query: &Query) -> policy::Query {
         alternatives: query
             .disjuncts
             .iter()
-            .map(|disjunct| disjunct.iter().map(constraint).collect())
+            .map(|disjunct| disjunct.iter().filter_map(constraint).collect())
             .collect(),
         scope: match query.scope {
             Scope::Collection(_) => policy::Scope::Collection,
@@ -46,7 +46,8 @@ pub fn path(query: &Query) -> Vec<String> {
     }
 }
 
-fn constraint(condition: &Condition) -> Constraint {
+/// `None` for what the rules are not told: that an aggregation passes over documents without the field.
+fn constraint(condition: &Condition) -> Option<Constraint> {
     let list = |values: &[Value]| Value::Array(values.to_vec());
     let (op, value) = match &condition.test {
         Test::Equal(value) => (Operator::Eq, value.clone()),
@@ -63,6 +64,61 @@ fn constraint(condition: &Condition) -> Constraint {
         Test::IsNan => (Operator::Eq, Value::Double(f64::NAN)),
         Test::IsNotNull => (Operator::Neq, Value::Null),
         Test::IsNotNan => (Operator::Neq, Value::Double(f64::NAN)),
+        Test::Present => return None,
     };
-    Constraint { field: condition.field.segments().to_vec(), op, value }
+    Some(Constraint { field: condition.field.segments().to_vec(), op, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{FieldPath, ResourcePath};
+
+    use super::*;
+    use crate::query::filter::Filter;
+    use crate::query::shape::Order;
+
+    #[test]
+    fn a_query_proves_its_filter_and_its_explicit_orders() {
+        let field = |name: &str| FieldPath::parse(name).unwrap();
+        let condition = |name: &str, test| Condition { field: field(name), test };
+        let scope = Scope::Group { parent: ResourcePath::ROOT, id: "c".into() };
+        let filter = Filter::All(vec![
+            Filter::One(condition("a.b", Test::In(vec![Value::Integer(1), Value::Null, Value::Integer(2)]))),
+            Filter::One(condition("n", Test::IsNotNull)),
+        ]);
+        let mut query = Query {
+            disjuncts: filter.disjuncts().unwrap(),
+            filter,
+            limit: Some(10),
+            orders: vec![
+                Order { field: field("n"), descending: true },
+                Order { field: field("__name__"), descending: true },
+            ],
+            orders_explicit: 2,
+            ..Query::all(scope)
+        };
+        query.require(field("summed"));
+        let constraint = |path: &[&str], op, value| Constraint {
+            field: path.iter().map(|&segment| segment.to_owned()).collect(),
+            op,
+            value,
+        };
+        let alternative = |value| {
+            vec![
+                constraint(&["a", "b"], Operator::Eq, Value::Integer(value)),
+                constraint(&["n"], Operator::Neq, Value::Null),
+            ]
+        };
+        assert_eq!(
+            proof(&query),
+            policy::Query {
+                limit: Some(10),
+                offset: 0,
+                order_by: vec![(vec!["n".to_owned()], false)],
+                alternatives: vec![alternative(1), alternative(2)],
+                scope: policy::Scope::CollectionGroup,
+            }
+        );
+        assert_eq!(path(&query), ["c"]);
+    }
 }

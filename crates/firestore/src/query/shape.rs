@@ -5,7 +5,7 @@
 
 use base::{DocumentPath, FieldPath, Fields, ResourcePath, Value};
 
-use super::filter::{Disjunct, Filter};
+use super::filter::{Condition, Disjunct, Filter, Test};
 
 /// A validated query.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +110,16 @@ impl Query {
             limit: None,
             projection: None,
         }
+    }
+
+    /// Leaves out documents that lack a field, before anything is skipped or counted.
+    pub fn require(&mut self, field: FieldPath) {
+        let present = Condition { field, test: Test::Present };
+        for disjunct in &mut self.disjuncts {
+            disjunct.push(present.clone());
+        }
+        let filter = std::mem::replace(&mut self.filter, Filter::All(Vec::new()));
+        self.filter = Filter::All(vec![filter, Filter::One(present)]);
     }
 
     /// The orders on fields: all but `__name__`.
