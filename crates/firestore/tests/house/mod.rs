@@ -1,0 +1,95 @@
+//! A service over a store in memory, for the tests of the verbs and of the protocols.
+
+use std::sync::Arc;
+
+use access::{AccessLog, Admin, Caller, DevPermit, Gate, Mode, User};
+use base::{Clock, ManualClock, SystemClock, Value};
+use firestore::{Databases, Firestore};
+use kv::{Mem, Options, Store};
+use wire::json;
+use wire::v1;
+
+pub const ROOT: &str = "projects/p/databases/(default)/documents";
+pub const DATABASE: &str = "projects/p/databases/(default)";
+
+/// The service, and what stands behind it.
+pub struct House {
+    pub gate: Gate,
+    pub firestore: Arc<Firestore>,
+}
+
+/// A service in dev with these rules, as production answers otherwise.
+pub async fn house(rules: &str) -> House {
+    with(rules, Mode::Dev(DevPermit::for_development_only()), Arc::new(SystemClock)).await
+}
+
+/// A service in production, with the default database of `p` only.
+#[allow(dead_code, reason = "not every test file needs it")]
+pub async fn production(rules: &str) -> House {
+    with(rules, Mode::Serve, Arc::new(SystemClock)).await
+}
+
+/// The same with a clock that stands still.
+#[allow(dead_code, reason = "not every test file needs it")]
+pub async fn timed(rules: &str, clock: Arc<ManualClock>) -> House {
+    with(rules, Mode::Serve, clock).await
+}
+
+async fn with(rules: &str, mode: Mode, clock: Arc<dyn Clock>) -> House {
+    let options = Options { clock: clock.clone(), ..Options::default() };
+    let store = Store::open(Mem::default(), options).await.unwrap();
+    let databases = match mode.dev() {
+        Some(permit) => Databases::OnDemand(permit),
+        None => Databases::Listed([base::DatabaseName::default_of("p")].into()),
+    };
+    let gate = Gate::new(store, AccessLog::in_memory(), clock, mode);
+    if !rules.is_empty() {
+        let text = format!(
+            "rules_version = '2'; service cloud.firestore {{ match /databases/{{database}}/documents {{ {rules} }} }}"
+        );
+        gate.firestore_rules().load(policy::Source::new("firestore.rules", text)).unwrap();
+    }
+    let firestore = Arc::new(Firestore::new(gate.clone(), databases));
+    House { gate, firestore }
+}
+
+pub fn admin() -> Caller {
+    Caller::Admin(Admin { account: "owner".into() })
+}
+
+pub fn user(uid: &str) -> Caller {
+    let claims = [("sub".to_owned(), Value::String(uid.to_owned()))].into();
+    Caller::User(Arc::new(User { uid: uid.to_owned(), claims }))
+}
+
+/// A message from JSON; `$` in it stands for the root of the documents.
+pub fn message<M: json::Json>(text: &str) -> M {
+    json::read(text.replace('$', ROOT).as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+impl House {
+    /// A commit of these writes, as a JSON list.
+    pub async fn commit(&self, caller: &Caller, writes: &str) -> Result<v1::CommitResponse, base::Status> {
+        let text = format!("{{\"database\": \"{DATABASE}\", \"writes\": {writes}}}");
+        self.firestore.commit(caller, message(&text)).await
+    }
+
+    /// A document's fields as JSON, as an administrator sees them; `None` when there is none.
+    pub async fn look(&self, path: &str) -> Option<v1::Document> {
+        let request = v1::GetDocumentRequest { name: format!("{ROOT}/{path}"), ..Default::default() };
+        match self.firestore.get_document(&admin(), request).await {
+            Ok(document) => Some(document),
+            Err(status) if status.code == base::Code::NotFound => None,
+            Err(status) => panic!("{status}"),
+        }
+    }
+
+    /// One integer field of a document.
+    #[allow(dead_code, reason = "not every test file needs it")]
+    pub async fn number(&self, path: &str, field: &str) -> Option<i64> {
+        match self.look(path).await?.fields.get(field)?.value_type {
+            Some(v1::value::ValueType::IntegerValue(integer)) => Some(integer),
+            _ => None,
+        }
+    }
+}
