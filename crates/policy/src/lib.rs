@@ -14,6 +14,7 @@ pub mod builtin;
 pub mod decision;
 pub mod diagnostic;
 pub mod eval;
+pub mod fuzz;
 pub mod ir;
 pub mod meter;
 pub mod re2;

@@ -9,6 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use base::Value;
+use base::limits::INDEXED_VALUE_BYTES_MAX;
 
 use super::compare::{equal, order};
 use super::{Str, Val};
@@ -318,6 +319,11 @@ impl<'v> Field<'v> {
 fn decide(fact: &Fact<'_>, comparison: Comparison, other: &Val<'_>) -> Option<bool> {
     use Comparison as C;
     let known = Val::from_value(fact.value);
+    let is_range = matches!(fact.op, Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte);
+    if is_range && matches!(fact.value, Value::String(text) if text.len() > INDEXED_VALUE_BYTES_MAX) {
+        // Queries order long text by its beginning only: what they find may be on either side of the whole.
+        return None;
+    }
     match fact.op {
         Operator::Eq if matches!(comparison, C::Eq | C::Ne) => {
             let nan = matches!(known, Val::Float(number) if number.is_nan());

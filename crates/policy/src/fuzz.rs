@@ -1,0 +1,52 @@
+//! Entry points for fuzzers and property tests: any text goes in, nothing panics, nothing runs long.
+
+use base::{Fields, Timestamp, Value};
+
+use crate::diagnostic::render;
+use crate::meter::Limits;
+use crate::request::{Auth, Document, Method, NoDocuments, Query, Request, Setting};
+use crate::rules::{Service, compile};
+use crate::source::Source;
+use crate::trace::Trace;
+
+/// Compiles a text as rules, renders what is told about it, and decides one request of each kind. Returns how many
+/// were allowed.
+pub fn rules(text: &str) -> usize {
+    let mut allowed = 0;
+    for service in [Service::Firestore, Service::Storage] {
+        let source = Source::new("fuzz.rules", text);
+        let compiled = compile(source.clone(), service);
+        render(&source, &compiled.diagnostics, false);
+        let Some(ruleset) = compiled.ruleset else { continue };
+        let fields = Fields::from([
+            ("a".to_owned(), Value::Integer(1)),
+            ("b".to_owned(), Value::Array(vec![Value::String("x".to_owned()), Value::Double(f64::NAN)])),
+            ("c".to_owned(), Value::Map(Fields::from([("d".to_owned(), Value::Null)]))),
+        ]);
+        let document = Document { fields: &fields };
+        let query = Query { limit: Some(1), ..Query::default() };
+        for method in Method::ALL {
+            let path = if method == Method::List { vec!["a".to_owned()] } else { vec!["a".to_owned(), "b".to_owned()] };
+            let request = Request {
+                method,
+                database: "(default)",
+                path: &path,
+                auth: Some(Auth { uid: "u", token: &fields }),
+                time: Timestamp::EPOCH,
+                resource: Some(document),
+                new_resource: method.is_write().then_some(document),
+                query: (method == Method::List).then_some(&query),
+                in_transaction: false,
+                setting: Setting::Live,
+            };
+            let mut trace = Trace::default();
+            let step = ruleset.decide(&request, &NoDocuments, &Limits::default(), Some(&mut trace));
+            trace.explain(&source);
+            trace.observations();
+            if let crate::decision::Step::Decided(decision) = step {
+                allowed += usize::from(decision.allowed);
+            }
+        }
+    }
+    allowed
+}
