@@ -1,5 +1,7 @@
 //! The verbs over a store in memory: decisions, transactions, retries, listings.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
+
 mod house;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,8 @@
 //! The cases of `cases/writes`: a document before, a write, the document after or the refusal. `true` for a name
 //! stands for the case's document.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
+
 use std::path::Path;
 
 use base::{DatabaseName, Fields, Status, Timestamp, Value};

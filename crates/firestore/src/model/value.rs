@@ -39,18 +39,12 @@ impl From<ValueError> for base::Status {
 
 /// A point in time from the wire.
 pub fn timestamp_from_wire(at: &prost_types::Timestamp) -> Result<Timestamp, ValueError> {
-    let nanos = u32::try_from(at.nanos).map_err(|_| ValueError::Timestamp)?;
-    Timestamp::new(at.seconds, nanos).map_err(|_| ValueError::Timestamp)
-}
-
-/// A point in time for the wire.
-pub fn timestamp_to_wire(at: Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: at.seconds, nanos: i32::try_from(at.nanos).unwrap_or_default() }
+    wire::time::from_wire(at).map_err(|_| ValueError::Timestamp)
 }
 
 /// A version of the store as a point in time on the wire.
 pub fn version_to_wire(version: kv::Version) -> prost_types::Timestamp {
-    timestamp_to_wire(Timestamp::from_micros(version.0))
+    wire::time::to_wire(Timestamp::from_micros(version.0))
 }
 
 /// A value from the wire.
@@ -100,7 +94,7 @@ pub fn to_wire(value: Value) -> v1::Value {
         Value::Bool(truth) => ValueType::BooleanValue(truth),
         Value::Integer(integer) => ValueType::IntegerValue(integer),
         Value::Double(double) => ValueType::DoubleValue(double),
-        Value::Timestamp(at) => ValueType::TimestampValue(timestamp_to_wire(at)),
+        Value::Timestamp(at) => ValueType::TimestampValue(wire::time::to_wire(at)),
         Value::String(text) => ValueType::StringValue(text),
         Value::Bytes(bytes) => ValueType::BytesValue(bytes.into()),
         Value::Reference(name) => ValueType::ReferenceValue(name),

@@ -254,8 +254,7 @@ async fn list_missing(
         let end = page.next.is_none().then_some(None);
         for row in rows.chain(end) {
             let found = row.map(found_in).transpose()?;
-            loop {
-                let Some(missing) = &next_missing else { break };
+            while let Some(missing) = &next_missing {
                 let order = found
                     .as_ref()
                     .map(|found| base::order::compare_segments(missing, found.path.id()))

@@ -52,7 +52,8 @@ pub fn found_to_wire(database: &DatabaseName, asked: &Query, found: &Found) -> R
 /// A result being sent.
 struct Sending {
     service: Arc<Firestore>,
-    session: Session,
+    /// Taken when it ends.
+    session: Option<Session>,
     results: Results,
     asked: Query,
     database: DatabaseName,
@@ -64,7 +65,8 @@ struct Sending {
 impl Sending {
     /// The next responses; empty when there are no more.
     async fn next(&mut self) -> Result<Vec<v1::RunQueryResponse>, Status> {
-        let Some(page) = self.results.page(&mut self.session).await? else {
+        let Some(session) = &mut self.session else { return Ok(Vec::new()) };
+        let Some(page) = self.results.page(session).await? else {
             let skipped_results = self.newly_skipped();
             if self.sent && skipped_results == 0 {
                 return Ok(Vec::new());
@@ -100,6 +102,15 @@ impl Sending {
     }
 }
 
+/// A client that hangs up has seen what was sent so far, and the record says so.
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take().filter(|_| self.sent) {
+            session.finish();
+        }
+    }
+}
+
 impl Firestore {
     /// `RunQuery`.
     pub async fn run_query(
@@ -122,7 +133,7 @@ impl Firestore {
         let mut sending = Sending {
             service: self.clone(),
             read_time: session.version(),
-            session,
+            session: Some(session),
             results,
             asked,
             database,
@@ -135,7 +146,6 @@ impl Firestore {
                 let page = sending.next().await?;
                 if page.is_empty() {
                     sending.suggest_indexes();
-                    sending.session.finish();
                     return Ok(None);
                 }
                 Ok(Some((stream::iter(page.into_iter().map(Ok)), Some(sending))))
@@ -161,7 +171,9 @@ impl Firestore {
             first.transaction = id.clone();
         }
         sending.suggest_indexes();
-        Reading { session: sending.session, begun, lease: Some(lease) }.finish();
+        if let Some(session) = sending.session.take() {
+            Reading { session, begun, lease: Some(lease) }.finish();
+        }
         Ok(stream::iter(responses.into_iter().map(Ok)).boxed())
     }
 

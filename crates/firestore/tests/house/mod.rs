@@ -1,5 +1,7 @@
 //! A service over a store in memory, for the tests of the verbs and of the protocols.
 
+#![allow(dead_code, reason = "not every test file needs everything")]
+
 use std::sync::Arc;
 
 use access::{AccessLog, Admin, Caller, DevPermit, Gate, Mode, User};
@@ -24,13 +26,11 @@ pub async fn house(rules: &str) -> House {
 }
 
 /// A service in production, with the default database of `p` only.
-#[allow(dead_code, reason = "not every test file needs it")]
 pub async fn production(rules: &str) -> House {
     with(rules, Mode::Serve, Arc::new(SystemClock)).await
 }
 
 /// The same with a clock that stands still.
-#[allow(dead_code, reason = "not every test file needs it")]
 pub async fn timed(rules: &str, clock: Arc<ManualClock>) -> House {
     with(rules, Mode::Serve, clock).await
 }
@@ -85,7 +85,6 @@ impl House {
     }
 
     /// One integer field of a document.
-    #[allow(dead_code, reason = "not every test file needs it")]
     pub async fn number(&self, path: &str, field: &str) -> Option<i64> {
         match self.look(path).await?.fields.get(field)?.value_type {
             Some(v1::value::ValueType::IntegerValue(integer)) => Some(integer),
