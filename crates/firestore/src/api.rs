@@ -3,10 +3,19 @@
 pub mod grpc;
 pub mod rest;
 
+use std::sync::Arc;
+
 use access::Caller;
+use axum::Router;
 use base::Status;
 
-use crate::status;
+use crate::{Firestore, status};
+
+/// All routes of the service, gRPC and REST on one port. Every request must carry its [`Caller`] as an extension.
+pub fn router(firestore: Arc<Firestore>) -> Router {
+    let methods = grpc::service(Arc::clone(&firestore));
+    rest::router(firestore).route_service("/google.firestore.v1.Firestore/{method}", methods)
+}
 
 /// The caller that the front door has put with a request. Its absence is a fault of ours, never a default.
 fn caller(extensions: &http::Extensions) -> Result<Caller, Status> {

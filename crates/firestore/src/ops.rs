@@ -48,8 +48,18 @@ pub enum Databases {
 }
 
 impl Firestore {
-    /// The service over a gate.
-    pub fn new(gate: Gate, databases: Databases) -> Self {
+    /// The service over a gate, with the databases that are usual: in dev whatever is named, in production the
+    /// project's default database.
+    pub fn new(gate: Gate, project: &str) -> Self {
+        let databases = match gate.mode().dev() {
+            Some(permit) => Databases::OnDemand(permit),
+            None => Databases::Listed([DatabaseName::default_of(project)].into()),
+        };
+        Self::with_databases(gate, databases)
+    }
+
+    /// The service over a gate, with these databases.
+    pub fn with_databases(gate: Gate, databases: Databases) -> Self {
         let transactions = Transactions::new(gate.clock().clone());
         let indexes = Builder::new(gate.clone());
         Self { gate, databases, transactions, contention: Contention::default(), indexes }

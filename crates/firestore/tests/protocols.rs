@@ -6,7 +6,7 @@
 mod house;
 
 use axum::body::Body;
-use firestore::api::{grpc, rest};
+use firestore::api;
 use house::{House, ROOT, admin, house, message, production, user};
 use http::{Method, Request};
 use http_body_util::BodyExt;
@@ -32,7 +32,7 @@ async fn send(
         .extension(caller)
         .body(body.into())
         .unwrap();
-    let response = rest::router(house.firestore.clone()).oneshot(request).await.unwrap();
+    let response = api::router(house.firestore.clone()).oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
@@ -152,7 +152,7 @@ async fn the_emulators_control_route_exists_in_dev_only() {
 async fn without_a_caller_nothing_is_served() {
     let house = house(OPEN).await;
     let request = Request::builder().uri(format!("{BASE}/c/d")).body(Body::empty()).unwrap();
-    let response = rest::router(house.firestore.clone()).oneshot(request).await.unwrap();
+    let response = api::router(house.firestore.clone()).oneshot(request).await.unwrap();
     assert_eq!(response.status().as_u16(), 500);
     let get = v1::GetDocumentRequest { name: format!("{ROOT}/c/d"), ..Default::default() };
     assert_eq!(call(&house, "GetDocument", frame(&get.encode_to_vec()), false).await.0, 13);
@@ -306,7 +306,7 @@ async fn call(house: &House, method: &str, body: Vec<u8>, with_caller: bool) -> 
     if with_caller {
         request.extensions_mut().insert(user("alice"));
     }
-    let response = grpc::service(house.firestore.clone()).oneshot(request).await.unwrap();
+    let response = api::router(house.firestore.clone()).oneshot(request).await.unwrap();
     let headers = response.headers().clone();
     let collected = response.into_body().collect().await.unwrap();
     let trailers = collected.trailers().cloned().unwrap_or_default();

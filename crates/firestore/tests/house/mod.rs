@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use access::{AccessLog, Admin, Caller, DevPermit, Gate, Mode, User};
 use base::{Clock, ManualClock, SystemClock, Value};
-use firestore::{Databases, Firestore};
+use firestore::Firestore;
 use kv::{Mem, Options, Store};
 use wire::json;
 use wire::v1;
@@ -38,10 +38,6 @@ pub async fn timed(rules: &str, clock: Arc<ManualClock>) -> House {
 async fn with(rules: &str, mode: Mode, clock: Arc<dyn Clock>) -> House {
     let options = Options { clock: clock.clone(), ..Options::default() };
     let store = Store::open(Mem::default(), options).await.unwrap();
-    let databases = match mode.dev() {
-        Some(permit) => Databases::OnDemand(permit),
-        None => Databases::Listed([base::DatabaseName::default_of("p")].into()),
-    };
     let gate = Gate::new(store, AccessLog::in_memory(), clock, mode);
     if !rules.is_empty() {
         let text = format!(
@@ -49,7 +45,7 @@ async fn with(rules: &str, mode: Mode, clock: Arc<dyn Clock>) -> House {
         );
         gate.firestore_rules().load(policy::Source::new("firestore.rules", text)).unwrap();
     }
-    let firestore = Arc::new(Firestore::new(gate.clone(), databases));
+    let firestore = Arc::new(Firestore::new(gate.clone(), "p"));
     House { gate, firestore }
 }
 
