@@ -260,12 +260,12 @@ def build(options):
 
 def rules_in_process():
     """What the policy crate says of itself, where it has such an example."""
-    if not (REPOSITORY / "crates/policy/examples/rates.rs").exists():
-        print("\nbench: skipped: crates/policy has no example `rates`")
+    if not (REPOSITORY / "crates/policy/examples/rules_speed.rs").exists():
+        print("\nbench: skipped: crates/policy has no example `rules_speed`")
         return
-    print("\nRules in process (crates/policy/examples/rates.rs):")
+    print("\nRules in process (crates/policy/examples/rules_speed.rs):")
     sys.stdout.flush()
-    subprocess.run(["cargo", "run", "--quiet", "--profile", "dist", "--locked", "-p", "policy", "--example", "rates"], cwd=REPOSITORY)
+    subprocess.run(["cargo", "run", "--quiet", "--profile", "dist", "--locked", "-p", "policy", "--example", "rules_speed"], cwd=REPOSITORY)
 
 
 def main():
