@@ -102,21 +102,27 @@ pub struct Report {
     pub span: Span,
 }
 
+/// Remarks shown about one text before the rest is only counted.
+const DIAGNOSTICS_SHOWN_MAX: usize = 50;
+
 /// Shows remarks with the lines they are about, as `rustc` does.
 pub fn render(source: &Source, diagnostics: &[Diagnostic], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter().take(DIAGNOSTICS_SHOWN_MAX) {
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
+        let (line_start, lines) = lines_around(source, diagnostic);
         let place = |span: Span| {
-            let end = (span.end as usize).min(source.text.len());
-            (span.start as usize).min(end)..end
+            let within = |offset: u32| (offset as usize).saturating_sub(line_start).min(lines.len());
+            within(span.start)..within(span.end).max(within(span.start))
         };
-        let mut snippet = Snippet::source(&*source.text)
+        let (first_line, _) = source.line_column(Span::new(line_start, line_start).start);
+        let mut snippet = Snippet::source(lines)
             .path(&*source.name)
+            .line_start(first_line as usize)
             .annotation(AnnotationKind::Primary.span(place(diagnostic.span)));
         for (span, text) in &diagnostic.labels {
             snippet = snippet.annotation(AnnotationKind::Context.span(place(*span)).label(text.as_str()));
@@ -129,5 +135,47 @@ pub fn render(source: &Source, diagnostics: &[Diagnostic], color: bool) -> Strin
         out.push_str(&renderer.render(&report));
         out.push_str("\n\n");
     }
+    if let Some(more) = diagnostics.len().checked_sub(DIAGNOSTICS_SHOWN_MAX).filter(|more| *more > 0) {
+        out.push_str(&format!("… and {more} more\n"));
+    }
     out
+}
+
+/// The whole lines that a remark and its labels are on, and where they start: all that has to be looked at.
+fn lines_around<'s>(source: &'s Source, diagnostic: &Diagnostic) -> (usize, &'s str) {
+    let spans = || diagnostic.labels.iter().map(|(span, _)| *span).chain([diagnostic.span]);
+    let clamp = |offset: u32| (offset as usize).min(source.text.len());
+    let start = clamp(spans().map(|span| span.start).min().unwrap_or(0));
+    let end = clamp(spans().map(|span| span.end).max().unwrap_or(0)).max(start);
+    let line_start = source.text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let line_end =
+        source.text.get(end..).and_then(|after| after.find('\n')).map_or(source.text.len(), |at| end + at);
+    (line_start, source.text.get(line_start..line_end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remark_is_shown_with_its_line_its_label_and_its_help() {
+        let source = Source::new("firestore.rules", "one\ntwo\nthree three\nfour\n");
+        let diagnostic = Diagnostic::warning("some-code", Span::new(14, 19), "three is said twice")
+            .label(Span::new(4, 7), "before it")
+            .help("say it once");
+        let shown = render(&source, std::slice::from_ref(&diagnostic), false);
+        for part in [
+            "warning[some-code]: three is said twice",
+            "firestore.rules:3:7",
+            "before it",
+            "help: say it once",
+        ] {
+            assert!(shown.contains(part), "{part} is not in\n{shown}");
+        }
+        assert!(!shown.contains("four"), "{shown}");
+        let report = diagnostic.report(&source);
+        assert_eq!((report.line, report.column, report.end_line, report.end_column), (3, 7, 3, 12));
+        let many = vec![diagnostic; DIAGNOSTICS_SHOWN_MAX + 3];
+        assert!(render(&source, &many, false).ends_with("… and 3 more\n"));
+    }
 }

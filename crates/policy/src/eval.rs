@@ -111,16 +111,7 @@ fn goes_on(outcome: &Outcome<'_>) -> bool {
 impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
     /// A machine for one decision.
     pub fn new(dialect: D, functions: &'v [Function<D::Language>], meter: Meter<'m>) -> Self {
-        Self {
-            dialect,
-            meter,
-            recorder: None,
-            functions,
-            locals: Vec::new(),
-            base: 0,
-            calls: 0,
-            nesting: 0,
-        }
+        Self { dialect, meter, recorder: None, functions, locals: Vec::new(), base: 0, calls: 0, nesting: 0 }
     }
 
     /// Evaluates an expression.
@@ -150,7 +141,9 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
             Kind::Or(_) => Shape::Or,
             Kind::Condition(..) => Shape::Condition,
             Kind::Call(..) => Shape::Call,
-            Kind::Member(..) | Kind::Global(_) | Kind::Local(_) | Kind::Capture(_) | Kind::Constant(_) => Shape::Name,
+            Kind::Member(..) | Kind::Global(_) | Kind::Local(_) | Kind::Capture(_) | Kind::Constant(_) => {
+                Shape::Name
+            }
             _ => Shape::Other,
         };
         let (ending, text) = match &outcome {
@@ -235,7 +228,9 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
                 };
                 Err(fault(expr, kind))
             }
-            Kind::UnknownVariable(name) => Err(fault(expr, FaultKind::UndefinedProperty(Str::Borrowed(name)))),
+            Kind::UnknownVariable(name) => {
+                Err(fault(expr, FaultKind::UndefinedProperty(Str::Borrowed(name))))
+            }
         }
     }
 
@@ -274,7 +269,12 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
     }
 
     /// `&&` (decided by false) and `||` (decided by true). A fault does not decide: a later operand may.
-    fn logic(&mut self, expr: &'v Expr<D::Language>, operands: &'v [Expr<D::Language>], decides: bool) -> Outcome<'v> {
+    fn logic(
+        &mut self,
+        expr: &'v Expr<D::Language>,
+        operands: &'v [Expr<D::Language>],
+        decides: bool,
+    ) -> Outcome<'v> {
         let mut kept: Option<Rc<Fault<'v>>> = None;
         for operand in operands {
             let this = match self.eval(operand) {
@@ -322,13 +322,17 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
     }
 
     #[inline(never)]
-    fn map(&mut self, expr: &'v Expr<D::Language>, entries: &'v [(Box<str>, Expr<D::Language>)]) -> Outcome<'v> {
+    fn map(
+        &mut self,
+        expr: &'v Expr<D::Language>,
+        entries: &'v [(Box<str>, Expr<D::Language>)],
+    ) -> Outcome<'v> {
         self.meter.work(entries.len()).map_err(|kind| fault(expr, kind))?;
         let mut map = BTreeMap::new();
         for (key, value) in entries {
             let value = self.eval(value)?;
             storable(expr, &value)?;
-            map.insert(Str::Borrowed(&**key), value);
+            map.insert(Str::Borrowed(key), value);
         }
         Ok(Val::Map(Map::Shared(Rc::new(map))))
     }
@@ -358,7 +362,12 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
     }
 
     #[inline(never)]
-    fn call(&mut self, expr: &'v Expr<D::Language>, index: usize, arguments: &'v [Expr<D::Language>]) -> Outcome<'v> {
+    fn call(
+        &mut self,
+        expr: &'v Expr<D::Language>,
+        index: usize,
+        arguments: &'v [Expr<D::Language>],
+    ) -> Outcome<'v> {
         let functions = self.functions;
         let Some(function) = functions.get(index) else { return Err(fault(expr, FaultKind::NullValue)) };
         if self.calls >= self.meter.limits.call_depth_max {

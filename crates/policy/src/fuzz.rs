@@ -26,7 +26,11 @@ pub fn rules(text: &str) -> usize {
         let document = Document { fields: &fields };
         let query = Query { limit: Some(1), ..Query::default() };
         for method in Method::ALL {
-            let path = if method == Method::List { vec!["a".to_owned()] } else { vec!["a".to_owned(), "b".to_owned()] };
+            let path = if method == Method::List {
+                vec!["a".to_owned()]
+            } else {
+                vec!["a".to_owned(), "b".to_owned()]
+            };
             let request = Request {
                 method,
                 database: "(default)",

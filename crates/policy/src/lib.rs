@@ -29,8 +29,8 @@ pub use decision::{Cause, Decision, RulePosition, Step};
 pub use diagnostic::{Diagnostic, Severity};
 pub use meter::{Cost, Limits};
 pub use request::{
-    Auth, Document, DocumentPath, Documents, Lookup, Method, Mock, MockResult, Needed, NoDocuments, Query, Request,
-    Scope, Setting,
+    Auth, Document, DocumentPath, Documents, Lookup, Method, Mock, MockResult, Needed, NoDocuments, Query,
+    Request, Scope, Setting,
 };
 pub use rules::{Compiled, Ruleset, Service, compile};
 pub use source::{Source, Span};

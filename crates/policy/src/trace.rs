@@ -159,6 +159,14 @@ impl Recorder {
     }
 }
 
+/// The first expression at a place that ended with an error.
+pub fn failure_at(node: &Node, span: Span) -> Option<&Node> {
+    if node.span == span && node.ending == Ending::Error {
+        return Some(node);
+    }
+    node.children.iter().find_map(|child| failure_at(child, span))
+}
+
 /// The smallest expression that explains why this one is not true, as a reader would point at it.
 pub fn blame(node: &Node) -> &Node {
     let mut node = node;

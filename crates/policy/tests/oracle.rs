@@ -3,13 +3,20 @@
 //! Verdicts, error texts and positions must agree, except for what `cases/oracle-exceptions.md` lists with a reason. An
 //! exception that is no longer needed fails the test: the list may only shrink.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests stop at the first surprise"
+)]
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use base::{Fields, Timestamp, Value};
 use policy::{
-    Auth, Document, DocumentPath, Limits, Method, Mock, MockResult, NoDocuments, Request, Service, Setting, Source,
-    Step,
+    Auth, Document, DocumentPath, Limits, Method, Mock, MockResult, NoDocuments, Request, Service, Setting,
+    Source, Step,
 };
 use serde_json::Value as Json;
 

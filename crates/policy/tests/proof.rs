@@ -1,12 +1,19 @@
 //! The theorem behind list queries: when a query is allowed, `get` is allowed by the same condition for every document
 //! the query can return.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop at the first surprise"
+)]
+
 use std::cell::Cell;
 
 use base::{Fields, Timestamp, Value, order};
 use policy::{
-    Auth, Constraint, Document, Limits, Lookup, Method, Needed, Operator, Query, Request, Ruleset, Scope, Service,
-    Setting, Source, Step,
+    Auth, Constraint, Document, Limits, Lookup, Method, Needed, Operator, Query, Request, Ruleset, Scope,
+    Service, Setting, Source, Step,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -55,7 +62,8 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 fn documents() -> impl Strategy<Value = (String, Fields)> {
-    let fields = prop::collection::btree_map(select(vec!["a", "b", "m"]).prop_map(str::to_owned), values(), 0..4);
+    let fields =
+        prop::collection::btree_map(select(vec!["a", "b", "m"]).prop_map(str::to_owned), values(), 0..4);
     (select(vec!["ida", "idb"]).prop_map(str::to_owned), fields)
 }
 
@@ -64,7 +72,22 @@ fn places() -> impl Strategy<Value = &'static str> + Clone {
 }
 
 fn constants() -> impl Strategy<Value = &'static str> {
-    select(vec!["null", "true", "false", "1", "2", "1.0", "1.5", "0", "'a'", "'b'", "request.auth.uid", "[1]", "['a']", "{'x': 1}"])
+    select(vec![
+        "null",
+        "true",
+        "false",
+        "1",
+        "2",
+        "1.0",
+        "1.5",
+        "0",
+        "'a'",
+        "'b'",
+        "request.auth.uid",
+        "[1]",
+        "['a']",
+        "{'x': 1}",
+    ])
 }
 
 fn lists() -> impl Strategy<Value = &'static str> {
@@ -124,7 +147,11 @@ fn constraints() -> impl Strategy<Value = Constraint> {
     let field = places().prop_map(|place| place.split('.').map(str::to_owned).collect::<Vec<_>>());
     let ops = select(vec![Eq, Eq, Eq, Eq, Neq, Lt, Lte, Gt, Gte, Contains]);
     let one = (field.clone(), ops, prop_oneof![3 => select(scalars()), 1 => values()]);
-    let many = (field, select(vec![In, NotIn, ContainsAny]), prop::collection::vec(values(), 1..3).prop_map(Value::Array));
+    let many = (
+        field,
+        select(vec![In, NotIn, ContainsAny]),
+        prop::collection::vec(values(), 1..3).prop_map(Value::Array),
+    );
     let name = select(vec!["ida", "idb"]).prop_map(|id| Constraint {
         field: vec!["__name__".to_owned()],
         op: Eq,
@@ -139,7 +166,10 @@ fn constraints() -> impl Strategy<Value = Constraint> {
 
 fn queries() -> impl Strategy<Value = Query> {
     let alternatives = prop::collection::vec(prop::collection::vec(constraints(), 1..4), 1..=1);
-    let order = prop::collection::vec(places().prop_map(|p| p.split('.').map(str::to_owned).collect::<Vec<_>>()), 0..2);
+    let order = prop::collection::vec(
+        places().prop_map(|p| p.split('.').map(str::to_owned).collect::<Vec<_>>()),
+        0..2,
+    );
     let more = prop::collection::vec(prop::collection::vec(constraints(), 1..4), 2..=2);
     (prop_oneof![4 => alternatives, 1 => more], order).prop_map(|(alternatives, order)| Query {
         limit: None,
@@ -277,7 +307,10 @@ fn a_proven_query_returns_nothing_that_get_would_refuse() {
         for (id, fields) in documents.iter().filter(|(id, fields)| returns(&query, id, fields)) {
             returned.set(returned.get() + 1);
             let path = ["c".to_owned(), id.clone()];
-            prop_assert!(allowed(&ruleset, &path, None, Some(fields)), "{condition}\n{query:?}\nreturns {id} {fields:?}");
+            prop_assert!(
+                allowed(&ruleset, &path, None, Some(fields)),
+                "{condition}\n{query:?}\nreturns {id} {fields:?}"
+            );
         }
         Ok(())
     });

@@ -3,6 +3,8 @@
 //!
 //! `HEARTH_RE2_CASES` names another file to replay, for comparisons larger than what belongs in the repository.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests stop at the first surprise")]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

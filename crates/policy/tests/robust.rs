@@ -9,21 +9,95 @@ use proptest::sample::select;
 /// Pieces that together often make something almost right.
 fn soup() -> impl Strategy<Value = String> {
     let piece = select(vec![
-        "rules_version = '2';", "service cloud.firestore {", "service firebase.storage {", "match /a/{b} {",
-        "match /databases/{db}/documents {", "match /{x=**} {", "allow read", "allow write: if ", "function f(a) {",
-        "let x = ", "return ", ";", "}", "{", "(", ")", "[", "]", ",", ":", "?", "&&", "||", "!", "-", "+", "*", "/",
-        "%", "==", "!=", "<", ">=", " in ", " is ", "string", "int", "request", "resource", ".data", ".auth", ".token",
-        ".a", "['a']", "[0]", "[0:1]", "f(1)", "x", "a", "'text'", "'(a'", "1", "1.5", "9223372036854775807", "null",
-        "true", "false", "get(/a/$(b))", "exists(/databases/(default)/documents/a/b)", ".matches('a*')",
-        ".split('')", ".replace('', 'aa')", ".size()", ".diff(resource.data)", ".affectedKeys()", "math.pow(2, 0.5)",
-        "duration.value(1, 'd')", "timestamp.value(99999999999999)", "latlng.value(1, 2)", "{'k': 1}", "/a/b/$(c)",
-        "'\\q'", "\"", "'", "//", "/*", "*/", "\n", "\u{1F600}", "ß", "\0",
+        "rules_version = '2';",
+        "service cloud.firestore {",
+        "service firebase.storage {",
+        "match /a/{b} {",
+        "match /databases/{db}/documents {",
+        "match /{x=**} {",
+        "allow read",
+        "allow write: if ",
+        "function f(a) {",
+        "let x = ",
+        "return ",
+        ";",
+        "}",
+        "{",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        ":",
+        "?",
+        "&&",
+        "||",
+        "!",
+        "-",
+        "+",
+        "*",
+        "/",
+        "%",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        " in ",
+        " is ",
+        "string",
+        "int",
+        "request",
+        "resource",
+        ".data",
+        ".auth",
+        ".token",
+        ".a",
+        "['a']",
+        "[0]",
+        "[0:1]",
+        "f(1)",
+        "x",
+        "a",
+        "'text'",
+        "'(a'",
+        "1",
+        "1.5",
+        "9223372036854775807",
+        "null",
+        "true",
+        "false",
+        "get(/a/$(b))",
+        "exists(/databases/(default)/documents/a/b)",
+        ".matches('a*')",
+        ".split('')",
+        ".replace('', 'aa')",
+        ".size()",
+        ".diff(resource.data)",
+        ".affectedKeys()",
+        "math.pow(2, 0.5)",
+        "duration.value(1, 'd')",
+        "timestamp.value(99999999999999)",
+        "latlng.value(1, 2)",
+        "{'k': 1}",
+        "/a/b/$(c)",
+        "'\\q'",
+        "\"",
+        "'",
+        "//",
+        "/*",
+        "*/",
+        "\n",
+        "\u{1F600}",
+        "ß",
+        "\0",
     ]);
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
 fn within_service(body: &str) -> String {
-    format!("rules_version = '2'; service cloud.firestore {{ match /databases/{{d}}/documents {{ {body} }} }}")
+    format!(
+        "rules_version = '2'; service cloud.firestore {{ match /databases/{{d}}/documents {{ {body} }} }}"
+    )
 }
 
 proptest! {
@@ -101,7 +175,9 @@ fn long_chains_of_and_run() {
 #[test]
 fn large_sources_compile_in_time_and_larger_ones_are_refused() {
     let rule = |index: usize| {
-        format!("match /c{index}/{{id}} {{ function f{index}() {{ return g{index}x() || usr == 1; }} allow read: if f{index}(); }}\n")
+        format!(
+            "match /c{index}/{{id}} {{ function f{index}() {{ return g{index}x() || usr == 1; }} allow read: if f{index}(); }}\n"
+        )
     };
     let body: String = (0..2300).map(rule).collect();
     let text = within_service(&body);

@@ -64,7 +64,13 @@ impl<'v> Dialect<'v> for Context<'v, '_> {
         operators::index(object, index)
     }
 
-    fn slice(&mut self, object: &Val<'v>, start: &Val<'v>, end: &Val<'v>, meter: &mut Meter<'_>) -> Computed<'v> {
+    fn slice(
+        &mut self,
+        object: &Val<'v>,
+        start: &Val<'v>,
+        end: &Val<'v>,
+        meter: &mut Meter<'_>,
+    ) -> Computed<'v> {
         operators::slice(object, start, end, meter)
     }
 
@@ -106,14 +112,17 @@ impl<'v> Dialect<'v> for Context<'v, '_> {
 }
 
 impl<'v> Context<'v, '_> {
-    fn document_function(&mut self, function: Function, path: &Segments<'v>, meter: &Meter<'_>) -> Computed<'v> {
+    fn document_function(
+        &mut self,
+        function: Function,
+        path: &Segments<'v>,
+        meter: &Meter<'_>,
+    ) -> Computed<'v> {
         let after = matches!(function, Function::GetAfter | Function::ExistsAfter);
         let wants_existence =
             matches!(function, Function::Exists | Function::ExistsAfter | Function::FirestoreExists);
-        let failed = || FaultKind::ServiceCall {
-            function: function.name(),
-            argument: paths::message_text(path),
-        };
+        let failed =
+            || FaultKind::ServiceCall { function: function.name(), argument: paths::message_text(path) };
         let found = match self.environment.request.setting {
             Setting::Live => self.find(path, after, meter, &failed)?,
             Setting::TestApi(mocks) => {
@@ -143,7 +152,8 @@ impl<'v> Context<'v, '_> {
             && request.query.is_none()
             && needed.path.database == request.database
             && needed.path.segments == request.path;
-        let state = if needed.after && request.method.is_write() { request.new_resource } else { request.resource };
+        let state =
+            if needed.after && request.method.is_write() { request.new_resource } else { request.resource };
         own.then(|| state.map_or(Found::Missing, Found::Document))
     }
 
@@ -184,7 +194,13 @@ impl<'v> Context<'v, '_> {
         }
     }
 
-    fn find_mock(&self, path: &Segments<'v>, after: bool, mocks: &'v [Mock], short: &str) -> Option<Found<'v>> {
+    fn find_mock(
+        &self,
+        path: &Segments<'v>,
+        after: bool,
+        mocks: &'v [Mock],
+        short: &str,
+    ) -> Option<Found<'v>> {
         let needed = Needed { path: paths::document(path)?, after };
         let mock = mocks.iter().find(|mock| mock.function == short && mock.path == needed.path);
         match mock.map(|mock| &mock.result) {

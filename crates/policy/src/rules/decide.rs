@@ -9,13 +9,13 @@ use crate::meter::{Cost, Limits, Meter};
 use crate::request::{DocumentPath, Documents, Method, Request};
 use crate::source::Span;
 use crate::trace::{self, Candidate, Ending, Node, Recorder, Shape, Trace};
-use crate::value::{FaultKind, Facts, Outcome, Val};
+use crate::value::{Facts, FaultKind, Outcome, Val};
 
 use super::context::{Context, Session};
 use super::environment::Environment;
 use super::lower::{Rule, method_bit};
 use super::target::{PREFIX_LEN, Segment};
-use super::{Ruleset, Service, Version, proof};
+use super::{Ruleset, Service, Version, advice, proof};
 
 /// What one alternative came to.
 enum Verdict {
@@ -143,7 +143,9 @@ impl<'r> Deciding<'r, '_> {
         let mut pending = false;
         let mut failures: Vec<Failure> = Vec::new();
         for index in ruleset.index.candidates(first) {
-            let Some(rule) = ruleset.lowered.rules.get(index).filter(|rule| rule.methods & bit != 0) else { continue };
+            let Some(rule) = ruleset.lowered.rules.get(index).filter(|rule| rule.methods & bit != 0) else {
+                continue;
+            };
             let Some(pattern) = ruleset.lowered.patterns.get(rule.pattern) else { continue };
             if !pattern.matches(&environment.target) {
                 continue;
@@ -159,7 +161,12 @@ impl<'r> Deciding<'r, '_> {
             };
             if let Some(trace) = &mut self.trace {
                 let granted = ending == Ending::True;
-                trace.candidates.push(Candidate { span: rule.span, alternative: count, granted, condition: node });
+                trace.candidates.push(Candidate {
+                    span: rule.span,
+                    alternative: count,
+                    granted,
+                    condition: node,
+                });
             }
             match ending {
                 Ending::True => {
@@ -176,7 +183,9 @@ impl<'r> Deciding<'r, '_> {
         match granted {
             Some(index) => Verdict::Granted(index),
             None if pending => Verdict::Pending,
-            None => Verdict::Denied(failures.iter().filter_map(|failure| self.cause(&environment, failure)).collect()),
+            None => Verdict::Denied(
+                failures.iter().filter_map(|failure| self.cause(&environment, failure)).collect(),
+            ),
         }
     }
 
@@ -192,7 +201,8 @@ impl<'r> Deciding<'r, '_> {
         'r: 'v,
     {
         let ruleset: &'v Ruleset = self.ruleset;
-        let (Some(condition), Some(pattern)) = (&rule.condition, ruleset.lowered.patterns.get(rule.pattern)) else {
+        let (Some(condition), Some(pattern)) = (&rule.condition, ruleset.lowered.patterns.get(rule.pattern))
+        else {
             return Ran { ending: Ending::Error, node: None, told: None };
         };
         let context = Context {
@@ -224,7 +234,9 @@ impl<'r> Deciding<'r, '_> {
         let (line, column) = source.line_column(told.at.start);
         let (allow_line, _) = source.line_column(rule.span.start);
         let node = ran.node?;
-        let blamed = trace::blame(&node);
+        // An error may have travelled through variables: it is shown where it came from.
+        let blamed =
+            told.span.and_then(|span| trace::failure_at(&node, span)).unwrap_or_else(|| trace::blame(&node));
         let squeeze = |span: Span| source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
         let (observed, observed_type) = observed(blamed, &squeeze);
         Some(Cause {
@@ -237,7 +249,15 @@ impl<'r> Deciding<'r, '_> {
             observed,
             observed_type,
             error: told.error,
-            help: told.help,
+            help: told.undetermined.then(|| {
+                let missing = advice::missing_constraint(&node, &|node| squeeze(node.span));
+                match missing {
+                    Some(clause) => format!("rules are not filters: add `{clause}` to the query"),
+                    None => {
+                        "rules are not filters: the query must make this true for every document".to_owned()
+                    }
+                }
+            }),
         })
     }
 }
@@ -257,9 +277,13 @@ struct Ran {
 /// A failed condition in the service's words.
 struct Told {
     text: String,
+    /// The token the service points at.
     at: Span,
+    /// The expression that failed.
+    span: Option<Span>,
     error: bool,
-    help: Option<String>,
+    /// Whether a query's constraints are what is missing.
+    undetermined: bool,
 }
 
 fn ending(outcome: &Outcome<'_>) -> Ending {
@@ -272,25 +296,22 @@ fn ending(outcome: &Outcome<'_>) -> Ending {
     }
 }
 
-fn tell(outcome: &Outcome<'_>, span: Span, at: Span) -> Told {
+fn tell(outcome: &Outcome<'_>, condition: Span, at: Span) -> Told {
     match outcome {
-        Ok(Val::Bool(value)) => Told { text: value.to_string(), at: span, error: false, help: None },
-        Ok(other) => Told {
-            text: FaultKind::Type { received: other.type_name(), expected: "bool" }.to_string(),
-            at,
-            error: true,
-            help: None,
-        },
-        Err(fault) => {
-            let help = match &fault.kind {
-                FaultKind::Undetermined(_) => Some(
-                    "rules are not filters: add a constraint to the query that makes this true for every result"
-                        .to_owned(),
-                ),
-                _ => None,
-            };
-            Told { text: fault.kind.to_string(), at: fault.at, error: true, help }
+        Ok(Val::Bool(value)) => {
+            Told { text: value.to_string(), at: condition, span: None, error: false, undetermined: false }
         }
+        Ok(other) => {
+            let kind = FaultKind::Type { received: other.type_name(), expected: "bool" };
+            Told { text: kind.to_string(), at, span: None, error: true, undetermined: false }
+        }
+        Err(fault) => Told {
+            text: fault.kind.to_string(),
+            at: fault.at,
+            span: Some(fault.span),
+            error: true,
+            undetermined: matches!(fault.kind, FaultKind::Undetermined(_)),
+        },
     }
 }
 
@@ -298,7 +319,10 @@ fn tell(outcome: &Outcome<'_>, span: Span, at: Span) -> Told {
 fn observed(node: &Node, text: &dyn Fn(Span) -> String) -> (String, String) {
     if node.children.is_empty() || node.shape == Shape::Name {
         let value = node.children.first().unwrap_or(node);
-        return (format!("{} is {}", text(value.span), value.value), format!("{} is {}", text(value.span), value.kind));
+        return (
+            format!("{} is {}", text(value.span), value.value),
+            format!("{} is {}", text(value.span), value.kind),
+        );
     }
     let describe = |value: fn(&Node) -> &str| {
         let seen = node.children.iter().map(|child| format!("{} is {}", text(child.span), value(child)));

@@ -85,7 +85,9 @@ impl<'v> Environment<'v> {
             },
             (Global::RequestResource, _) => match &self.new {
                 Some(new) => Ok(self.view(new)),
-                None => self.member("resource").ok_or(FaultKind::UndefinedProperty(Str::Borrowed("resource"))),
+                None => {
+                    self.member("resource").ok_or(FaultKind::UndefinedProperty(Str::Borrowed("resource")))
+                }
             },
             (Global::Resource, Some(resource)) => Ok(self.view(resource)),
             // In the Test API any touch of a missing resource is an error, comparing it with null too.
@@ -143,7 +145,8 @@ impl<'v> Members<'v> for Environment<'v> {
     }
 
     fn names(&self) -> Vec<&'static str> {
-        let all = ["auth", "fields", "headers", "inTransaction", "method", "path", "query", "resource", "time"];
+        let all =
+            ["auth", "fields", "headers", "inTransaction", "method", "path", "query", "resource", "time"];
         all.into_iter().filter(|name| self.member(name).is_some()).collect()
     }
 }
@@ -153,7 +156,10 @@ impl<'v> Environment<'v> {
     fn new_view(&self, new: &Resource<'v>) -> Val<'v> {
         match (self.service, new.contents) {
             (Service::Storage, Contents::Fields(document)) => Val::Map(Map::Fields(document.fields)),
-            _ => Val::Map(Map::SharedView(Rc::new(Resource { contents: new.contents, name: new.name.clone() }))),
+            _ => Val::Map(Map::SharedView(Rc::new(Resource {
+                contents: new.contents,
+                name: new.name.clone(),
+            }))),
         }
     }
 }

@@ -16,10 +16,12 @@ pub fn call<'v>(function: Function, arguments: &[Val<'v>], meter: &mut Meter<'_>
         (Function::Int, [value]) => to_int(value),
         (Function::Float, [value]) => to_float(value),
         (Function::String, [value]) => to_text(value, meter)?,
-        (Function::Abs | Function::Ceil | Function::Floor | Function::Round, [Val::Int(value)]) => match function {
-            Function::Abs => Ok(number::abs(*value).map(Val::Int).ok_or(FaultKind::Overflow)?),
-            _ => Ok(Val::Int(*value)),
-        },
+        (Function::Abs | Function::Ceil | Function::Floor | Function::Round, [Val::Int(value)]) => {
+            match function {
+                Function::Abs => Ok(number::abs(*value).map(Val::Int).ok_or(FaultKind::Overflow)?),
+                _ => Ok(Val::Int(*value)),
+            }
+        }
         (Function::Abs, [Val::Float(value)]) => Ok(Val::Float(value.abs())),
         (Function::Ceil, [Val::Float(value)]) => whole(number::ceil(*value)),
         (Function::Floor, [Val::Float(value)]) => whole(number::floor(*value)),
@@ -40,9 +42,14 @@ pub fn call<'v>(function: Function, arguments: &[Val<'v>], meter: &mut Meter<'_>
         }
         (Function::DurationValue, [Val::Int(amount), Val::Str(unit)]) => {
             let length = Duration::from(*amount, unit.as_str());
-            Ok(length.map(Val::Duration).ok_or_else(|| bad("duration.value", "unknown unit or out of range"))?)
+            Ok(length
+                .map(Val::Duration)
+                .ok_or_else(|| bad("duration.value", "unknown unit or out of range"))?)
         }
-        (Function::DurationTime, [Val::Int(hours), Val::Int(minutes), Val::Int(seconds), Val::Int(nanos)]) => {
+        (
+            Function::DurationTime,
+            [Val::Int(hours), Val::Int(minutes), Val::Int(seconds), Val::Int(nanos)],
+        ) => {
             let length = Duration::time(*hours, *minutes, *seconds, *nanos);
             Ok(length.map(Val::Duration).ok_or_else(|| bad("duration.time", "out of range"))?)
         }
@@ -152,7 +159,8 @@ pub fn bind<'v>(segments: &Segments<'v>, map: &crate::value::Map<'v>) -> Compute
     let bound: Result<Vec<Str<'v>>, FaultKind<'v>> = segments
         .iter()
         .map(|segment| {
-            let Some(name) = segment.as_str().strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+            let Some(name) = segment.as_str().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'))
+            else {
                 return Ok(segment.clone());
             };
             match map.get(name) {

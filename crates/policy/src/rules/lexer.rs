@@ -24,8 +24,8 @@ pub enum Token {
 
 /// Longer signs first: the first that fits is taken.
 const SIGNS: &[&str] = &[
-    "&&", "||", "==", "!=", "<=", ">=", "{", "}", "(", ")", "[", "]", ":", ";", ",", ".", "=", "<", ">", "+", "-",
-    "*", "/", "%", "!", "?", "$",
+    "&&", "||", "==", "!=", "<=", ">=", "{", "}", "(", ")", "[", "]", ":", ";", ",", ".", "=", "<", ">", "+",
+    "-", "*", "/", "%", "!", "?", "$",
 ];
 
 /// The next token and its place. Blanks and comments before it are skipped.
@@ -109,7 +109,9 @@ fn text(cursor: &mut Cursor<'_>, quote: char) -> Token {
                     Some('t') => text.push('\t'),
                     Some(plain @ ('\\' | '\'' | '"' | '/')) => text.push(plain),
                     _ => {
-                        bad = Some("only \\\\ \\' \\\" \\n \\r \\t \\/ may follow a backslash; write a regular expression's backslash twice");
+                        bad = Some(
+                            "only \\\\ \\' \\\" \\n \\r \\t \\/ may follow a backslash; write a regular expression's backslash twice",
+                        );
                     }
                 }
             }

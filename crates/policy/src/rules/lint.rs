@@ -20,17 +20,24 @@ pub fn path_argument(function: Function, arguments: &[ast::Expr]) -> Option<Diag
     let message = match &argument.kind {
         _ if is_claim(argument) => format!("{name}() takes a document path; a claim is never one"),
         Kind::Literal(Value::String(_)) => format!("{name}() takes a document path; text is not one"),
-        Kind::Literal(_) | Kind::List(_) | Kind::Map(_) | Kind::Not(_) | Kind::Is(..) | Kind::And(_) | Kind::Or(_) => {
+        Kind::Literal(_)
+        | Kind::List(_)
+        | Kind::Map(_)
+        | Kind::Not(_)
+        | Kind::Is(..)
+        | Kind::And(_)
+        | Kind::Or(_) => {
             format!("{name}() takes a document path; this is never one")
         }
         _ => return None,
     };
     let diagnostic = Diagnostic::warning("exists-takes-a-path", argument.span, message);
     Some(match claim_key(argument) {
-        Some(claim) => diagnostic.help(format!("to test for a claim, write `'{claim}' in request.auth.token`")),
-        None => {
-            diagnostic.help(format!("write a path: `{name}(/databases/$(database)/documents/collection/$(id))`"))
+        Some(claim) => {
+            diagnostic.help(format!("to test for a claim, write `'{claim}' in request.auth.token`"))
         }
+        None => diagnostic
+            .help(format!("write a path: `{name}(/databases/$(database)/documents/collection/$(id))`")),
     })
 }
 
@@ -79,7 +86,10 @@ pub fn open_access(allow: &ast::Allow, condition: Option<&ir::Expr<Rules>>) -> O
         _ => return None,
     };
     let diagnostic = Diagnostic::warning("open-access", allow.span, message);
-    Some(diagnostic.help("if that is meant, fine; otherwise ask for something, such as `request.auth != null`"))
+    Some(
+        diagnostic
+            .help("if that is meant, fine; otherwise ask for something, such as `request.auth != null`"),
+    )
 }
 
 /// `x in null`

@@ -87,7 +87,8 @@ pub fn lower(file: &ast::File, service: Service, diagnostics: &mut Vec<Diagnosti
     lowering.scope(&file.functions, |lowering| {
         let mut seen: Vec<&str> = Vec::new();
         for block in &file.services {
-            let known = [Service::Firestore, Service::Storage].into_iter().find(|s| s.name() == block.name.text);
+            let known =
+                [Service::Firestore, Service::Storage].into_iter().find(|s| s.name() == block.name.text);
             if known.is_none() {
                 let message = format!("unknown service `{}`", block.name.text);
                 let help = "it is `cloud.firestore` or `firebase.storage`";
@@ -195,7 +196,11 @@ impl Lowering<'_> {
         within(self);
         self.scopes.pop();
         for index in first..first + functions.len() {
-            let unused = self.declared.get(index).filter(|declared| !declared.used).map(|declared| declared.name.clone());
+            let unused = self
+                .declared
+                .get(index)
+                .filter(|declared| !declared.used)
+                .map(|declared| declared.name.clone());
             if let Some(name) = unused {
                 let message = format!("Unused function: {}.", name.text);
                 self.tell(Diagnostic::warning("unused-function", name.span, message));
@@ -293,7 +298,8 @@ impl Lowering<'_> {
                 break;
             }
         }
-        let glob_inside = block.pattern.iter().rev().skip(1).any(|segment| matches!(segment, ast::Segment::Glob(_)));
+        let glob_inside =
+            block.pattern.iter().rev().skip(1).any(|segment| matches!(segment, ast::Segment::Glob(_)));
         if self.version == Version::One && glob_inside {
             let message = "Invalid glob match expression. Glob matches are permitted as the last segment in a match \
                            declaration path.";
@@ -390,9 +396,9 @@ impl Lowering<'_> {
                 }
             },
             ast::Kind::List(items) => Kind::List(self.exprs(items)),
-            ast::Kind::Map(entries) => {
-                Kind::Map(entries.iter().map(|(key, value)| (key.text.as_str().into(), self.expr(value))).collect())
-            }
+            ast::Kind::Map(entries) => Kind::Map(
+                entries.iter().map(|(key, value)| (key.text.as_str().into(), self.expr(value))).collect(),
+            ),
             ast::Kind::Path(parts) => Kind::Path(
                 parts
                     .iter()
@@ -430,13 +436,16 @@ impl Lowering<'_> {
             "resource" => Kind::Global(Global::Resource),
             _ => {
                 let known = self.locals.iter().map(|local| local.name.as_str());
-                let known = known.chain(self.captures.iter().map(String::as_str)).chain(["request", "resource"]);
+                let known =
+                    known.chain(self.captures.iter().map(String::as_str)).chain(["request", "resource"]);
                 let near = nearest(name, known).map(str::to_owned);
                 let message = format!("Invalid variable name: {name}.");
                 let mut diagnostic = Diagnostic::warning("unknown-variable", span, message);
                 diagnostic = match near {
                     Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                    None => diagnostic.help("there is no such variable here: the expression fails and denies"),
+                    None => {
+                        diagnostic.help("there is no such variable here: the expression fails and denies")
+                    }
                 };
                 self.tell(diagnostic);
                 Kind::UnknownVariable(name.into())
@@ -449,7 +458,8 @@ impl Lowering<'_> {
             ast::Kind::Variable(name) => self.plain_call(name, callee.span, arguments),
             ast::Kind::Member(object, name) => {
                 if let ast::Kind::Variable(space) = &object.kind {
-                    let hidden = self.locals.iter().any(|local| local.name == *space) || self.capture(space).is_some();
+                    let hidden =
+                        self.locals.iter().any(|local| local.name == *space) || self.capture(space).is_some();
                     if NAMESPACES.contains(&space.as_str()) && !hidden {
                         return self.builtin(&format!("{space}.{}", name.text), name, arguments);
                     }
@@ -478,7 +488,9 @@ impl Lowering<'_> {
                 lowered.len()
             );
             let place = declared.name.span;
-            self.tell(Diagnostic::warning("wrong-argument-count", span, message).label(place, "declared here"));
+            self.tell(
+                Diagnostic::warning("wrong-argument-count", span, message).label(place, "declared here"),
+            );
             return Kind::UnknownFunction(name.into(), lowered);
         }
         Kind::Call(index, lowered)
@@ -498,7 +510,8 @@ impl Lowering<'_> {
             None => {
                 let scopes = self.scopes.iter().flat_map(|scope| scope.keys().map(String::as_str));
                 let known = Function::NAMES.iter().copied();
-                let known = known.filter(|name| Function::named(name).is_some_and(|function| function.is_in(service)));
+                let known = known
+                    .filter(|name| Function::named(name).is_some_and(|function| function.is_in(service)));
                 let near = nearest(whole, scopes.chain(known)).map(str::to_owned);
                 let message = format!("Invalid function name: {}.", name.text);
                 let mut diagnostic = Diagnostic::warning("unknown-function", name.span, message);
@@ -525,9 +538,10 @@ impl Lowering<'_> {
             return Kind::UnknownMethod(receiver, name.text.as_str().into(), lowered);
         };
         let pattern = match (method, lowered.first().map(|first| &first.kind)) {
-            (Method::Matches | Method::Split | Method::Replace, Some(Kind::Constant(Value::String(pattern)))) => {
-                Some(pattern)
-            }
+            (
+                Method::Matches | Method::Split | Method::Replace,
+                Some(Kind::Constant(Value::String(pattern))),
+            ) => Some(pattern),
             _ => None,
         };
         let regex = match pattern.map(|pattern| Regex::new(pattern)) {
@@ -535,7 +549,9 @@ impl Lowering<'_> {
             Some(Err(error)) => {
                 let span = arguments.first().map_or(name.span, |argument| argument.span);
                 let message = format!("not a regular expression: {error}");
-                self.tell(Diagnostic::warning("invalid-regex", span, message).help("the call fails and denies"));
+                self.tell(
+                    Diagnostic::warning("invalid-regex", span, message).help("the call fails and denies"),
+                );
                 None
             }
             None => None,
@@ -574,7 +590,9 @@ impl Lowering<'_> {
         // Each of the rest calls another of the rest: following such calls must come back to where it was.
         let is_left = |index: usize| in_cycle.get(index).copied().unwrap_or(false);
         let mut next: Vec<Option<(usize, Span)>> = vec![None; count];
-        for (caller, callee, span) in self.calls.iter().filter(|(caller, callee, _)| is_left(*caller) && is_left(*callee)) {
+        for (caller, callee, span) in
+            self.calls.iter().filter(|(caller, callee, _)| is_left(*caller) && is_left(*callee))
+        {
             if let Some(next) = next.get_mut(*caller) {
                 next.get_or_insert((*callee, *span));
             }
@@ -603,9 +621,8 @@ fn fold(kind: Kind<Rules>) -> Kind<Rules> {
         _ => None,
     };
     let folded = match &kind {
-        Kind::Negate(operand) => {
-            constant(operand).and_then(|value| operators::negate(&Val::from_value(&value)).ok().and_then(stored))
-        }
+        Kind::Negate(operand) => constant(operand)
+            .and_then(|value| operators::negate(&Val::from_value(&value)).ok().and_then(stored)),
         Kind::Not(operand) => match constant(operand) {
             Some(Value::Bool(value)) => Some(Value::Bool(!value)),
             _ => None,

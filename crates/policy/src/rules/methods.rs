@@ -116,7 +116,9 @@ fn string<'v>(
             // at every position.
             meter.work(replacement_bytes_max(plain, rewrite.as_str()))?;
             let replaced = with_regex(pattern, regex, |regex| {
-                regex.replace_all(plain, rewrite.as_str()).map_err(|error| FaultKind::Message(error.to_string()))
+                regex
+                    .replace_all(plain, rewrite.as_str())
+                    .map_err(|error| FaultKind::Message(error.to_string()))
             })?;
             Ok(Val::text(replaced))
         }
@@ -139,7 +141,10 @@ fn with_regex<'v, T>(
         Some(regex) => run(regex),
         None => {
             let regex = Regex::new(pattern.as_str()).map_err(|error| {
-                FaultKind::Message(format!("Invalid regular expression pattern. Pattern: {}: {error}.", pattern.as_str()))
+                FaultKind::Message(format!(
+                    "Invalid regular expression pattern. Pattern: {}: {error}.",
+                    pattern.as_str()
+                ))
             })?;
             run(&regex)
         }
@@ -281,7 +286,9 @@ fn map<'v>(map: &Map<'v>, method: Method, arguments: &[Val<'v>], meter: &mut Met
             meter.work(keys.len())?;
             Ok(Val::list(keys.iter().filter_map(|key| map.get(key.as_str())).collect()))
         }
-        (Method::Get, [Val::Str(key), default]) => Ok(map.get(key.as_str()).unwrap_or_else(|| default.clone())),
+        (Method::Get, [Val::Str(key), default]) => {
+            Ok(map.get(key.as_str()).unwrap_or_else(|| default.clone()))
+        }
         (Method::Get, [Val::List(path), default]) => {
             let mut at = Val::Map(map.clone());
             for step in path.iter() {
@@ -308,7 +315,12 @@ fn map<'v>(map: &Map<'v>, method: Method, arguments: &[Val<'v>], meter: &mut Met
     })
 }
 
-fn map_diff<'v>(diff: &MapDiff<'v>, method: Method, arguments: &[Val<'v>], meter: &mut Meter<'_>) -> Metered<'v> {
+fn map_diff<'v>(
+    diff: &MapDiff<'v>,
+    method: Method,
+    arguments: &[Val<'v>],
+    meter: &mut Meter<'_>,
+) -> Metered<'v> {
     if !arguments.is_empty() {
         return Ok(Err(Mismatch));
     }
@@ -365,21 +377,35 @@ fn timestamp<'v>(receiver: &Val<'v>, method: Method, arguments: &[Val<'v>]) -> F
 }
 
 /// A method of a field that is known through a query's constraints only.
-fn constrained<'v>(field: &Field<'v>, method: Method, arguments: &[Val<'v>], absent_keys: bool) -> Computed<'v> {
+fn constrained<'v>(
+    field: &Field<'v>,
+    method: Method,
+    arguments: &[Val<'v>],
+    absent_keys: bool,
+) -> Computed<'v> {
     match (method, arguments) {
-        (Method::Get, [Val::Str(key), default]) if field.class() == Some(Class::Map) => match field.child(key.clone()) {
-            Child::Known(value) => Ok(Val::from_value(value)),
-            Child::Field(field) => Ok(Val::Field(field)),
-            Child::Undetermined if absent_keys => Ok(default.clone()),
-            Child::Undetermined => Err(super::operators::undetermined_key(key)),
-        },
+        (Method::Get, [Val::Str(key), default]) if field.class() == Some(Class::Map) => {
+            match field.child(key.clone()) {
+                Child::Known(value) => Ok(Val::from_value(value)),
+                Child::Field(field) => Ok(Val::Field(field)),
+                Child::Undetermined if absent_keys => Ok(default.clone()),
+                Child::Undetermined => Err(super::operators::undetermined_key(key)),
+            }
+        }
         // More members than the query names may be there: only "has" can be certain.
         (Method::HasAny, [argument]) => match items(argument) {
-            Some(wanted) if wanted.iter().any(|item| field.contains(&item) == Some(true)) => Ok(Val::Bool(true)),
+            Some(wanted) if wanted.iter().any(|item| field.contains(&item) == Some(true)) => {
+                Ok(Val::Bool(true))
+            }
             _ => Err(undetermined(field)),
         },
         (Method::HasAll, [argument]) => match items(argument) {
-            Some(wanted) if field.class() == Some(Class::List) && wanted.iter().all(|item| field.contains(&item) == Some(true)) => Ok(Val::Bool(true)),
+            Some(wanted)
+                if field.class() == Some(Class::List)
+                    && wanted.iter().all(|item| field.contains(&item) == Some(true)) =>
+            {
+                Ok(Val::Bool(true))
+            }
             _ => Err(undetermined(field)),
         },
         (Method::Keys, []) if absent_keys && field.class() == Some(Class::Map) => {

@@ -5,6 +5,7 @@
 //!
 //! Source: Firebase's rules reference, and verdicts and texts of the production services where it differs.
 
+mod advice;
 pub mod ast;
 mod context;
 mod decide;
@@ -117,8 +118,11 @@ pub fn compile(source: Source, service: Service) -> Compiled {
     let lowered = lower::lower(&file, service, &mut diagnostics);
     if version == Version::One {
         let span = file.version.map_or(Span::new(0, 0), |(_, span)| span);
-        let message = "Ruleset uses old version (version [1]). Please update to the latest version (version [2]).";
-        diagnostics.push(Diagnostic::warning("old-version", span, message).help("begin with `rules_version = '2';`"));
+        let message =
+            "Ruleset uses old version (version [1]). Please update to the latest version (version [2]).";
+        diagnostics.push(
+            Diagnostic::warning("old-version", span, message).help("begin with `rules_version = '2';`"),
+        );
     }
     let ours = file.services.iter().any(|block| block.name.text == service.name());
     if !ours && !file.services.is_empty() {

@@ -43,7 +43,6 @@ macro_rules! named {
             }
 
             /// Its name in rules.
-            #[allow(dead_code, reason = "types have no use for it")]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }

@@ -27,13 +27,21 @@ fn comparison(op: Binary) -> Option<Comparison> {
 pub fn undetermined<'v>(field: &Field<'_>) -> FaultKind<'v> {
     let path = field.path();
     if path.is_empty() {
-        return FaultKind::Undetermined("The query does not determine which fields its documents have.".to_owned());
+        return FaultKind::Undetermined(
+            "The query does not determine which fields its documents have.".to_owned(),
+        );
     }
     FaultKind::Undetermined(format!("The query does not constrain {path} enough."))
 }
 
 /// `left op right`
-pub fn binary<'v>(op: Binary, left: &Val<'v>, right: &Val<'v>, meter: &mut Meter<'_>, absent_keys: bool) -> Computed<'v> {
+pub fn binary<'v>(
+    op: Binary,
+    left: &Val<'v>,
+    right: &Val<'v>,
+    meter: &mut Meter<'_>,
+    absent_keys: bool,
+) -> Computed<'v> {
     if op == Binary::In {
         return is_in(left, right, meter, absent_keys);
     }
@@ -108,7 +116,10 @@ fn compare<'v>(
             return field.compare(comparison, other).map(Val::Bool).ok_or_else(|| undetermined(field));
         }
         (other, Val::Field(field)) => {
-            return field.compare(comparison.mirrored(), other).map(Val::Bool).ok_or_else(|| undetermined(field));
+            return field
+                .compare(comparison.mirrored(), other)
+                .map(Val::Bool)
+                .ok_or_else(|| undetermined(field));
         }
         _ => {}
     }
@@ -117,7 +128,8 @@ fn compare<'v>(
         if !null && (left.is_abstract() || right.is_abstract()) {
             return Err(FaultKind::Undetermined("The query does not determine resource.".to_owned()));
         }
-        if let (Val::List(List::Borrowed(_) | List::Shared(_)) | Val::Map(_) | Val::Set(_), _) = (left, right) {
+        if let (Val::List(List::Borrowed(_) | List::Shared(_)) | Val::Map(_) | Val::Set(_), _) = (left, right)
+        {
             meter.work(weight(left))?;
         }
         return Ok(Val::Bool(equal(left, right) == (comparison == Comparison::Eq)));
@@ -146,11 +158,13 @@ fn is_in<'v>(left: &Val<'v>, right: &Val<'v>, meter: &mut Meter<'_>, absent_keys
     match (left, right) {
         (_, Val::Null) => Err(FaultKind::NullValue),
         (Val::Str(key), Val::Map(map)) => Ok(Val::Bool(map.get(key.as_str()).is_some())),
-        (Val::Str(key), Val::Field(field)) if field.class() == Some(Class::Map) => match field.child(key.clone()) {
-            Child::Known(_) | Child::Field(_) => Ok(Val::Bool(true)),
-            Child::Undetermined if absent_keys => Ok(Val::Bool(false)),
-            Child::Undetermined => Err(undetermined_key(key)),
-        },
+        (Val::Str(key), Val::Field(field)) if field.class() == Some(Class::Map) => {
+            match field.child(key.clone()) {
+                Child::Known(_) | Child::Field(_) => Ok(Val::Bool(true)),
+                Child::Undetermined if absent_keys => Ok(Val::Bool(false)),
+                Child::Undetermined => Err(undetermined_key(key)),
+            }
+        }
         (_, Val::Field(field)) => field.contains(left).map(Val::Bool).ok_or_else(|| undetermined(field)),
         (Val::Field(field), Val::List(_) | Val::Set(_)) => field_in(field, right),
         (left, Val::List(_) | Val::Set(_)) if left.is_abstract() => {
@@ -203,9 +217,13 @@ pub fn negate<'v>(value: &Val<'v>) -> Computed<'v> {
 /// `value is type`
 pub fn is<'v>(value: &Val<'v>, name: Type) -> Computed<'v> {
     if let Val::Field(field) = value {
-        let class = field.class().ok_or_else(|| undetermined(field))?;
+        let unknown = || {
+            let text = format!("The query does not determine whether {} is {}.", field.path(), name.name());
+            FaultKind::Undetermined(text)
+        };
+        let class = field.class().ok_or_else(unknown)?;
         let answer = match (class, name) {
-            (Class::Number, Type::Int | Type::Float) => return Err(undetermined(field)),
+            (Class::Number, Type::Int | Type::Float) => return Err(unknown()),
             (Class::Number, Type::Number)
             | (Class::Bool, Type::Bool)
             | (Class::Timestamp, Type::Timestamp)

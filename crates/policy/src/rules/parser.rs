@@ -135,7 +135,9 @@ impl Parser<'_> {
             match self.token {
                 Token::End | Token::Sign("}") => return,
                 Token::Sign(";") => return self.advance(),
-                Token::Word if ["match", "allow", "function", "service"].contains(&self.slice(self.span)) => return,
+                Token::Word if ["match", "allow", "function", "service"].contains(&self.slice(self.span)) => {
+                    return;
+                }
                 _ => self.advance(),
             }
         }
@@ -150,7 +152,9 @@ impl Parser<'_> {
                 Token::End => return,
                 Token::Sign("{") => open += 1,
                 Token::Sign("}") => open = open.saturating_sub(1),
-                Token::Word if open == 0 && ["function", "service"].contains(&self.slice(self.span)) => return,
+                Token::Word if open == 0 && ["function", "service"].contains(&self.slice(self.span)) => {
+                    return;
+                }
                 _ => {}
             }
         }
@@ -179,7 +183,11 @@ impl Parser<'_> {
             } else if self.is_word("service") {
                 file.services.extend(self.service());
             } else if self.is_word("import") {
-                self.error("no-imports", self.span, "Unexpected 'import'. Imports do not exist (yet) in rules.");
+                self.error(
+                    "no-imports",
+                    self.span,
+                    "Unexpected 'import'. Imports do not exist (yet) in rules.",
+                );
                 self.skip_to_top();
             } else if self.is_word("match") || self.is_word("allow") {
                 self.unexpected();
@@ -201,7 +209,11 @@ impl Parser<'_> {
             }
         }
         if file.services.is_empty() && self.diagnostics.is_empty() {
-            self.error("no-service", self.span, "mismatched input '<EOF>' expecting {'function', 'import', 'service'}");
+            self.error(
+                "no-service",
+                self.span,
+                "mismatched input '<EOF>' expecting {'function', 'import', 'service'}",
+            );
         }
         file
     }
@@ -681,8 +693,11 @@ impl Parser<'_> {
                 parts.push(PathPart::Text(text));
             } else {
                 let end = self.cursor.offset();
-                let mut diagnostic =
-                    Diagnostic::error("bad-path", Span::new(end.saturating_sub(1), end), "a path needs a segment after each '/'");
+                let mut diagnostic = Diagnostic::error(
+                    "bad-path",
+                    Span::new(end.saturating_sub(1), end),
+                    "a path needs a segment after each '/'",
+                );
                 if self.cursor.peek() == Some('{') {
                     diagnostic = diagnostic.help("wildcards stand in `match` only; here write `$(variable)`");
                 }

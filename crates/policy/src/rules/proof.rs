@@ -45,7 +45,8 @@ fn extend<'q>(open: Vec<Facts<'q>>, constraint: &'q Constraint, max: usize) -> O
         (Operator::NotIn, Value::Array(values)) => {
             let mut open = open;
             if !is_name(&constraint.field) {
-                let facts = values.iter().map(|value| Fact { field: &constraint.field, op: Operator::Neq, value });
+                let facts =
+                    values.iter().map(|value| Fact { field: &constraint.field, op: Operator::Neq, value });
                 // Whatever the list holds, the field is there and not null.
                 let not_null = Fact { field: &constraint.field, op: Operator::Neq, value: &Value::Null };
                 let facts: Vec<Fact<'q>> = facts.chain([not_null]).collect();

@@ -156,7 +156,8 @@ impl Pattern {
     /// The value of a variable; the pattern matches the target.
     pub fn capture<'v>(&self, index: usize, target: &Target<'v>) -> Result<Val<'v>, FaultKind<'v>> {
         let Some((position, name)) = self.captures.get(index) else { return Err(FaultKind::NullValue) };
-        let unknown = || FaultKind::Undetermined(format!("The query does not determine the path variable {name}."));
+        let unknown =
+            || FaultKind::Undetermined(format!("The query does not determine the path variable {name}."));
         let known = |index| match target.get(index) {
             Some(Segment::Known(text)) => Ok(Str::Borrowed(text)),
             _ => Err(unknown()),
@@ -164,7 +165,8 @@ impl Pattern {
         let (own, theirs) = (self.segments.len(), target.len());
         match self.glob {
             Some(glob) if *position == glob => {
-                let segments: Result<Vec<Str<'v>>, _> = (glob..theirs - (own - glob - 1)).map(known).collect();
+                let segments: Result<Vec<Str<'v>>, _> =
+                    (glob..theirs - (own - glob - 1)).map(known).collect();
                 Ok(Val::Path(segments?.into()))
             }
             Some(glob) if *position > glob => known(theirs - (own - position)).map(Val::Str),

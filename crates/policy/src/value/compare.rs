@@ -81,7 +81,10 @@ pub fn comparable(a: &Val<'_>, b: &Val<'_>) -> bool {
 }
 
 /// Compares exactly, without rounding the integer to a double.
-#[expect(clippy::cast_possible_truncation, reason = "the double was checked to be within the range of an i64")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the double was checked to be within the range of an i64"
+)]
 fn int_float(a: i64, b: f64) -> Option<Ordering> {
     // 2^63 as a double; every i64 is below it.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;

@@ -256,7 +256,8 @@ impl<'v> Field<'v> {
     pub fn child(&self, name: Str<'v>) -> Child<'v> {
         let path: Rc<[Str<'v>]> = self.path.iter().cloned().chain([name]).collect();
         let child = Field { facts: self.facts, path };
-        let known = child.own().find(|fact| fact.op == Operator::Eq && is_exact(fact.value)).map(|fact| fact.value);
+        let known =
+            child.own().find(|fact| fact.op == Operator::Eq && is_exact(fact.value)).map(|fact| fact.value);
         match known {
             Some(value) => Child::Known(value),
             None if child.is_present() => Child::Field(child),
@@ -269,7 +270,8 @@ impl<'v> Field<'v> {
         let depth = self.path.len();
         let fields = self.facts.facts.iter().map(|fact| fact.field).chain(self.facts.present.iter().copied());
         let below = fields.filter(|field| path_is_below(field, &self.path));
-        let mut names: Vec<&'v str> = below.filter_map(|field| field.get(depth).map(String::as_str)).collect();
+        let mut names: Vec<&'v str> =
+            below.filter_map(|field| field.get(depth).map(String::as_str)).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -295,8 +297,12 @@ impl<'v> Field<'v> {
         if matches!(comparison, Comparison::Eq | Comparison::Ne) {
             let differs = comparison == Comparison::Ne;
             // A field of another type is never equal. That it is not null is also known from `!=`.
-            let not_null = self.own().any(|fact| !is_null_or_nan(fact.value) || fact.op == Operator::Neq && fact.value == &Value::Null);
-            if self.class().is_some_and(|class| class != other_class) || (other_class == Class::Null && not_null) {
+            let not_null = self.own().any(|fact| {
+                !is_null_or_nan(fact.value) || fact.op == Operator::Neq && fact.value == &Value::Null
+            });
+            if self.class().is_some_and(|class| class != other_class)
+                || (other_class == Class::Null && not_null)
+            {
                 return Some(differs);
             }
         }

@@ -31,11 +31,11 @@ fn write_value(out: &mut String, value: &Val<'_>, level: usize) {
         }
         Val::Bytes(bytes) => write!(out, "bytes({})", bytes.as_slice().len()),
         Val::Timestamp(time) => write!(out, "timestamp('{time}')"),
-        Val::Duration(length) => write!(out, "duration({}.{:09}s)", length.seconds(), length.nanos().unsigned_abs()),
-        Val::LatLng(point) => write!(out, "latlng({:?}, {:?})", point.latitude, point.longitude),
-        Val::Path(segments) => {
-            segments.iter().try_for_each(|segment| write!(out, "/{}", segment.as_str()))
+        Val::Duration(length) => {
+            write!(out, "duration({}.{:09}s)", length.seconds(), length.nanos().unsigned_abs())
         }
+        Val::LatLng(point) => write!(out, "latlng({:?}, {:?})", point.latitude, point.longitude),
+        Val::Path(segments) => segments.iter().try_for_each(|segment| write!(out, "/{}", segment.as_str())),
         Val::List(list) => {
             write_items(out, "[", list.iter(), list.len(), "]", level);
             Ok(())

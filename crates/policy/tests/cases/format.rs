@@ -42,7 +42,8 @@ pub fn read(file: &str, text: &str) -> Vec<Section> {
     while let Some((number, line)) = lines.next() {
         let Some(kind) = line.strip_prefix("```").filter(|kind| !kind.is_empty()) else { continue };
         let first = number + 2;
-        let block: Vec<&str> = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
+        let block: Vec<&str> =
+            lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
         if let Some(service) = kind.strip_prefix("rules") {
             sections.push(section(file, number + 1, service.trim(), &block.join("\n")));
             continue;
@@ -56,11 +57,15 @@ pub fn read(file: &str, text: &str) -> Vec<Section> {
             "json documents" => section.documents = maps(&json()),
             "json objects" => section.objects = maps(&json()),
             "time" => section.time = Timestamp::parse(block[0]).unwrap(),
-            "diagnostics" => section.diagnostics = Some(block.iter().map(|line| (*line).to_owned()).collect()),
+            "diagnostics" => {
+                section.diagnostics = Some(block.iter().map(|line| (*line).to_owned()).collect())
+            }
             "cases" => {
                 for (offset, line) in block.iter().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
                     let parsed = case(line, first + offset);
-                    section.cases.push(parsed.unwrap_or_else(|error| panic!("{file}:{}: {error}", first + offset)));
+                    section
+                        .cases
+                        .push(parsed.unwrap_or_else(|error| panic!("{file}:{}: {error}", first + offset)));
                 }
             }
             "text" => {}
@@ -76,7 +81,9 @@ fn section(file: &str, line: usize, service: &str, rules: &str) -> Section {
         "storage" => Service::Storage,
         other => panic!("{file}:{line}: unknown service `{other}`"),
     };
-    let whole = rules.contains("service cloud.") || rules.contains("service firebase.") || rules.contains("rules_version");
+    let whole = rules.contains("service cloud.")
+        || rules.contains("service firebase.")
+        || rules.contains("rules_version");
     let root = match service {
         Service::Firestore => "service cloud.firestore { match /databases/{database}/documents {",
         Service::Storage => "service firebase.storage { match /b/{bucket}/o {",
@@ -109,7 +116,9 @@ pub fn value(json: &Json) -> Value {
     match json {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => number.as_i64().map_or_else(|| Value::Double(number.as_f64().unwrap()), Value::Integer),
+        Json::Number(number) => {
+            number.as_i64().map_or_else(|| Value::Double(number.as_f64().unwrap()), Value::Integer)
+        }
         Json::String(text) => Value::String(text.clone()),
         Json::Array(items) => Value::Array(items.iter().map(value).collect()),
         Json::Object(map) => match map.iter().next() {
@@ -136,7 +145,8 @@ fn case(line: &str, number: usize) -> Result<Case, String> {
     let verb = words.next().ok_or("no verb")?;
     let method = Method::ALL.into_iter().find(|method| method.name() == verb).ok_or("unknown verb")?;
     let path = words.next().ok_or("no path")?;
-    let path: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
+    let path: Vec<String> =
+        path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
     let rest = words.next().unwrap_or("").trim();
     let (mut data, mut query) = (None, None);
     if method == Method::List {

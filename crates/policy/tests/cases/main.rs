@@ -1,5 +1,12 @@
 //! Runs every markdown file below `cases/` through the evaluator and the query proof.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop at the first surprise"
+)]
+
 mod format;
 
 use std::collections::HashMap;
@@ -9,8 +16,8 @@ use std::path::{Path, PathBuf};
 use base::Fields;
 use format::{Case, Section};
 use policy::{
-    Auth, Decision, Document, DocumentPath, Limits, Method, Needed, Request, Ruleset, Service, Setting, Source, Step,
-    Trace,
+    Auth, Decision, Document, DocumentPath, Limits, Method, Needed, Request, Ruleset, Service, Setting,
+    Source, Step, Trace,
 };
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -39,7 +46,8 @@ fn after(case: &Case, existing: Option<&Fields>) -> Option<Fields> {
 
 fn decide(section: &Section, ruleset: &Ruleset, case: &Case) -> Decision {
     let empty = Fields::new();
-    let auth = case.user.as_ref().map(|user| Auth { uid: user, token: section.users.get(user).unwrap_or(&empty) });
+    let auth =
+        case.user.as_ref().map(|user| Auth { uid: user, token: section.users.get(user).unwrap_or(&empty) });
     let key = format!("/{}", case.path.join("/"));
     let own = match section.service {
         Service::Firestore => section.documents.get(&key),
@@ -79,7 +87,8 @@ fn decide(section: &Section, ruleset: &Ruleset, case: &Case) -> Decision {
                 for need in needs {
                     let key = format!("/{}", need.path.segments.join("/"));
                     let now = section.documents.get(&key).cloned();
-                    let is_own = section.service == Service::Firestore && need.path == document_path(&case.path);
+                    let is_own =
+                        section.service == Service::Firestore && need.path == document_path(&case.path);
                     let state = if need.after && is_own { after(case, now.as_ref()) } else { now };
                     assert!(known.insert(need, state).is_none(), "{}: asks twice", case.text);
                 }
