@@ -119,7 +119,7 @@ proptest! {
 /// Test threads have 2 MiB of stack, as the server's have.
 #[test]
 fn nesting_is_bounded_in_every_construct() {
-    let many = 60_000;
+    let many = 20_000;
     let texts = [
         "(".repeat(many),
         "[".repeat(many),

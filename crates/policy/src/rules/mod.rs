@@ -10,6 +10,7 @@ pub mod ast;
 mod context;
 mod decide;
 mod environment;
+mod fold;
 mod functions;
 mod lexer;
 mod lint;
