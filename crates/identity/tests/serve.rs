@@ -186,8 +186,15 @@ async fn forgeries_are_refused() {
             "{what}: {as_admin}"
         );
     }
-    // What an ID token is good for, it is good for here only.
+    // What an ID token is good for, it is good for here only, even where the other project has a user of that uid.
     use access::Authenticate as _;
+    let there =
+        Account::of(create_service_account(&house.gate, "other", "ci", GOOGLE_TOKEN_URI).await.unwrap());
+    let bearer = format!("Bearer {}", there.sign(&there.claims(START_S, &json!({ "scope": "x" }))));
+    let namesake = json!({ "localId": signed["localId"] }).to_string();
+    let path = "/identitytoolkit.googleapis.com/v1/projects/other/accounts";
+    let (status, _, _) = house.send("POST", path, &[("authorization", &bearer)], namesake).await;
+    assert_eq!(status, 200);
     let authenticator = house.identity.authenticator();
     let elsewhere = authenticator.caller("other", Credential::Bearer(&good)).await.unwrap_err();
     assert_eq!(elsewhere.code, Code::Unauthenticated);
@@ -243,7 +250,7 @@ async fn service_accounts_show_what_they_signed_and_nothing_else_counts() {
     let stranger = PrivateKey::generate().unwrap();
     let now = START_S;
     let good = json!({ "scope": "https://www.googleapis.com/auth/cloud-platform" });
-    let cases: [(&str, Json, bool); 16] = [
+    let cases: [(&str, Json, bool); 17] = [
         ("a scope", good.clone(), true),
         ("a service as audience", json!({ "aud": "https://firestore.googleapis.com/" }), true),
         (
@@ -261,6 +268,7 @@ async fn service_accounts_show_what_they_signed_and_nothing_else_counts() {
             false,
         ),
         ("the token endpoint as audience", json!({ "aud": GOOGLE_TOKEN_URI, "scope": "x" }), false),
+        ("the token service as audience", json!({ "aud": "https://oauth2.googleapis.com/" }), false),
         ("a custom token", json!({ "aud": CUSTOM_AUDIENCE, "uid": "alice" }), false),
         ("a custom token without its audience", json!({ "scope": "x", "uid": "alice" }), false),
         ("another subject", json!({ "scope": "x", "sub": "someone@else" }), false),
@@ -370,6 +378,12 @@ async fn custom_tokens_count_when_an_account_of_the_project_signed_them() {
             "INVALID_CUSTOM_TOKEN",
         ),
         ("another project", account.sign(&account.claims(START_S, &elsewhere)), "CREDENTIAL_MISMATCH"),
+        (
+            "another subject",
+            account
+                .sign(&account.claims(START_S, &json!({ "aud": CUSTOM_AUDIENCE, "uid": "a", "sub": "b" }))),
+            "INVALID_CUSTOM_TOKEN",
+        ),
         (
             "another audience",
             account.sign(&account.claims(START_S, &json!({ "aud": "x", "uid": "a" }))),

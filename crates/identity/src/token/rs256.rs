@@ -115,4 +115,24 @@ mod tests {
         assert_eq!(reread.sign("k1", "JWT", &claims).unwrap(), token, "the signature is deterministic");
         assert!(PublicKey::from_der(b"nonsense").is_err());
     }
+
+    #[test]
+    fn a_good_signature_under_another_algorithms_name_is_refused() {
+        let key = PrivateKey::generate().unwrap();
+        let public = PublicKey::from_der(&key.public_der().unwrap()).unwrap();
+        for (algorithm, expected) in [
+            ("RS256", Ok(())),
+            ("rs256", Err(TokenError::Algorithm)),
+            ("HS256", Err(TokenError::Algorithm)),
+            ("none", Err(TokenError::Algorithm)),
+        ] {
+            let signed = signing_input(&json!({ "alg": algorithm }), &Claims::new());
+            let mut signature = vec![0; key.pair.public_modulus_len()];
+            key.pair
+                .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
+                .unwrap();
+            let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+            assert_eq!(public.verify(&Jwt::parse(&token).unwrap()), expected, "{algorithm}");
+        }
+    }
 }
