@@ -254,7 +254,7 @@ mod tests {
                 .prop_map(Value::Integer),
             prop_oneof![
                 Just(9_007_199_254_740_992.0),
-                Just(9.223_372_036_854_775_8e18),
+                Just(9.223_372_036_854_776e18),
                 Just(-0.0),
                 Just(f64::NAN)
             ]

@@ -51,9 +51,11 @@ impl House {
                 gate
             }
         };
-        let identity = Identity::open(gate.clone(), identity::Settings::new(project)).await.map_err(OpenError::Service)?;
+        let identity = Identity::new(gate.clone(), identity::Settings::new(project))
+            .await
+            .map_err(|failure| OpenError::Service(Status::unavailable(failure.to_string())))?;
         let firestore = Firestore::new(gate.clone(), project);
-        Ok(Self { gate, identity: Arc::new(identity), firestore: Arc::new(firestore), project: project.to_owned() })
+        Ok(Self { gate, identity, firestore: Arc::new(firestore), project: project.to_owned() })
     }
 
     /// The routes of the identity service.
@@ -63,7 +65,7 @@ impl House {
 
     /// The routes of Firestore, gRPC and REST, with the caller found.
     pub fn firestore_routes(&self) -> Router {
-        let authenticate: Arc<dyn Authenticate> = self.identity.authenticator();
+        let authenticate: Arc<dyn Authenticate> = Arc::new(self.identity.authenticator());
         let routes = firestore::api::router(Arc::clone(&self.firestore));
         server::with_caller(routes, authenticate, &self.project)
     }

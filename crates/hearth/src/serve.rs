@@ -43,7 +43,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     let socket = server::bind(ask.listen).await.map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let services = BTreeMap::from([("serve".to_owned(), socket.address)]);
     let routes = server::with_google_hosts(house.firestore_routes().merge(house.identity_routes()));
-    let rotation = tokio::spawn(identity::run_rotation(std::sync::Arc::clone(&house.identity)));
+    let rotation = tokio::spawn(std::sync::Arc::clone(&house.identity).run_rotation());
     let listening = socket.serve(server::with_cors(server::guarded(routes), ask.allow_origin.clone()), tls);
     screen.ready(&Running {
         verb: "serve",
