@@ -159,7 +159,8 @@ pub enum VerdictName {
 }
 
 fn port(text: &str) -> Result<(ServiceName, u16), String> {
-    let (name, port) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form service=port"))?;
+    let (name, port) =
+        text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form service=port"))?;
     let service = ServiceName::from_str(name, false)?;
     let port = port.parse().map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
     Ok((service, port))

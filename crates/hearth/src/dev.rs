@@ -79,7 +79,9 @@ fn load_rules(house: &House, project: &Project) -> Result<Option<Loaded>, String
 
 fn chosen(only: &[ServiceName]) -> Vec<ServiceName> {
     let all = [ServiceName::Auth, ServiceName::Firestore, ServiceName::Hub];
-    all.into_iter().filter(|name| only.is_empty() || only.contains(name) || *name == ServiceName::Hub).collect()
+    all.into_iter()
+        .filter(|name| only.is_empty() || only.contains(name) || *name == ServiceName::Hub)
+        .collect()
 }
 
 /// The command line's port, else the project's, else the official suite's.

@@ -39,7 +39,9 @@ impl House {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let options = Options { clock: Arc::clone(&clock), ..Options::default() };
         let gate = match data {
-            None => Gate::new(Store::open(Mem::default(), options).await?, AccessLog::discarding(), clock, mode),
+            None => {
+                Gate::new(Store::open(Mem::default(), options).await?, AccessLog::discarding(), clock, mode)
+            }
             Some(folder) => {
                 std::fs::create_dir_all(folder)
                     .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
@@ -60,7 +62,12 @@ impl House {
 
     /// The routes of the identity service.
     pub fn identity_routes(&self) -> Router {
-        identity::api::router(Arc::clone(&self.identity))
+        let routes = identity::api::router(Arc::clone(&self.identity));
+        match self.gate.mode() {
+            // On its own port the emulator's readiness probe asks for `/`.
+            Mode::Dev(_) => routes.merge(identity::api::welcome()),
+            Mode::Serve => routes,
+        }
     }
 
     /// The routes of Firestore, gRPC and REST, with the caller found.

@@ -77,7 +77,10 @@ mod tests {
         ] {
             let got = plain(text);
             assert_eq!(got.len(), text.len());
-            assert_eq!(got.split_whitespace().collect::<String>(), expected.split_whitespace().collect::<String>());
+            assert_eq!(
+                got.split_whitespace().collect::<String>(),
+                expected.split_whitespace().collect::<String>()
+            );
         }
     }
 }

@@ -26,7 +26,11 @@ pub fn run(ask: &Log) -> Result<(), String> {
     loop {
         match reader.next_event().map_err(|error| format!("the access log cannot be read: {error}"))? {
             Some(event) if filter.matches(&event) => {
-                let line = if ask.json { serde_json::to_string(&event).unwrap_or_default() } else { sentence(&event, colour) };
+                let line = if ask.json {
+                    serde_json::to_string(&event).unwrap_or_default()
+                } else {
+                    sentence(&event, colour)
+                };
                 match writeln!(output, "{line}") {
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
                     written => written.map_err(|error| error.to_string())?,
@@ -53,7 +57,8 @@ fn verdict(name: VerdictName) -> Verdict {
 
 /// A duration back from now, or a time.
 fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    let wrong = || format!("`{text}` is neither a duration (90s, 10m, 24h, 7d) nor a time (2026-11-24T15:00:00Z)");
+    let wrong =
+        || format!("`{text}` is neither a duration (90s, 10m, 24h, 7d) nor a time (2026-11-24T15:00:00Z)");
     if let Ok(time) = Timestamp::parse(text) {
         return Ok(time);
     }
@@ -71,7 +76,8 @@ fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 
 /// One event as a line for people.
 fn sentence(event: &Event, colour: bool) -> String {
-    let who = event.who.as_deref().map_or_else(|| event.caller.clone(), |who| format!("{} {who}", event.caller));
+    let who =
+        event.who.as_deref().map_or_else(|| event.caller.clone(), |who| format!("{} {who}", event.caller));
     let (on, off) = match (colour, event.verdict) {
         (false, _) => ("", ""),
         (true, Verdict::Allow) => ("\u{1b}[32m", "\u{1b}[0m"),

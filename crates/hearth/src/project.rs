@@ -101,7 +101,9 @@ impl Project {
             Some(FirestoreEntry::One(config)) => config.rules,
             Some(FirestoreEntry::Several(several)) => {
                 if several.len() > 1 {
-                    notes.push("firebase.json names several databases: the rules of the first apply to all".into());
+                    notes.push(
+                        "firebase.json names several databases: the rules of the first apply to all".into(),
+                    );
                 }
                 let is_default = |config: &FirestoreConfig| config.database.as_deref() == Some("(default)");
                 let first = several.iter().position(is_default).unwrap_or(0);
@@ -123,7 +125,8 @@ impl Project {
             firestore: config.emulators.firestore.and_then(|emulator| emulator.port),
             hub: config.emulators.hub.and_then(|emulator| emulator.port),
         };
-        let id = rc.and_then(|rc| rc.projects.get("default").or_else(|| rc.projects.values().next()).cloned());
+        let id =
+            rc.and_then(|rc| rc.projects.get("default").or_else(|| rc.projects.values().next()).cloned());
         Ok(Self { folder: folder.to_owned(), id, firestore_rules, ports, notes })
     }
 }
@@ -183,11 +186,17 @@ mod tests {
     #[test]
     fn several_databases_and_no_config_work() {
         let several = folder(&[
-            ("firebase.json", r#"{"firestore": [{"database": "other", "rules": "o.rules"}, {"database": "(default)", "rules": "d.rules"}]}"#),
+            (
+                "firebase.json",
+                r#"{"firestore": [{"database": "other", "rules": "o.rules"}, {"database": "(default)", "rules": "d.rules"}]}"#,
+            ),
             ("o.rules", ""),
             ("d.rules", ""),
         ]);
-        assert_eq!(Project::read(several.path()).unwrap().firestore_rules, Some(several.path().join("d.rules")));
+        assert_eq!(
+            Project::read(several.path()).unwrap().firestore_rules,
+            Some(several.path().join("d.rules"))
+        );
         let bare = folder(&[]);
         assert_eq!(Project::read(bare.path()).unwrap().firestore_rules, None);
     }

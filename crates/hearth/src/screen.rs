@@ -74,7 +74,8 @@ impl Screen {
             let _ = writeln!(output, "{line}").and_then(|()| output.flush());
             return;
         }
-        let (bold, dim, off) = if self.colour { ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m") } else { ("", "", "") };
+        let (bold, dim, off) =
+            if self.colour { ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m") } else { ("", "", "") };
         let mut text = format!(
             "\n  {bold}Hearth {}{off}  {} {}  {dim}ready in {:.0} ms{off}\n\n",
             env!("CARGO_PKG_VERSION"),
@@ -85,7 +86,11 @@ impl Screen {
         for (name, address) in running.services {
             text.push_str(&format!("  {name:<10} http://{address}\n"));
         }
-        text.push_str(&format!("  {:<10} {}\n", "data", running.data.unwrap_or("in memory: gone when Hearth stops")));
+        text.push_str(&format!(
+            "  {:<10} {}\n",
+            "data",
+            running.data.unwrap_or("in memory: gone when Hearth stops")
+        ));
         match running.rules {
             Some(loaded) => {
                 let warnings = match loaded.warnings() {

@@ -23,7 +23,9 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         .or_else(|| project.id.clone())
         .ok_or("which project? give `--project`, or a `.firebaserc` with a default one")?;
     let tls = match (&ask.tls_cert, &ask.tls_key) {
-        (Some(certificates), Some(key)) => Some(Tls::read(certificates, key).map_err(|error| error.to_string())?),
+        (Some(certificates), Some(key)) => {
+            Some(Tls::read(certificates, key).map_err(|error| error.to_string())?)
+        }
         _ => None,
     };
     let house = House::open(Mode::Serve, &id, Some(&ask.data)).await.map_err(|error| error.to_string())?;
@@ -40,7 +42,9 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         rules = Some(loaded);
     }
 
-    let socket = server::bind(ask.listen).await.map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
+    let socket = server::bind(ask.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let services = BTreeMap::from([("serve".to_owned(), socket.address)]);
     let routes = server::with_google_hosts(house.firestore_routes().merge(house.identity_routes()));
     let rotation = tokio::spawn(std::sync::Arc::clone(&house.identity).run_rotation());
@@ -59,7 +63,9 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         let Some((path, loaded)) = project.firestore_rules.as_ref().zip(rules.as_ref()) else { continue };
         match watch::load(&house.gate, path, &loaded.source.name) {
             Ok(loaded) => screen.reloaded(&loaded),
-            Err(error) => screen.warn(&format!("the rules cannot be read, the last good ones stay in force: {error}")),
+            Err(error) => {
+                screen.warn(&format!("the rules cannot be read, the last good ones stay in force: {error}"))
+            }
         }
     }
     listening.stop().await;

@@ -18,7 +18,8 @@ pub async fn requested() {
 
 /// Waits for SIGTERM, SIGINT or SIGHUP.
 pub async fn requested_or_hangup() -> Signal {
-    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
         // Without handlers the system's own defaults end the process.
         return std::future::pending().await;
     };

@@ -53,7 +53,9 @@ pub async fn watch(gate: Gate, path: PathBuf, shown_as: String, screen: Screen) 
         seen = Some(text);
         match load(&gate, &path, &shown_as) {
             Ok(loaded) => screen.reloaded(&loaded),
-            Err(error) => screen.warn(&format!("{shown_as} cannot be read, the last good rules stay in force: {error}")),
+            Err(error) => {
+                screen.warn(&format!("{shown_as} cannot be read, the last good rules stay in force: {error}"))
+            }
         }
     }
 }
