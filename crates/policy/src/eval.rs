@@ -23,6 +23,20 @@ pub trait Dialect<'v> {
     /// The language.
     type Language: Language;
 
+    /// Whether `&&` and `||` go on after an error and may absorb it. Where not, the first error ends the whole rule.
+    const ABSORBS: bool = true;
+
+    /// What an operator that wants a boolean says about anything else.
+    fn not_boolean(&self, op: &'static str, operand: &Val<'v>) -> FaultKind<'v> {
+        let received = format!("{op}({})", operand.type_name());
+        FaultKind::Unsupported { received, expected: format!("{op}(bool)") }
+    }
+
+    /// A value as people read it in a trace.
+    fn show(&self, value: &Val<'v>) -> String {
+        show(value)
+    }
+
     /// A predefined variable.
     fn global(&mut self, global: <Self::Language as Language>::Global) -> Computed<'v>;
     /// A variable of the matched path.
@@ -149,7 +163,7 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
         let (ending, text) = match &outcome {
             Ok(Val::Bool(true)) => (Ending::True, "true".to_owned()),
             Ok(Val::Bool(false)) => (Ending::False, "false".to_owned()),
-            Ok(value) => (Ending::Value, show(value)),
+            Ok(value) => (Ending::Value, self.dialect.show(value)),
             Err(fault) if fault.kind.is_pending() => (Ending::Pending, fault.kind.to_string()),
             Err(fault) => (Ending::Error, fault.kind.to_string()),
         };
@@ -181,7 +195,7 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
             }
             Kind::Not(operand) => match self.eval(operand)? {
                 Val::Bool(value) => Ok(Val::Bool(!value)),
-                other => Err(fault(expr, unsupported_unary("!", &other))),
+                other => Err(fault(expr, self.dialect.not_boolean("!", &other))),
             },
             Kind::Negate(operand) => {
                 let value = self.eval(operand)?;
@@ -196,7 +210,7 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
             Kind::Condition(test, yes, no) => match self.eval(test)? {
                 Val::Bool(true) => self.eval(yes),
                 Val::Bool(false) => self.eval(no),
-                other => Err(fault(expr, unsupported_unary("?:", &other))),
+                other => Err(fault(expr, self.dialect.not_boolean("?:", &other))),
             },
             Kind::Is(value, name) => {
                 let value = self.eval(value)?;
@@ -280,9 +294,15 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
             let this = match self.eval(operand) {
                 Ok(Val::Bool(value)) if value == decides => return Ok(Val::Bool(decides)),
                 Ok(Val::Bool(_)) => continue,
-                Ok(other) => fault(expr, unsupported_unary(if decides { "||" } else { "&&" }, &other)),
+                Ok(other) => {
+                    let op = if decides { "||" } else { "&&" };
+                    fault(expr, self.dialect.not_boolean(op, &other))
+                }
                 Err(fault) => fault,
             };
+            if !D::ABSORBS {
+                return Err(this);
+            }
             let out_of_budget = matches!(this.kind, FaultKind::Expressions(_) | FaultKind::Memory);
             // The first error is told, but a missing document outranks it: with it, the answer may differ.
             if kept.as_ref().is_none_or(|kept| this.kind.is_pending() && !kept.kind.is_pending()) {
@@ -439,9 +459,4 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
         };
         place(expr, computed)
     }
-}
-
-fn unsupported_unary<'v>(op: &str, operand: &Val<'_>) -> FaultKind<'v> {
-    let received = format!("{op}({})", operand.type_name());
-    FaultKind::Unsupported { received, expected: format!("{op}(bool)") }
 }

@@ -62,7 +62,9 @@ pub struct Node {
 /// One candidate `allow` and what became of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Candidate {
-    /// The `allow` statement.
+    /// What the rule is called: `allow`, or `.read`, `.write`, `.validate`.
+    pub rule: &'static str,
+    /// The `allow` statement, or the rule.
     pub span: Span,
     /// Which alternative of a list query, from 0.
     pub alternative: usize,
@@ -109,8 +111,13 @@ impl Trace {
         let mut out = String::new();
         for candidate in &self.candidates {
             let (line, column) = source.line_column(candidate.span.start);
-            let verdict = if candidate.granted { "grants" } else { "does not grant" };
-            out.push_str(&format!("{}:{line}:{column}: allow {verdict}\n", source.name));
+            let verdict = match (candidate.rule, candidate.granted) {
+                (".validate", true) => "accepts",
+                (".validate", false) => "rejects",
+                (_, true) => "grants",
+                (_, false) => "does not grant",
+            };
+            out.push_str(&format!("{}:{line}:{column}: {} {verdict}\n", source.name, candidate.rule));
             if let Some(condition) = &candidate.condition {
                 explain_node(&mut out, source, condition, 1);
             }

@@ -162,6 +162,7 @@ impl<'r> Deciding<'r, '_> {
             if let Some(trace) = &mut self.trace {
                 let granted = ending == Ending::True;
                 trace.candidates.push(Candidate {
+                    rule: "allow",
                     span: rule.span,
                     alternative: count,
                     granted,

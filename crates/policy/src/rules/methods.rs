@@ -61,7 +61,7 @@ pub fn call<'v>(
             _ => Err(Mismatch),
         },
         Val::Field(field) => return constrained(field, method, arguments, absent_keys),
-        Val::Bool(_) | Val::Int(_) | Val::Float(_) => Err(Mismatch),
+        Val::Bool(_) | Val::Int(_) | Val::Float(_) | Val::Handle(_) => Err(Mismatch),
     };
     found.map_err(|Mismatch| {
         refused(&format!("{}.{}", receiver.type_name(), method.name()), method.name(), arguments)

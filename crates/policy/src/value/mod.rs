@@ -228,6 +228,19 @@ pub enum Val<'v> {
     Diff(Rc<MapDiff<'v>>),
     /// A field of which only a query's constraints are known.
     Field(Field<'v>),
+    /// Something the language keeps for itself.
+    Handle(Handle),
+}
+
+/// What Realtime Database rules hold on to while they run, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handle {
+    /// A place in the database.
+    Snapshot(u32),
+    /// The value of a place that has children.
+    Object(u32),
+    /// The query of a read.
+    Query,
 }
 
 /// The two sides of a map difference.
@@ -295,6 +308,9 @@ impl<'v> Val<'v> {
             Val::Set(_) => "set",
             Val::Diff(_) => "map_diff",
             Val::Field(_) => "constraint",
+            Val::Handle(Handle::Snapshot(_)) => "snapshot",
+            Val::Handle(Handle::Object(_)) => "object",
+            Val::Handle(Handle::Query) => "query",
         }
     }
 }

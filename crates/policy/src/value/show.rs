@@ -50,6 +50,7 @@ fn write_value(out: &mut String, value: &Val<'_>, level: usize) {
         }
         Val::Diff(_) => write!(out, "map_diff"),
         Val::Field(field) => write!(out, "{field}"),
+        Val::Handle(_) => write!(out, "{}", value.type_name()),
     };
 }
 
