@@ -8,7 +8,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { createInterface } from "node:readline";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import nodeTest from "node:test";
+import nodeTest, { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
@@ -22,6 +22,11 @@ export const CLOSED = `service cloud.firestore {
     match /{document=**} { allow read, write: if false; }
   }
 }`;
+
+/** Who runs. Whatever a failed test left running ends with its file. */
+const running = new Set();
+after(() => running.forEach((child) => child.kill("SIGKILL")));
+process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
 const skips = JSON.parse(readFileSync(new URL("skips.json", import.meta.url), "utf8"));
 const peer = process.env.HEARTH_SUITE_AGAINST?.split(",");
@@ -73,17 +78,17 @@ export async function dev({ project = "demo-suite", rules, path, args = ["--ephe
       ".firebaserc": { projects: { default: project } },
       "firestore.rules": rules,
     });
-  const running = await start(["dev", dir, "--ports", "auth=0,firestore=0,hub=0", "--json", ...args]);
-  const { ports } = running.ready;
+  const server = await start(["dev", dir, "--ports", "auth=0,firestore=0,hub=0", "--json", ...args]);
+  const { ports } = server.ready;
   const hearth = {
-    ...running,
+    ...server,
     folder: dir,
-    project: running.ready.project,
+    project: server.ready.project,
     auth: `127.0.0.1:${ports.auth}`,
     firestore: `127.0.0.1:${ports.firestore}`,
     hub: `127.0.0.1:${ports.hub}`,
     async stop() {
-      await running.stop();
+      await server.stop();
       rmSync(dir, { recursive: true, force: true });
     },
   };
@@ -94,6 +99,8 @@ export async function dev({ project = "demo-suite", rules, path, args = ["--ephe
 /** Starts the binary with arguments that include --json; resolves when it says that it is ready. */
 export function start(args) {
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   let said = "";
   child.stderr.on("data", (chunk) => (said += chunk));
   const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
@@ -104,7 +111,6 @@ export function start(args) {
     clearTimeout(timer);
     return end;
   };
-  process.once("exit", () => child.kill("SIGKILL"));
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => fail("was not ready in time"), START_MS_MAX);
     const fail = (why) => {
@@ -113,7 +119,8 @@ export function start(args) {
       reject(new Error(`hearth ${args.join(" ")} ${why}: ${said}`));
     };
     child.once("error", (error) => fail(String(error)));
-    child.once("exit", (code) => fail(`ended with ${code}`));
+    const early = (code) => fail(`ended with ${code}`);
+    child.once("exit", early);
     createInterface({ input: child.stdout }).on("line", (line) => {
       let ready;
       try {
@@ -123,7 +130,7 @@ export function start(args) {
       }
       if (ready.ready) {
         clearTimeout(timer);
-        child.removeAllListeners("exit");
+        child.off("exit", early);
         resolve({ ready, stop, pid: child.pid, exited, said: () => said });
       }
     });

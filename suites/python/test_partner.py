@@ -91,8 +91,8 @@ def test_the_log_tells_what_a_partner_did_and_by_which_rule(partner_api):
     while len(events := partner_api.log(*question)) < 5 and time.monotonic() < until:
         time.sleep(0.05)
     verdicts = {event["method"]: (event["verdict"], event.get("rule", "")) for event in events}
-    assert verdicts["create"][0] == "allow" and verdicts["create"][1].startswith("firestore.rules:14:")
-    assert verdicts["get"][0] == "allow" and verdicts["get"][1].startswith("firestore.rules:15:")
+    assert verdicts["create"][0] == "allow" and verdicts["create"][1].startswith("firestore.rules:13:")
+    assert verdicts["get"][0] == "allow" and verdicts["get"][1].startswith("firestore.rules:14:")
     assert verdicts["update"][0] == "deny"
     assert verdicts["delete"][0] == "deny"
 
@@ -105,9 +105,9 @@ def test_the_rule_as_printed_refuses_even_partners_and_is_warned_of(partner_api,
     hearth = start(tmp_path, "--ephemeral")
     try:
         line = 1 + verbatim[: verbatim.index("exists(")].count("\n")
-        warnings = json.dumps(hearth.ready["warnings"])
-        assert f"seed-verbatim.rules:{line}:" in warnings
-        assert "'role' in request.auth.token" in warnings
+        warnings = [found for found in hearth.ready["warnings"] if found["line"] == line]
+        assert warnings and warnings[0]["file"] == "seed-verbatim.rules"
+        assert "'role' in request.auth.token" in warnings[0]["help"]
         user = new_user(hearth)
         auth.set_custom_user_claims(user.uid, {"role": "partner"}, app=hearth.app)
         assert outcomes(hearth, hearth.sign_in(user.email, PASSWORD)) == NOTHING

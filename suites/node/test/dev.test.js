@@ -69,9 +69,10 @@ hearthTest("an article's rule that refuses everybody is warned of, with its plac
   const path = example("partner-api");
   writeFileSync(join(path, "firebase.json"), JSON.stringify({ firestore: { rules: "seed-verbatim.rules" } }));
   const hearth = await dev({ path });
-  const warnings = JSON.stringify(hearth.ready.warnings);
-  assert.match(warnings, /seed-verbatim\.rules:4:\d+/);
-  assert.match(warnings, /'role' in request\.auth\.token/);
+  const warning = hearth.ready.warnings.find((found) => found.line === 4);
+  assert.equal(warning?.file, "seed-verbatim.rules", JSON.stringify(hearth.ready.warnings));
+  assert.ok(warning.column > 1);
+  assert.match(`${warning.message} ${warning.help}`, /'role' in request\.auth\.token/);
   await hearth.stop();
 });
 
