@@ -328,7 +328,18 @@ impl Session {
 
     /// Commits what was staged, if nothing that was read has changed since. The record goes with it, in the same
     /// transaction.
-    pub async fn commit(mut self) -> Result<Version, CommitFailure> {
+    ///
+    /// Once begun it ends, and leaves its record, also when the caller of this has gone: a client that hangs up at
+    /// the right moment must not have its write recorded as one that failed.
+    pub async fn commit(self) -> Result<Version, CommitFailure> {
+        let committed = tokio::spawn(self.commit_to_the_end()).await;
+        committed.unwrap_or_else(|error| {
+            tracing::error!(%error, "a commit ended early");
+            Err(CommitFailure::Failed(Status::unavailable("The service is currently unavailable.")))
+        })
+    }
+
+    async fn commit_to_the_end(mut self) -> Result<Version, CommitFailure> {
         self.take_details();
         let note = serde_json::to_vec(&self.events).ok().filter(|_| !self.writes.is_empty()).map(Bytes::from);
         let txn = Txn {

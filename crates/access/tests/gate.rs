@@ -195,6 +195,28 @@ async fn a_session_that_ends_early_still_leaves_its_record() {
 }
 
 #[tokio::test]
+async fn who_hangs_up_during_a_commit_does_not_escape_the_record() {
+    let gate = gate(dev(), Some(RULES)).await;
+    let moderator = user("ann", &[("moderator", Value::Bool(true))]);
+    let mut session = gate.begin(&moderator, operation()).await.unwrap();
+    let permit = decide_write(&mut session, &moderator, "movies/up", "t=Up").await.unwrap();
+    session.write(&permit, Plain.key("(default)", &["movies".into(), "up".into()]), Some("t=Up".into()));
+    let mut published = gate.published();
+    published.mark_unchanged();
+    // The client is gone once the commit is on its way: whatever awaited it is dropped.
+    let mut commit = Box::pin(session.commit());
+    assert!(futures_util::FutureExt::now_or_never(&mut commit).is_none());
+    drop(commit);
+    published.changed().await.unwrap();
+    let version = published.borrow().0;
+    while gate.log().events().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let [event] = &gate.log().events()[..] else { panic!("one event") };
+    assert_eq!((event.verdict, event.version), (Verdict::Allow, Some(version)));
+}
+
+#[tokio::test]
 async fn only_administrators_pass_an_admin_verb() {
     let gate = gate(Mode::Serve, Some(RULES)).await;
     let mut session = gate.begin(&user("ann", &[]), operation()).await.unwrap();
