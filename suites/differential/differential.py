@@ -15,6 +15,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -134,9 +135,18 @@ def kind(ours, theirs):
         return "status"
     if ours.get("found") != theirs.get("found"):
         return "result"
-    if ours.get("message") != theirs.get("message"):
+    if not reasons(ours.get("message")) <= reasons(theirs.get("message")):
         return "message"
     return None
+
+
+def reasons(message):
+    """A denial's reasons. The official emulator evaluates a rule more than once and says so each time, tells that it did
+    (`evaluation error at …`), and tries a write as `create` and as `update`; Hearth gives each rule's reason once, for the
+    verb that it is. So Hearth's reasons have to be among the official ones."""
+    text = re.sub(r"\s*([{}\[\]])\s*", r"\1", re.sub(r"\s+", " ", message or ""))
+    found = re.findall(r"(.*?for '\w+' @ L\d+)(?:, |$)", text) or [text]
+    return {reason for reason in found if not reason.startswith("evaluation error at")}
 
 
 def explains(entry, case, what):
