@@ -5,7 +5,10 @@ use base::{Fields, Status};
 /// Where a document lives in the store and how its row is read. Firestore implements it; other services' rules use
 /// it through here, so that no service knows another.
 pub trait DocumentSource: Send + Sync {
-    /// The key of a document's row, for the project of this source.
+    /// The project whose documents and rules these are.
+    fn project(&self) -> &str;
+
+    /// The key of a document's row.
     fn key(&self, database: &str, path: &[String]) -> kv::Key;
 
     /// The fields in a row. An unreadable row is a fault (`DATA_LOSS`), not a missing document.

@@ -189,7 +189,7 @@ impl Session {
             self.events.push(event);
             return Ok(self.permit());
         }
-        let rules = self.gate.firestore_rules().current();
+        let rules = self.gate.firestore_rules().current(documents.project());
         let ruleset = match &*rules {
             Rules::Enforced(ruleset) => ruleset,
             Rules::Open(_) => {

@@ -31,6 +31,10 @@ service cloud.firestore {
 struct Plain;
 
 impl DocumentSource for Plain {
+    fn project(&self) -> &str {
+        "p"
+    }
+
     fn key(&self, database: &str, path: &[String]) -> Key {
         Key::new(keyspace::DOCUMENTS, format!("{database}/{}", path.join("/")).as_bytes())
     }
@@ -179,6 +183,22 @@ async fn a_broken_edit_keeps_the_last_good_rules() {
     assert!(!refused.diagnostics.is_empty());
     let moderator = user("ann", &[("moderator", Value::Bool(true))]);
     assert!(write(&gate, &moderator, "movies/up", "t=Up").await.is_ok());
+    assert!(write(&gate, &user("bob", &[]), "movies/up", "t=Up").await.is_err());
+}
+
+#[tokio::test]
+async fn a_project_may_have_rules_of_its_own_until_the_next_load() {
+    let gate = gate(dev(), Some(RULES)).await;
+    let open = "service cloud.firestore { match /{all=**} { allow write: if true; } }";
+    let put = |project| {
+        let permit = DevPermit::for_development_only();
+        gate.firestore_rules().load_for(permit, project, Source::new("test", open)).unwrap();
+    };
+    put("another");
+    assert!(write(&gate, &user("bob", &[]), "movies/up", "t=Up").await.is_err());
+    put("p");
+    assert!(write(&gate, &user("bob", &[]), "movies/up", "t=Up").await.is_ok());
+    gate.firestore_rules().load(Source::new("firestore.rules", RULES)).unwrap();
     assert!(write(&gate, &user("bob", &[]), "movies/up", "t=Up").await.is_err());
 }
 

@@ -14,6 +14,7 @@ mod list;
 pub mod query;
 mod read;
 mod reading;
+mod rules;
 mod transaction;
 mod write;
 
@@ -113,6 +114,10 @@ struct Source<'a> {
 }
 
 impl DocumentSource for Source<'_> {
+    fn project(&self) -> &str {
+        self.project
+    }
+
     fn key(&self, database: &str, path: &[String]) -> Key {
         let database = DatabaseName { project: self.project.to_owned(), database: database.to_owned() };
         let (id, collection) =

@@ -12,7 +12,7 @@ use crate::cli::{Dev, ServiceName};
 use crate::house::House;
 use crate::project::Project;
 use crate::screen::{Running, Screen};
-use crate::stop;
+use crate::stop::{Asked, Signals};
 use crate::watch::{self, Loaded};
 
 /// Runs until told to stop.
@@ -24,6 +24,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
             ask.host
         ));
     }
+    let mut signals = Signals::catch()?;
     let screen = Screen::new(ask.json);
     let project = Project::read(&ask.project_dir).map_err(|error| error.to_string())?;
     let id = ask.project.clone().or_else(|| project.id.clone()).unwrap_or_else(|| "demo-hearth".to_owned());
@@ -58,7 +59,8 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         notes: &project.notes,
         hints: &hints(&services, data.as_ref(), &id),
     });
-    stop::requested().await;
+    // Dev watches its files by itself.
+    while signals.next().await == Asked::Reload {}
     for socket in listening {
         socket.stop().await;
     }

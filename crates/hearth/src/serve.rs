@@ -10,11 +10,12 @@ use crate::cli::Serve;
 use crate::house::House;
 use crate::project::Project;
 use crate::screen::{Running, Screen};
-use crate::stop;
+use crate::stop::{Asked, Signals};
 use crate::watch;
 
 /// Runs until told to stop. Rules are read at start and again on SIGHUP.
 pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
+    let mut signals = Signals::catch()?;
     let screen = Screen::new(ask.json);
     let project = Project::read(&ask.project_dir).map_err(|error| error.to_string())?;
     let id = ask
@@ -59,7 +60,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         notes: &project.notes,
         hints: &[],
     });
-    while stop::requested_or_hangup().await == stop::Signal::Hangup {
+    while signals.next().await == Asked::Reload {
         let Some((path, loaded)) = project.firestore_rules.as_ref().zip(rules.as_ref()) else { continue };
         match watch::load(&house.gate, path, &loaded.source.name) {
             Ok(loaded) => screen.reloaded(&loaded),

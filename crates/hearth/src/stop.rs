@@ -1,31 +1,40 @@
 //! The signals that end the process, or have it read its rules again.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind};
 
 /// What was asked by signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub enum Asked {
     /// SIGTERM or SIGINT: stop.
     Stop,
     /// SIGHUP: read the rules again.
-    Hangup,
+    Reload,
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub async fn requested() {
-    while requested_or_hangup().await == Signal::Hangup {}
+/// The signals, caught from the moment this exists: make it before saying that anything is ready.
+pub struct Signals {
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+    hangup: unix::Signal,
 }
 
-/// Waits for SIGTERM, SIGINT or SIGHUP.
-pub async fn requested_or_hangup() -> Signal {
-    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    else {
-        // Without handlers the system's own defaults end the process.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => Signal::Stop,
-        _ = tokio::signal::ctrl_c() => Signal::Stop,
-        _ = hangup.recv() => Signal::Hangup,
+impl Signals {
+    /// Begins to catch them.
+    pub fn catch() -> Result<Self, String> {
+        let catch = |kind| unix::signal(kind).map_err(|error| format!("signals cannot be caught: {error}"));
+        Ok(Self {
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+            hangup: catch(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next.
+    pub async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! Source: the `google.api.http` annotations of `google.firestore.v1` and what REST clients send.
 
+mod emulator;
 mod parameters;
 mod target;
 
@@ -32,7 +33,7 @@ use target::Target;
 pub fn router(firestore: Arc<Firestore>) -> Router {
     Router::new()
         .route("/v1/projects/{project}/databases/{database}/{*rest}", any(serve))
-        .route("/emulator/v1/projects/{project}/databases/{database}/{*rest}", any(control))
+        .merge(emulator::routes())
         .with_state(firestore)
 }
 
@@ -216,20 +217,4 @@ async fn array<M: Json + Send + 'static>(
         .chain(messages.map(move |message| element(",\n", message)))
         .chain(stream::once(std::future::ready(Ok(Bytes::from_static(b"]")))));
     Ok(respond(200, Body::from_stream(chunks)))
-}
-
-/// `DELETE /emulator/v1/projects/P/databases/D/documents[/path]`.
-async fn control(State(firestore): State<Arc<Firestore>>, request: Request) -> Response<Body> {
-    let path = request.uri().path().strip_prefix("/emulator").unwrap_or_default();
-    let cleared = match (firestore.dev(), request.method(), target::read(path)) {
-        (Some(permit), &Method::DELETE, Ok(target)) if target.verb.is_none() => {
-            firestore.clear(permit, &target.name()).await
-        }
-        (_, _, Err(status)) => Err(status),
-        _ => Err(not_found()),
-    };
-    match cleared {
-        Ok(()) => respond(200, "{}".into()),
-        Err(status) => respond(status.code.http(), wire_status::rest_body(&status).into()),
-    }
 }
