@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use access::{Authenticate, Credential};
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use base::Status;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+
+use crate::refusal::refuse;
 
 #[derive(Clone)]
 struct Doorman {
@@ -44,48 +44,14 @@ async fn admit(State(doorman): State<Doorman>, mut request: Request, next: Next)
     }
 }
 
-/// The same refusal in the protocol the request came in.
-fn refuse(content_type: Option<&HeaderValue>, status: &Status) -> Response {
-    let grpc = content_type.filter(|value| value.as_bytes().starts_with(b"application/grpc"));
-    let mut response = Response::new(Body::empty());
-    let headers = response.headers_mut();
-    if let Some(content_type) = grpc {
-        headers.insert(CONTENT_TYPE, content_type.clone());
-        headers.insert("grpc-status", HeaderValue::from(status.code as i32));
-        if let Ok(message) = HeaderValue::from_str(&percent_encoded(&status.message)) {
-            headers.insert("grpc-message", message);
-        }
-        return response;
-    }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
-    *response.status_mut() =
-        StatusCode::from_u16(status.code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = serde_json::json!({
-        "error": { "code": status.code.http(), "message": status.message, "status": status.code.name() }
-    });
-    *response.body_mut() = Body::from(body.to_string());
-    response
-}
-
-/// gRPC's encoding of a status message: printable ASCII but `%` as it is, the rest as `%XX`.
-fn percent_encoded(message: &str) -> String {
-    let mut encoded = String::with_capacity(message.len());
-    for byte in message.bytes() {
-        if (0x20..0x7f).contains(&byte) && byte != b'%' {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use access::{Admin, Caller};
     use axum::Extension;
+    use axum::body::Body;
     use axum::routing::get;
     use base::Code;
+    use http::StatusCode;
     use http_body_util::BodyExt;
     use tower::ServiceExt;
 

@@ -10,6 +10,8 @@ mod guard;
 mod host;
 pub mod hub;
 mod listener;
+mod pace;
+mod refusal;
 mod tls;
 
 pub use caller::with_caller;
