@@ -11,6 +11,7 @@
 //! - Tracing costs nothing when off.
 
 pub mod builtin;
+pub mod cel;
 pub mod decision;
 pub mod diagnostic;
 pub mod eval;

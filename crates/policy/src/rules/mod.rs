@@ -29,6 +29,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub use ast::Version;
+pub(crate) use names::nearest;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{Source, Span};
