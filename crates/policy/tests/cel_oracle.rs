@@ -13,12 +13,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use policy::Source;
-use policy::cel::{Environment, Inputs, Key, Map, Type, Value, compile, equal, limits, show};
+use policy::cel::{Environment, Inputs, Key, Type, Value, compile, equal, limits, show};
+use policy::meter::Meter;
 use policy::value::Bytes;
 use serde_json::Value as Json;
 
@@ -44,7 +44,7 @@ fn value(json: &Json) -> Value<'static> {
             let entries = v.as_array().unwrap().iter();
             let map: BTreeMap<Key<'_>, Value<'_>> =
                 entries.map(|pair| (Key::of(&value(&pair[0])).unwrap(), value(&pair[1]))).collect();
-            Value::Map(Map::Shared(Rc::new(map)))
+            Value::map(map)
         }
         other => panic!("a value of type {other}"),
     }
@@ -57,7 +57,10 @@ fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
         (Value::List(a), Value::List(b)) => {
             a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| same(&a, &b))
         }
-        _ => a.type_name() == b.type_name() && (equal(a, b) || nan(a) && nan(b)),
+        _ => {
+            a.type_name() == b.type_name()
+                && (equal(a, b, &mut Meter::new(&limits())).unwrap() || nan(a) && nan(b))
+        }
     }
 }
 

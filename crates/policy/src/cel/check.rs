@@ -137,7 +137,7 @@ impl Checker<'_> {
         let mut joined: Option<Type> = None;
         let mut nodes = Vec::new();
         for item in items {
-            let (node, of) = self.item(item);
+            let (node, of) = self.item(&item.expr, item.optional);
             joined = Some(self.join(joined, of));
             nodes.push((node, item.optional));
         }
@@ -151,7 +151,8 @@ impl Checker<'_> {
             Some(constants) => Op::Constant(Constant::List(constants)),
             None => Op::List(nodes),
         };
-        (Node { span, op }, Type::list(item))
+        let of = self.bindings.resolve(&Type::list(item));
+        (Node { span, op }, of)
     }
 
     fn map(&mut self, span: Span, entries: &[(Item, Expr)]) -> (Node, Type) {
@@ -159,21 +160,21 @@ impl Checker<'_> {
         let mut nodes = Vec::new();
         for (key, value) in entries {
             let (key_node, key_type) = self.expr(&key.expr);
-            let value = Item { optional: key.optional, expr: value.clone() };
-            let (value_node, value_type) = self.item(&value);
+            let (value_node, value_type) = self.item(value, key.optional);
             keys = Some(self.join(keys, key_type));
             values = Some(self.join(values, value_type));
             nodes.push((key_node, value_node, key.optional));
         }
         let keys = keys.unwrap_or_else(|| self.bindings.fresh());
         let values = values.unwrap_or_else(|| self.bindings.fresh());
-        (Node { span, op: Op::Map(nodes) }, Type::map(keys, values))
+        let of = self.bindings.resolve(&Type::map(keys, values));
+        (Node { span, op: Op::Map(nodes) }, of)
     }
 
     /// The type of an item is what its optional holds when it is one.
-    fn item(&mut self, item: &Item) -> (Node, Type) {
-        let (node, of) = self.expr(&item.expr);
-        if !item.optional {
+    fn item(&mut self, expr: &Expr, optional: bool) -> (Node, Type) {
+        let (node, of) = self.expr(expr);
+        if !optional {
             return (node, of);
         }
         let inner = self.bindings.fresh();
@@ -181,7 +182,7 @@ impl Checker<'_> {
             return (node, self.bindings.resolve(&inner));
         }
         let message = format!("expected type 'optional_type(dyn)' but found '{}'", self.finish(&of));
-        self.error(item.expr.span, item.expr.at, "type", message)
+        self.error(expr.span, expr.at, "type", message)
     }
 
     /// The type of items of both types; of unlike ones, known only when evaluated.

@@ -20,6 +20,9 @@ use super::show::show;
 use super::value::{Key, List, Map, Value};
 use super::{Inputs, limit};
 
+/// Levels of values that expressions may make: macros could otherwise nest them far deeper than any text is.
+const VALUE_LEVELS_MAX: u32 = 500;
+
 pub(super) struct Machine<'v, 'm> {
     pub program: &'v Program,
     pub inputs: &'m Inputs<'v, 'm>,
@@ -50,7 +53,10 @@ impl<'v> Machine<'v, '_> {
         self.nesting += 1;
         let outcome = if self.recorder.is_some() { self.recorded(node) } else { self.node(node) };
         self.nesting -= 1;
-        outcome
+        match &outcome {
+            Ok(value) if value.levels() > VALUE_LEVELS_MAX => fault(node.span, FaultKind::Limit),
+            _ => outcome,
+        }
     }
 
     #[inline(never)]
@@ -248,7 +254,7 @@ impl<'v> Machine<'v, '_> {
                 return fault(span, FaultKind::RepeatedKey);
             }
         }
-        Ok(Value::Map(Map::Shared(Rc::new(map))))
+        Ok(Value::map(map))
     }
 
     fn comprehension(&mut self, span: Span, comprehension: &'v Comprehension) -> Outcome<'v> {
@@ -258,6 +264,7 @@ impl<'v> Machine<'v, '_> {
             Value::Map(map) => Range::Map(map.keys(), map),
             _ => return fault(comprehension.range.span, FaultKind::NoOverload),
         };
+        at(span, limit(self.meter.work(range.len())).map(|()| Value::Null))?;
         let mut gathered = Gathered { truths: 0, error: None, list: Vec::new(), map: BTreeMap::new() };
         let mut outcome = Ok(false);
         for index in 0..range.len() {
@@ -284,7 +291,7 @@ impl<'v> Machine<'v, '_> {
             },
             Over::ExistsOne => Ok(Value::Bool(gathered.truths == 1)),
             Over::Filter | Over::List => Ok(Value::list(gathered.list)),
-            Over::Map | Over::Entries => Ok(Value::Map(Map::Shared(Rc::new(gathered.map)))),
+            Over::Map | Over::Entries => Ok(Value::map(gathered.map)),
         }
     }
 

@@ -13,6 +13,8 @@ use super::value::Value;
 const PRECISION_MAX: usize = 100;
 /// Digits without a precision.
 const PRECISION: usize = 6;
+/// What a short value takes.
+const TEXT_WORK_UNITS: usize = 32;
 /// Levels of lists and maps written.
 const LEVELS_MAX: usize = 50;
 
@@ -41,9 +43,7 @@ pub fn format<'v>(arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v
         let value =
             values.get(next).ok_or_else(|| FaultKind::Invalid(format!("index {next} out of range")))?;
         next += 1;
-        let before = out.len();
-        write(&mut out, verb, precision, &value)?;
-        limit(meter.work(out.len() - before))?;
+        write(&mut out, verb, precision, &value, meter)?;
     }
     limit(meter.work(out.len()))?;
     Ok(Value::text(out))
@@ -57,9 +57,15 @@ fn unfit(what: &str, value: &Value<'_>) -> FaultKind {
     FaultKind::Invalid(format!("error during formatting: {what}, was given {}", value.type_name()))
 }
 
-fn write(out: &mut String, verb: char, precision: Option<usize>, value: &Value<'_>) -> Result<(), FaultKind> {
+fn write(
+    out: &mut String,
+    verb: char,
+    precision: Option<usize>,
+    value: &Value<'_>,
+    meter: &mut Meter<'_>,
+) -> Result<(), FaultKind> {
     match verb {
-        's' => plain(out, value, 0)?,
+        's' => plain(out, value, 0, meter)?,
         'd' => match value {
             Value::Int(value) => out.push_str(&value.to_string()),
             Value::Uint(value) => out.push_str(&value.to_string()),
@@ -138,7 +144,13 @@ fn hexadecimal(out: &mut String, value: &Value<'_>, upper: bool) -> Result<(), F
     Ok(())
 }
 
-fn plain(out: &mut String, value: &Value<'_>, level: usize) -> Result<(), FaultKind> {
+fn plain(out: &mut String, value: &Value<'_>, level: usize, meter: &mut Meter<'_>) -> Result<(), FaultKind> {
+    let length = match value {
+        Value::Str(text) => text.as_str().len(),
+        Value::Bytes(bytes) => bytes.as_slice().len(),
+        _ => TEXT_WORK_UNITS,
+    };
+    limit(meter.work(length))?;
     if level > LEVELS_MAX {
         return Err(FaultKind::Limit);
     }
@@ -161,7 +173,7 @@ fn plain(out: &mut String, value: &Value<'_>, level: usize) -> Result<(), FaultK
                 if index > 0 {
                     out.push_str(", ");
                 }
-                plain(out, &item, level + 1)?;
+                plain(out, &item, level + 1, meter)?;
             }
             out.push(']');
         }
@@ -169,8 +181,8 @@ fn plain(out: &mut String, value: &Value<'_>, level: usize) -> Result<(), FaultK
             let mut entries = Vec::new();
             for key in map.keys() {
                 let (mut name, mut text) = (String::new(), String::new());
-                plain(&mut name, &key.value(), level + 1)?;
-                plain(&mut text, &map.get(&key).unwrap_or(Value::Null), level + 1)?;
+                plain(&mut name, &key.value(), level + 1, meter)?;
+                plain(&mut text, &map.get(&key).unwrap_or(Value::Null), level + 1, meter)?;
                 entries.push(format!("{name}: {text}"));
             }
             entries.sort_unstable();

@@ -27,14 +27,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Calls a function. A receiver is the first argument.
 pub fn call<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
     match function {
-        Function::Size => size(arguments),
+        Function::Size => size(arguments, meter),
         Function::Matches => matches(arguments, meter),
         Function::Bool => to_bool(arguments),
         Function::Int => to_int(arguments),
         Function::Uint => to_uint(arguments),
         Function::Double => to_double(arguments),
-        Function::String => to_string(arguments),
-        Function::Bytes => to_bytes(arguments),
+        Function::String => to_string(arguments, meter),
+        Function::Bytes => to_bytes(arguments, meter),
         Function::Timestamp => to_timestamp(arguments),
         Function::Duration => to_duration(arguments),
         Function::Dyn => only(arguments).cloned(),
@@ -99,10 +99,8 @@ pub fn call<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'
             }
             _ => Err(FaultKind::NoOverload),
         },
-        Function::SetsContains => sets(arguments, meter, |a, b| subset(b, a)),
-        Function::SetsEquivalent => sets(arguments, meter, |a, b| subset(a, b) && subset(b, a)),
-        Function::SetsIntersects => {
-            sets(arguments, meter, |a, b| a.iter().any(|item| b.iter().any(|other| equal(&item, &other))))
+        Function::SetsContains | Function::SetsEquivalent | Function::SetsIntersects => {
+            sets(function, arguments, meter)
         }
         Function::OptionalNone => Ok(Value::Optional(None)),
         Function::OptionalOf => Ok(Value::Optional(Some(Rc::new(only(arguments)?.clone())))),
@@ -164,9 +162,12 @@ fn conversion(to: &str) -> FaultKind {
     FaultKind::Invalid(format!("type conversion error: not a {to}"))
 }
 
-fn size<'v>(arguments: &[Value<'v>]) -> Computed<'v> {
+fn size<'v>(arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
     Ok(count(match only(arguments)? {
-        Value::Str(text) => text.as_str().chars().count(),
+        Value::Str(text) => {
+            limit(meter.work(text.as_str().len()))?;
+            text.as_str().chars().count()
+        }
         Value::Bytes(bytes) => bytes.as_slice().len(),
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
@@ -174,12 +175,14 @@ fn size<'v>(arguments: &[Value<'v>]) -> Computed<'v> {
     }))
 }
 
-/// Making a program from a pattern costs far more than its length.
+/// Making a program from a pattern costs far more than its length, and something always.
 const PATTERN_WORK_UNITS_PER_BYTE: usize = 256;
+const PATTERN_WORK_UNITS: usize = 20_000;
 
 fn matches<'v>(arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
     let [Value::Str(text), Value::Str(pattern)] = arguments else { return Err(FaultKind::NoOverload) };
-    limit(meter.work(text.as_str().len() + pattern.as_str().len() * PATTERN_WORK_UNITS_PER_BYTE))?;
+    let making = PATTERN_WORK_UNITS + pattern.as_str().len() * PATTERN_WORK_UNITS_PER_BYTE;
+    limit(meter.work(text.as_str().len() + making))?;
     let regex = Regex::new(pattern.as_str()).map_err(|error| FaultKind::Invalid(error.to_string()))?;
     Ok(Value::Bool(regex.is_match(text.as_str())))
 }
@@ -229,7 +232,10 @@ fn to_double<'v>(arguments: &[Value<'v>]) -> Computed<'v> {
     }))
 }
 
-fn to_string<'v>(arguments: &[Value<'v>]) -> Computed<'v> {
+fn to_string<'v>(arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
+    if let Value::Bytes(bytes) = only(arguments)? {
+        limit(meter.work(bytes.as_slice().len()))?;
+    }
     Ok(Value::text(match only(arguments)? {
         text @ Value::Str(_) => return Ok(text.clone()),
         Value::Bool(value) => value.to_string(),
@@ -246,7 +252,10 @@ fn to_string<'v>(arguments: &[Value<'v>]) -> Computed<'v> {
     }))
 }
 
-fn to_bytes<'v>(arguments: &[Value<'v>]) -> Computed<'v> {
+fn to_bytes<'v>(arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
+    if let Value::Str(text) = only(arguments)? {
+        limit(meter.work(text.as_str().len()))?;
+    }
     match only(arguments)? {
         bytes @ Value::Bytes(_) => Ok(bytes.clone()),
         Value::Str(Str::Borrowed(text)) => Ok(Value::Bytes(Bytes::Borrowed(text.as_bytes()))),
@@ -275,18 +284,38 @@ fn to_duration<'v>(arguments: &[Value<'v>]) -> Computed<'v> {
     }
 }
 
-fn sets<'v>(
-    arguments: &[Value<'v>],
-    meter: &mut Meter<'_>,
-    holds: fn(&List<'v>, &List<'v>) -> bool,
-) -> Computed<'v> {
+fn sets<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
     let [Value::List(a), Value::List(b)] = arguments else { return Err(FaultKind::NoOverload) };
-    limit(meter.work(a.len().saturating_mul(b.len()).saturating_mul(2)))?;
-    Ok(Value::Bool(holds(a, b)))
+    Ok(Value::Bool(match function {
+        Function::SetsContains => subset(b, a, meter)?,
+        Function::SetsEquivalent => subset(a, b, meter)? && subset(b, a, meter)?,
+        _ => {
+            for item in a.iter() {
+                if holds(b, &item, meter)? {
+                    return Ok(Value::Bool(true));
+                }
+            }
+            false
+        }
+    }))
 }
 
-fn subset<'v>(small: &List<'v>, large: &List<'v>) -> bool {
-    small.iter().all(|item| large.iter().any(|other| equal(&item, &other)))
+fn holds<'v>(list: &List<'v>, item: &Value<'v>, meter: &mut Meter<'_>) -> Result<bool, FaultKind> {
+    for known in list.iter() {
+        if equal(&known, item, meter)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn subset<'v>(small: &List<'v>, large: &List<'v>, meter: &mut Meter<'_>) -> Result<bool, FaultKind> {
+    for item in small.iter() {
+        if !holds(large, &item, meter)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The greatest or the least of some numbers; of equal ones the first.

@@ -69,7 +69,7 @@ impl Checker<'_> {
                 let (node, _) = self.field(argument, object, name, Access::Test);
                 (Node { span: expr.span, ..node }, Type::Bool)
             }
-            _ => self.refuse(expr, "invalid argument to has() macro"),
+            _ => self.refuse(argument, "invalid argument to has() macro"),
         }
     }
 

@@ -19,6 +19,7 @@ mod eval;
 mod fault;
 mod format;
 mod functions;
+pub mod fuzz;
 mod lexer;
 mod library;
 mod literal;

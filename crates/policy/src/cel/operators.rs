@@ -86,13 +86,12 @@ pub fn negate<'v>(value: &Value<'v>) -> Computed<'v> {
 pub fn binary<'v>(op: Binary, left: &Value<'v>, right: &Value<'v>, meter: &mut Meter<'_>) -> Computed<'v> {
     match op {
         Binary::Equal | Binary::NotEqual => {
-            limit(meter.work(weight(left)))?;
-            Ok(Value::Bool(equal(left, right) == (op == Binary::Equal)))
+            Ok(Value::Bool(equal(left, right, meter)? == (op == Binary::Equal)))
         }
-        Binary::Less => order(left, right, |order| order == Ordering::Less),
-        Binary::LessOrEqual => order(left, right, |order| order != Ordering::Greater),
-        Binary::Greater => order(left, right, |order| order == Ordering::Greater),
-        Binary::GreaterOrEqual => order(left, right, |order| order != Ordering::Less),
+        Binary::Less => order(left, right, meter, |order| order == Ordering::Less),
+        Binary::LessOrEqual => order(left, right, meter, |order| order != Ordering::Greater),
+        Binary::Greater => order(left, right, meter, |order| order == Ordering::Greater),
+        Binary::GreaterOrEqual => order(left, right, meter, |order| order != Ordering::Less),
         Binary::In => contains(left, right, meter),
         Binary::Add => add(left, right, meter),
         Binary::Subtract => subtract(left, right),
@@ -112,17 +111,6 @@ pub fn binary<'v>(op: Binary, left: &Value<'v>, right: &Value<'v>, meter: &mut M
     }
 }
 
-/// How much there is to look at, one level deep.
-fn weight(value: &Value<'_>) -> usize {
-    match value {
-        Value::Str(text) => text.as_str().len(),
-        Value::Bytes(bytes) => bytes.as_slice().len(),
-        Value::List(list) => list.len() * 8,
-        Value::Map(map) => map.len() * 8,
-        _ => 1,
-    }
-}
-
 fn whole<'v>(
     left: &Value<'v>,
     right: &Value<'v>,
@@ -137,7 +125,15 @@ fn whole<'v>(
     }
 }
 
-fn order<'v>(left: &Value<'v>, right: &Value<'v>, fits: fn(Ordering) -> bool) -> Computed<'v> {
+fn order<'v>(
+    left: &Value<'v>,
+    right: &Value<'v>,
+    meter: &mut Meter<'_>,
+    fits: fn(Ordering) -> bool,
+) -> Computed<'v> {
+    if let Value::Str(text) = left {
+        limit(meter.work(text.as_str().len()))?;
+    }
     match compare(left, right) {
         Some(order) => Ok(Value::Bool(fits(order))),
         // A NaN is in no order with anything.
@@ -149,13 +145,17 @@ fn order<'v>(left: &Value<'v>, right: &Value<'v>, fits: fn(Ordering) -> bool) ->
 fn contains<'v>(item: &Value<'v>, within: &Value<'v>, meter: &mut Meter<'_>) -> Computed<'v> {
     match within {
         Value::List(list) => {
-            limit(meter.work(list.len()))?;
-            Ok(Value::Bool(list.iter().any(|known| equal(item, &known))))
+            for known in list.iter() {
+                if equal(item, &known, meter)? {
+                    return Ok(Value::Bool(true));
+                }
+            }
+            Ok(Value::Bool(false))
         }
         Value::Map(map) => Ok(Value::Bool(Key::of(item).is_some_and(|key| match (map, &key) {
             (Map::Stored(fields), Key::Str(name)) => fields.contains_key(name.as_str()),
             (Map::Stored(_), _) => false,
-            (Map::Shared(map), key) => map.contains_key(key),
+            (Map::Shared(map, _), key) => map.contains_key(key),
         }))),
         _ => Err(FaultKind::NoOverload),
     }

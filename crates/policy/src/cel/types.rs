@@ -185,7 +185,14 @@ impl fmt::Display for Type {
 pub struct Bindings {
     bound: Vec<Option<Type>>,
     trail: Vec<(usize, Option<Type>)>,
+    /// What is left of [`STEPS_MAX`].
+    steps: u32,
 }
+
+/// Parts of one type: parameters may stand for types that hold others twice, and those again. What is beyond is dyn.
+const TYPE_PARTS_MAX: u32 = 250;
+/// Parts of types looked at to compare two of them.
+const STEPS_MAX: u32 = 2_000;
 
 impl Bindings {
     /// A type to be found out.
@@ -240,19 +247,32 @@ impl Bindings {
 
     /// The type with everything found out put in; what is not found out stays a parameter.
     pub fn resolve(&self, of: &Type) -> Type {
+        self.resolve_within(of, &mut { TYPE_PARTS_MAX })
+    }
+
+    fn resolve_within(&self, of: &Type, parts: &mut u32) -> Type {
+        if *parts == 0 {
+            return Type::Dyn;
+        }
+        *parts -= 1;
         match of {
             Type::Param(index) => match self.binding(*index) {
-                Some(bound) => self.resolve(bound),
+                Some(bound) => self.resolve_within(bound, parts),
                 None => of.clone(),
             },
-            other => other.map_parts(&mut |part| self.resolve(part)),
+            other => other.map_parts(&mut |part| self.resolve_within(part, parts)),
         }
     }
 
-    fn occurs(&self, index: usize, within: &Type) -> bool {
+    fn occurs(&mut self, index: usize, within: &Type) -> bool {
+        if self.steps == 0 {
+            return true;
+        }
+        self.steps -= 1;
         match within {
             Type::Param(other) => {
-                *other == index || self.binding(*other).is_some_and(|bound| self.occurs(index, bound))
+                *other == index
+                    || self.binding(*other).cloned().is_some_and(|bound| self.occurs(index, &bound))
             }
             other => other.parts().into_iter().any(|part| self.occurs(index, part)),
         }
@@ -262,6 +282,7 @@ impl Bindings {
     /// stays when it may.
     pub fn assignable(&mut self, wanted: &Type, given: &Type) -> bool {
         let mark = self.mark();
+        self.steps = STEPS_MAX;
         let fits = self.unify(wanted, given);
         if !fits {
             self.rewind(mark);
@@ -270,6 +291,10 @@ impl Bindings {
     }
 
     fn unify(&mut self, wanted: &Type, given: &Type) -> bool {
+        if self.steps == 0 {
+            return false;
+        }
+        self.steps -= 1;
         match (wanted, given) {
             (Type::Param(a), Type::Param(b)) if a == b => true,
             (Type::Param(index), _) => match self.binding(*index).cloned() {
@@ -321,15 +346,29 @@ impl Bindings {
 
     /// Whether the first type says less than the second, both fitting each other.
     pub fn is_more_general(&self, first: &Type, second: &Type) -> bool {
-        match (self.resolve(first), self.resolve(second)) {
-            (Type::Param(_), _) => false,
-            (Type::Dyn, second) => second != Type::Dyn,
-            (Type::Nullable(_), second) => !matches!(second, Type::Nullable(_) | Type::Dyn),
-            (first, second) => {
-                let pairs = || first.parts().into_iter().zip(second.parts());
-                !pairs().any(|(a, b)| self.is_more_general(b, a))
-                    && pairs().any(|(a, b)| self.is_more_general(a, b))
-            }
+        is_more_general(&self.resolve(first), &self.resolve(second))
+    }
+}
+
+fn is_more_general(first: &Type, second: &Type) -> bool {
+    match (first, second) {
+        (Type::Param(_), _) => false,
+        (Type::Dyn, second) => *second != Type::Dyn,
+        (Type::Nullable(_), second) => !matches!(second, Type::Nullable(_) | Type::Dyn),
+        (first, second) => {
+            let pairs = || first.parts().into_iter().zip(second.parts());
+            !pairs().any(|(a, b)| holds_more_general(b, a)) && pairs().any(|(a, b)| is_more_general(a, b))
+        }
+    }
+}
+
+/// Whether anything in the first type says less than its counterpart.
+fn holds_more_general(first: &Type, second: &Type) -> bool {
+    match (first, second) {
+        (Type::Dyn, second) => *second != Type::Dyn,
+        (Type::Nullable(_), second) if !matches!(second, Type::Nullable(_) | Type::Dyn) => true,
+        (first, second) => {
+            first.parts().into_iter().zip(second.parts()).any(|(a, b)| holds_more_general(a, b))
         }
     }
 }

@@ -12,7 +12,11 @@ use std::rc::Rc;
 use base::{Fields, Timestamp, Value as Stored};
 
 use crate::builtin::Duration;
+use crate::meter::Meter;
 use crate::value::{Bytes, Str};
+
+use super::fault::FaultKind;
+use super::limit;
 
 /// One value.
 #[derive(Clone, Debug)]
@@ -79,8 +83,8 @@ pub enum List<'v> {
     Stored(&'v [Stored]),
     /// The program's.
     Constant(&'v [Constant]),
-    /// Made by an expression.
-    Shared(Rc<[Value<'v>]>),
+    /// Made by an expression, with its levels of nesting.
+    Shared(Rc<[Value<'v>]>, u32),
 }
 
 /// A map.
@@ -88,8 +92,8 @@ pub enum List<'v> {
 pub enum Map<'v> {
     /// The caller's.
     Stored(&'v Fields),
-    /// Made by an expression, or by the caller of parts.
-    Shared(Rc<BTreeMap<Key<'v>, Value<'v>>>),
+    /// Made by an expression, or by the caller of parts, with its levels of nesting.
+    Shared(Rc<BTreeMap<Key<'v>, Value<'v>>>, u32),
 }
 
 /// A key of a map. Numbers are the same key when they are the same number.
@@ -183,7 +187,7 @@ impl<'v> List<'v> {
         match self {
             List::Stored(items) => items.len(),
             List::Constant(items) => items.len(),
-            List::Shared(items) => items.len(),
+            List::Shared(items, _) => items.len(),
         }
     }
 
@@ -197,7 +201,7 @@ impl<'v> List<'v> {
         match self {
             List::Stored(items) => items.get(index).map(Value::from_stored),
             List::Constant(items) => items.get(index).map(Constant::value),
-            List::Shared(items) => items.get(index).cloned(),
+            List::Shared(items, _) => items.get(index).cloned(),
         }
     }
 
@@ -212,7 +216,7 @@ impl<'v> Map<'v> {
     pub fn field(&self, name: &'v str) -> Option<Value<'v>> {
         match self {
             Map::Stored(fields) => fields.get(name).map(Value::from_stored),
-            Map::Shared(map) => map.get(&Key::Str(Str::Borrowed(name))).cloned(),
+            Map::Shared(map, _) => map.get(&Key::Str(Str::Borrowed(name))).cloned(),
         }
     }
 
@@ -221,7 +225,7 @@ impl<'v> Map<'v> {
         match (self, key) {
             (Map::Stored(fields), Key::Str(name)) => fields.get(name.as_str()).map(Value::from_stored),
             (Map::Stored(_), _) => None,
-            (Map::Shared(map), key) => map.get(key).cloned(),
+            (Map::Shared(map, _), key) => map.get(key).cloned(),
         }
     }
 
@@ -229,7 +233,7 @@ impl<'v> Map<'v> {
     pub fn len(&self) -> usize {
         match self {
             Map::Stored(fields) => fields.len(),
-            Map::Shared(map) => map.len(),
+            Map::Shared(map, _) => map.len(),
         }
     }
 
@@ -242,7 +246,7 @@ impl<'v> Map<'v> {
     pub fn keys(&self) -> Vec<Key<'v>> {
         match self {
             Map::Stored(fields) => fields.keys().map(|name| Key::Str(Str::Borrowed(name))).collect(),
-            Map::Shared(map) => map.keys().cloned().collect(),
+            Map::Shared(map, _) => map.keys().cloned().collect(),
         }
     }
 }
@@ -274,13 +278,38 @@ impl<'v> Value<'v> {
 
     /// A list of values.
     pub fn list(items: Vec<Value<'v>>) -> Self {
-        Value::List(List::Shared(items.into()))
+        let levels = 1 + items.iter().map(Value::levels).max().unwrap_or(0);
+        Value::List(List::Shared(items.into(), levels))
     }
 
     /// A map from names.
     pub fn record(entries: impl IntoIterator<Item = (&'v str, Value<'v>)>) -> Self {
         let entries = entries.into_iter().map(|(name, value)| (Key::Str(Str::Borrowed(name)), value));
-        Value::Map(Map::Shared(Rc::new(entries.collect())))
+        Value::map(entries.collect())
+    }
+
+    /// A map of values.
+    pub fn map(entries: BTreeMap<Key<'v>, Value<'v>>) -> Self {
+        let levels = 1 + entries.values().map(Value::levels).max().unwrap_or(0);
+        Value::Map(Map::Shared(Rc::new(entries), levels))
+    }
+
+    /// Levels of lists, maps and optionals within each other, as far as expressions made them.
+    pub fn levels(&self) -> u32 {
+        let mut value = self;
+        let mut levels = 0;
+        loop {
+            match value {
+                Value::List(List::Shared(_, inner)) | Value::Map(Map::Shared(_, inner)) => {
+                    return levels + inner;
+                }
+                Value::Optional(Some(inner)) => {
+                    levels += 1;
+                    value = inner;
+                }
+                _ => return levels,
+            }
+        }
     }
 
     /// The type's name as `type(value)` gives it.
@@ -324,41 +353,54 @@ impl<'v> Value<'v> {
     }
 }
 
-/// `==`: numbers are equal when they are the same number, values of unlike types never are. Nesting is bounded by
-/// what made the values.
-pub fn equal(left: &Value<'_>, right: &Value<'_>) -> bool {
-    match (left, right) {
+/// `==`: numbers are equal when they are the same number, values of unlike types never are. What is compared counts
+/// as work: values may share parts, so that they are far larger than the memory they take.
+pub fn equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter<'_>) -> Result<bool, FaultKind> {
+    limit(meter.work(1))?;
+    Ok(match (left, right) {
         (Value::Null, Value::Null) => true,
         (Value::Bool(a), Value::Bool(b)) => a == b,
-        (Value::Str(a), Value::Str(b)) => a == b,
-        (Value::Bytes(a), Value::Bytes(b)) => a.as_slice() == b.as_slice(),
+        (Value::Str(a), Value::Str(b)) => {
+            limit(meter.work(a.as_str().len().min(b.as_str().len())))?;
+            a == b
+        }
+        (Value::Bytes(a), Value::Bytes(b)) => {
+            limit(meter.work(a.as_slice().len().min(b.as_slice().len())))?;
+            a.as_slice() == b.as_slice()
+        }
         (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
         (Value::Duration(a), Value::Duration(b)) => a == b,
         (Value::Type(a), Value::Type(b)) => a == b,
         (Value::Ip(a), Value::Ip(b)) => a.to_canonical() == b.to_canonical(),
         (Value::Cidr(a, m), Value::Cidr(b, n)) => a == b && m == n,
-        (Value::Optional(a), Value::Optional(b)) => match (a, b) {
-            (None, None) => true,
-            (Some(a), Some(b)) => equal(a, b),
-            _ => false,
-        },
+        (Value::Optional(None), Value::Optional(None)) => true,
+        (Value::Optional(Some(a)), Value::Optional(Some(b))) => equal(a, b, meter)?,
         (Value::List(a), Value::List(b)) => {
-            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| equal(&a, &b))
-        }
-        (Value::Map(a), Value::Map(b)) => {
-            a.len() == b.len() && {
-                // The shorter of the two lifetimes serves both maps.
-                fn each<'m>(a: &Map<'m>, b: &Map<'m>) -> bool {
-                    a.keys().iter().all(|key| match (a.get(key), b.get(key)) {
-                        (Some(a), Some(b)) => equal(&a, &b),
-                        _ => false,
-                    })
-                }
-                each(a, b)
+            if a.len() != b.len() {
+                return Ok(false);
             }
+            for (a, b) in a.iter().zip(b.iter()) {
+                if !equal(&a, &b, meter)? {
+                    return Ok(false);
+                }
+            }
+            true
         }
+        (Value::Map(a), Value::Map(b)) => a.len() == b.len() && equal_maps(a, b, meter)?,
         _ => compare_numbers(left, right) == Some(Ordering::Equal),
+    })
+}
+
+/// The shorter of the two lifetimes serves both maps.
+fn equal_maps<'m>(a: &Map<'m>, b: &Map<'m>, meter: &mut Meter<'_>) -> Result<bool, FaultKind> {
+    limit(meter.work(a.len()))?;
+    for key in a.keys() {
+        match (a.get(&key), b.get(&key)) {
+            (Some(a), Some(b)) if equal(&a, &b, meter)? => {}
+            _ => return Ok(false),
+        }
     }
+    Ok(true)
 }
 
 /// The order of two values, `None` when they have none: of unlike types, or a NaN ([`is_ordered`] tells).
