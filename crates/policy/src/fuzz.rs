@@ -54,3 +54,44 @@ pub fn rules(text: &str) -> usize {
     }
     allowed
 }
+
+/// Compiles a text as Realtime Database rules, renders what is told about it, and decides a read, a write, a deletion
+/// and an update. Returns how many were allowed.
+pub fn rtdb(text: &str) -> usize {
+    use crate::rtdb::{Change, Memory, Observe, Operation, Request, Tree, compile, limits, upload_error};
+
+    let source = Source::new("fuzz.json", text);
+    let compiled = compile(source.clone());
+    render(&source, &compiled.diagnostics, false);
+    upload_error(&source, &compiled.diagnostics);
+    let Some(ruleset) = compiled.ruleset else { return 0 };
+    let inner = Fields::from([
+        ("b".to_owned(), Value::Integer(1)),
+        ("c".to_owned(), Value::String("x".to_owned())),
+        ("uid".to_owned(), Value::String("u".to_owned())),
+    ]);
+    let fields = Fields::from([
+        ("a".to_owned(), Value::Map(inner.clone())),
+        ("uid".to_owned(), Value::String("u".to_owned())),
+        ("token".to_owned(), Value::Map(inner)),
+    ]);
+    let memory = Memory::new(&Value::Map(fields.clone()));
+    let tree = memory.as_ref().map(|tree| tree as &dyn Tree);
+    let changes = [Change { path: &["a", "b"], value: tree }, Change { path: &["a", "d"], value: None }];
+    let operations = [
+        Operation::Read { path: &["a", "b"], query: None },
+        Operation::Write(Change { path: &["x"], value: tree }),
+        Operation::Write(Change { path: &["a"], value: None }),
+        Operation::Update(&changes),
+    ];
+    let mut allowed = 0;
+    for operation in operations {
+        let request = Request { operation, auth: Some(&fields), now_ms: 0 };
+        let (mut trace, mut touched) = (Trace::default(), std::collections::BTreeSet::new());
+        let observe = Observe { trace: Some(&mut trace), touched: Some(&mut touched) };
+        let decision = ruleset.decide(&request, tree, &limits(), observe);
+        trace.explain(&source);
+        allowed += usize::from(decision.allowed);
+    }
+    allowed
+}

@@ -20,6 +20,7 @@ pub mod ir;
 pub mod meter;
 pub mod re2;
 pub mod request;
+pub mod rtdb;
 pub mod rules;
 pub mod source;
 pub mod syntax;

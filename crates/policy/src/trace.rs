@@ -192,3 +192,19 @@ pub fn blame(node: &Node) -> &Node {
         }
     }
 }
+
+/// What was seen at a blamed expression: its operands, or its value. The second text has types instead of values.
+pub fn observed(node: &Node, text: &dyn Fn(Span) -> String) -> (String, String) {
+    if node.children.is_empty() || node.shape == Shape::Name {
+        let value = node.children.first().unwrap_or(node);
+        return (
+            format!("{} is {}", text(value.span), value.value),
+            format!("{} is {}", text(value.span), value.kind),
+        );
+    }
+    let describe = |value: fn(&Node) -> &str| {
+        let seen = node.children.iter().map(|child| format!("{} is {}", text(child.span), value(child)));
+        seen.collect::<Vec<_>>().join(", ")
+    };
+    (describe(|node| &node.value), describe(|node| node.kind))
+}

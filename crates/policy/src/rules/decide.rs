@@ -8,7 +8,7 @@ use crate::eval::Machine;
 use crate::meter::{Cost, Limits, Meter};
 use crate::request::{DocumentPath, Documents, Method, Request};
 use crate::source::Span;
-use crate::trace::{self, Candidate, Ending, Node, Recorder, Shape, Trace};
+use crate::trace::{self, Candidate, Ending, Node, Recorder, Trace};
 use crate::value::{Facts, FaultKind, Outcome, Val};
 
 use super::context::{Context, Session};
@@ -239,7 +239,7 @@ impl<'r> Deciding<'r, '_> {
         let blamed =
             told.span.and_then(|span| trace::failure_at(&node, span)).unwrap_or_else(|| trace::blame(&node));
         let squeeze = |span: Span| source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
-        let (observed, observed_type) = observed(blamed, &squeeze);
+        let (observed, observed_type) = trace::observed(blamed, &squeeze);
         Some(Cause {
             text: told.text,
             allow_line,
@@ -314,20 +314,4 @@ fn tell(outcome: &Outcome<'_>, condition: Span, at: Span) -> Told {
             undetermined: matches!(fault.kind, FaultKind::Undetermined(_)),
         },
     }
-}
-
-/// What was seen at the blamed expression: its operands, or its value.
-fn observed(node: &Node, text: &dyn Fn(Span) -> String) -> (String, String) {
-    if node.children.is_empty() || node.shape == Shape::Name {
-        let value = node.children.first().unwrap_or(node);
-        return (
-            format!("{} is {}", text(value.span), value.value),
-            format!("{} is {}", text(value.span), value.kind),
-        );
-    }
-    let describe = |value: fn(&Node) -> &str| {
-        let seen = node.children.iter().map(|child| format!("{} is {}", text(child.span), value(child)));
-        seen.collect::<Vec<_>>().join(", ")
-    };
-    (describe(|node| &node.value), describe(|node| node.kind))
 }

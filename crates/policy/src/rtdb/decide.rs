@@ -1,0 +1,384 @@
+//! Decides operations: walks the rules along the path, from the root down.
+//!
+//! - The first `.read` or `.write` that is true grants; what is below cannot take it back.
+//! - Every `.validate` from the root to what is written, and everywhere in what is written, must be true where something
+//!   will be; where nothing will be it does not matter.
+//! - An update is allowed when all its changes are. Rules see all of them done.
+//!
+//! A denial is decided once more, observed, to say why. The outcome is the same.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use super::Ruleset;
+use super::merge::Merged;
+use super::request::{Change, Observe, Operation, Query, Request};
+use super::structure::{Node, Rule};
+use super::tree::Tree;
+use super::values::{Context, type_name};
+use crate::decision::{Cause, Decision, RulePosition};
+use crate::eval::Machine;
+use crate::meter::{Cost, Limits, Meter};
+use crate::source::Span;
+use crate::trace::{self, Candidate, Ending, Recorder, Trace};
+use crate::value::{FaultKind, Outcome, Str, Val};
+
+/// Places of one operation that `.validate` rules may be looked for at.
+pub const PLACES_VALIDATED_MAX: u32 = 1_000_000;
+/// Reasons that one denial tells.
+const CAUSES_MAX: usize = 20;
+/// Places for which a decision makes room in advance.
+const FRAMES_USUAL: usize = 48;
+
+/// The limits of a Realtime Database decision: the service names none, so they only guard the machine.
+pub fn limits() -> Limits {
+    Limits { expressions_max: 5_000_000, work_units_max: 256 << 20, ..Limits::default() }
+}
+
+/// One pass over the rules.
+struct Pass<'v, 'm, 'o> {
+    ruleset: &'v Ruleset,
+    machine: Machine<'v, 'm, Context<'v>>,
+    /// Whether every expression is recorded and every reason collected.
+    explains: bool,
+    trace: Option<&'o mut Trace>,
+    touched: Option<&'o mut BTreeSet<String>>,
+    causes: Vec<Cause>,
+    by: Option<Span>,
+    places: u32,
+}
+
+impl Ruleset {
+    /// Decides an operation on a database. `None` is a database with nothing in it.
+    pub fn decide(
+        &self,
+        request: &Request<'_>,
+        tree: Option<&dyn Tree>,
+        limits: &Limits,
+        observe: Observe<'_>,
+    ) -> Decision {
+        let single;
+        let changes = match &request.operation {
+            Operation::Read { .. } => &[],
+            Operation::Write(change) => {
+                single = [*change];
+                &single[..]
+            }
+            Operation::Update(changes) => *changes,
+        };
+        let merged = (!changes.is_empty()).then(|| Merged::new(tree, changes));
+        let Observe { trace, mut touched } = observe;
+        let explains = trace.is_some();
+        let run = |explains, trace, touched| {
+            let context = context(request, tree);
+            let mut pass = Pass {
+                ruleset: self,
+                machine: Machine::new(context, &[], Meter::new(limits)),
+                explains,
+                trace,
+                touched,
+                causes: Vec::new(),
+                by: None,
+                places: 0,
+            };
+            let allowed = match (&request.operation, &merged) {
+                (Operation::Read { path, .. }, _) => pass.read(path),
+                (_, Some(merged)) => pass.write(changes, merged),
+                // An update of nothing.
+                (_, None) => true,
+            };
+            pass.decision(allowed)
+        };
+        let decision = run(explains, trace, touched.as_deref_mut());
+        if decision.allowed || explains {
+            return decision;
+        }
+        Decision { cost: decision.cost, ..run(true, None, None) }
+    }
+
+    fn position(&self, span: Span) -> RulePosition {
+        let (line, column) = self.source.line_column(span.start);
+        RulePosition { line, column, span }
+    }
+}
+
+fn context<'v>(request: &Request<'v>, tree: Option<&'v dyn Tree>) -> Context<'v> {
+    let query = match request.operation {
+        Operation::Read { query: Some(query), .. } => *query,
+        _ => Query::default(),
+    };
+    let mut context = Context {
+        auth: request.auth,
+        #[expect(clippy::cast_precision_loss, reason = "the language has doubles only")]
+        now: request.now_ms as f64,
+        query,
+        frames: Vec::with_capacity(FRAMES_USUAL),
+        data: 0,
+        new_data: 0,
+        path: Vec::new(),
+        looked_at: None,
+    };
+    context.push(None, Str::Borrowed(""), tree);
+    context
+}
+
+impl<'v> Pass<'v, '_, '_> {
+    fn decision(self, allowed: bool) -> Decision {
+        Decision {
+            allowed,
+            by: self.by.filter(|_| allowed).map(|span| self.ruleset.position(span)),
+            causes: if allowed { Vec::new() } else { self.causes },
+            documents: Vec::new(),
+            cost: Cost { expressions: self.machine.meter.expressions, reads: 0 },
+        }
+    }
+
+    fn node(&self, index: usize) -> Option<&'v Node> {
+        self.ruleset.nodes.get(index)
+    }
+
+    /// A pass that observes looks at everything; otherwise the first answer is enough.
+    fn is_done(&self, granted: bool) -> bool {
+        granted && self.trace.is_none()
+    }
+
+    fn read(&mut self, path: &'v [&'v str]) -> bool {
+        self.machine.dialect.looked_at = self.touched.is_some().then(Vec::new);
+        self.machine.dialect.path.reserve(path.len());
+        let (mut granted, mut tried) = (false, false);
+        let (mut node, mut keys) = (self.node(0), path.iter());
+        let mut data = 0;
+        while let Some(here) = node {
+            if let Some(rule) = &here.read {
+                tried = true;
+                self.machine.dialect.data = data;
+                granted |= self.run(rule) == Ending::True;
+                if self.is_done(granted) {
+                    break;
+                }
+            }
+            let Some(key) = keys.next() else { break };
+            node = here.child(key).and_then(|child| self.node(child));
+            data = self.machine.dialect.child(data, Str::Borrowed(key));
+            self.machine.dialect.path.push(key);
+        }
+        if !granted && !tried {
+            self.no_rule(".read", path);
+        }
+        granted
+    }
+
+    fn write(&mut self, changes: &'v [Change<'v>], merged: &'v Merged<'v>) -> bool {
+        let after = self.machine.dialect.push(None, Str::Borrowed(""), merged.tree());
+        let mut granted = true;
+        for change in changes {
+            granted &= self.granted(change.path, after);
+            if !granted && self.trace.is_none() {
+                return false;
+            }
+        }
+        let valid = self.validate(0, 0, after, Some(merged));
+        granted && valid
+    }
+
+    /// Whether a `.write` on the way to a change is true.
+    fn granted(&mut self, path: &'v [&'v str], root_after: u32) -> bool {
+        let kept = self.machine.dialect.frames.len();
+        let (mut granted, mut tried) = (false, false);
+        let (mut node, mut keys) = (self.node(0), path.iter());
+        let (mut data, mut after) = (0, root_after);
+        while let Some(here) = node {
+            if let Some(rule) = &here.write {
+                tried = true;
+                self.machine.dialect.data = data;
+                self.machine.dialect.new_data = after;
+                granted |= self.run(rule) == Ending::True;
+                if self.is_done(granted) {
+                    break;
+                }
+            }
+            let Some(key) = keys.next() else { break };
+            node = here.child(key).and_then(|child| self.node(child));
+            data = self.machine.dialect.child(data, Str::Borrowed(key));
+            after = self.machine.dialect.child(after, Str::Borrowed(key));
+            self.machine.dialect.path.push(key);
+        }
+        self.machine.dialect.frames.truncate(kept);
+        self.machine.dialect.path.clear();
+        if !granted && !tried {
+            self.no_rule(".write", path);
+        }
+        granted
+    }
+
+    /// Whether a place, and what is written below it, is valid. Recursion is bounded by the nesting of the rules.
+    /// `way` is the place on the way to a change; without it all below is written.
+    fn validate(&mut self, node: usize, data: u32, after: u32, way: Option<&'v Merged<'v>>) -> bool {
+        let Some(here) = self.node(node).filter(|node| node.validates) else { return true };
+        let Some(tree) = self.machine.dialect.frames.get(after as usize).and_then(|frame| frame.tree) else {
+            return true;
+        };
+        self.places += 1;
+        if self.places > PLACES_VALIDATED_MAX {
+            let text = format!("more than {PLACES_VALIDATED_MAX} places to validate");
+            self.plain_cause(text);
+            return false;
+        }
+        let mut valid = true;
+        if let Some(rule) = &here.validate {
+            self.machine.dialect.data = data;
+            self.machine.dialect.new_data = after;
+            valid = self.run(rule) == Ending::True;
+        }
+        let goes_on = |valid: bool, pass: &Self| valid || pass.trace.is_some();
+        if !goes_on(valid, self) {
+            return false;
+        }
+        match way.filter(|way| !way.whole) {
+            Some(way) => {
+                for (key, change) in way.changed() {
+                    valid &= self.validate_child(here, key, data, after, Some(change));
+                    if !goes_on(valid, self) {
+                        break;
+                    }
+                }
+            }
+            None => {
+                let mut visit = |key: &'v str| {
+                    let change = way.and_then(|way| way.on_the_way(key));
+                    valid &= self.validate_child(here, key, data, after, change);
+                    if goes_on(valid, self) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                };
+                if here.capture.is_none() {
+                    let _ = here.children.iter().try_for_each(|(key, _)| visit(key));
+                } else {
+                    tree.each_child(&mut |key, _| visit(key));
+                }
+            }
+        }
+        valid
+    }
+
+    fn validate_child(
+        &mut self,
+        here: &'v Node,
+        key: &'v str,
+        data: u32,
+        after: u32,
+        way: Option<&'v Merged<'v>>,
+    ) -> bool {
+        let Some(child) = here.child(key) else { return true };
+        let kept = self.machine.dialect.frames.len();
+        let data = self.machine.dialect.child(data, Str::Borrowed(key));
+        let after = self.machine.dialect.child(after, Str::Borrowed(key));
+        self.machine.dialect.path.push(key);
+        let valid = self.validate(child, data, after, way);
+        self.machine.dialect.path.pop();
+        self.machine.dialect.frames.truncate(kept);
+        valid
+    }
+
+    /// Evaluates one rule.
+    fn run(&mut self, rule: &'v Rule) -> Ending {
+        let kept = self.machine.dialect.frames.len();
+        self.machine.recorder = self.explains.then(Recorder::default);
+        let outcome = self.machine.eval(&rule.condition);
+        let ending = match &outcome {
+            Ok(Val::Bool(true)) => Ending::True,
+            Ok(Val::Bool(false)) => Ending::False,
+            Ok(_) => Ending::Value,
+            Err(_) => Ending::Error,
+        };
+        if self.explains {
+            self.record(rule, &outcome, ending);
+        }
+        if ending == Ending::True {
+            self.by.get_or_insert(rule.span);
+        }
+        if let Some(touched) = &mut self.touched {
+            let looked_at = self.machine.dialect.looked_at.replace(Vec::new()).unwrap_or_default();
+            touched.extend(looked_at.iter().map(|frame| self.machine.dialect.place(*frame)));
+        }
+        self.machine.dialect.frames.truncate(kept);
+        ending
+    }
+
+    #[inline(never)]
+    fn record(&mut self, rule: &'v Rule, outcome: &Outcome<'v>, ending: Ending) {
+        let node = self.machine.recorder.as_mut().and_then(Recorder::take);
+        if ending != Ending::True
+            && self.causes.len() < CAUSES_MAX
+            && let Some(node) = &node
+        {
+            self.causes.push(self.cause(rule, outcome, node));
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.candidates.push(Candidate {
+                rule: rule.kind.name(),
+                span: rule.span,
+                alternative: 0,
+                granted: ending == Ending::True,
+                condition: node,
+            });
+        }
+    }
+
+    fn cause(&self, rule: &Rule, outcome: &Outcome<'v>, node: &trace::Node) -> Cause {
+        let source = &self.ruleset.source;
+        let squeeze = |span: Span| source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
+        let place = self.machine.dialect.path.join("/");
+        let (said, span, at) = match outcome {
+            Ok(Val::Bool(value)) => (format!(" is {value}"), None, rule.condition.span),
+            Ok(other) => {
+                (format!(": the value is a {}, not a boolean", type_name(other)), None, rule.condition.span)
+            }
+            Err(fault) => {
+                let text = match &fault.kind {
+                    FaultKind::Expressions(max) => format!("more than {max} expressions to evaluate"),
+                    kind => kind.to_string(),
+                };
+                (format!(": {text}"), Some(fault.span), fault.at)
+            }
+        };
+        let blamed =
+            span.and_then(|span| trace::failure_at(node, span)).unwrap_or_else(|| trace::blame(node));
+        let (observed, observed_type) = trace::observed(blamed, &squeeze);
+        let (line, column) = source.line_column(at.start);
+        let (allow_line, _) = source.line_column(rule.span.start);
+        Cause {
+            text: format!("`{}` at /{place}{said}", rule.kind.name()),
+            allow_line,
+            span: at,
+            line,
+            column,
+            expression: squeeze(blamed.span),
+            observed,
+            observed_type,
+            error: !matches!(outcome, Ok(Val::Bool(_))),
+            help: None,
+        }
+    }
+
+    fn no_rule(&mut self, rule: &str, path: &[&str]) {
+        if self.explains {
+            self.plain_cause(format!("no `{rule}` rule at or above /{}", path.join("/")));
+        }
+    }
+
+    fn plain_cause(&mut self, text: String) {
+        if self.causes.len() < CAUSES_MAX {
+            self.causes.push(Cause {
+                text,
+                allow_line: 1,
+                span: Span::default(),
+                line: 1,
+                column: 1,
+                expression: String::new(),
+                observed: String::new(),
+                observed_type: String::new(),
+                error: false,
+                help: None,
+            });
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Realtime Database rules.
+//!
+//! Text → [`json`] (a lax dialect, never fails) → the tree of rules ([`structure`]) with each expression parsed
+//! ([`parser`]), checked and lowered ([`check`]) → a [`Ruleset`] that decides ([`decide`]). [`lint`] tells what is
+//! probably not meant.
+//!
+//! Invariants: the first error in a rule makes it false, whatever stands around it; a rule never sees a database other
+//! than the one it was lent; nothing here does I/O.
+//!
+//! Source: Firebase's rules reference, and verdicts and upload texts of the live service where it differs.
+
+mod abstraction;
+mod ast;
+mod check;
+mod decide;
+mod json;
+mod language;
+mod lint;
+mod merge;
+mod parser;
+mod pattern;
+mod request;
+mod structure;
+mod tree;
+mod values;
+
+use sha2::{Digest, Sha256};
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::source::{Source, Span};
+
+pub use decide::{PLACES_VALIDATED_MAX, limits};
+pub use json::NEST_LEVELS_MAX;
+pub use request::{Change, Observe, Operation, Order, Query, Request};
+pub use tree::{Leaf, Memory, Tree};
+
+/// Bytes of a ruleset's text.
+pub const SOURCE_BYTES_MAX: usize = 256 * 1024;
+
+/// What became of a text.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The ruleset; `None` if and only if there is an error.
+    pub ruleset: Option<Ruleset>,
+    /// Errors and warnings in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A compiled ruleset. It is immutable and can be shared between threads.
+#[derive(Debug)]
+pub struct Ruleset {
+    source: Source,
+    /// The first is the root. There is at least one.
+    nodes: Vec<structure::Node>,
+    fingerprint: String,
+}
+
+impl Ruleset {
+    /// The text it was made of.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The SHA-256 of the text, in hex: equal for equal rules.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Whether `.indexOn` at exactly this place names a child (or `.value`). Keys and priorities need none.
+    pub fn is_indexed(&self, path: &[&str], child: &str) -> bool {
+        let mut node = self.nodes.first();
+        for key in path {
+            node = node.and_then(|node| node.child(key)).and_then(|child| self.nodes.get(child));
+        }
+        node.is_some_and(|node| node.index_on.iter().any(|name| **name == *child))
+    }
+}
+
+/// Compiles a text.
+pub fn compile(source: Source) -> Compiled {
+    if source.text.len() > SOURCE_BYTES_MAX {
+        let message = format!("rules may have {} KiB", SOURCE_BYTES_MAX / 1024);
+        let diagnostic = Diagnostic::error("source-too-large", Span::new(0, 0), message);
+        return Compiled { ruleset: None, diagnostics: vec![diagnostic] };
+    }
+    let mut diagnostics = Vec::new();
+    let json = json::read(&source, &mut diagnostics);
+    let nodes = structure::build(&source, &json, &mut diagnostics);
+    let failed =
+        nodes.is_empty() || diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    // What is probably not meant is worth telling beside an error in another rule.
+    lint::lint(&source, &nodes, &mut diagnostics);
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.severity == Severity::Warning));
+    let ruleset = (!failed).then(|| Ruleset {
+        fingerprint: hex::encode(Sha256::digest(source.text.as_bytes())),
+        source,
+        nodes,
+    });
+    Compiled { ruleset, diagnostics }
+}
+
+/// The text with which the service refuses an upload, a line for each error: `3:14: text.` `None` when there is none.
+pub fn upload_error(source: &Source, diagnostics: &[Diagnostic]) -> Option<String> {
+    let mut out = String::new();
+    for error in diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
+        let (line, column) = source.line_column(error.span.start);
+        out.push_str(&format!("{line}:{column}: {}\n", error.message));
+    }
+    (!out.is_empty()).then_some(out)
+}

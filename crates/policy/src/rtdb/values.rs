@@ -1,0 +1,451 @@
+//! What variables, operators and methods give.
+//!
+//! Numbers are doubles; values of different types are never equal and never ordered; null has no members but every
+//! member of it is null. Text joins with text and with numbers. Everything else is an error, and the first error ends
+//! the rule.
+
+use std::cmp::Ordering;
+
+use base::Fields;
+
+use super::language::{Global, Method, Nothing, Rtdb};
+use super::request::{Order, Query};
+use super::tree::{Leaf, Tree};
+use crate::eval::{Computed, Dialect};
+use crate::ir::Binary;
+use crate::meter::Meter;
+use crate::re2::Regex;
+use crate::value::{FaultKind, Handle, Map, Str, Val, compare, show};
+
+/// A place in the database, in one of its states: before or after the operation.
+pub struct Frame<'v> {
+    parent: Option<u32>,
+    key: Str<'v>,
+    /// What is there; `None` is null.
+    pub tree: Option<&'v dyn Tree>,
+}
+
+/// What the rules see.
+pub struct Context<'v> {
+    /// `auth`
+    pub auth: Option<&'v Fields>,
+    /// `now`
+    pub now: f64,
+    /// `query`
+    pub query: Query<'v>,
+    /// Places, by number. The first is `root`; they are dropped where nobody can hold them any more.
+    pub frames: Vec<Frame<'v>>,
+    /// The place of `data`.
+    pub data: u32,
+    /// The place of `newData`.
+    pub new_data: u32,
+    /// The keys from the root to the rule.
+    pub path: Vec<&'v str>,
+    /// The places whose contents were looked at, when that is asked for.
+    pub looked_at: Option<Vec<u32>>,
+}
+
+fn message<'v>(text: impl Into<String>) -> FaultKind<'v> {
+    FaultKind::Message(text.into())
+}
+
+/// The name of a value's type in this language.
+pub fn type_name(value: &Val<'_>) -> &'static str {
+    match value {
+        Val::Bool(_) => "boolean",
+        Val::Int(_) | Val::Float(_) => "number",
+        Val::Map(_) => "object",
+        other => other.type_name(),
+    }
+}
+
+/// A number as JavaScript writes it.
+pub fn number_text(number: f64) -> String {
+    if number == 0.0 {
+        return "0".to_owned();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() };
+    }
+    let size = number.abs();
+    if size.is_nan() || (1e-6..1e21).contains(&size) {
+        return format!("{number}");
+    }
+    let text = format!("{number:e}");
+    if text.contains("e-") { text } else { text.replace('e', "e+") }
+}
+
+fn leaf(leaf: Leaf<'_>) -> Val<'_> {
+    match leaf {
+        Leaf::Bool(value) => Val::Bool(value),
+        Leaf::Number(value) => Val::Float(value),
+        Leaf::Text(text) => Val::Str(Str::Borrowed(text)),
+    }
+}
+
+/// A claim: its numbers become doubles.
+fn claim<'v>(value: Option<Val<'v>>) -> Val<'v> {
+    match value {
+        None => Val::Null,
+        #[expect(clippy::cast_precision_loss, reason = "the language has doubles only")]
+        Some(Val::Int(value)) => Val::Float(value as f64),
+        Some(other) => other,
+    }
+}
+
+impl<'v> Context<'v> {
+    /// The place below a place, made when needed.
+    pub fn push(&mut self, parent: Option<u32>, key: Str<'v>, tree: Option<&'v dyn Tree>) -> u32 {
+        self.frames.push(Frame { parent, key, tree });
+        u32::try_from(self.frames.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// The child of a place.
+    pub fn child(&mut self, parent: u32, key: Str<'v>) -> u32 {
+        let tree = self.frame(parent).and_then(|frame| frame.tree).and_then(|tree| tree.child(key.as_str()));
+        self.push(Some(parent), key, tree)
+    }
+
+    fn frame(&self, frame: u32) -> Option<&Frame<'v>> {
+        self.frames.get(frame as usize)
+    }
+
+    /// What is at a place. Whoever wants to know is dependent on it.
+    fn look(&mut self, frame: u32) -> Option<&'v dyn Tree> {
+        if let Some(looked_at) = &mut self.looked_at {
+            looked_at.push(frame);
+        }
+        self.frame(frame).and_then(|frame| frame.tree)
+    }
+
+    /// The path of a place, `/a/b`.
+    pub fn place(&self, frame: u32) -> String {
+        let mut keys = Vec::new();
+        let mut at = self.frame(frame);
+        while let Some(frame) = at {
+            if frame.parent.is_some() {
+                keys.push(frame.key.as_str());
+            }
+            at = frame.parent.and_then(|parent| self.frame(parent));
+        }
+        keys.reverse();
+        format!("/{}", keys.join("/"))
+    }
+
+    /// The place that a relative path leads to.
+    fn follow(&mut self, from: u32, path: &Str<'v>, meter: &mut Meter<'_>) -> Result<u32, FaultKind<'v>> {
+        meter.work(path.as_str().len())?;
+        if !path.as_str().contains('/') {
+            return Ok(if path.as_str().is_empty() { from } else { self.child(from, path.clone()) });
+        }
+        let mut at = from;
+        match path {
+            Str::Borrowed(path) => {
+                for key in path.split('/').filter(|key| !key.is_empty()) {
+                    at = self.child(at, Str::Borrowed(key));
+                }
+            }
+            Str::Shared(path) => {
+                for key in path.split('/').filter(|key| !key.is_empty()) {
+                    at = self.child(at, Str::from(key.to_owned()));
+                }
+            }
+        }
+        Ok(at)
+    }
+
+    fn snapshot(
+        &mut self,
+        frame: u32,
+        method: Method,
+        arguments: &[Val<'v>],
+        meter: &mut Meter<'_>,
+    ) -> Computed<'v> {
+        let is = |leaf: Option<Leaf<'_>>, wanted: fn(Leaf<'_>) -> bool| Val::Bool(leaf.is_some_and(wanted));
+        Ok(match method {
+            Method::Child => {
+                Val::Handle(Handle::Snapshot(self.follow(frame, text(method, arguments, 0)?, meter)?))
+            }
+            Method::Parent => match self.frame(frame).and_then(|frame| frame.parent) {
+                Some(parent) => Val::Handle(Handle::Snapshot(parent)),
+                None => return Err(message("parent(): this is the root of the database")),
+            },
+            Method::Val => match self.look(frame) {
+                None => Val::Null,
+                Some(tree) => tree.leaf().map_or(Val::Handle(Handle::Object(frame)), leaf),
+            },
+            Method::Exists => Val::Bool(self.look(frame).is_some()),
+            Method::HasChild => {
+                let child = self.follow(frame, text(method, arguments, 0)?, meter)?;
+                Val::Bool(self.look(child).is_some())
+            }
+            Method::HasChildren if arguments.is_empty() => {
+                Val::Bool(self.look(frame).is_some_and(|tree| tree.leaf().is_none()))
+            }
+            Method::HasChildren => {
+                let mut all = true;
+                for index in 0..arguments.len() {
+                    let child = self.follow(frame, text(method, arguments, index)?, meter)?;
+                    all &= self.look(child).is_some();
+                }
+                Val::Bool(all)
+            }
+            Method::GetPriority => self.look(frame).and_then(|tree| tree.priority()).map_or(Val::Null, leaf),
+            Method::IsNumber => {
+                is(self.look(frame).and_then(|tree| tree.leaf()), |leaf| matches!(leaf, Leaf::Number(_)))
+            }
+            Method::IsString => {
+                is(self.look(frame).and_then(|tree| tree.leaf()), |leaf| matches!(leaf, Leaf::Text(_)))
+            }
+            Method::IsBoolean => {
+                is(self.look(frame).and_then(|tree| tree.leaf()), |leaf| matches!(leaf, Leaf::Bool(_)))
+            }
+            _ => return Err(message(format!("{}() of a snapshot", method.name()))),
+        })
+    }
+
+    fn query(&self, name: &str) -> Val<'v> {
+        let query = &self.query;
+        let value = |leaf: Option<Leaf<'v>>| leaf.map_or(Val::Null, self::leaf);
+        let limit = |limit: Option<u32>| limit.map_or(Val::Null, |limit| Val::Float(f64::from(limit)));
+        match name {
+            "orderByKey" => Val::Bool(query.order == Order::Key),
+            "orderByValue" => Val::Bool(query.order == Order::Value),
+            "orderByPriority" => Val::Bool(query.order == Order::Priority),
+            "orderByChild" => match query.order {
+                Order::Child(child) => Val::Str(Str::Borrowed(child)),
+                _ => Val::Null,
+            },
+            "startAt" => value(query.start_at.or(query.equal_to)),
+            "endAt" => value(query.end_at.or(query.equal_to)),
+            "equalTo" => value(query.equal_to),
+            "limitToFirst" => limit(query.limit_to_first),
+            "limitToLast" => limit(query.limit_to_last),
+            _ => Val::Null,
+        }
+    }
+
+    fn get(&mut self, object: &Val<'v>, name: &str) -> Computed<'v> {
+        match object {
+            Val::Map(map) => Ok(claim(map.get(name))),
+            Val::Str(text) if name == "length" => {
+                let units = text.as_str().encode_utf16().count();
+                Ok(Val::Float(f64::from(u32::try_from(units).unwrap_or(u32::MAX))))
+            }
+            Val::List(list) if name == "length" => {
+                Ok(Val::Float(f64::from(u32::try_from(list.len()).unwrap_or(u32::MAX))))
+            }
+            Val::List(list) => Ok(claim(name.parse().ok().and_then(|index| list.get(index)))),
+            Val::Handle(Handle::Query) => Ok(self.query(name)),
+            Val::Handle(Handle::Object(frame)) => {
+                let child =
+                    self.look(*frame).and_then(|tree| tree.child(name)).and_then(|child| child.leaf());
+                Ok(child.map_or(Val::Null, leaf))
+            }
+            other if name == "length" => Err(message(format!("length: {} has no length", type_name(other)))),
+            _ => Ok(Val::Null),
+        }
+    }
+}
+
+/// An argument that must be text.
+fn text<'a, 'v>(
+    method: Method,
+    arguments: &'a [Val<'v>],
+    index: usize,
+) -> Result<&'a Str<'v>, FaultKind<'v>> {
+    match arguments.get(index) {
+        Some(Val::Str(text)) => Ok(text),
+        other => {
+            let found = other.map_or("nothing", type_name);
+            Err(message(format!("{}(): the argument is a {found}, not a string", method.name())))
+        }
+    }
+}
+
+fn string<'v>(
+    subject: &Str<'v>,
+    method: Method,
+    arguments: &[Val<'v>],
+    regex: Option<&Regex>,
+    meter: &mut Meter<'_>,
+) -> Computed<'v> {
+    let this = subject.as_str();
+    meter.work(this.len())?;
+    let argument = |index| text(method, arguments, index).map(Str::as_str);
+    Ok(match method {
+        Method::Contains => Val::Bool(this.contains(argument(0)?)),
+        Method::BeginsWith => Val::Bool(this.starts_with(argument(0)?)),
+        Method::EndsWith => Val::Bool(this.ends_with(argument(0)?)),
+        Method::ToLowerCase => Val::Str(this.to_lowercase().into()),
+        Method::ToUpperCase => Val::Str(this.to_uppercase().into()),
+        Method::Replace => {
+            let (from, to) = (argument(0)?, argument(1)?);
+            // The most it can become, before it is made.
+            meter.work(this.len().saturating_add(1).saturating_mul(to.len()))?;
+            Val::Str(this.replace(from, to).into())
+        }
+        Method::Matches => Val::Bool(regex.is_some_and(|regex| regex.is_match(this))),
+        _ => return Err(message(format!("{}() of text", method.name()))),
+    })
+}
+
+fn joined<'v>(left: &str, right: &str, meter: &mut Meter<'_>) -> Computed<'v> {
+    meter.work(left.len() + right.len())?;
+    Ok(Val::Str(Str::from([left, right].concat())))
+}
+
+fn order(op: Binary, left: &Val<'_>, right: &Val<'_>) -> Option<bool> {
+    let order = match (left, right) {
+        (Val::Float(a), Val::Float(b)) => a.partial_cmp(b),
+        (Val::Str(a), Val::Str(b)) => Some(a.as_str().encode_utf16().cmp(b.as_str().encode_utf16())),
+        _ => return None,
+    };
+    // Nothing is before or after what is not a number.
+    Some(order.is_some_and(|order| match op {
+        Binary::Less => order == Ordering::Less,
+        Binary::LessOrEqual => order != Ordering::Greater,
+        Binary::Greater => order == Ordering::Greater,
+        _ => order != Ordering::Less,
+    }))
+}
+
+impl<'v> Dialect<'v> for Context<'v> {
+    type Language = Rtdb;
+
+    const ABSORBS: bool = false;
+
+    fn not_boolean(&self, op: &'static str, operand: &Val<'v>) -> FaultKind<'v> {
+        message(format!("{op}: the operand is a {}, not a boolean", type_name(operand)))
+    }
+
+    fn show(&self, value: &Val<'v>) -> String {
+        match value {
+            Val::Float(number) => number_text(*number),
+            Val::Handle(Handle::Snapshot(frame)) => self.place(*frame),
+            other => show(other),
+        }
+    }
+
+    fn global(&mut self, global: Global) -> Computed<'v> {
+        Ok(match global {
+            Global::Auth => self.auth.map_or(Val::Null, |auth| Val::Map(Map::Fields(auth))),
+            Global::Now => Val::Float(self.now),
+            Global::Root => Val::Handle(Handle::Snapshot(0)),
+            Global::Data => Val::Handle(Handle::Snapshot(self.data)),
+            Global::NewData => Val::Handle(Handle::Snapshot(self.new_data)),
+            Global::Query => Val::Handle(Handle::Query),
+        })
+    }
+
+    fn capture(&mut self, index: usize) -> Computed<'v> {
+        match self.path.get(index) {
+            Some(key) => Ok(Val::Str(Str::Borrowed(key))),
+            None => Err(message("there is no such key in the path")),
+        }
+    }
+
+    fn member(&mut self, object: &Val<'v>, name: &'v str) -> Computed<'v> {
+        self.get(object, name)
+    }
+
+    fn index(&mut self, object: &Val<'v>, index: &Val<'v>) -> Computed<'v> {
+        match index {
+            Val::Str(name) => self.get(object, name.as_str()),
+            other => Err(message(format!("[]: the name is a {}, not a string", type_name(other)))),
+        }
+    }
+
+    fn slice(&mut self, _: &Val<'v>, _: &Val<'v>, _: &Val<'v>, _: &mut Meter<'_>) -> Computed<'v> {
+        Err(message("there are no slices"))
+    }
+
+    fn negate(&mut self, value: &Val<'v>) -> Computed<'v> {
+        match value {
+            Val::Float(number) => Ok(Val::Float(-number)),
+            other => Err(message(format!("-: the operand is a {}, not a number", type_name(other)))),
+        }
+    }
+
+    fn binary(&mut self, op: Binary, left: &Val<'v>, right: &Val<'v>, meter: &mut Meter<'_>) -> Computed<'v> {
+        let refused = |wanted: &str| {
+            let (left, right) = (type_name(left), type_name(right));
+            message(format!("{}: the operands are a {left} and a {right}, not {wanted}", op.text()))
+        };
+        match op {
+            Binary::Equal | Binary::NotEqual => {
+                if let (Val::Handle(Handle::Object(_)), Val::Handle(Handle::Object(_))) = (left, right) {
+                    return Err(message(format!("{}: values with children cannot be compared", op.text())));
+                }
+                if let (Val::Str(a), Val::Str(_)) = (left, right) {
+                    meter.work(a.as_str().len())?;
+                }
+                Ok(Val::Bool(compare::equal(left, right) == (op == Binary::Equal)))
+            }
+            Binary::Less | Binary::LessOrEqual | Binary::Greater | Binary::GreaterOrEqual => {
+                order(op, left, right).map(Val::Bool).ok_or_else(|| refused("two numbers or two strings"))
+            }
+            Binary::Add => match (left, right) {
+                (Val::Float(a), Val::Float(b)) => Ok(Val::Float(a + b)),
+                (Val::Str(a), Val::Str(b)) => joined(a.as_str(), b.as_str(), meter),
+                (Val::Str(a), Val::Float(b)) => joined(a.as_str(), &number_text(*b), meter),
+                (Val::Float(a), Val::Str(b)) => joined(&number_text(*a), b.as_str(), meter),
+                _ => Err(refused("numbers or strings")),
+            },
+            _ => match (left, right) {
+                (Val::Float(a), Val::Float(b)) => Ok(Val::Float(match op {
+                    Binary::Subtract => a - b,
+                    Binary::Multiply => a * b,
+                    // The service has no infinities: what cannot be divided is not a number.
+                    Binary::Divide if *b == 0.0 => f64::NAN,
+                    Binary::Divide => a / b,
+                    _ => a % b,
+                })),
+                _ => Err(refused("two numbers")),
+            },
+        }
+    }
+
+    fn is(&mut self, _: &Val<'v>, name: Nothing) -> Computed<'v> {
+        match name {}
+    }
+
+    fn function(&mut self, function: Nothing, _: &[Val<'v>], _: &mut Meter<'_>) -> Computed<'v> {
+        match function {}
+    }
+
+    fn method(
+        &mut self,
+        receiver: &Val<'v>,
+        method: Method,
+        arguments: &[Val<'v>],
+        regex: Option<&'v Regex>,
+        meter: &mut Meter<'_>,
+    ) -> Computed<'v> {
+        match receiver {
+            Val::Handle(Handle::Snapshot(frame)) => self.snapshot(*frame, method, arguments, meter),
+            Val::Str(subject) => string(subject, method, arguments, regex, meter),
+            other => Err(message(format!("{}() of a {}", method.name(), type_name(other)))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_javascript_does() {
+        for (number, text) in [
+            (3.0, "3"),
+            (-0.0, "0"),
+            (1.5, "1.5"),
+            (1e21, "1e+21"),
+            (1e20, "100000000000000000000"),
+            (1.5e-7, "1.5e-7"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(number_text(number), text);
+        }
+    }
+}
