@@ -68,7 +68,15 @@ pub fn evaluate(expr: &Condition, caller: Caller) -> Abstract {
             Unknown => Unknown,
             _ => Error,
         },
-        Kind::Binary(op, left, right) => binary(*op, value(left), value(right)),
+        Kind::Binary(op, left, right) => match (&left.kind, value(left), &right.kind, value(right)) {
+            // A key of the path is text: it equals nothing else.
+            (Kind::Capture(_), _, _, Known(other)) | (_, Known(other), Kind::Capture(_), _)
+                if matches!(op, Binary::Equal | Binary::NotEqual) && !matches!(other, Value::String(_)) =>
+            {
+                Known(Value::Bool(*op == Binary::NotEqual))
+            }
+            (_, left, _, right) => binary(*op, left, right),
+        },
         Kind::And(operands) => {
             let mut known = true;
             for operand in operands {

@@ -8,6 +8,7 @@
     reason = "tests stop at the first surprise"
 )]
 
+mod cases;
 mod data;
 mod oracle;
 mod robust;
