@@ -44,7 +44,7 @@ struct Pass<'v, 'm, 'o> {
     trace: Option<&'o mut Trace>,
     touched: Option<&'o mut BTreeSet<String>>,
     causes: Vec<Cause>,
-    by: Option<Span>,
+    by: Option<RulePosition>,
     places: u32,
 }
 
@@ -67,7 +67,7 @@ impl Ruleset {
             Operation::Update(changes) => *changes,
         };
         let merged = (!changes.is_empty()).then(|| Merged::new(tree, changes));
-        let Observe { trace, mut touched } = observe;
+        let Observe { trace, touched } = observe;
         let explains = trace.is_some();
         let run = |explains, trace, touched| {
             let context = context(request, tree);
@@ -89,16 +89,11 @@ impl Ruleset {
             };
             pass.decision(allowed)
         };
-        let decision = run(explains, trace, touched.as_deref_mut());
+        let decision = run(explains, trace, touched);
         if decision.allowed || explains {
             return decision;
         }
         Decision { cost: decision.cost, ..run(true, None, None) }
-    }
-
-    fn position(&self, span: Span) -> RulePosition {
-        let (line, column) = self.source.line_column(span.start);
-        RulePosition { line, column, span }
     }
 }
 
@@ -126,7 +121,7 @@ impl<'v> Pass<'v, '_, '_> {
     fn decision(self, allowed: bool) -> Decision {
         Decision {
             allowed,
-            by: self.by.filter(|_| allowed).map(|span| self.ruleset.position(span)),
+            by: self.by.filter(|_| allowed),
             causes: if allowed { Vec::new() } else { self.causes },
             documents: Vec::new(),
             cost: Cost { expressions: self.machine.meter.expressions, reads: 0 },
@@ -293,7 +288,7 @@ impl<'v> Pass<'v, '_, '_> {
             self.record(rule, &outcome, ending);
         }
         if ending == Ending::True {
-            self.by.get_or_insert(rule.span);
+            self.by.get_or_insert(rule.position);
         }
         if let Some(touched) = &mut self.touched {
             let looked_at = self.machine.dialect.looked_at.replace(Vec::new()).unwrap_or_default();
@@ -315,7 +310,7 @@ impl<'v> Pass<'v, '_, '_> {
         if let Some(trace) = &mut self.trace {
             trace.candidates.push(Candidate {
                 rule: rule.kind.name(),
-                span: rule.span,
+                span: rule.position.span,
                 alternative: 0,
                 granted: ending == Ending::True,
                 condition: node,
@@ -344,10 +339,9 @@ impl<'v> Pass<'v, '_, '_> {
             span.and_then(|span| trace::failure_at(node, span)).unwrap_or_else(|| trace::blame(node));
         let (observed, observed_type) = trace::observed(blamed, &squeeze);
         let (line, column) = source.line_column(at.start);
-        let (allow_line, _) = source.line_column(rule.span.start);
         Cause {
             text: format!("`{}` at /{place}{said}", rule.kind.name()),
-            allow_line,
+            allow_line: rule.position.line,
             span: at,
             line,
             column,

@@ -11,9 +11,24 @@ use crate::diagnostic::Diagnostic;
 use crate::ir::{Binary, Kind};
 use crate::source::Source;
 
+/// Comparisons with text that are remembered to find comparisons of the same value with a boolean.
+const TEXTS_COMPARED_MAX: usize = 1000;
+
 /// Looks at all rules.
 pub fn lint(source: &Source, nodes: &[Node], diagnostics: &mut Vec<Diagnostic>) {
-    let mut linter = Linter { source, nodes, diagnostics };
+    let mut texts = Vec::new();
+    for rule in nodes.iter().flat_map(Node::rules) {
+        each(&rule.condition, &mut |expr| {
+            let Kind::Binary(Binary::Equal | Binary::NotEqual, left, right) = &expr.kind else { return };
+            for (value, text) in [(left, right), (right, left)] {
+                if is_val(value) && matches!(text.kind, Kind::Constant(Value::String(_))) {
+                    texts.push((&**value, &**text));
+                }
+            }
+        });
+    }
+    texts.truncate(TEXTS_COMPARED_MAX);
+    let mut linter = Linter { source, nodes, texts, diagnostics };
     if let Some(root) = nodes.first() {
         linter.node(root, &mut Vec::new());
     }
@@ -22,6 +37,8 @@ pub fn lint(source: &Source, nodes: &[Node], diagnostics: &mut Vec<Diagnostic>) 
 struct Linter<'l, 'd> {
     source: &'l Source,
     nodes: &'l [Node],
+    /// Values that are compared with text anywhere, and the text.
+    texts: Vec<(&'l Condition, &'l Condition)>,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
@@ -64,7 +81,7 @@ impl<'l> Linter<'l, '_> {
             if is_false(granting) {
                 continue;
             }
-            let (line, _) = self.source.line_column(granting.span.start);
+            let line = granting.position.line;
             let place = if node.path.is_empty() { "/" } else { &node.path };
             let grants = "this one grants first";
             if is_false(rule) {
@@ -72,8 +89,8 @@ impl<'l> Linter<'l, '_> {
                     "`{name}: false` takes nothing away: what `{name}` at {place} (line {line}) grants stays granted"
                 );
                 self.warn(
-                    Diagnostic::warning("cannot-revoke", rule.span, message)
-                        .label(granting.span, grants)
+                    Diagnostic::warning("cannot-revoke", rule.position.span, message)
+                        .label(granting.position.span, grants)
                         .help("grant less above, and more where it is meant"),
                 );
                 return true;
@@ -83,8 +100,8 @@ impl<'l> Linter<'l, '_> {
                     "this `{name}` never matters: `{name}` at {place} (line {line}) already grants whenever it would"
                 );
                 self.warn(
-                    Diagnostic::warning("shadowed-grant", rule.span, message)
-                        .label(granting.span, grants)
+                    Diagnostic::warning("shadowed-grant", rule.position.span, message)
+                        .label(granting.position.span, grants)
                         .help("remove the rule above, or move it to where it is meant"),
                 );
                 return true;
@@ -117,7 +134,7 @@ impl<'l> Linter<'l, '_> {
         if outcome.is_true() && rule.kind != RuleKind::Validate {
             let message = format!("this `{name}` lets everybody in, signed in or not");
             self.warn(
-                Diagnostic::warning("open-access", rule.span, message)
+                Diagnostic::warning("open-access", rule.position.span, message)
                     .help("if that is meant, fine; otherwise ask for something, such as `auth != null`"),
             );
         } else if !literal && outcome != Abstract::Unknown {
@@ -230,30 +247,18 @@ impl<'l> Linter<'l, '_> {
             Kind::Method(_, Method::Val, ..) => {}
             _ => return None,
         }
-        for rule in self.nodes.iter().flat_map(Node::rules) {
-            let mut found = None;
-            each(&rule.condition, &mut |expr| {
-                let Kind::Binary(Binary::Equal | Binary::NotEqual, left, right) = &expr.kind else { return };
-                for (one, other) in [(left, right), (right, left)] {
-                    let text = matches!(other.kind, Kind::Constant(Value::String(_)));
-                    if text && self.same(one, value, true) {
-                        found.get_or_insert(other.span);
-                    }
-                }
-            });
-            if let Some(span) = found {
-                let (line, _) = self.source.line_column(span.start);
-                return Some(format!(
-                    "on line {line} the same value is compared with {}",
-                    self.squeezed(span)
-                ));
-            }
+        if let Some((_, text)) = self.texts.iter().find(|(known, _)| self.same(known, value, true)) {
+            let (line, _) = self.source.line_column(text.span.start);
+            return Some(format!(
+                "on line {line} the same value is compared with {}",
+                self.squeezed(text.span)
+            ));
         }
         let Kind::Method(snapshot, ..) = &value.kind else { return None };
         if let Some(validate) = self.place(snapshot, node).and_then(|node| node.validate.as_ref())
             && demands_text(&validate.condition)
         {
-            let (line, _) = self.source.line_column(validate.span.start);
+            let line = validate.position.line;
             return Some(format!("`.validate` on line {line} wants text there"));
         }
         match &snapshot.kind {

@@ -99,10 +99,14 @@ pub fn compile(source: Source) -> Compiled {
     Compiled { ruleset, diagnostics }
 }
 
+/// Errors that an upload is answered with.
+const UPLOAD_ERRORS_MAX: usize = 100;
+
 /// The text with which the service refuses an upload, a line for each error: `3:14: text.` `None` when there is none.
 pub fn upload_error(source: &Source, diagnostics: &[Diagnostic]) -> Option<String> {
     let mut out = String::new();
-    for error in diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    for error in errors.take(UPLOAD_ERRORS_MAX) {
         let (line, column) = source.line_column(error.span.start);
         out.push_str(&format!("{line}:{column}: {}\n", error.message));
     }

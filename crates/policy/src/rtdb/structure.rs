@@ -5,6 +5,7 @@ use super::check::{self, Capture};
 use super::json::{Json, Kind, Member, Text};
 use super::language::{Condition, RuleKind};
 use super::parser;
+use crate::decision::RulePosition;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
 
@@ -34,8 +35,8 @@ pub struct Node {
 pub struct Rule {
     /// Its kind.
     pub kind: RuleKind,
-    /// The key and the value.
-    pub span: Span,
+    /// Where the key begins, and the key with the value.
+    pub position: RulePosition,
     /// What must be true.
     pub condition: Condition,
 }
@@ -62,7 +63,8 @@ impl Node {
 
 /// Builds the nodes of a file; the first is the root. Empty when there is no tree at all.
 pub fn build(source: &Source, json: &Json, diagnostics: &mut Vec<Diagnostic>) -> Vec<Node> {
-    let mut builder = Builder { source, diagnostics, nodes: Vec::new(), captures: Vec::new() };
+    let counted = (0, 1, 1);
+    let mut builder = Builder { source, diagnostics, nodes: Vec::new(), captures: Vec::new(), counted };
     let Some(members) = json.members() else {
         if !matches!(json.kind, Kind::Broken) {
             builder.error(json.span, "Expected '{'.");
@@ -90,6 +92,8 @@ struct Builder<'s, 'd> {
     diagnostics: &'d mut Vec<Diagnostic>,
     nodes: Vec<Node>,
     captures: Vec<Capture>,
+    /// The place found last: offset, line, column. The next one is mostly after it.
+    counted: (u32, u32, u32),
 }
 
 impl Builder<'_, '_> {
@@ -206,12 +210,22 @@ impl Builder<'_, '_> {
             }
         };
         match check::check(&expr, kind, &self.captures, self.source, self.diagnostics) {
-            Ok(condition) => Some(Rule { kind, span, condition }),
+            Ok(condition) => Some(Rule { kind, position: self.position(span), condition }),
             Err(diagnostic) => {
                 self.diagnostics.push(*diagnostic);
                 None
             }
         }
+    }
+
+    fn position(&mut self, span: Span) -> RulePosition {
+        let (from, mut line, mut column) =
+            if self.counted.0 <= span.start { self.counted } else { (0, 1, 1) };
+        for character in self.source.slice(Span { start: from, end: span.start }).chars() {
+            (line, column) = if character == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        }
+        self.counted = (span.start, line, column);
+        RulePosition { line, column, span }
     }
 
     fn parse(&mut self, text: &Text) -> Option<ast::Expr> {

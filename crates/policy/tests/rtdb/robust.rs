@@ -191,3 +191,21 @@ fn the_deepest_rules_run_and_larger_sources_are_refused() {
     let refused = compile(Source::new("large", " ".repeat(SOURCE_BYTES_MAX + 1)));
     assert!(refused.ruleset.is_none() && refused.diagnostics[0].code == "source-too-large");
 }
+
+#[test]
+fn large_sources_compile_in_time() {
+    let rule = |index: usize| {
+        format!(
+            "\"k{index}\": {{\".read\": \"root.child('r{index}').val() == true || data.val() == 'x{index}'\"}}"
+        )
+    };
+    let rules: Vec<String> = (0..2700).map(rule).collect();
+    let broken: Vec<String> = (0..25_000).map(|index| format!("\"{index}\":1")).collect();
+    for members in [rules, broken] {
+        let text = format!("{{\"rules\": {{{}}}}}", members.join(","));
+        assert!(text.len() < SOURCE_BYTES_MAX && text.len() > 200_000, "{}", text.len());
+        let begun = Instant::now();
+        fuzz::rtdb(&text);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+}
