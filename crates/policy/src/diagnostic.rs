@@ -117,7 +117,9 @@ pub fn render(source: &Source, diagnostics: &[Diagnostic], color: bool) -> Strin
         let (line_start, lines) = lines_around(source, diagnostic);
         let place = |span: Span| {
             let within = |offset: u32| (offset as usize).saturating_sub(line_start).min(lines.len());
-            within(span.start)..within(span.end).max(within(span.start))
+            // A span that cuts a character in two covers all of it.
+            let start = lines.floor_char_boundary(within(span.start));
+            start..lines.ceil_char_boundary(within(span.end)).max(start)
         };
         let (first_line, _) = source.line_column(Span::new(line_start, line_start).start);
         let mut snippet = Snippet::source(lines)
@@ -175,6 +177,9 @@ mod tests {
         assert!(!shown.contains("four"), "{shown}");
         let report = diagnostic.report(&source);
         assert_eq!((report.line, report.column, report.end_line, report.end_column), (3, 7, 3, 12));
+        let smiling = Source::new("x", "/{\u{1F600} }");
+        let cut = Diagnostic::error("cut", Span::new(2, 3), "half a character");
+        assert!(render(&smiling, &[cut], false).contains("half a character"));
         let many = vec![diagnostic; DIAGNOSTICS_SHOWN_MAX + 3];
         assert!(render(&source, &many, false).ends_with("… and 3 more\n"));
     }

@@ -69,19 +69,35 @@ impl<'l> Meter<'l> {
 
     /// Counts one expression.
     pub fn expression<'v>(&mut self) -> Result<(), FaultKind<'v>> {
-        if self.expressions >= self.limits.expressions_max {
-            return Err(FaultKind::Expressions(self.limits.expressions_max));
+        if self.take_expression() { Ok(()) } else { Err(FaultKind::Expressions(self.limits.expressions_max)) }
+    }
+
+    /// Counts one expression; whether it is within the limit.
+    #[inline]
+    pub fn take_expression(&mut self) -> bool {
+        self.take_expressions(1)
+    }
+
+    /// Counts some expressions; whether all are within the limit.
+    #[inline]
+    pub fn take_expressions(&mut self, count: u32) -> bool {
+        let total = self.expressions.saturating_add(count);
+        let within = total <= self.limits.expressions_max;
+        if within {
+            self.expressions = total;
         }
-        self.expressions += 1;
-        Ok(())
+        within
+    }
+
+    /// Counts bytes made or items compared; whether they are within the limit.
+    #[inline]
+    pub fn take_work(&mut self, units: usize) -> bool {
+        self.work_units = self.work_units.saturating_add(units as u64);
+        self.work_units <= self.limits.work_units_max
     }
 
     /// Counts bytes made or items compared.
     pub fn work<'v>(&mut self, units: usize) -> Result<(), FaultKind<'v>> {
-        self.work_units = self.work_units.saturating_add(units as u64);
-        if self.work_units > self.limits.work_units_max {
-            return Err(FaultKind::Memory);
-        }
-        Ok(())
+        if self.take_work(units) { Ok(()) } else { Err(FaultKind::Memory) }
     }
 }

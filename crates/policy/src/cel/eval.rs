@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use base::{Fields, Value as Stored};
+
 use crate::meter::Meter;
 use crate::re2::Regex;
 use crate::source::Span;
@@ -47,7 +49,7 @@ impl<'v> Machine<'v, '_> {
         {
             return Ok(constant.value());
         }
-        if self.meter.expression().is_err() || self.nesting >= self.meter.limits.nesting_max {
+        if !self.meter.take_expression() || self.nesting >= self.meter.limits.nesting_max {
             return fault(node.span, FaultKind::Limit);
         }
         self.nesting += 1;
@@ -98,6 +100,18 @@ impl<'v> Machine<'v, '_> {
                 None => fault(span, FaultKind::NoAttribute(self.program.source.slice(span).to_owned())),
             },
             Op::Field(object, name, access) => {
+                if *access == Access::Plain
+                    && self.recorder.is_none()
+                    && let Some((fields, steps)) = self.stored_fields(object)
+                {
+                    if !self.meter.take_expressions(steps) {
+                        return fault(span, FaultKind::Limit);
+                    }
+                    return match fields.get(&**name) {
+                        Some(stored) => Ok(Value::from_stored(stored)),
+                        None => fault(span, FaultKind::NoKey(name.to_string())),
+                    };
+                }
                 let object = self.eval(object)?;
                 at(span, operators::field(object, name, *access))
             }
@@ -169,9 +183,32 @@ impl<'v> Machine<'v, '_> {
         }
     }
 
+    /// The caller's map that a chain of names leads to, and how many expressions the chain is: most policies are made
+    /// of such chains, and this makes no value on the way. Whatever is not found so is evaluated as usual.
+    fn stored_fields(&self, node: &Node) -> Option<(&'v Fields, u32)> {
+        match &node.op {
+            Op::Variable(index) => match self.inputs.variables.get(*index) {
+                Some(Some(Value::Map(Map::Stored(fields)))) => Some((fields, 1)),
+                _ => None,
+            },
+            Op::Local(index) => match self.locals.get(*index) {
+                Some(Ok(Value::Map(Map::Stored(fields)))) => Some((fields, 1)),
+                _ => None,
+            },
+            Op::Field(object, name, Access::Plain) => {
+                let (fields, steps) = self.stored_fields(object)?;
+                match fields.get(&**name) {
+                    Some(Stored::Map(fields)) => Some((fields, steps + 1)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
     fn matches(&mut self, text: &Value<'v>, regex: &Regex) -> Computed<'v> {
         let Value::Str(text) = text else { return Err(FaultKind::NoOverload) };
-        limit(self.meter.work(text.as_str().len()))?;
+        limit(self.meter.take_work(text.as_str().len()))?;
         Ok(Value::Bool(regex.is_match(text.as_str())))
     }
 
@@ -221,7 +258,7 @@ impl<'v> Machine<'v, '_> {
     }
 
     fn list(&mut self, span: Span, items: &'v [(Node, bool)]) -> Outcome<'v> {
-        at(span, limit(self.meter.work(items.len())).map(|()| Value::Null))?;
+        at(span, limit(self.meter.take_work(items.len())).map(|()| Value::Null))?;
         let mut values = Vec::with_capacity(items.len());
         for (item, optional) in items {
             match (self.eval(item)?, optional) {
@@ -235,7 +272,7 @@ impl<'v> Machine<'v, '_> {
     }
 
     fn map(&mut self, span: Span, entries: &'v [(Node, Node, bool)]) -> Outcome<'v> {
-        at(span, limit(self.meter.work(entries.len())).map(|()| Value::Null))?;
+        at(span, limit(self.meter.take_work(entries.len())).map(|()| Value::Null))?;
         let mut map = BTreeMap::new();
         for (key, value, optional) in entries {
             let key = self.eval(key)?;
@@ -264,7 +301,7 @@ impl<'v> Machine<'v, '_> {
             Value::Map(map) => Range::Map(map.keys(), map),
             _ => return fault(comprehension.range.span, FaultKind::NoOverload),
         };
-        at(span, limit(self.meter.work(range.len())).map(|()| Value::Null))?;
+        at(span, limit(self.meter.take_work(range.len())).map(|()| Value::Null))?;
         let mut gathered = Gathered { truths: 0, error: None, list: Vec::new(), map: BTreeMap::new() };
         let mut outcome = Ok(false);
         for index in 0..range.len() {
@@ -325,7 +362,7 @@ impl<'v> Machine<'v, '_> {
             };
         }
         let value = value?;
-        limit(self.meter.work(1)).map_err(place)?;
+        limit(self.meter.take_work(1)).map_err(place)?;
         match (comprehension.kind, value) {
             (Over::ExistsOne, Value::Bool(value)) => gathered.truths += u64::from(value),
             (Over::Filter, Value::Bool(value)) => gathered.list.extend(value.then_some(item)),

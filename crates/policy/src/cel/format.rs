@@ -45,7 +45,7 @@ pub fn format<'v>(arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v
         next += 1;
         write(&mut out, verb, precision, &value, meter)?;
     }
-    limit(meter.work(out.len()))?;
+    limit(meter.take_work(out.len()))?;
     Ok(Value::text(out))
 }
 
@@ -150,7 +150,7 @@ fn plain(out: &mut String, value: &Value<'_>, level: usize, meter: &mut Meter<'_
         Value::Bytes(bytes) => bytes.as_slice().len(),
         _ => TEXT_WORK_UNITS,
     };
-    limit(meter.work(length))?;
+    limit(meter.take_work(length))?;
     if level > LEVELS_MAX {
         return Err(FaultKind::Limit);
     }

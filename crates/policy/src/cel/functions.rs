@@ -85,14 +85,14 @@ pub fn call<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'
         | Function::Least => super::math::call(function, arguments),
         Function::Base64Encode => match only(arguments)? {
             Value::Bytes(bytes) => {
-                limit(meter.work(bytes.as_slice().len() * 2))?;
+                limit(meter.take_work(bytes.as_slice().len() * 2))?;
                 Ok(Value::text(BASE64.encode(bytes.as_slice())))
             }
             _ => Err(FaultKind::NoOverload),
         },
         Function::Base64Decode => match only(arguments)? {
             Value::Str(text) => {
-                limit(meter.work(text.as_str().len()))?;
+                limit(meter.take_work(text.as_str().len()))?;
                 let decoded = BASE64.decode(text.as_str());
                 let decoded = decoded.map_err(|_| FaultKind::Invalid("illegal base64 data".to_owned()))?;
                 Ok(Value::Bytes(Bytes::Shared(decoded.into())))
@@ -165,7 +165,7 @@ fn conversion(to: &str) -> FaultKind {
 fn size<'v>(arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
     Ok(count(match only(arguments)? {
         Value::Str(text) => {
-            limit(meter.work(text.as_str().len()))?;
+            limit(meter.take_work(text.as_str().len()))?;
             text.as_str().chars().count()
         }
         Value::Bytes(bytes) => bytes.as_slice().len(),
@@ -182,7 +182,7 @@ const PATTERN_WORK_UNITS: usize = 20_000;
 fn matches<'v>(arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
     let [Value::Str(text), Value::Str(pattern)] = arguments else { return Err(FaultKind::NoOverload) };
     let making = PATTERN_WORK_UNITS + pattern.as_str().len() * PATTERN_WORK_UNITS_PER_BYTE;
-    limit(meter.work(text.as_str().len() + making))?;
+    limit(meter.take_work(text.as_str().len() + making))?;
     let regex = Regex::new(pattern.as_str()).map_err(|error| FaultKind::Invalid(error.to_string()))?;
     Ok(Value::Bool(regex.is_match(text.as_str())))
 }
@@ -234,7 +234,7 @@ fn to_double<'v>(arguments: &[Value<'v>]) -> Computed<'v> {
 
 fn to_string<'v>(arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
     if let Value::Bytes(bytes) = only(arguments)? {
-        limit(meter.work(bytes.as_slice().len()))?;
+        limit(meter.take_work(bytes.as_slice().len()))?;
     }
     Ok(Value::text(match only(arguments)? {
         text @ Value::Str(_) => return Ok(text.clone()),
@@ -254,7 +254,7 @@ fn to_string<'v>(arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v>
 
 fn to_bytes<'v>(arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
     if let Value::Str(text) = only(arguments)? {
-        limit(meter.work(text.as_str().len()))?;
+        limit(meter.take_work(text.as_str().len()))?;
     }
     match only(arguments)? {
         bytes @ Value::Bytes(_) => Ok(bytes.clone()),

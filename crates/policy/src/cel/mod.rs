@@ -87,8 +87,8 @@ pub fn limits() -> Limits {
     Limits { expressions_max: STEPS_MAX, ..Limits::default() }
 }
 
-fn limit<T>(within: Result<(), T>) -> Result<(), FaultKind> {
-    within.map_err(|_| FaultKind::Limit)
+fn limit(within: bool) -> Result<(), FaultKind> {
+    if within { Ok(()) } else { Err(FaultKind::Limit) }
 }
 
 impl Program {

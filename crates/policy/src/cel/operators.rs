@@ -132,7 +132,7 @@ fn order<'v>(
     fits: fn(Ordering) -> bool,
 ) -> Computed<'v> {
     if let Value::Str(text) = left {
-        limit(meter.work(text.as_str().len()))?;
+        limit(meter.take_work(text.as_str().len()))?;
     }
     match compare(left, right) {
         Some(order) => Ok(Value::Bool(fits(order))),
@@ -169,17 +169,17 @@ fn add<'v>(left: &Value<'v>, right: &Value<'v>, meter: &mut Meter<'_>) -> Comput
         (Value::Double(a), Value::Double(b)) => Ok(Value::Double(a + b)),
         (Value::Str(a), Value::Str(b)) => {
             let (a, b) = (a.as_str(), b.as_str());
-            limit(meter.work(a.len() + b.len()))?;
+            limit(meter.take_work(a.len() + b.len()))?;
             Ok(Value::Str(Str::from([a, b].concat())))
         }
         (Value::Bytes(a), Value::Bytes(b)) => {
             let (a, b) = (a.as_slice(), b.as_slice());
-            limit(meter.work(a.len() + b.len()))?;
+            limit(meter.take_work(a.len() + b.len()))?;
             Ok(Value::Bytes(Bytes::Shared([a, b].concat().into())))
         }
         (Value::List(a), Value::List(b)) => {
             // An item is larger than a byte.
-            limit(meter.work((a.len() + b.len()) * 32))?;
+            limit(meter.take_work((a.len() + b.len()) * 32))?;
             Ok(Value::list(a.iter().chain(b.iter()).collect()))
         }
         (Value::Timestamp(time), Value::Duration(length))

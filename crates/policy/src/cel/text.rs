@@ -15,7 +15,7 @@ pub fn call<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'
     let text = match receiver {
         Value::Str(text) => text.as_str(),
         Value::List(list) => {
-            limit(meter.work(list.len()))?;
+            limit(meter.take_work(list.len()))?;
             return match (function, rest) {
                 (Function::Reverse, []) => {
                     let mut items: Vec<Value<'v>> = list.iter().collect();
@@ -29,7 +29,7 @@ pub fn call<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'
         }
         _ => return Err(FaultKind::NoOverload),
     };
-    limit(meter.work(text.len()))?;
+    limit(meter.take_work(text.len()))?;
     match (function, rest) {
         (Function::Contains, [Value::Str(part)]) => Ok(Value::Bool(text.contains(part.as_str()))),
         (Function::StartsWith, [Value::Str(part)]) => Ok(Value::Bool(text.starts_with(part.as_str()))),
@@ -121,7 +121,7 @@ fn substring<'v>(text: &str, start: i64, end: Option<i64>) -> Computed<'v> {
 fn replace<'v>(text: &str, from: &str, to: &str, times: i64, meter: &mut Meter<'_>) -> Computed<'v> {
     let times = usize::try_from(times).unwrap_or(usize::MAX);
     let made = text.matches(from).count().min(times).saturating_mul(to.len());
-    limit(meter.work(made.saturating_add(text.len())))?;
+    limit(meter.take_work(made.saturating_add(text.len())))?;
     Ok(Value::text(text.replacen(from, to, times)))
 }
 
@@ -129,7 +129,7 @@ fn split<'v>(text: &str, separator: &str, pieces: i64, meter: &mut Meter<'_>) ->
     if pieces == 0 {
         return Ok(Value::list(Vec::new()));
     }
-    limit(meter.work(text.len().saturating_mul(PIECE_WORK_UNITS)))?;
+    limit(meter.take_work(text.len().saturating_mul(PIECE_WORK_UNITS)))?;
     let most = usize::try_from(pieces).unwrap_or(usize::MAX);
     let list = if separator.is_empty() {
         let mut list: Vec<Value<'v>> = Vec::new();
@@ -156,7 +156,7 @@ fn join<'v>(items: impl Iterator<Item = Value<'v>>, separator: &str, meter: &mut
     let mut out = String::new();
     for (index, item) in items.enumerate() {
         let Value::Str(text) = item else { return Err(FaultKind::NoOverload) };
-        limit(meter.work(text.as_str().len() + separator.len()))?;
+        limit(meter.take_work(text.as_str().len() + separator.len()))?;
         if index > 0 {
             out.push_str(separator);
         }

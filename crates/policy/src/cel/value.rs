@@ -356,16 +356,16 @@ impl<'v> Value<'v> {
 /// `==`: numbers are equal when they are the same number, values of unlike types never are. What is compared counts
 /// as work: values may share parts, so that they are far larger than the memory they take.
 pub fn equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter<'_>) -> Result<bool, FaultKind> {
-    limit(meter.work(1))?;
+    limit(meter.take_work(1))?;
     Ok(match (left, right) {
         (Value::Null, Value::Null) => true,
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Str(a), Value::Str(b)) => {
-            limit(meter.work(a.as_str().len().min(b.as_str().len())))?;
+            limit(meter.take_work(a.as_str().len().min(b.as_str().len())))?;
             a == b
         }
         (Value::Bytes(a), Value::Bytes(b)) => {
-            limit(meter.work(a.as_slice().len().min(b.as_slice().len())))?;
+            limit(meter.take_work(a.as_slice().len().min(b.as_slice().len())))?;
             a.as_slice() == b.as_slice()
         }
         (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
@@ -393,7 +393,7 @@ pub fn equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter<'_>) -> Resu
 
 /// The shorter of the two lifetimes serves both maps.
 fn equal_maps<'m>(a: &Map<'m>, b: &Map<'m>, meter: &mut Meter<'_>) -> Result<bool, FaultKind> {
-    limit(meter.work(a.len()))?;
+    limit(meter.take_work(a.len()))?;
     for key in a.keys() {
         match (a.get(&key), b.get(&key)) {
             (Some(a), Some(b)) if equal(&a, &b, meter)? => {}
