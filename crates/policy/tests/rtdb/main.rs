@@ -10,5 +10,6 @@
 
 mod cases;
 mod data;
+mod explain;
 mod oracle;
 mod robust;
