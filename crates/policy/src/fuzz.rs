@@ -55,6 +55,14 @@ pub fn rules(text: &str) -> usize {
     allowed
 }
 
+/// Compiles a text as Bolt and renders what is told about it. Returns whether it compiles.
+pub fn bolt(text: &str) -> bool {
+    let source = Source::new("fuzz.bolt", text);
+    let compiled = crate::bolt::compile(source.clone());
+    render(&source, &compiled.diagnostics, false);
+    compiled.json.is_some()
+}
+
 /// Compiles a text as Realtime Database rules, renders what is told about it, and decides a read, a write, a deletion
 /// and an update. Returns how many were allowed.
 pub fn rtdb(text: &str) -> usize {

@@ -10,6 +10,7 @@
 //! - Every recursion and every amount of work is bounded, by [`Limits`] or by a constant with a unit in its name.
 //! - Tracing costs nothing when off.
 
+pub mod bolt;
 pub mod builtin;
 pub mod cel;
 pub mod decision;

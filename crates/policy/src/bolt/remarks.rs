@@ -1,0 +1,316 @@
+//! Finds what Bolt compiles and Firebase refuses, or accepts and can never fulfil.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::ast::{Exp, File, Kind, Operator, Part};
+use super::print;
+use super::tree::Json;
+use super::types::TYPE_RECURSION;
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+
+/// Remarks about one file.
+const REMARKS_MAX: usize = 200;
+
+/// Names that Firebase knows in an expression.
+const KNOWN_NAMES: &[&str] = &["auth", "now", "root", "data", "newData", "query"];
+
+/// What `auth` holds that is a text and never `true`.
+const AUTH_TEXTS: &[&str] = &[
+    "auth.uid",
+    "auth.provider",
+    "auth.token.sub",
+    "auth.token.email",
+    "auth.token.name",
+    "auth.token.picture",
+    "auth.token.phone_number",
+    "auth.token.iss",
+    "auth.token.aud",
+    "auth.token.firebase.sign_in_provider",
+];
+
+/// Remarks collected while the rules are made.
+pub struct Remarks<'f> {
+    file: &'f File,
+    diagnostics: Vec<Diagnostic>,
+    /// Places whose value is used as a text somewhere, as printed, and where.
+    texts: HashMap<String, Span>,
+    /// Places whose value must be `true` somewhere.
+    truths: Vec<(String, Span)>,
+}
+
+impl<'f> Remarks<'f> {
+    pub fn new(file: &'f File) -> Self {
+        Self { file, diagnostics: Vec::new(), texts: HashMap::new(), truths: Vec::new() }
+    }
+
+    /// All remarks, in the order of the text.
+    pub fn finish(mut self) -> Vec<Diagnostic> {
+        for (place, span) in std::mem::take(&mut self.truths) {
+            let Some(used) = self.texts.get(&place).copied() else { continue };
+            self.tell(
+                Diagnostic::warning(
+                    "bolt-text-as-boolean",
+                    span,
+                    "this is a text, but it is compared with `true`, which is never so",
+                )
+                .label(used, "used as a text here")
+                .help("to ask whether it is there, write `!= null`"),
+            );
+        }
+        self.diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+        self.diagnostics
+    }
+
+    fn tell(&mut self, diagnostic: Diagnostic) {
+        let told = |old: &Diagnostic| old.span == diagnostic.span && old.message == diagnostic.message;
+        if self.diagnostics.len() < REMARKS_MAX && !self.diagnostics.iter().any(told) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// A part of a path that is no key.
+    pub fn label(&mut self, part: &Part) {
+        let message = format!(
+            "`{}` cannot be a key: keys contain none of . $ # [ ] / and no control characters",
+            part.label.escape_debug()
+        );
+        let mut error = Diagnostic::error("bolt-path-part", part.span, message);
+        if part.label.contains(['\n', '\r']) {
+            error = error.help("a path ends at a space, not at the end of a line");
+        }
+        self.tell(error);
+    }
+
+    /// Looks at a rule as it is printed.
+    pub fn rule(&mut self, exp: &Exp, path: &[Rc<str>]) {
+        self.walk(exp, true, path);
+    }
+
+    fn walk(&mut self, exp: &Exp, boolean: bool, path: &[Rc<str>]) {
+        if boolean {
+            self.must_be_boolean(exp);
+        }
+        match &exp.kind {
+            Kind::Operation { operator, operands } => {
+                if let (Operator::Equal | Operator::NotEqual, [left, right]) = (operator, &**operands) {
+                    self.comparison(left, right);
+                    self.comparison(right, left);
+                }
+                for (index, operand) in operands.iter().enumerate() {
+                    let boolean = match operator {
+                        Operator::And | Operator::Or | Operator::Not => true,
+                        Operator::Conditional => index == 0 || boolean,
+                        _ => false,
+                    };
+                    self.walk(operand, boolean, path);
+                }
+            }
+            Kind::Variable(name) | Kind::Literal(name) => self.name(exp, name, path),
+            Kind::Member { base, accessor } => {
+                if accessor.as_text().is_some_and(|name| name != "val") {
+                    self.used_as_text(base);
+                }
+                self.walk(base, false, path);
+                self.walk(accessor, false, path);
+            }
+            Kind::Call { function, arguments } => {
+                if exp.method_on_member() == Some("child") {
+                    for argument in arguments {
+                        self.used_as_text(argument);
+                    }
+                }
+                // Whose function this is was looked at while expanding.
+                if !matches!(function.kind, Kind::Variable(_)) {
+                    self.walk(function, false, path);
+                }
+                for argument in arguments {
+                    self.walk(argument, false, path);
+                }
+            }
+            Kind::Array(elements) => {
+                for element in elements {
+                    self.walk(element, false, path);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn comparison(&mut self, left: &Exp, right: &Exp) {
+        if right.as_text().is_some() {
+            self.used_as_text(left);
+        } else if right.is_boolean(true)
+            && let Some(place) = place_of(left)
+        {
+            self.truths.push((place, left.span));
+        }
+    }
+
+    /// Remembers that the value of a place is a text.
+    fn used_as_text(&mut self, exp: &Exp) {
+        if let Some(place) = place_of(exp) {
+            self.texts.entry(place).or_insert(exp.span);
+        }
+    }
+
+    fn must_be_boolean(&mut self, exp: &Exp) {
+        let found = match &exp.kind {
+            Kind::Variable(name) if &**name == "auth" => {
+                Some("`auth` is an object or null, not a boolean".to_owned())
+            }
+            Kind::Member { .. } => {
+                let shown = print::expression(exp).unwrap_or_default();
+                AUTH_TEXTS.contains(&&*shown).then(|| format!("`{shown}` is a text or null, not a boolean"))
+            }
+            Kind::Number(_) | Kind::Text(_) | Kind::Null | Kind::Array(_) | Kind::Regexp { .. } => {
+                let shown = print::expression(exp).unwrap_or_default();
+                Some(format!("`{shown}` is not a boolean"))
+            }
+            Kind::Operation {
+                operator:
+                    Operator::Add
+                    | Operator::Subtract
+                    | Operator::Multiply
+                    | Operator::Divide
+                    | Operator::Remainder
+                    | Operator::Negate,
+                ..
+            } => Some("the result of arithmetic is not a boolean".to_owned()),
+            _ => None,
+        };
+        let Some(message) = found else { return };
+        let mut error = Diagnostic::error("bolt-not-boolean", exp.span, message);
+        if matches!(exp.kind, Kind::Variable(_) | Kind::Member { .. }) {
+            let shown = print::expression(exp).unwrap_or_default();
+            error = error.help(format!("to ask whether it is there, write `{shown} != null`"));
+        }
+        self.tell(error);
+    }
+
+    fn name(&mut self, exp: &Exp, name: &str, path: &[Rc<str>]) {
+        if name == TYPE_RECURSION {
+            let message = "this type contains itself; rules cannot describe values of any depth";
+            self.tell(Diagnostic::error("bolt-type-recursion", exp.span, message));
+            return;
+        }
+        if KNOWN_NAMES.contains(&name) || path.iter().any(|label| label.starts_with('$') && &**label == name)
+        {
+            return;
+        }
+        let mut error =
+            Diagnostic::error("bolt-unknown-name", exp.span, format!("unknown variable `{name}`"));
+        let captured = path.iter().any(|label| label.strip_prefix('$') == Some(name));
+        let property = || self.file.schemas.values().any(|schema| schema.properties.contains_key(name));
+        if name == "this" {
+            error = error.help("a function knows `this` only as an argument: give it one");
+        } else if captured {
+            error = error.help(format!(
+                "only methods of the path itself see its captures: give `{name}` to the function as an argument"
+            ));
+        } else if property() {
+            error = error.help(format!("write `this.{name}`"));
+        }
+        self.tell(error);
+    }
+
+    /// Looks at the whole result.
+    pub fn tree(&mut self, json: &Json) {
+        for (_, rules) in json.entries() {
+            self.siblings(rules, &mut Vec::new());
+        }
+    }
+
+    fn siblings(&mut self, json: &Json, path: &mut Vec<Rc<str>>) {
+        let captures: Vec<&Rc<str>> =
+            json.entries().map(|(key, _)| key).filter(|key| key.starts_with('$')).collect();
+        if let [first, second, ..] = &*captures {
+            let error = self.sibling_error(first, second, path);
+            self.tell(error);
+        }
+        for (key, below) in json.entries() {
+            path.push(key.clone());
+            self.siblings(below, path);
+            path.pop();
+        }
+    }
+
+    fn sibling_error(&self, first: &str, second: &str, path: &[Rc<str>]) -> Diagnostic {
+        let origins = [self.origin(first, path), self.origin(second, path)];
+        let [(one, one_written), (two, two_written)] = origins;
+        let shown = format!("/{}", path.join("/"));
+        let describe = |name: &str, statement: &str, written: bool| {
+            if written {
+                format!("`{name}` in `{statement}`")
+            } else {
+                format!("`{name}` of the type in `{statement}`")
+            }
+        };
+        let text = |span: Span| self.statement(span);
+        let message = format!(
+            "{} and {} both stand for any child of `{shown}`; Firebase refuses that: \
+             Cannot have multiple default rules ('{first}' and '{second}').",
+            describe(first, &text(one), one_written),
+            describe(second, &text(two), two_written),
+        );
+        let error = Diagnostic::error("bolt-sibling-captures", two, message)
+            .label(one, format!("`{first}` comes from here"));
+        if one_written && two_written {
+            error.help(format!(
+                "give the capture the same name in both paths, such as `{{{}}}`",
+                first.trim_start_matches('$')
+            ))
+        } else {
+            error.help(
+                "a place has either named and other properties of a type, or a capture: describe it once",
+            )
+        }
+    }
+
+    /// The `path` statement as text without its body, for a message.
+    fn statement(&self, span: Span) -> String {
+        let statement = self.file.paths.iter().find(|statement| statement.span == span);
+        let labels = statement.into_iter().flat_map(|statement| &statement.parts);
+        let parts: Vec<String> = labels
+            .map(|part| match &part.variable {
+                Some(variable) => format!("{{{variable}}}"),
+                None => part.label.to_string(),
+            })
+            .collect();
+        format!("path /{}", parts.join("/"))
+    }
+
+    /// The `path` statement that brings a key to a place, and whether it names it itself.
+    fn origin(&self, key: &str, path: &[Rc<str>]) -> (Span, bool) {
+        let begins = |parts: &[Part]| {
+            parts.iter().map(|part| &part.label).zip(path).all(|(label, wanted)| label == wanted)
+        };
+        let paths = &self.file.paths;
+        let written = paths.iter().find(|statement| {
+            begins(&statement.parts)
+                && statement.parts.get(path.len()).is_some_and(|part| &*part.label == key)
+        });
+        if let Some(statement) = written {
+            return (statement.span, true);
+        }
+        let by_type = paths.iter().filter(|statement| {
+            statement.parts.len() <= path.len() && begins(&statement.parts) && !statement.is.is_named("Any")
+        });
+        let nearest = by_type.max_by_key(|statement| statement.parts.len());
+        (nearest.map(|statement| statement.span).unwrap_or_default(), false)
+    }
+}
+
+/// The place whose value this is, as printed.
+fn place_of(exp: &Exp) -> Option<String> {
+    match &exp.kind {
+        Kind::Call { function, arguments } if arguments.is_empty() => match &function.kind {
+            Kind::Member { base, .. } if function.member_name() == Some("val") => {
+                print::expression(base).ok()
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
