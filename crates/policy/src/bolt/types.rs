@@ -219,7 +219,7 @@ impl Generator<'_> {
                 }
             }
             TypeKind::Union(types) => {
-                if types.iter().map(|part| print::type_name(part)).any(|name| name.is_err()) {
+                if types.iter().map(print::type_name).any(|name| name.is_err()) {
                     return self.limit(kind.span, "this type grows without end");
                 }
                 let mut any = false;
