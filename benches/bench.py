@@ -142,7 +142,8 @@ def measure(peer, options):
         peer.seed(options.documents)
         get = request("GET", f"/v1/{ROOT}/things/t{{n:{options.documents}}}")
         fields = document("", 7)["fields"]
-        write = {"update": {"name": f"{ROOT}/things/w{{n:100000}}", "fields": {**fields, "n": {"integerValue": "{n}"}}}}
+        fields |= {"n": {"integerValue": "{n}"}, "group": {"integerValue": "-{n}"}}  # in no group that is asked for
+        write = {"update": {"name": f"{ROOT}/things/w{{n:100000}}", "fields": fields}}
         put = request("POST", f"/v1/{ROOT}:commit", json.dumps({"writes": [write]}))
         for label, asked in (("get", get), ("set", put)):
             for connections in (50, 1):  # the many first, which warms a JVM up
