@@ -35,6 +35,7 @@ ROOT = f"projects/{PROJECT}/databases/(default)/documents"
 START_S_MAX = 60
 STARTS = 5
 PER_GROUP = 20
+INDEX_S = 4
 RULES = """rules_version = '2';
 service cloud.firestore {
   match /databases/{database}/documents {
@@ -164,7 +165,10 @@ def measure(peer, options):
                 },
             }
         }
-        result = peer.load(1, options.seconds, request("POST", f"/v1/{ROOT}:runQuery", json.dumps(query)))
+        asked = request("POST", f"/v1/{ROOT}:runQuery", json.dumps(query))
+        # The first of its shape may scan, and an index be built beside those that follow: asked long enough to have it.
+        found["query first"] = peer.load(1, INDEX_S, asked)["p99_us"] / 1000
+        result = peer.load(1, options.seconds, asked)
         found["query p50"] = result["p50_us"] / 1000
         found["query cpu"] = result["cpu_us"] / 1000
         found["full"] = peer.memory_mib()
@@ -189,6 +193,7 @@ METRICS = [
     ("set p99 50", "  99th percentile", "ms", 2, False, ""),
     ("query p50", f"equality query, {PER_GROUP} of many", "ms", 2, False, "< 1"),
     ("query cpu", "  server CPU", "ms", 3, False, ""),
+    ("query first", "  slowest in the first seconds", "ms", 0, False, ""),
     ("full", "memory after all that", "MiB", 0, False, ""),
 ]
 
