@@ -8,7 +8,7 @@ use base::{Clock, Code, Status, Timestamp};
 use kv::{Change, Key, Row, Store, StoreError, Version};
 
 use crate::caller::Caller;
-use crate::log::{self, AccessLog, Event};
+use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
 use crate::rulesets::Rulesets;
 use crate::session::{Session, Suspended};
@@ -72,25 +72,25 @@ impl Gate {
     /// Completes the log file in a data folder from the store's change log, where a crash cut it short: every
     /// acknowledged write has its line. Gives how many were missing.
     pub async fn complete_log(&self, folder: &Path) -> Result<usize, Status> {
-        let known = log::newest_version(folder).map_err(|error| {
+        let recorded = Recorded::read(folder).map_err(|error| {
             tracing::error!(%error, "the access log cannot be read");
             Status::unavailable("the access log cannot be read")
         })?;
-        let mut after = match known {
-            Some(version) => Version(version),
-            None => return Ok(0),
-        };
+        let mut after = recorded.since();
         let mut added = 0;
         loop {
             let changes = match self.inner.store.changes(after, COMPLETION_BATCH).await {
                 Ok(changes) => changes,
-                // Older than the change log remembers: nothing can be added.
-                Err(StoreError::TooOld { .. }) => return Ok(added),
+                // What is older than the change log cannot be added; what it still has can.
+                Err(StoreError::TooOld { oldest, .. }) if oldest > after => {
+                    after = oldest;
+                    continue;
+                }
                 Err(error) => return Err(fault(&error)),
             };
             let Some(last) = changes.last() else { return Ok(added) };
             after = last.version;
-            for change in &changes {
+            for change in changes.iter().filter(|change| !recorded.has(change.version)) {
                 for event in noted_events(change) {
                     added += 1;
                     self.inner.log.push(event);

@@ -254,34 +254,79 @@ fn read_log(folder: &Path) -> Vec<Event> {
     std::iter::from_fn(|| reader.next_event().unwrap()).collect()
 }
 
-#[tokio::test]
-async fn the_log_is_completed_after_a_crash() {
+/// A gate on a data folder.
+async fn gate_in(folder: &Path) -> Gate {
+    let store = Store::open(Sqlite::open(folder).unwrap(), Options::default()).await.unwrap();
+    let log = AccessLog::open(folder).unwrap();
+    Gate::new(store, log, Arc::new(base::SystemClock), dev())
+}
+
+/// Commits three writes, lets `damage` rewrite the log's lines as a crash might leave them, and gives how many events
+/// the next start added. Whatever happened, each write is in the log once afterwards.
+async fn completed_after(damage: impl FnOnce(&Path, &[&str])) -> usize {
     let folder = tempfile::tempdir().unwrap();
-    let open = async || {
-        let store = Store::open(Sqlite::open(folder.path()).unwrap(), Options::default()).await.unwrap();
-        let log = AccessLog::open(folder.path()).unwrap();
-        Gate::new(store, log, Arc::new(base::SystemClock), dev())
-    };
-    let gate = open().await;
-    let versions = [
-        write(&gate, &user("ann", &[]), "a/1", "t=x").await.unwrap(),
-        write(&gate, &user("ann", &[]), "a/2", "t=x").await.unwrap(),
-        write(&gate, &user("bob", &[]), "a/3", "t=x").await.unwrap(),
+    let gate = gate_in(folder.path()).await;
+    let mut versions = [
+        write(&gate, &user("ann", &[]), "a/1", "t=x").await.unwrap().0,
+        write(&gate, &user("ann", &[]), "a/2", "t=x").await.unwrap().0,
+        write(&gate, &user("bob", &[]), "a/3", "t=x").await.unwrap().0,
     ];
     gate.close().await.unwrap();
-
-    // The crash: the last line is cut in half and the one before it is gone.
     let file = folder.path().join("access.log");
     let text = std::fs::read_to_string(&file).unwrap();
-    let lines: Vec<&str> = text.lines().collect();
-    std::fs::write(&file, format!("{}\n{}", lines[0], &lines[2][..20])).unwrap();
+    damage(&file, &text.lines().collect::<Vec<_>>());
 
-    let gate = open().await;
-    assert_eq!(gate.complete_log(folder.path()).await.unwrap(), 2);
+    let gate = gate_in(folder.path()).await;
+    let added = gate.complete_log(folder.path()).await.unwrap();
     gate.close().await.unwrap();
     let events = read_log(folder.path());
-    let found: Vec<_> = events.iter().map(|event| event.version.unwrap()).collect();
-    assert_eq!(found, versions.map(|version| version.0));
+    let mut found: Vec<_> = events.iter().filter_map(|event| event.version).collect();
+    found.sort_unstable();
+    versions.sort_unstable();
+    assert_eq!(found, versions);
     let bob = Filter { who: Some("bob".into()), path: Some("/a/*".into()), ..Filter::default() };
     assert_eq!(events.iter().filter(|event| bob.matches(event)).count(), 1);
+    added
+}
+
+#[tokio::test]
+async fn a_log_cut_short_by_a_crash_is_completed() {
+    let cut = |file: &Path, lines: &[&str]| {
+        std::fs::write(file, format!("{}\n{}", lines[0], &lines[2][..20])).unwrap();
+    };
+    assert_eq!(completed_after(cut).await, 2);
+}
+
+#[tokio::test]
+async fn a_write_older_than_the_newest_one_logged_is_not_forgotten() {
+    let out_of_order = |file: &Path, lines: &[&str]| {
+        std::fs::write(file, format!("{}\n{}\n", lines[0], lines[2])).unwrap();
+    };
+    assert_eq!(completed_after(out_of_order).await, 1);
+}
+
+#[tokio::test]
+async fn a_log_without_a_line_is_completed_whole() {
+    assert_eq!(completed_after(|file, _| std::fs::write(file, "").unwrap()).await, 3);
+}
+
+#[tokio::test]
+async fn many_reads_after_the_last_write_hide_nothing() {
+    let reads_last = |file: &Path, lines: &[&str]| {
+        let mut read: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+        read.as_object_mut().unwrap().remove("version");
+        let read = format!("{read}\n");
+        let many = read.repeat(5 * 1024 * 1024 / read.len());
+        std::fs::write(file, format!("{}\n{}\n{many}", lines[0], lines[1])).unwrap();
+    };
+    assert_eq!(completed_after(reads_last).await, 1);
+}
+
+#[tokio::test]
+async fn what_rolled_over_is_not_written_again() {
+    let rolled = |file: &Path, lines: &[&str]| {
+        std::fs::write(file.with_extension("1.log"), format!("{}\n{}\n", lines[0], lines[1])).unwrap();
+        std::fs::write(file, "").unwrap();
+    };
+    assert_eq!(completed_after(rolled).await, 1);
 }

@@ -46,8 +46,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         .map(|(name, socket)| socket.serve(routes(&house, name, &id, &services), None))
         .collect();
     if let (Some(path), Some(loaded)) = (&project.firestore_rules, &rules) {
-        let shown_as = loaded.source.name.to_string();
-        tokio::spawn(watch::watch(house.gate.clone(), path.clone(), shown_as, screen));
+        tokio::spawn(watch::watch(house.gate.clone(), path.clone(), loaded.source.clone(), screen));
     }
     screen.ready(&Running {
         verb: "dev",

@@ -29,7 +29,7 @@ pub fn run(ask: &Log) -> Result<(), String> {
                 let line = if ask.json {
                     serde_json::to_string(&event).unwrap_or_default()
                 } else {
-                    sentence(&event, colour)
+                    sentence(&shown(&event), colour)
                 };
                 match writeln!(output, "{line}") {
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
@@ -72,6 +72,23 @@ fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         _ => return Err(wrong()),
     };
     Ok(Timestamp { seconds: now.seconds - i64::from(number) * seconds, nanos: now.nanos })
+}
+
+/// The event with control characters written out: ids and paths are what clients chose, and a terminal obeys them.
+fn shown(event: &Event) -> Event {
+    let plain = |text: &str| -> String {
+        let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        text.chars().map(escape).collect()
+    };
+    let mut shown = event.clone();
+    shown.path = plain(&event.path);
+    shown.who = event.who.as_deref().map(plain);
+    for cause in &mut shown.causes {
+        for text in [&mut cause.expression, &mut cause.observed, &mut cause.text] {
+            *text = plain(text);
+        }
+    }
+    shown
 }
 
 /// One event as a line for people.
@@ -119,6 +136,20 @@ fn sentence(event: &Event, colour: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_is_not_told_what_to_do_by_an_id() {
+        let event: Event = serde_json::from_str(
+            r#"{"time": "", "request": 1, "service": "firestore", "verb": "Get", "path": "/a/\u001b[2J",
+                "caller": "user", "who": "\u0007x", "verdict": "deny",
+                "causes": [{"observed": "\n\u001b]0;t", "text": "false"}]}"#,
+        )
+        .unwrap();
+        let line = sentence(&shown(&event), false);
+        assert!(!line.contains('\u{1b}') && !line.contains('\u{7}'), "{line:?}");
+        assert!(line.contains("/a/\\u{1b}[2J"), "{line:?}");
+        assert_eq!(line.lines().count(), 2, "{line:?}");
+    }
 
     #[test]
     fn since_reads_durations_and_times() {

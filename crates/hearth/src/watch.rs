@@ -40,9 +40,10 @@ pub fn load(gate: &Gate, path: &Path, shown_as: &str) -> std::io::Result<Loaded>
     })
 }
 
-/// Watches until the task is dropped.
-pub async fn watch(gate: Gate, path: PathBuf, shown_as: String, screen: Screen) {
-    let mut seen = std::fs::read(&path).ok();
+/// Watches until the task is dropped, beginning from the text that was loaded: an edit made meanwhile counts.
+pub async fn watch(gate: Gate, path: PathBuf, loaded: Source, screen: Screen) {
+    let shown_as = loaded.name.to_string();
+    let mut seen = Some(loaded.text.as_bytes().to_vec());
     loop {
         tokio::time::sleep(Duration::from_millis(LOOK_MILLIS)).await;
         // A file that is gone for a moment is an editor at work.

@@ -6,6 +6,7 @@
 
 pub mod event;
 pub mod query;
+mod recorded;
 mod writer;
 
 use std::fs::File;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use event::{Cause, Event, Verdict};
 pub use query::{Filter, Reader};
+pub(crate) use recorded::Recorded;
 pub use writer::FILE_NAME;
 use writer::Writer;
 
@@ -89,9 +91,4 @@ fn ends_with_newline(path: &Path) -> io::Result<bool> {
     let mut last = [0];
     file.read_exact(&mut last)?;
     Ok(last == *b"\n")
-}
-
-/// The newest version in a folder's log; see [`query`].
-pub(crate) fn newest_version(folder: &Path) -> io::Result<Option<i64>> {
-    query::newest_version(folder)
 }

@@ -1,7 +1,7 @@
 //! Questions to the log: who, what, when, verdict.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 
 use base::Timestamp;
@@ -111,24 +111,6 @@ impl Reader {
             Err(_) => Ok(false),
         }
     }
-}
-
-/// The newest commit version the log knows of, from its last stretch: where completion after a crash begins.
-pub(crate) fn newest_version(folder: &Path) -> io::Result<Option<i64>> {
-    const STRETCH_BYTES: u64 = 4 * 1024 * 1024;
-    let path = folder.join(FILE_NAME);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(STRETCH_BYTES)))?;
-    let mut text = Vec::new();
-    file.read_to_end(&mut text)?;
-    Ok(text
-        .split(|&byte| byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<Event>(line).ok()?.version)
-        .max())
 }
 
 #[cfg(test)]
