@@ -13,6 +13,19 @@ pub enum Severity {
     Error,
     /// The text has a meaning that is probably not the intended one.
     Warning,
+    /// Worth knowing, and often meant so. Only [`crate::check`] tells these.
+    Note,
+}
+
+impl Severity {
+    /// As it is written in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        }
+    }
 }
 
 /// One remark about a text.
@@ -20,7 +33,7 @@ pub enum Severity {
 pub struct Diagnostic {
     /// A stable name of the kind of remark, such as `exists-takes-a-path`.
     pub code: &'static str,
-    /// Error or warning.
+    /// How bad it is.
     pub severity: Severity,
     /// Where.
     pub span: Span,
@@ -42,6 +55,11 @@ impl Diagnostic {
     /// A warning without labels or help.
     pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, span, message) }
+    }
+
+    /// A note without labels or help.
+    pub fn note(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, ..Self::error(code, span, message) }
     }
 
     /// Adds a help line.
@@ -83,7 +101,7 @@ pub struct Report {
     pub file: String,
     /// The kind of remark.
     pub code: &'static str,
-    /// Error or warning.
+    /// How bad it is.
     pub severity: Severity,
     /// One sentence.
     pub message: String,
@@ -113,6 +131,7 @@ pub fn render(source: &Source, diagnostics: &[Diagnostic], color: bool) -> Strin
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
         };
         let (line_start, lines) = lines_around(source, diagnostic);
         let place = |span: Span| {

@@ -13,6 +13,7 @@
 pub mod bolt;
 pub mod builtin;
 pub mod cel;
+pub mod check;
 pub mod decision;
 pub mod diagnostic;
 pub mod eval;

@@ -91,6 +91,14 @@ impl Environment {
         self.variables.iter().position(|(known, _)| known == name)
     }
 
+    /// What an expression may name anywhere in Data Connect, for a text whose place is not known.
+    pub fn anywhere() -> Self {
+        let dynamic = ["vars", "request", "this", "response", "mutation"];
+        let mut environment = Self::data_connect(Place::Auth, Vec::new());
+        environment.variables.retain(|(name, _)| !dynamic.contains(&name.as_str()));
+        dynamic.into_iter().fold(environment, |environment, name| environment.variable(name, Type::Dyn))
+    }
+
     /// Data Connect's declarations: `auth`, `vars`, `request` and what the place adds, in this order. `variables` are
     /// the operation's variables with their types.
     ///

@@ -26,7 +26,9 @@ mod values;
 
 use sha2::{Digest, Sha256};
 
+use crate::check::{ClaimUse, claims};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::ir;
 use crate::source::{Source, Span};
 
 pub use decide::{PLACES_VALIDATED_MAX, limits};
@@ -64,6 +66,21 @@ impl Ruleset {
     /// The SHA-256 of the text, in hex: equal for equal rules.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// Where it looks at claims.
+    pub(crate) fn claims(&self) -> Vec<ClaimUse> {
+        let is_token = |expr: &language::Condition| match &expr.kind {
+            ir::Kind::Member(auth, name) => {
+                **name == *"token" && matches!(auth.kind, ir::Kind::Global(language::Global::Auth))
+            }
+            _ => false,
+        };
+        let mut found = Vec::new();
+        for rule in self.nodes.iter().flat_map(structure::Node::rules) {
+            claims::collect(&rule.condition, &is_token, &mut found);
+        }
+        found
     }
 
     /// Whether `.indexOn` at exactly this place names a child (or `.value`). Keys and priorities need none.

@@ -31,7 +31,9 @@ use sha2::{Digest, Sha256};
 pub use ast::Version;
 pub(crate) use names::nearest;
 
+use crate::check::{ClaimUse, claims};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::ir;
 use crate::source::{Source, Span};
 use lower::Lowered;
 
@@ -100,6 +102,24 @@ impl Ruleset {
     /// The version of the language.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// Where it looks at claims.
+    pub(crate) fn claims(&self) -> Vec<ClaimUse> {
+        let is_token = |expr: &ir::Expr<names::Rules>| match &expr.kind {
+            ir::Kind::Member(auth, name) => {
+                **name == *"token" && matches!(auth.kind, ir::Kind::Global(names::Global::RequestAuth))
+            }
+            _ => false,
+        };
+        let mut found = Vec::new();
+        let functions = self.lowered.functions.iter();
+        let bodies = functions.flat_map(|function| function.lets.iter().chain([&function.body]));
+        let conditions = self.lowered.rules.iter().filter_map(|rule| rule.condition.as_ref());
+        for expr in bodies.chain(conditions) {
+            claims::collect(expr, &is_token, &mut found);
+        }
+        found
     }
 
     /// The SHA-256 of the text, in hex: equal for equal rules.

@@ -1,0 +1,154 @@
+//! Static checks: what can be said about rules without any request, in every language.
+//!
+//! [`check`] looks at one text, [`together`] at all texts of a project. What a compiler tells (errors, and the warnings
+//! that production gives) is here too, so that one list has everything.
+//!
+//! Invariants:
+//! - A finding about what a condition can or must be is only made when it is proven: what is not known is taken to be
+//!   anything. Doubt is silence.
+//! - Nothing here changes what a text means or whether it is used; compiling is cheap because this is not part of it.
+//!
+//! Source: rules of published guides and of questions people ask. `docs/checks.md` lists the findings.
+
+pub(crate) mod claims;
+pub(crate) mod walk;
+
+use crate::bolt;
+use crate::cel;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::rtdb;
+use crate::rules::{self, Service};
+use crate::source::Source;
+
+pub use claims::{ClaimUse, Compared};
+
+/// The languages of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// Rules for Cloud Firestore.
+    Firestore,
+    /// Rules for Cloud Storage.
+    Storage,
+    /// Rules for the Realtime Database.
+    Realtime,
+    /// Bolt, which becomes rules for the Realtime Database.
+    Bolt,
+    /// One CEL expression, as in Data Connect's `@auth(expr:)`.
+    Cel,
+}
+
+/// A text and what there is to say about it.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The text.
+    pub source: Source,
+    /// Its language.
+    pub language: Language,
+    /// Errors, warnings and notes in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Where it looks at claims of the caller's token.
+    pub claims: Vec<ClaimUse>,
+}
+
+impl Checked {
+    /// Whether there is something as bad as this, or worse.
+    pub fn has(&self, severity: Severity) -> bool {
+        let rank = |severity| match severity {
+            Severity::Error => 2,
+            Severity::Warning => 1,
+            Severity::Note => 0,
+        };
+        self.diagnostics.iter().any(|found| rank(found.severity) >= rank(severity))
+    }
+
+    fn sort(&mut self) {
+        self.diagnostics.sort_by_key(|found| (found.span.start, found.span.end, found.code));
+        self.diagnostics.dedup();
+    }
+}
+
+/// Checks one text.
+pub fn check(source: Source, language: Language) -> Checked {
+    let mut claims = Vec::new();
+    let diagnostics = match language {
+        Language::Firestore => check_rules(&source, Service::Firestore, &mut claims),
+        Language::Storage => check_rules(&source, Service::Storage, &mut claims),
+        Language::Realtime => check_realtime(&source, &mut claims),
+        Language::Bolt => bolt::compile(source.clone()).diagnostics,
+        Language::Cel => cel::compile(source.clone(), &cel::Environment::anywhere()).diagnostics,
+    };
+    let mut checked = Checked { source, language, diagnostics, claims };
+    checked.sort();
+    checked
+}
+
+/// Adds what shows only when the texts of a project are seen together.
+pub fn together(project: &mut [Checked]) {
+    claims::compare(project);
+    project.iter_mut().for_each(Checked::sort);
+}
+
+fn check_rules(source: &Source, service: Service, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
+    let compiled = rules::compile(source.clone(), service);
+    if let Some(ruleset) = &compiled.ruleset {
+        claims.extend(ruleset.claims());
+    }
+    compiled.diagnostics
+}
+
+fn check_realtime(source: &Source, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
+    let compiled = rtdb::compile(source.clone());
+    if let Some(ruleset) = &compiled.ruleset {
+        claims.extend(ruleset.claims());
+    }
+    compiled.diagnostics
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: &str = "rules_version = '2';
+service cloud.firestore { match /databases/{d}/documents { match /a/{b} {
+  allow read: if request.auth.token.admin == true || request.auth.token.moderator == true;
+  allow write: if request.auth.token.moderator == true;
+} } }";
+    const REALTIME: &str = r#"{"rules": {
+  ".read": "auth.token.admin === 'yes'",
+  ".write": "auth.token.moderater === true"
+}}"#;
+
+    #[test]
+    fn claims_of_a_project_are_seen_together() {
+        let mut project = [
+            check(Source::new("firestore.rules", RULES), Language::Firestore),
+            check(Source::new("database.rules.json", REALTIME), Language::Realtime),
+        ];
+        together(&mut project);
+        let [firestore, realtime] = &project;
+        assert!(!firestore.diagnostics.iter().any(|found| found.code.starts_with("claim-")));
+        let told: Vec<(u32, &str, &str)> = realtime
+            .diagnostics
+            .iter()
+            .filter(|found| found.code.starts_with("claim-"))
+            .map(|found| {
+                (realtime.source.line_column(found.span.start).0, found.code, found.message.as_str())
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (
+                    2,
+                    "claim-used-inconsistently",
+                    "claim `admin` is compared with text here and with a boolean in firestore.rules:3: one of them is never equal"
+                ),
+                (
+                    3,
+                    "claim-misspelled",
+                    "claim `moderater` is looked at only here, and is nearly called `moderator`, which is looked at in firestore.rules:3"
+                ),
+            ]
+        );
+    }
+}
