@@ -123,14 +123,15 @@ impl Gate {
         Ok(Session::new(self.clone(), caller.clone(), operation, snapshot))
     }
 
-    /// Begins a later operation of a transaction: on its snapshot, with what it has read so far.
+    /// Begins the commit of a transaction: on its snapshot, with all that it has read. Its other requests begin at
+    /// its version, and what they read is absorbed.
     pub async fn resume(
         &self,
         caller: &Caller,
         operation: Operation,
-        suspended: &Suspended,
+        suspended: Suspended,
     ) -> Result<Session, Status> {
-        let mut session = self.begin_at(caller, operation, suspended.version).await?;
+        let mut session = self.begin_at(caller, operation, suspended.version()).await?;
         session.adopt(suspended);
         Ok(session)
     }

@@ -67,17 +67,34 @@ pub enum CommitFailure {
 }
 
 /// What a transaction keeps between its requests: its snapshot's version and what it has read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Suspended {
-    pub(crate) version: Version,
+    version: Version,
     reads: Vec<Key>,
     ranges: Vec<KeyRange>,
+    bytes: usize,
 }
+
+/// What keeping a key costs beside its bytes.
+const KEY_OVERHEAD_BYTES: usize = 64;
 
 impl Suspended {
     /// The version all reads of the transaction see.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// About how much memory it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes in what a later request of the same transaction has read.
+    pub fn absorb(&mut self, later: Suspended) {
+        debug_assert_eq!(self.version, later.version, "all reads of a transaction see one state");
+        self.reads.extend(later.reads);
+        self.ranges.extend(later.ranges);
+        self.bytes += later.bytes;
     }
 }
 
@@ -122,9 +139,9 @@ impl Session {
         }
     }
 
-    pub(crate) fn adopt(&mut self, suspended: &Suspended) {
-        self.reads.extend_from_slice(&suspended.reads);
-        self.ranges.extend_from_slice(&suspended.ranges);
+    pub(crate) fn adopt(&mut self, suspended: Suspended) {
+        self.reads.extend(suspended.reads);
+        self.ranges.extend(suspended.ranges);
     }
 
     /// On whose behalf.
@@ -316,14 +333,17 @@ impl Session {
         self.record(None);
     }
 
-    /// Sets a transaction aside until its next request, leaving this request's record.
+    /// Ends a request of a transaction, leaving its record. Gives what it has read, for the transaction's commit.
     pub fn suspend(mut self) -> Suspended {
         self.record(None);
-        Suspended {
-            version: self.snapshot.version(),
-            reads: std::mem::take(&mut self.reads),
-            ranges: std::mem::take(&mut self.ranges),
-        }
+        let mut reads = std::mem::take(&mut self.reads);
+        // What is read over and over is kept once.
+        reads.sort_unstable();
+        reads.dedup();
+        let ranges = std::mem::take(&mut self.ranges);
+        let ends = ranges.iter().flat_map(|range| [&range.start, &range.end]);
+        let bytes = reads.iter().chain(ends).map(|key| key.stored().len() + KEY_OVERHEAD_BYTES).sum();
+        Suspended { version: self.snapshot.version(), reads, ranges, bytes }
     }
 
     /// Commits what was staged, if nothing that was read has changed since. The record goes with it, in the same

@@ -80,7 +80,7 @@ pub fn too_many_transactions() -> Status {
 
 /// Reads of one transaction beyond what is kept for validation.
 pub fn transaction_too_large() -> Status {
-    Status::invalid("The transaction has made too many requests.")
+    Status::invalid("Transaction too big. Decrease transaction size.")
 }
 
 /// A read time that has not come yet or is finer than microseconds.

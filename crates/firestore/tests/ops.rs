@@ -302,15 +302,63 @@ async fn transactions_expire() {
 }
 
 #[tokio::test]
-async fn open_transactions_are_bounded_and_users_cannot_use_up_the_administrators() {
-    let house = house(OPEN).await;
+async fn whoever_opens_transactions_and_leaves_them_takes_none_from_others() {
+    let clock = Arc::new(ManualClock::at(1_764_000_000_000_000));
+    let house = timed(OPEN, clock.clone()).await;
+    let alice = user("alice");
+    house.commit(&admin(), &format!("[{}]", set("c/d", 1))).await.unwrap();
     let request = v1::BeginTransactionRequest { database: DATABASE.into(), ..Default::default() };
-    for _ in 0..2_000 {
-        house.firestore.begin_transaction(&Caller::Unauthenticated, request.clone()).await.unwrap();
+    let of_admin = begin(&house, &admin(), "{}").await;
+    let left = begin(&house, &Caller::Unauthenticated, "{}").await;
+    clock.advance(1);
+    let of_alice = begin(&house, &alice, "{}").await;
+    for _ in 0..20 {
+        for _ in 0..200 {
+            clock.advance(1);
+            house.firestore.begin_transaction(&Caller::Unauthenticated, request.clone()).await.unwrap();
+        }
+        get_in(&house, &alice, "c/d", &of_alice).await.unwrap();
     }
-    let refused = house.firestore.begin_transaction(&user("alice"), request.clone()).await;
-    assert_eq!(code(refused), Code::ResourceExhausted);
-    house.firestore.begin_transaction(&admin(), request).await.unwrap();
+    get_in(&house, &admin(), "c/d", &of_admin).await.unwrap();
+    commit_in(&house, &alice, &format!("[{}]", set("c/d", 2)), &of_alice).await.unwrap();
+    let ended = get_in(&house, &Caller::Unauthenticated, "c/d", &left).await.unwrap_err();
+    assert!(ended.message.contains("transaction has expired"), "{ended}");
+}
+
+#[tokio::test]
+async fn a_transaction_that_reads_too_much_ends() {
+    let house = house(OPEN).await;
+    let alice = user("alice");
+    let id = begin(&house, &alice, "{}").await;
+    let get = |round: usize| {
+        let name = |at: usize| format!("{ROOT}/{}/{round}-{at}", "c".repeat(1_400));
+        v1::BatchGetDocumentsRequest {
+            database: DATABASE.into(),
+            documents: (0..1_000).map(name).collect(),
+            consistency_selector: Some(v1::batch_get_documents_request::ConsistencySelector::Transaction(
+                id.clone(),
+            )),
+            ..Default::default()
+        }
+    };
+    let mut rounds = 0;
+    let ended = loop {
+        let read = house.firestore.batch_get_documents(&alice, get(rounds)).await;
+        match read {
+            Ok(found) => assert_eq!(found.len(), 1_000),
+            Err(status) => break status,
+        }
+        rounds += 1;
+        assert!(rounds < 20, "kept without end");
+    };
+    assert_eq!(ended.message, "Transaction too big. Decrease transaction size.");
+    assert!(rounds > 8, "{rounds}");
+    // The same few documents over and over are no burden.
+    let id = begin(&house, &alice, "{}").await;
+    for _ in 0..50 {
+        assert_eq!(code(get_in(&house, &alice, "c/d", &id).await), Code::NotFound);
+    }
+    commit_in(&house, &alice, &format!("[{}]", set("c/d", 1)), &id).await.unwrap();
 }
 
 #[tokio::test]

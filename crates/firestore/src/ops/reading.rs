@@ -108,10 +108,9 @@ impl Firestore {
                 (self.transactions.lease(caller, database, &id).await?, Some(id))
             }
         };
-        let session = match (lease.transaction.reads_at(), &lease.state.suspended) {
-            (Some(version), _) => self.gate.begin_at(caller, operation, version).await?,
-            (None, Some(suspended)) => self.gate.resume(caller, operation, suspended).await?,
-            (None, None) => self.gate.begin(caller, operation).await?,
+        let session = match lease.transaction.reads_at().or_else(|| lease.version()) {
+            Some(version) => self.gate.begin_at(caller, operation, version).await?,
+            None => self.gate.begin(caller, operation).await?,
         };
         Ok(Reading { session, begun, lease: Some(lease) })
     }

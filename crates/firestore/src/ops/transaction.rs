@@ -4,12 +4,15 @@
 //! changed since. The snapshot is taken by the first read. Requests of one transaction run one after another, so that
 //! none of its reads is lost.
 //!
-//! Invariants: a transaction belongs to the caller and database that began it; the number of open ones, their age
-//! and the requests of each are bounded; it ends with its commit, whatever comes of it.
+//! Invariants: a transaction belongs to the caller and database that began it; the number of open ones, their age,
+//! the requests of each and the memory of each and of all are bounded; it ends with its commit, whatever comes of it.
+//!
+//! Where users have too many, the one that has been idle longest ends, and its client begins anew: whoever opens
+//! transactions and leaves them takes none from those who use theirs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use access::{Caller, Session, Suspended};
 use base::{Clock, DatabaseName, ResourcePath, Status, id};
@@ -31,16 +34,22 @@ const AGE_MS: i64 = 270_000;
 const OPEN_ADMIN_MAX: usize = 10_000;
 /// Transactions open at once, of everybody else together.
 const OPEN_OTHERS_MAX: usize = 2_000;
+/// What one transaction may keep of what it has read; the request that goes beyond is its last.
+const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What all of them together may keep before users' idle ones end.
+const KEPT_TOTAL_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Requests of one transaction.
 const REQUESTS_MAX: usize = 10_000;
 /// Bytes of a transaction's id.
 const ID_LEN: usize = 16;
 
 type Id = [u8; ID_LEN];
+type Open = HashMap<Id, Arc<Transaction>>;
 
 /// The open transactions.
 pub struct Transactions {
-    open: Mutex<HashMap<Id, Arc<Transaction>>>,
+    open: Mutex<Open>,
+    kept_bytes: Arc<AtomicUsize>,
     clock: Arc<dyn Clock>,
 }
 
@@ -57,12 +66,27 @@ pub struct Transaction {
 }
 
 /// What changes from request to request.
-#[derive(Default)]
 pub struct State {
     /// The snapshot and the reads; `None` before the first read.
-    pub suspended: Option<Suspended>,
+    suspended: Option<Suspended>,
+    /// What all transactions keep, this one's part included.
+    kept_bytes: Arc<AtomicUsize>,
     requests: usize,
     ended: bool,
+}
+
+impl State {
+    fn take(&mut self) -> Option<Suspended> {
+        let suspended = self.suspended.take()?;
+        self.kept_bytes.fetch_sub(suspended.bytes(), Ordering::Relaxed);
+        Some(suspended)
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.take();
+    }
 }
 
 /// Whose transaction it is.
@@ -77,7 +101,7 @@ pub struct Lease {
     /// Which.
     pub transaction: Arc<Transaction>,
     /// Its state, nobody else's until this is dropped.
-    pub state: OwnedMutexGuard<State>,
+    state: OwnedMutexGuard<State>,
 }
 
 impl Owner {
@@ -107,7 +131,7 @@ impl Transaction {
 impl Transactions {
     /// None open yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { open: Mutex::default(), clock }
+        Self { open: Mutex::default(), kept_bytes: Arc::default(), clock }
     }
 
     /// Opens one.
@@ -127,23 +151,45 @@ impl Transactions {
             begun_micros: now,
             used_micros: AtomicI64::new(now),
             reads_at,
-            state: Arc::default(),
+            state: Arc::new(tokio::sync::Mutex::new(State {
+                suspended: None,
+                kept_bytes: self.kept_bytes.clone(),
+                requests: 0,
+                ended: false,
+            })),
         });
         let mut open = self.open.lock();
-        let open_max = if caller.is_admin() { OPEN_ADMIN_MAX } else { OPEN_OTHERS_MAX };
-        let is_admins = |transaction: &Transaction| transaction.owner.kind == "admin";
-        let count = |open: &HashMap<Id, Arc<Transaction>>| {
-            open.values().filter(|other| is_admins(other) == caller.is_admin()).count()
-        };
-        // Below both bounds nothing needs to be counted.
-        if open.len() >= open_max.min(OPEN_OTHERS_MAX) {
-            open.retain(|_, transaction| !transaction.is_expired(now));
-            if count(&open) >= open_max {
-                return Err(status::too_many_transactions());
-            }
-        }
+        self.make_room(&mut open, caller, now)?;
         open.insert(id, transaction.clone());
         Ok(transaction)
+    }
+
+    /// Sees to it that one more of the caller's kind may be open.
+    fn make_room(&self, open: &mut Open, caller: &Caller, now: i64) -> Result<(), Status> {
+        let too_much_kept = || self.kept_bytes.load(Ordering::Relaxed) > KEPT_TOTAL_BYTES_MAX;
+        // Below both bounds nothing needs to be counted.
+        if open.len() < OPEN_OTHERS_MAX && !too_much_kept() {
+            return Ok(());
+        }
+        open.retain(|_, transaction| !transaction.is_expired(now));
+        let mut others: Vec<(i64, Id)> = open
+            .values()
+            .filter(|transaction| transaction.owner.kind != "admin")
+            .map(|transaction| (transaction.used_micros.load(Ordering::Relaxed), transaction.id))
+            .collect();
+        if caller.is_admin() && open.len() - others.len() >= OPEN_ADMIN_MAX {
+            return Err(status::too_many_transactions());
+        }
+        others.sort_unstable();
+        // One in eight goes at a time: the next ones to begin do not look again.
+        let spare = if others.len() >= OPEN_OTHERS_MAX { OPEN_OTHERS_MAX / 8 } else { 0 };
+        for (at, (_, id)) in others.into_iter().enumerate() {
+            if at >= spare && !too_much_kept() {
+                break;
+            }
+            open.remove(&id);
+        }
+        Ok(())
     }
 
     /// Takes a transaction for one request, waiting while another request has it.
@@ -168,24 +214,42 @@ impl Transactions {
             return Err(status::expired_transaction());
         }
         state.requests += 1;
-        if state.requests > REQUESTS_MAX {
+        let kept_bytes = state.suspended.as_ref().map_or(0, Suspended::bytes);
+        let mut lease = Lease { transaction, state };
+        if lease.state.requests > REQUESTS_MAX || kept_bytes > KEPT_BYTES_MAX {
+            self.end(&mut lease);
             return Err(status::transaction_too_large());
         }
-        Ok(Lease { transaction, state })
+        Ok(lease)
     }
 
     /// Ends a transaction; whoever waits for it is told that it is over.
     pub fn end(&self, lease: &mut Lease) {
         lease.state.ended = true;
-        lease.state.suspended = None;
+        lease.state.take();
         self.open.lock().remove(&lease.transaction.id);
     }
 }
 
 impl Lease {
+    /// The version that the transaction sees; `None` before its first read.
+    pub fn version(&self) -> Option<Version> {
+        self.state.suspended.as_ref().map(Suspended::version)
+    }
+
     /// Keeps what the request has read for the transaction's commit.
     pub fn keep(&mut self, session: Session) {
-        self.state.suspended = Some(session.suspend());
+        let read = session.suspend();
+        self.state.kept_bytes.fetch_add(read.bytes(), Ordering::Relaxed);
+        match &mut self.state.suspended {
+            Some(suspended) => suspended.absorb(read),
+            None => self.state.suspended = Some(read),
+        }
+    }
+
+    /// Takes what the transaction has read, for its commit.
+    pub fn take(&mut self) -> Option<Suspended> {
+        self.state.take()
     }
 }
 

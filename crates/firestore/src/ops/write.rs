@@ -314,14 +314,14 @@ impl Firestore {
         id: &[u8],
     ) -> Result<Committed, Status> {
         let mut lease = self.transactions.lease(caller, database, id).await?;
-        let suspended = lease.state.suspended.take();
+        let suspended = lease.take();
         let reads_at = lease.transaction.reads_at();
         self.transactions.end(&mut lease);
         if reads_at.is_some() && !writes.is_empty() {
             return Err(status::read_only_transaction());
         }
         let operation = operation("Commit", &subject(writes));
-        let session = match &suspended {
+        let session = match suspended {
             Some(suspended) => self.gate.resume(caller, operation, suspended).await?,
             None => self.gate.begin(caller, operation).await?,
         };
