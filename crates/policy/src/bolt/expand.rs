@@ -162,7 +162,9 @@ impl Generator<'_> {
         }
         match accessor.as_text() {
             Some(name) if VALUE_METHODS.contains(&name) => {
-                return Ok(member(base.ensure_value(), accessor.clone()));
+                // The original expands here once more what it has expanded: names that were free may be bound now.
+                let base = self.evaluate(&base, bindings, calls)?.ensure_value();
+                return Ok(member(base, accessor.clone()));
             }
             Some(name) if SNAPSHOT_METHODS.contains(&name) => return Ok(member(base, accessor.clone())),
             _ => {}

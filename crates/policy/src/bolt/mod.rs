@@ -62,3 +62,17 @@ pub fn compile(source: Source) -> Compiled {
     let json = json.and_then(|json| serde_json::to_string_pretty(&json).ok());
     Compiled { json: json.map(|json| json + "\n"), diagnostics }
 }
+
+/// A diagnostic as `firebase-bolt` prints it, `bolt:3:7: text`; `None` for what only we say. What it finds after parsing
+/// has no place there. Its columns count UTF-16 units.
+pub fn original_line(source: &Source, diagnostic: &Diagnostic) -> Option<String> {
+    let before = source.text.get(..diagnostic.span.start as usize).unwrap_or_default();
+    let line = 1 + before.matches('\n').count();
+    let column = 1 + before.rsplit('\n').next().unwrap_or_default().encode_utf16().count();
+    let message = &diagnostic.message;
+    match diagnostic.code {
+        "bolt-generate" => Some(format!("bolt: {message}")),
+        "bolt-parse" | "bolt-style" | "bolt-syntax" => Some(format!("bolt:{line}:{column}: {message}")),
+        _ => None,
+    }
+}

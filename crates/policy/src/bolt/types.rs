@@ -162,7 +162,6 @@ impl Generator<'_> {
                         "Property names cannot contain any of: . $ # [ ] / or control characters: {name}"
                     ),
                 );
-                continue;
             }
             rules.child(name);
             if !wild(name) && !self.is_nullable(kind)? {

@@ -170,11 +170,12 @@ impl<'s> Parser<'s> {
         self.tell(Diagnostic::warning("bolt-style", span, message));
     }
 
-    /// What is read twice is told once.
+    /// What is read twice is told once, and what only follows from having stopped never.
     fn tell(&mut self, diagnostic: Diagnostic) {
         let told =
             |old: &Diagnostic| old.span.start == diagnostic.span.start && old.message == diagnostic.message;
-        if self.diagnostics.len() < REMARKS_MAX && !self.diagnostics.iter().any(told) {
+        let goes_on = !self.stopped && self.diagnostics.len() < REMARKS_MAX;
+        if goes_on && !self.diagnostics.iter().any(told) {
             self.diagnostics.push(diagnostic);
         }
     }

@@ -8,7 +8,7 @@ use super::Parser;
 use crate::bolt::ast::{
     Exp, Function, Methods, Part, PathStatement, Schema, Type, TypeKind, TypeNode, insert_ordered,
 };
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::Span;
 
 /// A path cannot be longer: Firebase keeps at most 32 levels.
@@ -27,13 +27,14 @@ enum Item<'s> {
 }
 
 impl<'s> Parser<'s> {
-    /// The whole file.
+    /// The whole file. That the rest is not readable is told only when nothing was wrong before: it often follows.
     pub(super) fn file(&mut self) {
         self.blank();
         while self.statement() {
             self.blank();
         }
-        if !self.stopped && self.at < self.text.len() {
+        let failed = self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+        if !failed && self.at < self.text.len() {
             let found = self.peek().map(quoted).unwrap_or_default();
             let span = Span::new(self.at, self.at + self.peek().map_or(0, char::len_utf8));
             let mut error = Diagnostic::error("bolt-syntax", span, format!("{EXPECTED} \"{found}\" found."));
