@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::coverage;
 use crate::ir::{Binary, Expr, Function, Kind, Language, Part};
 use crate::meter::Meter;
 use crate::re2::Regex;
@@ -169,7 +170,11 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
         };
         if let Some(recorder) = &mut self.recorder {
             let kind = outcome.as_ref().map_or("error", Val::type_name);
-            recorder.exit(expr.span, shape, ending, kind, text);
+            let reported = match &outcome {
+                Ok(value) if recorder.reports_values => Some(Box::new(coverage::report(value, &text))),
+                _ => None,
+            };
+            recorder.exit_with(expr.span, shape, ending, kind, text, reported);
         }
         outcome
     }

@@ -14,6 +14,7 @@ pub mod bolt;
 pub mod builtin;
 pub mod cel;
 pub mod check;
+pub mod coverage;
 pub mod decision;
 pub mod diagnostic;
 pub mod eval;
@@ -29,6 +30,7 @@ pub mod syntax;
 pub mod trace;
 pub mod value;
 
+pub use coverage::Coverage;
 pub use decision::{Cause, Decision, RulePosition, Step};
 pub use diagnostic::{Diagnostic, Severity};
 pub use meter::{Cost, Limits};

@@ -54,6 +54,9 @@ pub struct Node {
     pub value: String,
     /// Its type, or `error`: what may be told where values may not.
     pub kind: &'static str,
+    /// Its value in the form of coverage reports, where the trace asks for it. Errors have none.
+    #[serde(skip)]
+    pub reported: Option<Box<serde_json::Value>>,
     /// The expressions it evaluated, in order. Operands that were skipped are not there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Node>,
@@ -79,6 +82,9 @@ pub struct Candidate {
 pub struct Trace {
     /// The candidates in order of evaluation.
     pub candidates: Vec<Candidate>,
+    /// Whether every value is recorded whole, not only as people read it: for reports that machines read.
+    #[serde(skip)]
+    pub reports_values: bool,
 }
 
 /// How often an expression had a value.
@@ -93,6 +99,11 @@ pub struct Observation {
 }
 
 impl Trace {
+    /// A trace that records every value whole.
+    pub fn reporting() -> Self {
+        Self { candidates: Vec::new(), reports_values: true }
+    }
+
     /// Values and how often they occurred, by place: what coverage adds up.
     pub fn observations(&self) -> Vec<Observation> {
         fn walk(node: &Node, counts: &mut BTreeMap<(Span, String), u32>) {
@@ -141,9 +152,16 @@ fn explain_node(out: &mut String, source: &Source, node: &Node, level: usize) {
 pub struct Recorder {
     open: Vec<Vec<Node>>,
     done: Vec<Node>,
+    /// Whether values are recorded whole.
+    pub reports_values: bool,
 }
 
 impl Recorder {
+    /// A recorder for a trace.
+    pub fn of(trace: Option<&Trace>) -> Self {
+        Self { reports_values: trace.is_some_and(|trace| trace.reports_values), ..Self::default() }
+    }
+
     /// An expression begins.
     pub fn enter(&mut self) {
         self.open.push(Vec::new());
@@ -151,8 +169,21 @@ impl Recorder {
 
     /// The expression that began last ends.
     pub fn exit(&mut self, span: Span, shape: Shape, ending: Ending, kind: &'static str, value: String) {
+        self.exit_with(span, shape, ending, kind, value, None);
+    }
+
+    /// The same, with the value whole.
+    pub fn exit_with(
+        &mut self,
+        span: Span,
+        shape: Shape,
+        ending: Ending,
+        kind: &'static str,
+        value: String,
+        reported: Option<Box<serde_json::Value>>,
+    ) {
         let children = self.open.pop().unwrap_or_default();
-        let node = Node { span, shape, ending, value, kind, children };
+        let node = Node { span, shape, ending, value, kind, reported, children };
         match self.open.last_mut() {
             Some(parent) => parent.push(node),
             None => self.done.push(node),

@@ -276,7 +276,7 @@ impl<'v> Pass<'v, '_, '_> {
     /// Evaluates one rule.
     fn run(&mut self, rule: &'v Rule) -> Ending {
         let kept = self.machine.dialect.frames.len();
-        self.machine.recorder = self.explains.then(Recorder::default);
+        self.machine.recorder = self.explains.then(|| Recorder::of(self.trace.as_deref()));
         let outcome = self.machine.eval(&rule.condition);
         let ending = match &outcome {
             Ok(Val::Bool(true)) => Ending::True,

@@ -27,6 +27,7 @@ mod values;
 use sha2::{Digest, Sha256};
 
 use crate::check::{ClaimUse, claims};
+use crate::coverage::Sites;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::ir;
 use crate::source::{Source, Span};
@@ -61,6 +62,15 @@ impl Ruleset {
     /// The text it was made of.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Its rules and their expressions.
+    pub(crate) fn sites(&self) -> Sites {
+        let mut sites = Sites::default();
+        for rule in self.nodes.iter().flat_map(structure::Node::rules) {
+            sites.rule(rule.kind.name(), rule.position.span, Some(&rule.condition));
+        }
+        sites.sorted()
     }
 
     /// The SHA-256 of the text, in hex: equal for equal rules.

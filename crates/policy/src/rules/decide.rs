@@ -216,7 +216,7 @@ impl<'r> Deciding<'r, '_> {
         let mut meter = Meter::new(self.limits);
         meter.expressions = *expressions;
         let mut machine = Machine::new(context, &ruleset.lowered.functions, meter);
-        machine.recorder = record.then(Recorder::default);
+        machine.recorder = record.then(|| Recorder::of(self.trace.as_deref()));
         let outcome = machine.eval(condition);
         *expressions = machine.meter.expressions;
         let ending = ending(&outcome);

@@ -32,6 +32,7 @@ pub use ast::Version;
 pub(crate) use names::nearest;
 
 use crate::check::{ClaimUse, claims};
+use crate::coverage::Sites;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::ir;
 use crate::source::{Source, Span};
@@ -120,6 +121,16 @@ impl Ruleset {
             claims::collect(expr, &is_token, &mut found);
         }
         found
+    }
+
+    /// Its expressions, rules and functions.
+    pub(crate) fn sites(&self) -> Sites {
+        let mut sites = Sites::default();
+        for rule in &self.lowered.rules {
+            sites.rule("allow", rule.span, rule.condition.as_ref());
+        }
+        self.lowered.functions.iter().for_each(|function| sites.function(function));
+        sites.sorted()
     }
 
     /// The SHA-256 of the text, in hex: equal for equal rules.

@@ -236,7 +236,8 @@ impl<'v> Field<'v> {
         named.collect::<Vec<_>>().join(".")
     }
 
-    fn own(&self) -> impl Iterator<Item = &Fact<'v>> + '_ {
+    /// What is known of this very place.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Fact<'v>> + '_ {
         self.facts.facts.iter().filter(|fact| path_is(fact.field, &self.path))
     }
 
