@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use policy::check::Language;
 
 /// The open home for Firebase apps.
 #[derive(Debug, Parser)]
@@ -19,6 +20,11 @@ pub enum Verb {
     Dev(Dev),
     /// Run a project in production
     Serve(Serve),
+    /// Say what is wrong or doubtful in rules: a project's, files', or snippets in a document
+    Check(Check),
+    /// Work with Bolt files
+    #[command(subcommand)]
+    Bolt(Bolt),
     /// Ask the access log who did what, by which rule
     Log(Log),
     /// Accounts for servers that use the Admin SDK
@@ -108,6 +114,67 @@ pub struct Log {
     /// Go on as events come
     #[arg(long, short)]
     pub follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Files (rules, Bolt, GraphQL operations, documents with snippets), project folders, or `-` for standard input
+    #[arg(default_value = ".")]
+    pub files: Vec<PathBuf>,
+    /// The language, where name and text do not tell it
+    #[arg(long)]
+    pub language: Option<LanguageName>,
+    /// Warnings fail, too
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// One JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Bolt {
+    /// Compile to rules for the Realtime Database
+    Compile(CompileBolt),
+}
+
+#[derive(Debug, Args)]
+pub struct CompileBolt {
+    /// The Bolt file, or `-` for standard input
+    pub file: PathBuf,
+    /// Where the rules go (default: standard output)
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
+    /// Only say what is wrong
+    #[arg(long, conflicts_with = "output")]
+    pub check: bool,
+    /// Write what `firebase-bolt` would write even if Firebase would refuse it
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LanguageName {
+    Firestore,
+    Storage,
+    /// Rules for the Realtime Database
+    #[value(alias = "database", alias = "rtdb")]
+    Realtime,
+    Bolt,
+    /// An expression as in Data Connect's `@auth(expr:)`
+    Cel,
+}
+
+impl LanguageName {
+    pub fn language(self) -> Language {
+        match self {
+            LanguageName::Firestore => Language::Firestore,
+            LanguageName::Storage => Language::Storage,
+            LanguageName::Realtime => Language::Realtime,
+            LanguageName::Bolt => Language::Bolt,
+            LanguageName::Cel => Language::Cel,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

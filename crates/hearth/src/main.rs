@@ -1,15 +1,19 @@
 //! `hearth`: the command line, configuration and wiring. Decides nothing about data or access itself.
 
+mod bolt;
+mod check;
 mod cli;
 mod dev;
 mod house;
 mod jsonc;
 mod log;
+mod paint;
 mod project;
 mod screen;
 mod serve;
 mod service_account;
 mod stop;
+mod texts;
 mod watch;
 
 use std::future::Future;
@@ -18,7 +22,7 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use crate::cli::{Cli, ServiceAccount, Verb};
+use crate::cli::{Bolt, Cli, ServiceAccount, Verb};
 
 // Small and steady under many threads; the system's allocator keeps more memory after bursts.
 #[global_allocator]
@@ -38,6 +42,8 @@ fn main() -> ExitCode {
         Verb::Dev(ask) => block_on(dev::run(ask, started)),
         Verb::Serve(ask) => block_on(serve::run(ask, started)),
         Verb::Log(ask) => log::run(ask),
+        Verb::Check(ask) => return about_rules(check::run(ask)),
+        Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask)),
         Verb::ServiceAccount(ServiceAccount::Create(ask)) => block_on(service_account::create(ask)),
     };
     match outcome {
@@ -47,6 +53,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The exit code of a verb about rules: 2 says that it could not do its work, as the command line's own errors do.
+fn about_rules(outcome: Result<ExitCode, String>) -> ExitCode {
+    outcome.unwrap_or_else(|message| {
+        eprintln!("error: {message}");
+        ExitCode::from(2)
+    })
 }
 
 fn block_on(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {

@@ -1,0 +1,107 @@
+//! `hearth check`: what there is to say about rules without running them.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use policy::check::{Checked, check, together};
+use policy::{Diagnostic, diagnostic};
+use serde_json::json;
+
+use crate::cli::Check;
+use crate::paint;
+use crate::texts::{self, Text};
+
+/// Checks; the code is 1 when something is wrong, 2 (an error here) when nothing could be checked.
+pub fn run(ask: &Check) -> Result<ExitCode, String> {
+    let language = ask.language.map(crate::cli::LanguageName::language);
+    let texts = texts::find(&ask.files, language).map_err(|error| error.to_string())?;
+    let files = told(&texts);
+    let counts = texts::count(files.iter().flat_map(|file| &file.found));
+    let out = if ask.json { as_json(&texts, &files, counts) } else { as_text(&texts, &files, counts) };
+    // Whoever closed the pipe has seen enough.
+    let _ = std::io::stdout().lock().write_all(out.as_bytes());
+    let [errors, warnings, _] = counts;
+    let failed = errors > 0 || (ask.deny_warnings && warnings > 0);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A file and what was found in all its texts.
+struct File<'t> {
+    text: &'t Text,
+    found: Vec<Diagnostic>,
+}
+
+fn told(texts: &[Text]) -> Vec<File<'_>> {
+    // Files of a project belong together; a document's snippets are examples, each for itself.
+    let (whole, snippets): (Vec<&Text>, Vec<&Text>) = texts.iter().partition(|text| text.snippet.is_none());
+    let mut checked: Vec<Checked> =
+        whole.iter().map(|text| check(text.compiled.clone(), text.language)).collect();
+    together(&mut checked);
+    let of_whole = whole.into_iter().zip(checked);
+    let of_snippets = snippets.into_iter().map(|text| (text, check(text.compiled.clone(), text.language)));
+    let mut files: Vec<File<'_>> = Vec::new();
+    for (text, checked) in of_whole.chain(of_snippets) {
+        let found = text.told(checked.diagnostics);
+        match files.iter_mut().find(|file| file.text.file.name == text.file.name) {
+            Some(file) => file.found.extend(found),
+            None => files.push(File { text, found }),
+        }
+    }
+    for file in &mut files {
+        file.found.sort_by_key(|found| (found.span.start, found.span.end));
+    }
+    files
+}
+
+fn as_text(texts: &[Text], files: &[File<'_>], [errors, warnings, notes]: [usize; 3]) -> String {
+    let color = paint::stdout_has_color();
+    let mut out = String::new();
+    for file in files.iter().filter(|file| !file.found.is_empty()) {
+        out.push_str(&diagnostic::render(&file.text.file, &file.found, color));
+    }
+    let snippets = texts.iter().filter(|text| text.snippet.is_some()).count();
+    let mut parts = Vec::new();
+    if texts.len() > snippets {
+        parts.push(plural(texts.len() - snippets, "file"));
+    }
+    if snippets > 0 {
+        parts.push(plural(snippets, "snippet"));
+    }
+    let subject = if parts.is_empty() { "nothing".to_owned() } else { parts.join(" and ") };
+    let mut counts = Vec::new();
+    for (count, noun) in [(errors, "error"), (warnings, "warning"), (notes, "note")] {
+        if count > 0 {
+            counts.push(plural(count, noun));
+        }
+    }
+    let verdict = if counts.is_empty() { "no findings".to_owned() } else { counts.join(", ") };
+    out.push_str(&format!("checked {subject}: {verdict}\n"));
+    out
+}
+
+/// A count with its noun.
+pub fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn as_json(texts: &[Text], files: &[File<'_>], [errors, warnings, notes]: [usize; 3]) -> String {
+    let checked: Vec<_> = texts
+        .iter()
+        .map(|text| {
+            json!({
+                "file": &*text.file.name,
+                "line": text.line(),
+                "language": texts::name(text.language),
+                "snippet": text.snippet.is_some(),
+            })
+        })
+        .collect();
+    let findings: Vec<_> =
+        files.iter().flat_map(|file| file.found.iter().map(|found| found.report(&file.text.file))).collect();
+    let document = json!({
+        "texts": checked,
+        "findings": findings,
+        "summary": {"errors": errors, "warnings": warnings, "notes": notes},
+    });
+    format!("{document:#}\n")
+}
