@@ -268,8 +268,10 @@ impl Session {
                 policy::Step::Decided(decision) => return Ok(decision),
                 policy::Step::Needs(needs) => {
                     for need in needs {
-                        let fields = match pending.after(&need.path.segments) {
-                            Some(after) if need.after => after.cloned(),
+                        // A commit writes to one database; `getAfter` of another one's document is as it is now.
+                        let written = need.after && need.path.database == request.database;
+                        let fields = match written.then(|| pending.after(&need.path.segments)).flatten() {
+                            Some(after) => after.cloned(),
                             _ => {
                                 let key = documents.key(&need.path.database, &need.path.segments);
                                 match self.get(&key).await? {

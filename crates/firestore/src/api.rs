@@ -13,8 +13,10 @@ use crate::{Firestore, status};
 
 /// All routes of the service, gRPC and REST on one port. Every request must carry its [`Caller`] as an extension.
 pub fn router(firestore: Arc<Firestore>) -> Router {
-    let methods = grpc::service(Arc::clone(&firestore));
-    rest::router(firestore).route_service("/google.firestore.v1.Firestore/{method}", methods)
+    let methods = Router::new()
+        .route_service("/google.firestore.v1.Firestore/{method}", grpc::service(Arc::clone(&firestore)))
+        .layer(axum::middleware::map_response(grpc::too_large_is_exhausted));
+    rest::router(firestore).merge(methods)
 }
 
 /// The caller that the front door has put with a request. Its absence is a fault of ours, never a default.

@@ -196,6 +196,16 @@ async fn get_after_sees_the_whole_commit() {
 }
 
 #[tokio::test]
+async fn what_a_commit_writes_is_not_seen_in_another_database() {
+    let rules = "match /c/{d} { allow create: if !existsAfter(/databases/other/documents/c/$(d)); }";
+    let house = house(rules).await;
+    house.commit(&user("a"), &format!("[{}]", set("c/d", 1))).await.unwrap();
+    let rules = "match /c/{d} { allow create: if !existsAfter(/databases/$(database)/documents/c/$(d)); }";
+    let refused = self::house(rules).await.commit(&user("a"), &format!("[{}]", set("c/d", 1))).await;
+    assert_eq!(code(refused), Code::PermissionDenied);
+}
+
+#[tokio::test]
 async fn a_second_write_is_judged_against_the_document_before_the_commit() {
     let rules = "match /c/{d} { allow write: if resource == null || request.resource.data.n == resource.data.n + 1; }";
     let house = house(rules).await;

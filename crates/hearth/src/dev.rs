@@ -52,6 +52,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         verb: "dev",
         project: &id,
         services: &services,
+        tls: false,
         data: data.as_deref().map(Path::to_string_lossy).as_deref(),
         rules: rules.as_ref(),
         took_ms: started.elapsed().as_secs_f64() * 1000.0,
@@ -69,7 +70,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
 /// Loads the project's rules. Broken rules do not keep dev from starting: everything is denied until they are mended.
 fn load_rules(house: &House, project: &Project) -> Result<Option<Loaded>, String> {
     let Some(path) = &project.firestore_rules else { return Ok(None) };
-    let shown_as = path.strip_prefix(&project.folder).unwrap_or(path).display().to_string();
+    let shown_as = project.shown(path);
     let loaded = watch::load(&house.gate, path, &shown_as)
         .map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
     if loaded.refused {

@@ -129,6 +129,11 @@ impl Project {
             rc.and_then(|rc| rc.projects.get("default").or_else(|| rc.projects.values().next()).cloned());
         Ok(Self { folder: folder.to_owned(), id, firestore_rules, ports, notes })
     }
+
+    /// How a file of the project is called to people: by its path inside the project.
+    pub fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
+    }
 }
 
 /// A file's JSON; `None` where there is no file.

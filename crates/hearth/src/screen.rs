@@ -23,6 +23,8 @@ pub struct Running<'a> {
     pub project: &'a str,
     /// Service → address.
     pub services: &'a BTreeMap<String, SocketAddr>,
+    /// Whether they are spoken to over TLS.
+    pub tls: bool,
     /// Where data lives; `None` in memory.
     pub data: Option<&'a str>,
     /// The rules file's name and what loading it said; `None` without one.
@@ -83,8 +85,9 @@ impl Screen {
             running.project,
             running.took_ms
         );
+        let scheme = if running.tls { "https" } else { "http" };
         for (name, address) in running.services {
-            text.push_str(&format!("  {name:<10} http://{address}\n"));
+            text.push_str(&format!("  {name:<10} {scheme}://{address}\n"));
         }
         text.push_str(&format!(
             "  {:<10} {}\n",

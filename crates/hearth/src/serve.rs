@@ -33,7 +33,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
 
     let mut rules = None;
     if let Some(path) = &project.firestore_rules {
-        let shown_as = path.strip_prefix(&project.folder).unwrap_or(path).display().to_string();
+        let shown_as = project.shown(path);
         let loaded = watch::load(&house.gate, path, &shown_as)
             .map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
         if loaded.refused {
@@ -54,6 +54,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         verb: "serve",
         project: &id,
         services: &services,
+        tls: ask.tls_cert.is_some(),
         data: Some(&ask.data.to_string_lossy()),
         rules: rules.as_ref(),
         took_ms: started.elapsed().as_secs_f64() * 1000.0,
@@ -61,8 +62,19 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         hints: &[],
     });
     while signals.next().await == Asked::Reload {
-        let Some((path, loaded)) = project.firestore_rules.as_ref().zip(rules.as_ref()) else { continue };
-        match watch::load(&house.gate, path, &loaded.source.name) {
+        // Rules may have come to a project that had none.
+        let path = match Project::read(&ask.project_dir) {
+            Ok(project) => project.firestore_rules,
+            Err(error) => {
+                screen.warn(&format!("the rules in force stay: {error}"));
+                continue;
+            }
+        };
+        let Some(path) = path else {
+            screen.warn("there is no firestore.rules to load: the rules in force stay");
+            continue;
+        };
+        match watch::load(&house.gate, &path, &project.shown(&path)) {
             Ok(loaded) => screen.reloaded(&loaded),
             Err(error) => {
                 screen.warn(&format!("the rules cannot be read, the last good ones stay in force: {error}"))

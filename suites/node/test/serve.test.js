@@ -24,7 +24,7 @@ import { cert, initializeApp } from "firebase-admin/app";
 import { getAuth } from "firebase-admin/auth";
 
 import { address, fails, unsigned } from "../clients.js";
-import { againstPeer, folder, hearthTest, log, run, sleep, start } from "../hearth.js";
+import { againstPeer, eventually, folder, hearthTest, log, run, sleep, start } from "../hearth.js";
 
 setLogLevel("silent");
 const PROJECT = "acme-prod";
@@ -346,6 +346,14 @@ hearthTest("without rules production denies", async () => {
   const running = await start(["serve", bare, "--listen", "127.0.0.1:0", "--data", join(bare, "data"), "--project", PROJECT, "--json"]);
   const url = `http://127.0.0.1:${running.ready.ports.serve}/v1/projects/${PROJECT}/databases/(default)/documents/public/x`;
   assert.equal((await fetch(url)).status, 403);
+  // Rules may come later, and then count from the next SIGHUP on.
+  writeFileSync(join(bare, "firestore.rules"), RULES);
+  process.kill(running.pid, "SIGHUP");
+  await eventually(async () => (await fetch(url)).status === 404, "the rules are in force");
+  rmSync(join(bare, "firestore.rules"));
+  process.kill(running.pid, "SIGHUP");
+  await eventually(() => running.said().includes("the rules in force stay"), "a word on what stays in force");
+  assert.equal((await fetch(url)).status, 404);
   await running.stop();
   rmSync(bare, { recursive: true });
 });

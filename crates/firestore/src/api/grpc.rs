@@ -8,6 +8,7 @@ use base::Status;
 use base::limits::REQUEST_BYTES_MAX;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use http::HeaderValue;
 use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Streaming};
 use wire::v1;
@@ -25,6 +26,17 @@ pub fn service(firestore: Arc<Firestore>) -> FirestoreServer<Face> {
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(REQUEST_BYTES_MAX)
         .accept_compressed(CompressionEncoding::Gzip)
+}
+
+/// Says `RESOURCE_EXHAUSTED` of a message that is too large, as gRPC's own servers do. tonic says `OUT_OF_RANGE`, a
+/// code that Firestore has no use for.
+pub async fn too_large_is_exhausted(mut answer: axum::response::Response) -> axum::response::Response {
+    if let Some(code) = answer.headers_mut().get_mut("grpc-status")
+        && code == "11"
+    {
+        *code = HeaderValue::from_static("8");
+    }
+    answer
 }
 
 type Answer<T> = Result<Response<T>, tonic::Status>;
