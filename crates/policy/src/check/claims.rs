@@ -249,7 +249,7 @@ fn misspelled(project: &[Checked], uses: &BTreeMap<String, Vec<Use>>) -> Vec<(us
 }
 
 /// Whether one letter is changed, added, dropped or two are swapped, or only letter case or `_` differ. Not the plural.
-fn one_slip_apart(a: &str, b: &str) -> bool {
+pub fn one_slip_apart(a: &str, b: &str) -> bool {
     let plain = |name: &str| -> Vec<char> {
         name.chars().filter(|letter| *letter != '_').flat_map(char::to_lowercase).collect()
     };

@@ -11,6 +11,9 @@
 //! Source: rules of published guides and of questions people ask. `docs/checks.md` lists the findings.
 
 pub(crate) mod claims;
+pub(crate) mod logic;
+pub(crate) mod terms;
+pub(crate) mod types;
 pub(crate) mod walk;
 
 use crate::bolt;
@@ -89,15 +92,16 @@ pub fn together(project: &mut [Checked]) {
 }
 
 fn check_rules(source: &Source, service: Service, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
-    let compiled = rules::compile(source.clone(), service);
+    let mut compiled = rules::compile(source.clone(), service);
     if let Some(ruleset) = &compiled.ruleset {
         claims.extend(ruleset.claims());
+        compiled.diagnostics.extend(ruleset.findings());
     }
     compiled.diagnostics
 }
 
 fn check_realtime(source: &Source, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
-    let compiled = rtdb::compile(source.clone());
+    let compiled = rtdb::compile_and_check(source.clone());
     if let Some(ruleset) = &compiled.ruleset {
         claims.extend(ruleset.claims());
     }

@@ -133,9 +133,13 @@ impl<'l> Linter<'l, '_> {
         let name = rule.kind.name();
         if outcome.is_true() && rule.kind != RuleKind::Validate {
             let message = format!("this `{name}` lets everybody in, signed in or not");
+            let span = rule.position.span;
+            let told = match rule.kind {
+                RuleKind::Read => Diagnostic::note("open-read", span, message),
+                _ => Diagnostic::warning("open-access", span, message),
+            };
             self.warn(
-                Diagnostic::warning("open-access", rule.position.span, message)
-                    .help("if that is meant, fine; otherwise ask for something, such as `auth != null`"),
+                told.help("if that is meant, fine; otherwise ask for something, such as `auth != null`"),
             );
         } else if !literal && outcome != Abstract::Unknown {
             let verdict = if outcome.is_true() { "always" } else { "never" };

@@ -2,7 +2,7 @@
 //!
 //! Text → [`json`] (a lax dialect, never fails) → the tree of rules ([`structure`]) with each expression parsed
 //! ([`parser`]), checked and lowered ([`check`]) → a [`Ruleset`] that decides ([`decide`]). [`lint`] tells what is
-//! probably not meant.
+//! probably not meant, when asked by [`crate::check`].
 //!
 //! Invariants: the first error in a rule makes it false, whatever stands around it; a rule never sees a database other
 //! than the one it was lent; nothing here does I/O.
@@ -105,6 +105,15 @@ impl Ruleset {
 
 /// Compiles a text.
 pub fn compile(source: Source) -> Compiled {
+    read(source, false)
+}
+
+/// Compiles a text and also tells what static checks find, beside errors in other rules too.
+pub(crate) fn compile_and_check(source: Source) -> Compiled {
+    read(source, true)
+}
+
+fn read(source: Source, checks: bool) -> Compiled {
     if source.text.len() > SOURCE_BYTES_MAX {
         let message = format!("rules may have {} KiB", SOURCE_BYTES_MAX / 1024);
         let diagnostic = Diagnostic::error("source-too-large", Span::new(0, 0), message);
@@ -115,8 +124,9 @@ pub fn compile(source: Source) -> Compiled {
     let nodes = structure::build(&source, &json, &mut diagnostics);
     let failed =
         nodes.is_empty() || diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    // What is probably not meant is worth telling beside an error in another rule.
-    lint::lint(&source, &nodes, &mut diagnostics);
+    if checks {
+        lint::lint(&source, &nodes, &mut diagnostics);
+    }
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.severity == Severity::Warning));
     let ruleset = (!failed).then(|| Ruleset {
         fingerprint: hex::encode(Sha256::digest(source.text.as_bytes())),

@@ -336,7 +336,7 @@ impl Lowering<'_> {
         }
         self.locals.clear();
         let condition = allow.condition.as_ref().map(|condition| self.expr(condition));
-        if let Some(diagnostic) = lint::open_access(allow, condition.as_ref()) {
+        if let Some(diagnostic) = allow.condition.as_ref().and_then(lint::not_boolean) {
             self.tell(diagnostic);
         }
         self.out.rules.push(Rule { span: allow.span, pattern, methods, condition });

@@ -105,6 +105,11 @@ impl Ruleset {
         self.version
     }
 
+    /// What static checks find beside what compiling tells.
+    pub(crate) fn findings(&self) -> Vec<Diagnostic> {
+        lint::findings(self)
+    }
+
     /// Where it looks at claims.
     pub(crate) fn claims(&self) -> Vec<ClaimUse> {
         let is_token = |expr: &ir::Expr<names::Rules>| match &expr.kind {

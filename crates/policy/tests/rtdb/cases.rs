@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use base::Fields;
+use policy::Source;
+use policy::check::{Language, check};
 use policy::rtdb::{Change, Compiled, Memory, Operation, Tree, compile, upload_error};
-use policy::{Severity, Source};
 use serde_json::{Value as Json, json};
 
 use crate::data::{decide, fields, path, query, tree};
@@ -98,9 +99,10 @@ fn run(file: &str, text: &str, failures: &mut Vec<String>) -> usize {
 }
 
 fn diagnostics(section: &Section) -> Vec<String> {
-    let shown = section.compiled.diagnostics.iter().map(|diagnostic| {
+    let checked = check(section.source.clone(), Language::Realtime);
+    let shown = checked.diagnostics.iter().map(|diagnostic| {
         let report = diagnostic.report(&section.source);
-        let severity = if report.severity == Severity::Error { "error" } else { "warning" };
+        let severity = report.severity.name();
         format!("{severity}[{}] {}:{} {}", report.code, report.line, report.column, report.message)
     });
     shown.collect()

@@ -393,9 +393,16 @@ impl Parser<'_> {
         Some(Allow { verbs, condition, span })
     }
 
-    /// `;`, which may be missing before `}`.
+    /// `;`, which may be missing before `}`. Before another statement it may be missing too: published samples do without.
     fn end_statement(&mut self) {
-        if !self.is_sign("}") && !self.expect_sign(";") {
+        if self.token == Token::Word && ["allow", "match", "function"].contains(&self.slice(self.span)) {
+            let (end, next) = (self.previous.end as usize, self.slice(self.span).to_owned());
+            let message = format!("missing ';' at '{next}'");
+            self.diagnostics.push(
+                Diagnostic::warning("missing-semicolon", Span::new(end.saturating_sub(1), end), message)
+                    .help("end the statement before it with `;`"),
+            );
+        } else if !self.is_sign("}") && !self.expect_sign(";") {
             self.recover();
         }
     }

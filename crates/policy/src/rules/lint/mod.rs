@@ -1,11 +1,22 @@
 //! Warnings about rules that mean something else than their author probably wants.
+//!
+//! What is here is told when rules are compiled: it needs no more than the expression at hand. What needs all of the
+//! ruleset is told by [`findings`], for `hearth check`.
+
+mod budget;
+mod findings;
+mod meaning;
+mod overlap;
+mod shapes;
 
 use base::Value;
 
 use super::ast::{self, Kind};
-use super::names::{Function, Rules};
+use super::names::Function;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{self, Binary};
+use crate::ir::Binary;
+
+pub use findings::findings;
 
 /// `exists()` and `get()` of something that can never be a path.
 ///
@@ -69,27 +80,15 @@ fn claim_key(expr: &ast::Expr) -> Option<&str> {
     }
 }
 
-/// An `allow` that asks nothing.
-pub fn open_access(allow: &ast::Allow, condition: Option<&ir::Expr<Rules>>) -> Option<Diagnostic> {
-    let verbs: Vec<&str> = allow.verbs.iter().map(|verb| verb.text.as_str()).collect();
-    let verbs = verbs.join(", ");
-    let message = match condition.map(|condition| &condition.kind) {
-        None => format!("`allow {verbs}` without a condition lets everybody in, signed in or not"),
-        Some(ir::Kind::Constant(Value::Bool(true))) => {
-            format!("`allow {verbs}: if true` lets everybody in, signed in or not")
-        }
-        Some(ir::Kind::Constant(value)) if !matches!(value, Value::Bool(_)) => {
-            let span = allow.condition.as_ref().map_or(allow.span, |condition| condition.span);
+/// A condition that is a constant, and not a boolean.
+pub fn not_boolean(condition: &ast::Expr) -> Option<Diagnostic> {
+    match &condition.kind {
+        Kind::Literal(value) if !matches!(value, Value::Bool(_)) => {
             let message = "this condition is not a boolean: it never grants";
-            return Some(Diagnostic::warning("constant-condition", span, message));
+            Some(Diagnostic::warning("constant-condition", condition.span, message))
         }
-        _ => return None,
-    };
-    let diagnostic = Diagnostic::warning("open-access", allow.span, message);
-    Some(
-        diagnostic
-            .help("if that is meant, fine; otherwise ask for something, such as `request.auth != null`"),
-    )
+        _ => None,
+    }
 }
 
 /// `x in null`
