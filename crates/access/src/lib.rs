@@ -19,5 +19,5 @@ pub use documents::{DocumentSource, NoPending, Pending};
 pub use gate::{Gate, Operation, Service};
 pub use log::AccessLog;
 pub use mode::{DevPermit, Mode};
-pub use rulesets::{Rules, RulesRefused, Rulesets};
+pub use rulesets::{Enforced, Rules, RulesRefused, Rulesets};
 pub use session::{CommitFailure, Denial, Permit, Refusal, Session, Suspended};

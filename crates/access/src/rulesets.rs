@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use policy::{Diagnostic, Ruleset, Severity, Source};
+use parking_lot::Mutex;
+use policy::{Coverage, Diagnostic, Ruleset, Severity, Source};
 
 use crate::mode::{DevPermit, Mode};
 
@@ -12,11 +13,29 @@ use crate::mode::{DevPermit, Mode};
 #[derive(Clone)]
 pub enum Rules {
     /// A compiled ruleset.
-    Enforced(Arc<Ruleset>),
+    Enforced(Arc<Enforced>),
     /// No rules file, in dev: everything is allowed, and the start-up screen says so loudly.
     Open(DevPermit),
     /// No rules, in production: everything is denied.
     Closed,
+}
+
+/// A ruleset in force.
+pub struct Enforced {
+    /// The rules.
+    pub ruleset: Ruleset,
+    /// What became of their expressions since they are in force. Dev only.
+    coverage: Option<Mutex<Coverage>>,
+}
+
+impl Enforced {
+    /// Adds to the coverage what one decision did; `trace` is asked for only where coverage is kept.
+    pub(crate) fn cover(&self, trace: impl FnOnce() -> policy::Trace) {
+        if let Some(coverage) = &self.coverage {
+            let trace = trace();
+            coverage.lock().add(&trace);
+        }
+    }
 }
 
 /// How many projects may bring rules of their own, in dev.
@@ -25,6 +44,7 @@ const PROJECTS_MAX: usize = 1000;
 /// The rules of one service. Readers never wait; a load swaps.
 pub struct Rulesets {
     service: policy::Service,
+    covers: bool,
     current: ArcSwap<Rules>,
     /// Rules that tests have put for a project of theirs, in dev.
     of_projects: ArcSwap<HashMap<String, Arc<Rules>>>,
@@ -45,7 +65,8 @@ impl Rulesets {
             Mode::Dev(permit) => Rules::Open(*permit),
             Mode::Serve => Rules::Closed,
         };
-        Self { service, current: ArcSwap::from_pointee(rules), of_projects: ArcSwap::default() }
+        let covers = mode.dev().is_some();
+        Self { service, covers, current: ArcSwap::from_pointee(rules), of_projects: ArcSwap::default() }
     }
 
     /// Compiles and, when there is no error, puts in force. Gives the warnings.
@@ -79,7 +100,9 @@ impl Rulesets {
         let compiled = policy::compile(source, self.service);
         match compiled.ruleset {
             Some(ruleset) if compiled.diagnostics.iter().all(|found| found.severity != Severity::Error) => {
-                Ok((Arc::new(Rules::Enforced(Arc::new(ruleset))), compiled.diagnostics))
+                let coverage = self.covers.then(|| Mutex::new(Coverage::of(&ruleset)));
+                let enforced = Enforced { ruleset, coverage };
+                Ok((Arc::new(Rules::Enforced(Arc::new(enforced))), compiled.diagnostics))
             }
             _ => Err(Box::new(RulesRefused { diagnostics: compiled.diagnostics })),
         }
@@ -95,6 +118,15 @@ impl Rulesets {
         match self.of_projects.load().get(project) {
             Some(rules) => Arc::clone(rules),
             None => self.current.load_full(),
+        }
+    }
+
+    /// The coverage of the rules in force for a project, as it is now; `None` where no rules are. Rules that are loaded
+    /// begin anew.
+    pub fn coverage(&self, _permit: DevPermit, project: &str) -> Option<Coverage> {
+        match &*self.current(project) {
+            Rules::Enforced(enforced) => enforced.coverage.as_ref().map(|coverage| coverage.lock().clone()),
+            Rules::Open(_) | Rules::Closed => None,
         }
     }
 }

@@ -135,6 +135,66 @@ async fn every_route_does_its_rpc() {
     }
 }
 
+/// Puts rules through the emulator's route.
+async fn put_rules(house: &House, text: &str) -> (u16, String) {
+    let body = serde_json::json!({ "rules": { "files": [{ "name": "firestore.rules", "content": text }] } });
+    send(house, Method::PUT, "/emulator/v1/projects/p:securityRules", body.to_string(), false).await
+}
+
+#[tokio::test]
+async fn coverage_counts_what_rules_decided_until_they_are_replaced() {
+    const RULES: &str = "rules_version = '2';
+        service cloud.firestore { match /databases/{d}/documents {
+            match /notes/{id} {
+                allow get: if request.auth.uid == id;
+                allow get: if id == 'other';
+            }
+        } }";
+    let house = house("").await;
+    let report = async || {
+        let path = "/emulator/v1/projects/p:ruleCoverage";
+        let (code, text) = send(&house, Method::GET, path, "", false).await;
+        assert_eq!(code, 200);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    assert_eq!(report().await, serde_json::json!({ "rules": { "files": [] } }), "no rules, nothing to cover");
+    assert_eq!(put_rules(&house, RULES).await, (200, "{}".into()));
+    let get = async |path: &str, admins: bool| {
+        send(&house, Method::GET, &format!("{BASE}/{path}"), "", admins).await.0
+    };
+    assert_eq!(get("notes/alice", false).await, 404);
+    assert_eq!(get("notes/bob", false).await, 403);
+    assert_eq!(get("notes/bob", true).await, 404, "administrators pass the rules by");
+    let before = report().await;
+    assert_eq!(before["rules"]["files"][0]["content"], RULES);
+    let counts = |value: &serde_json::Value, n: usize| {
+        let values = value["report"][n]["values"].as_array().cloned().unwrap_or_default();
+        values
+            .iter()
+            .map(|v| (v["value"]["boolValue"].as_bool(), v["count"].as_u64().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(counts(&before, 0), [(Some(true), 1), (Some(false), 1)]);
+    assert_eq!(counts(&before, 1), [(Some(false), 1)], "after a grant nothing more is evaluated");
+    let (code, page) =
+        send(&house, Method::GET, "/emulator/v1/projects/p:ruleCoverage.html", "", false).await;
+    assert!(code == 200 && page.starts_with("<!DOCTYPE html>") && page.contains("request.auth"), "{page}");
+    assert_eq!(put_rules(&house, "service cloud.firestore {").await.0, 400);
+    assert_eq!(report().await, before, "what was refused changes nothing");
+    assert_eq!(put_rules(&house, RULES).await.0, 200);
+    assert_eq!(counts(&report().await, 0), [], "new rules begin anew");
+    assert_eq!(send(&house, Method::GET, "/emulator/v1/projects/p:nothing", "", false).await.0, 404);
+}
+
+#[tokio::test]
+async fn coverage_does_not_exist_in_production() {
+    let house = production(OPEN).await;
+    for verb in ["ruleCoverage", "ruleCoverage.html"] {
+        let path = format!("/emulator/v1/projects/p:{verb}");
+        assert_eq!(send(&house, Method::GET, &path, "", true).await.0, 404);
+    }
+}
+
 #[tokio::test]
 async fn the_emulators_control_route_exists_in_dev_only() {
     let path = format!("/emulator{BASE}");

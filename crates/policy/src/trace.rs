@@ -104,6 +104,20 @@ impl Trace {
         Self { candidates: Vec::new(), reports_values: true }
     }
 
+    /// Leaves out what was evaluated only to be seen: candidates after the one that granted, for each alternative.
+    pub fn end_at_grants(&mut self) {
+        let mut granted: Vec<usize> = Vec::new();
+        self.candidates.retain(|candidate| {
+            if granted.contains(&candidate.alternative) {
+                return false;
+            }
+            if candidate.granted {
+                granted.push(candidate.alternative);
+            }
+            true
+        });
+    }
+
     /// Values and how often they occurred, by place: what coverage adds up.
     pub fn observations(&self) -> Vec<Observation> {
         fn walk(node: &Node, counts: &mut BTreeMap<(Span, String), u32>) {

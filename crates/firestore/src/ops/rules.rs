@@ -1,10 +1,11 @@
-//! The emulator's own verb for rules: a test gives its project the rules it is about. Dev only.
+//! The emulator's own verbs for rules: a test gives its project the rules it is about, and asks how much of them it has
+//! covered. Dev only.
 //!
-//! Source: `@firebase/rules-unit-testing` and the official emulator (`PUT …:securityRules`).
+//! Source: `@firebase/rules-unit-testing` and the official emulator (`PUT …:securityRules`, `GET …:ruleCoverage`).
 
 use access::{DevPermit, RulesRefused};
-use policy::Source;
-use policy::diagnostic::Report;
+use policy::coverage::{Issue, issues};
+use policy::{Coverage, Source};
 
 use super::Firestore;
 
@@ -19,16 +20,20 @@ impl Firestore {
         project: &str,
         name: Option<&str>,
         text: &str,
-    ) -> Result<Vec<Report>, Vec<Report>> {
+    ) -> Result<Vec<Issue>, Vec<Issue>> {
         let source = Source::new(name.unwrap_or(UNNAMED), text);
         let loaded = self.gate.firestore_rules().load_for(permit, project, source.clone());
-        let report = |found: &policy::Diagnostic| found.report(&source);
         match loaded {
-            Ok(warnings) => Ok(warnings.iter().map(report).collect()),
+            Ok(warnings) => Ok(issues(&source, &warnings)),
             Err(refused) => {
                 let RulesRefused { diagnostics } = *refused;
-                Err(diagnostics.iter().map(report).collect())
+                Err(issues(&source, &diagnostics))
             }
         }
+    }
+
+    /// How much of a project's rules has been covered since they are in force; `None` where there are none.
+    pub fn coverage(&self, permit: DevPermit, project: &str) -> Option<Coverage> {
+        self.gate.firestore_rules().coverage(permit, project)
     }
 }

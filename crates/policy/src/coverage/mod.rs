@@ -3,12 +3,13 @@
 //! - Every expression of the ruleset is in every report, evaluated or not; literals are left out.
 //! - What is kept is bounded, whatever the traces hold: distinct values of an expression, bytes of all values. Counts are
 //!   kept for all.
-//! - An expression that still waited for a document is not counted: the decision was made again with it.
+//! - An expression whose document the decision did not need after all came to nothing: `undefined`.
 //!
 //! Source: the reports of the official Firestore emulator (`:ruleCoverage`), asked with the rules in `tests/coverage.rs`.
 //! Two things differ: places include closing brackets, and `a && b && c` is one expression with three parts.
 
 mod html;
+mod issue;
 mod json;
 mod lcov;
 mod observed;
@@ -23,6 +24,7 @@ use serde_json::Value as Json;
 use crate::source::{Source, Span};
 use crate::trace::{Ending, Node, Trace};
 
+pub use issue::{Issue, IssueSeverity, issues};
 pub use observed::{plain, report};
 pub use position::{Positions, SourcePosition};
 pub use site::{FunctionSite, RuleSite, Site, Sites};
@@ -30,7 +32,7 @@ pub use site::{FunctionSite, RuleSite, Site, Sites};
 /// Distinct values kept of one expression; the rest is only counted.
 const VALUES_KEPT_MAX: usize = 50;
 /// Bytes of all values kept, as they are reported.
-const VALUES_KEPT_BYTES_MAX: usize = 8 << 20;
+const VALUES_KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// What an expression came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,7 +126,8 @@ impl Coverage {
     }
 
     /// Adds what one decision did. The trace is of the step that decided, and of this ruleset; values are reported whole
-    /// when it is one of [`Trace::reporting`].
+    /// when it is one of [`Trace::reporting`]. What the real services would not have evaluated is left out by
+    /// [`Trace::end_at_grants`].
     pub fn add(&mut self, trace: &Trace) {
         for candidate in &trace.candidates {
             if let Some(rule) = self.rules.get_mut(&candidate.span) {
@@ -139,9 +142,6 @@ impl Coverage {
 
     fn node(&mut self, node: &Node) {
         node.children.iter().for_each(|child| self.node(child));
-        if node.ending == Ending::Pending {
-            return;
-        }
         let Some(seen) = self.seen.get_mut(&node.span) else { return };
         seen.true_count += u64::from(node.ending == Ending::True);
         seen.false_count += u64::from(node.ending == Ending::False);
@@ -244,6 +244,7 @@ impl Seen {
 fn came(node: &Node) -> Came {
     match (node.ending, &node.reported) {
         (Ending::Error, _) => Came::Error { text: node.value.clone(), from: origin(node) },
+        (Ending::Pending, _) => Came::Value(serde_json::json!({ "undefined": {} })),
         (_, Some(reported)) => Came::Value(Json::clone(reported)),
         (Ending::True, None) => Came::Value(serde_json::json!({ "boolValue": true })),
         (Ending::False, None) => Came::Value(serde_json::json!({ "boolValue": false })),

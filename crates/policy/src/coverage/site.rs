@@ -1,6 +1,9 @@
 //! The expressions of a ruleset, whether or not they were ever evaluated.
 //!
-//! Literals are left out, as the official emulator leaves them out: they have one value.
+//! Literals are left out, as the official emulator leaves them out: they have one value. Lists and maps of literals are
+//! in, and so is what needs no request: it counts as one expression, without its parts.
+
+use base::Value;
 
 use crate::ir::{Expr, Function, Kind, Language, Part};
 use crate::source::Span;
@@ -75,7 +78,10 @@ fn site<L: Language>(expr: &Expr<L>, is_condition: bool) -> Option<Site> {
     let mut children = Vec::new();
     let mut add = |part: &Expr<L>, is_condition| children.extend(site(part, is_condition));
     match &expr.kind {
-        Kind::Constant(_) => return None,
+        // What was computed when the rules were compiled is no literal: its operator stands apart.
+        Kind::Constant(Value::Array(_) | Value::Map(_)) => {}
+        Kind::Constant(_) if expr.at == expr.span => return None,
+        Kind::Constant(_) => {}
         Kind::Global(_) | Kind::Local(_) | Kind::Capture(_) | Kind::UnknownVariable(_) => {}
         Kind::Member(object, _) | Kind::Negate(object) | Kind::Is(object, _) => add(object, false),
         Kind::Not(operand) => add(operand, true),

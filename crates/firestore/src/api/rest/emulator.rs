@@ -1,5 +1,5 @@
-//! The official emulator's control routes: clearing documents, putting rules. They exist in dev only and have no
-//! authentication: whoever reaches a dev port is its owner.
+//! The official emulator's control routes: clearing documents, putting rules, their coverage. They exist in dev only and
+//! have no authentication: whoever reaches a dev port is its owner.
 
 use std::sync::Arc;
 
@@ -9,9 +9,8 @@ use axum::extract::{Path, Request, State};
 use axum::routing::{any, put};
 use base::Status;
 use base::limits::REQUEST_BYTES_MAX;
-use http::{Method, Response};
-use policy::Severity;
-use policy::diagnostic::Report;
+use http::{HeaderValue, Method, Response, header};
+use policy::coverage::{Issue, IssueSeverity};
 use serde::Deserialize;
 use serde_json::json;
 use wire::status as wire_status;
@@ -23,7 +22,7 @@ use crate::Firestore;
 pub(super) fn routes() -> Router<Arc<Firestore>> {
     Router::new()
         .route("/emulator/v1/projects/{project}/databases/{database}/{*rest}", any(clear))
-        .route("/emulator/v1/{*project}", put(rules))
+        .route("/emulator/v1/{*project}", put(rules).get(coverage))
 }
 
 /// `DELETE /emulator/v1/projects/P/databases/D/documents[/path]`.
@@ -78,33 +77,50 @@ async fn rules(
     let [file] = &asked.rules.files[..] else {
         return refuse(&Status::invalid("Exactly one rules file is expected."));
     };
-    match firestore.put_rules(permit, project, file.name.as_deref(), &file.content) {
-        Ok(_) if !asked.ignore_errors => respond(200, "{}".into()),
-        Ok(found) | Err(found) if asked.ignore_errors => respond(200, issues(&found).to_string().into()),
-        Ok(found) | Err(found) => refuse(&Status::invalid(compile_error(&found))),
+    let put = firestore.put_rules(permit, project, file.name.as_deref(), &file.content);
+    match put {
+        Err(found) if !asked.ignore_errors => refuse(&Status::invalid(compile_error(&found))),
+        Ok(found) | Err(found) if found.is_empty() => respond(200, "{}".into()),
+        Ok(found) | Err(found) => respond(200, json!({ "issues": found }).to_string().into()),
     }
 }
 
-/// The official emulator's words: `Error compiling rules:` and a line for each error.
-fn compile_error(found: &[Report]) -> String {
-    let errors = found.iter().filter(|report| report.severity == Severity::Error);
-    let lines: Vec<String> =
-        errors.map(|report| format!("L{}:{} {}", report.line, report.column, report.message)).collect();
-    format!("Error compiling rules:\n{}", lines.join("\n"))
+/// `GET /emulator/v1/projects/P:ruleCoverage` and the page `…:ruleCoverage.html`.
+async fn coverage(State(firestore): State<Arc<Firestore>>, Path(target): Path<String>) -> Response<Body> {
+    let asked = target.strip_prefix("projects/").and_then(|rest| rest.rsplit_once(':'));
+    let (Some(permit), Some((project, verb))) = (firestore.dev(), asked) else { return refuse(&not_found()) };
+    let coverage = firestore.coverage(permit, project);
+    match verb {
+        "ruleCoverage" => {
+            let report =
+                coverage.map_or_else(|| json!({ "rules": { "files": [] } }), |coverage| coverage.json());
+            respond(200, report.to_string().into())
+        }
+        "ruleCoverage.html" => {
+            let page = coverage.map_or_else(|| NO_RULES_PAGE.to_owned(), |coverage| coverage.html());
+            let mut response = respond(200, page.into());
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+            response
+        }
+        _ => refuse(&not_found()),
+    }
 }
 
-fn issues(found: &[Report]) -> serde_json::Value {
-    let issues: Vec<_> = found
-        .iter()
-        .map(|report| {
-            json!({
-                "sourcePosition": { "fileName": report.file, "line": report.line, "column": report.column },
-                "severity": report.severity,
-                "description": report.message,
-            })
+const NO_RULES_PAGE: &str = "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>Coverage</title>\n\
+     <p>No rules are in force: there is nothing to cover.</p>\n";
+
+/// The official emulator's words: `Error compiling rules:` and a line for each error.
+fn compile_error(found: &[Issue]) -> String {
+    let errors = found.iter().filter(|issue| issue.severity == IssueSeverity::Error);
+    let lines: Vec<String> = errors
+        .map(|issue| {
+            let place = &issue.source_position;
+            format!("L{}:{} {}", place.line, place.column, issue.description)
         })
         .collect();
-    json!({ "issues": issues })
+    format!("Error compiling rules:\n{}", lines.join("\n"))
 }
 
 fn refuse(status: &Status) -> Response<Body> {
