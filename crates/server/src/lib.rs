@@ -6,6 +6,7 @@
 
 mod caller;
 mod cors;
+mod delivery;
 mod guard;
 mod host;
 pub mod hub;

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
+use crate::delivery::Deliveries;
 use crate::pace::Paced;
 use crate::tls::Tls;
 
@@ -36,6 +37,8 @@ const HEAD_BYTES_MAX: u32 = 64 * 1024;
 const DRAIN_SECONDS_MAX: u64 = 10;
 /// A client that takes nothing of what is being sent to it for so long is let go.
 const STALL_SECONDS_MAX: u64 = 60;
+/// How often within that time it is looked for answers that nobody takes.
+const LOOKS_PER_STALL: u32 = 4;
 
 /// How long clients are waited for.
 #[derive(Clone, Copy)]
@@ -183,23 +186,36 @@ async fn serve_connection<S>(
 {
     let asked = Arc::new(AtomicBool::new(false));
     let asks = Arc::clone(&asked);
-    let service = routes.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
-        asks.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.map(axum::body::Body::new)
-    });
+    let deliveries = Deliveries::new();
+    let follows = Arc::clone(&deliveries);
+    let service = routes
+        .map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+            asks.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.map(axum::body::Body::new)
+        })
+        .map_response(move |answer| answer.map(|body| follows.follow(body)));
     let stream = TokioIo::new(Paced::new(stream, patience.stall));
     let connection = builder.serve_connection_with_upgrades(stream, TowerToHyperService::new(service));
     let mut connection = pin!(watcher.watch(connection.into_owned()));
-    // hyper's own limit begins when it knows the protocol; a client that says nothing never gets that far.
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = tokio::time::sleep(patience.head) => {
-            if !asked.load(Ordering::Relaxed) {
-                tracing::debug!(%peer, "a connection asked for nothing");
-                return;
+    let mut looks = tokio::time::interval(patience.stall / LOOKS_PER_STALL);
+    let head_until = tokio::time::Instant::now() + patience.head;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut connection => break ended,
+            // hyper's own limit begins when it knows the protocol; a client that says nothing never gets that far.
+            () = tokio::time::sleep_until(head_until), if !asked.load(Ordering::Relaxed) => {
+                if !asked.load(Ordering::Relaxed) {
+                    tracing::debug!(%peer, "a connection asked for nothing");
+                    return;
+                }
             }
-            connection.await
+            _ = looks.tick() => {
+                if deliveries.is_any_left(patience.stall) {
+                    tracing::debug!(%peer, "a connection did not take what it asked for");
+                    return;
+                }
+            }
         }
     };
     if let Err(error) = ended {
@@ -301,6 +317,39 @@ mod tests {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         tokio::time::timeout(Duration::from_secs(5), told.recv()).await.unwrap();
+        listening.stop().await;
+    }
+
+    #[tokio::test]
+    async fn who_gives_an_answer_no_window_is_let_go_and_who_takes_it_slowly_is_not() {
+        let large = get(async || vec![7u8; 400_000]);
+        let patience = Patience { head: Duration::from_secs(10), stall: Duration::from_secs(1) };
+        let bound = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let address = bound.address;
+        let listening = bound.serve_with(Router::new().route("/", large), None, patience);
+        let ask = async |window: u32| {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let mut builder = h2::client::Builder::new();
+            let (client, connection) =
+                builder.initial_window_size(window).handshake::<_, bytes::Bytes>(stream).await.unwrap();
+            let request = http::Request::get(format!("http://{address}/")).body(()).unwrap();
+            let (answer, _) = client.ready().await.unwrap().send_request(request, true).unwrap();
+            (tokio::spawn(connection), answer)
+        };
+        let (connection, answer) = ask(0).await;
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert!(tokio::time::timeout(Duration::from_secs(5), connection).await.is_ok(), "it is kept");
+
+        let (_connection, answer) = ask(50_000).await;
+        let mut body = answer.await.unwrap().into_body();
+        let mut taken = 0;
+        while let Some(data) = body.data().await {
+            taken += data.as_ref().unwrap().len();
+            tokio::time::sleep(patience.stall / 16).await;
+            body.flow_control().release_capacity(data.unwrap().len()).unwrap();
+        }
+        assert_eq!(taken, 400_000);
         listening.stop().await;
     }
 }
