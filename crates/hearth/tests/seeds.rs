@@ -40,10 +40,7 @@ fn every_defect_of_the_documents_is_found_and_nothing_else() {
         (
             "004",
             &[
-                (58, "open-access"),
                 (61, "missing-comma"),
-                (62, "open-access"),
-                (73, "open-access"),
                 (105, "true-when-signed-out"),
                 (125, "shadowed-grant"),
                 (234, "child-takes-text"),

@@ -83,7 +83,20 @@ impl Text {
     /// What is found in the compiled text, at the file's places, without what only a whole text can be blamed for.
     pub fn told(&self, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
         if let Some(snippet) = self.snippet {
-            found.retain(|diagnostic| is_about(diagnostic, snippet.fragment));
+            let (kept, left_out): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|diagnostic| is_about(diagnostic, snippet.fragment));
+            // What follows from a name that is declared elsewhere does not follow.
+            let unknown: Vec<Span> = left_out
+                .iter()
+                .filter(|left| left.code.starts_with("unknown-"))
+                .map(|left| left.span)
+                .collect();
+            let follows =
+                |span: Span| unknown.iter().any(|name| span.start <= name.start && name.end <= span.end);
+            found = kept
+                .into_iter()
+                .filter(|kept| kept.severity == Severity::Error || !follows(kept.span))
+                .collect();
         }
         for diagnostic in &mut found {
             diagnostic.span = self.place(diagnostic.span);
