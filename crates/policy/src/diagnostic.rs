@@ -74,6 +74,12 @@ impl Diagnostic {
         self
     }
 
+    /// Moves it, with its labels, to other places.
+    pub(crate) fn relocate(&mut self, locate: &dyn Fn(Span) -> Span) {
+        self.span = locate(self.span);
+        self.labels.iter_mut().for_each(|(span, _)| *span = locate(*span));
+    }
+
     /// The form for tools: with lines and columns.
     pub fn report(&self, source: &Source) -> Report {
         let (line, column) = source.line_column(self.span.start);

@@ -34,6 +34,11 @@ impl Span {
         Span { start: self.start, end: end.end.max(self.start) }
     }
 
+    /// The smallest that contains both.
+    pub fn around(self, other: Span) -> Span {
+        Span { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
     /// The range as `usize`.
     pub fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize

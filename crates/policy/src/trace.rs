@@ -154,11 +154,28 @@ impl Trace {
 fn explain_node(out: &mut String, source: &Source, node: &Node, level: usize) {
     let text = source.slice(node.span).split_whitespace().collect::<Vec<_>>().join(" ");
     out.push_str(&"  ".repeat(level));
-    out.push_str(&format!("{text}  →  {}\n", node.value));
+    out.push_str(&format!("{text}  →  {}", node.value));
+    let mut node = node;
+    // What one written expression was compiled to is one line.
+    while let [only] = &*written(node)
+        && only.span == node.span
+    {
+        node = only;
+        out.push_str(&format!(", from {}", node.value));
+    }
+    out.push('\n');
     // What a name is made of (`request.auth.token` in `request.auth.token.role`) matters only when it failed.
     if node.shape != Shape::Name || node.ending == Ending::Error {
-        node.children.iter().for_each(|child| explain_node(out, source, child, level + 1));
+        written(node).iter().for_each(|child| explain_node(out, source, child, level + 1));
     }
+}
+
+/// The parts of an expression that somebody wrote: a compiler puts its own at empty places. Each once.
+fn written(node: &Node) -> Vec<&Node> {
+    let mut parts: Vec<&Node> =
+        node.children.iter().filter(|child| child.span.start < child.span.end).collect();
+    parts.dedup_by_key(|child| (child.span, &child.value));
+    parts
 }
 
 /// Collects nodes while an evaluation runs.
@@ -240,7 +257,7 @@ pub fn blame(node: &Node) -> &Node {
 
 /// What was seen at a blamed expression: its operands, or its value. The second text has types instead of values.
 pub fn observed(node: &Node, text: &dyn Fn(Span) -> String) -> (String, String) {
-    if node.children.is_empty() || node.shape == Shape::Name {
+    if written(node).is_empty() || node.shape == Shape::Name {
         let value = node.children.first().unwrap_or(node);
         return (
             format!("{} is {}", text(value.span), value.value),
@@ -248,7 +265,7 @@ pub fn observed(node: &Node, text: &dyn Fn(Span) -> String) -> (String, String) 
         );
     }
     let describe = |value: fn(&Node) -> &str| {
-        let seen = node.children.iter().map(|child| format!("{} is {}", text(child.span), value(child)));
+        let seen = written(node).into_iter().map(|child| format!("{} is {}", text(child.span), value(child)));
         seen.collect::<Vec<_>>().join(", ")
     };
     (describe(|node| &node.value), describe(|node| node.kind))

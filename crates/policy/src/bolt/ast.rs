@@ -140,6 +140,12 @@ impl Node {
         Self::with(self.kind.clone(), self.span, snapshot)
     }
 
+    /// `null` that nobody wrote.
+    pub fn null() -> Exp {
+        Self::value(Kind::Null, Span::default())
+    }
+
+    /// A boolean that nobody wrote.
     pub fn boolean(value: bool) -> Exp {
         Self::value(Kind::Boolean(value), Span::default())
     }
@@ -171,6 +177,22 @@ impl Node {
 
     pub fn operation(operator: Operator, operands: Vec<Exp>, span: Span) -> Exp {
         Self::value(Kind::Operation { operator, operands }, span)
+    }
+
+    /// The same with other parts, at another place.
+    pub fn map(&self, part: &mut impl FnMut(&Exp) -> Exp, span: Span) -> Exp {
+        let kind = match &self.kind {
+            Kind::Array(elements) => Kind::Array(elements.iter().map(part).collect()),
+            Kind::Member { base, accessor } => Kind::Member { base: part(base), accessor: part(accessor) },
+            Kind::Call { function, arguments } => {
+                Kind::Call { function: part(function), arguments: arguments.iter().map(part).collect() }
+            }
+            Kind::Operation { operator, operands } => {
+                Kind::Operation { operator: *operator, operands: operands.iter().map(part).collect() }
+            }
+            other => other.clone(),
+        };
+        Self::with(kind, span, self.snapshot)
     }
 
     /// The value at the place, if it is one.
@@ -284,6 +306,8 @@ pub struct Function {
     pub body: Exp,
     /// Its name.
     pub span: Span,
+    /// All of it.
+    pub whole: Span,
 }
 
 /// Methods by name, in the order of the text.

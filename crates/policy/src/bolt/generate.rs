@@ -12,7 +12,7 @@ use super::ast::{
 use super::expand::{Bindings, Place};
 use super::print;
 use super::remarks::Remarks;
-use super::tree::{Entry, Json, Rules};
+use super::tree::{Entry, Json, JsonKind, Rules, Term};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 
@@ -103,9 +103,9 @@ impl<'f> Generator<'f> {
         Err(Stopped)
     }
 
-    /// Adds one tree to another, as long as there is room.
+    /// Adds one tree to another at a place in the text, as long as there is room.
     pub(super) fn extend(&mut self, target: &mut Rules, source: &Rules, span: Span) -> Run<()> {
-        self.tree_entries += target.extend(source);
+        self.tree_entries += target.extend(source, span);
         if self.tree_entries > TREE_ENTRIES_MAX {
             return self.limit(span, format!("the types expand to more than {TREE_ENTRIES_MAX} rules"));
         }
@@ -140,7 +140,8 @@ impl<'f> Generator<'f> {
         }
         let sibling = rules.entries.keys().any(|key| key.starts_with('$'));
         let json = self.convert(&rules, &Bindings::new(), &mut Vec::new(), sibling)?;
-        Ok(Json::Object(IndexMap::from([("rules".into(), json)])))
+        let kind = JsonKind::Object(IndexMap::from([("rules".into(), json)]));
+        Ok(Json { kind, origin: Span::default() })
     }
 
     fn register_builtins(&mut self) {
@@ -157,7 +158,8 @@ impl<'f> Generator<'f> {
         ] {
             let methods = body.map(|body| {
                 let parameters = vec![Rc::from("this")];
-                (Rc::from("validate"), Function { parameters, body, span: Span::default() })
+                let (span, whole) = (Span::default(), Span::default());
+                (Rc::from("validate"), Function { parameters, body, span, whole })
             });
             let parameters = if name == "Map" { vec!["Key".into(), "Value".into()] } else { Vec::new() };
             let schema = Schema {
@@ -215,11 +217,12 @@ impl<'f> Generator<'f> {
         }
         let mut location = root;
         for part in &path.parts {
-            let Some(child) = location.child(&part.label) else { return Ok(()) };
+            let Some(child) = location.child(&part.label, path.span) else { return Ok(()) };
             location = child;
         }
         let validator = self.validator(&path.is)?;
-        self.extend(location, &validator, path.span)?;
+        let written = path.is.span != Span::default();
+        self.extend(location, &validator, if written { path.is.span } else { path.span })?;
         let mut scope = Bindings::new();
         for part in &path.parts {
             if let Some(variable) = &part.variable {
@@ -230,7 +233,7 @@ impl<'f> Generator<'f> {
             }
         }
         location.scope = Some(scope);
-        self.add_methods(location, &path.methods)?;
+        self.add_methods(location, &path.methods, path.span)?;
         if let Some(index) = path.methods.get("index") {
             self.add_index(location, index);
         }
@@ -251,48 +254,61 @@ impl<'f> Generator<'f> {
                 None => self.fatal(element.span, format!("{BAD_INDEX} (not {})", element.kind_name())),
             }
         }
-        insert_ordered(&mut location.entries, ".indexOn".into(), Entry::Index(names));
+        insert_ordered(&mut location.entries, ".indexOn".into(), Entry::Index(names, index.whole));
     }
 
-    /// Adds the terms of methods, the three kinds of writes joined to one.
-    pub(super) fn add_methods(&mut self, rules: &mut Rules, methods: &Methods) -> Run<()> {
+    /// Adds the terms of methods of a statement, the three kinds of writes joined to one.
+    pub(super) fn add_methods(&mut self, rules: &mut Rules, methods: &Methods, statement: Span) -> Run<()> {
         let mut writes = Vec::new();
+        let mut origin = Span::default();
         for alias in ["create", "update", "delete"] {
             if let Some(method) = methods.get(alias) {
-                writes.push(self.join(Operator::And, &[write_condition(alias), method.body.clone()])?);
+                let condition = write_condition(alias, method.span);
+                writes.push(self.join(Operator::And, &[condition, method.body.clone()], method.whole)?);
+                // Which one it is only an operation can tell; where there are several, their statement stands for all.
+                origin = if writes.len() == 1 { method.whole } else { statement };
             }
         }
         if !writes.is_empty() {
-            let write = self.join(Operator::Or, &writes)?;
-            rules.add(".write", write);
+            let write = self.join(Operator::Or, &writes, statement)?;
+            rules.add(".write", write, origin);
         }
         for name in ["validate", "read", "write"] {
             if let Some(method) = methods.get(name) {
-                rules.add(&format!(".{name}"), method.body.clone());
+                rules.add(&format!(".{name}"), method.body.clone(), method.whole);
             }
         }
         Ok(())
     }
 
-    /// Joins terms with `&&` or `||` from the left, without those that change nothing.
-    pub(super) fn join(&mut self, operator: Operator, terms: &[Exp]) -> Run<Exp> {
+    /// Joins terms to one, which comes from where all come from.
+    pub(super) fn join_terms(&mut self, operator: Operator, terms: &[Term]) -> Run<Term> {
+        let exps: Vec<Exp> = terms.iter().map(|term| term.exp.clone()).collect();
+        let origin = common_origin(terms).unwrap_or_default();
+        Ok(Term { exp: self.join(operator, &exps, origin)?, origin })
+    }
+
+    /// Joins terms with `&&` or `||` from the left, without those that change nothing. What is joined of different
+    /// terms stands at `span`.
+    fn join(&mut self, operator: Operator, terms: &[Exp], span: Span) -> Run<Exp> {
         let identity = operator == Operator::And;
-        let mut joined: Option<Exp> = None;
-        let mut flat: Vec<Exp> = Vec::new();
-        let mut waiting: Vec<&Exp> = terms.iter().rev().collect();
-        while let Some(term) = waiting.pop() {
+        let mut joined: Option<(Exp, usize)> = None;
+        let mut flat: Vec<(Exp, usize)> = Vec::new();
+        let mut waiting: Vec<(&Exp, usize)> =
+            terms.iter().enumerate().map(|(of, term)| (term, of)).rev().collect();
+        while let Some((term, of)) = waiting.pop() {
             match &term.kind {
                 Kind::Operation { operator: own, operands } if *own == operator => {
-                    waiting.extend(operands.iter().rev());
+                    waiting.extend(operands.iter().rev().map(|operand| (operand, of)));
                 }
-                _ => flat.push(term.clone()),
+                _ => flat.push((term.clone(), of)),
             }
             if flat.len() > EXPRESSION_DEPTH_MAX {
                 return self
                     .limit(term.span, format!("a rule joins more than {EXPRESSION_DEPTH_MAX} conditions"));
             }
         }
-        for term in flat {
+        for (term, of) in flat {
             if term.is_boolean(identity) {
                 continue;
             }
@@ -300,11 +316,15 @@ impl<'f> Generator<'f> {
                 return Ok(term);
             }
             joined = Some(match joined {
-                None => term,
-                Some(before) => Node::operation(operator, vec![before, term], Span::default()),
+                None => (term, of),
+                Some((before, earlier)) => {
+                    let written = [before.span, term.span].iter().all(|span| *span != Span::default());
+                    let span = if earlier == of && written { before.span.around(term.span) } else { span };
+                    (Node::operation(operator, vec![before, term], span), of)
+                }
             });
         }
-        Ok(joined.unwrap_or_else(|| Node::boolean(identity)))
+        Ok(joined.map_or_else(|| Node::value(Kind::Boolean(identity), span), |(exp, _)| exp))
     }
 
     /// Prints what is under a place. `sibling`: whether another `$` key stands beside it.
@@ -320,14 +340,15 @@ impl<'f> Generator<'f> {
         for (key, entry) in &rules.entries {
             match entry {
                 Entry::Terms(terms) => {
-                    let text = self.rule(key, terms, scope, path)?;
+                    let origin = common_origin(terms).unwrap_or(rules.origin);
+                    let (text, pieces) = self.rule(key, terms, scope, path, rules.origin)?;
                     let idle = if &**key == ".validate" { "true" } else { "false" };
                     if text != idle || sibling {
-                        object.insert(key.clone(), Json::Text(text));
+                        object.insert(key.clone(), Json { kind: JsonKind::Rule(text, pieces), origin });
                     }
                 }
-                Entry::Index(names) => {
-                    object.insert(key.clone(), Json::List(names.clone()));
+                Entry::Index(names, origin) => {
+                    object.insert(key.clone(), Json { kind: JsonKind::List(names.clone()), origin: *origin });
                 }
                 Entry::Child(child) => {
                     let sibling = rules.entries.keys().any(|other| other != key && other.starts_with('$'));
@@ -340,12 +361,19 @@ impl<'f> Generator<'f> {
                 }
             }
         }
-        Ok(Json::Object(object))
+        Ok(Json { kind: JsonKind::Object(object), origin: rules.origin })
     }
 
-    fn rule(&mut self, key: &str, terms: &[Exp], scope: &Bindings, path: &[Rc<str>]) -> Run<String> {
+    fn rule(
+        &mut self,
+        key: &str,
+        terms: &[Term],
+        scope: &Bindings,
+        path: &[Rc<str>],
+        place: Span,
+    ) -> Run<(String, Vec<print::Piece>)> {
         let terms = self.collapse_has_children(terms)?;
-        let joined = self.join(Operator::And, &terms)?;
+        let joined = self.join(Operator::And, &terms, place)?;
         let this = Node::call(Node::variable("@getThis", Span::default()), Vec::new(), Span::default());
         let mut bindings = scope.clone();
         bindings.insert("this".into(), this.cast(true));
@@ -356,20 +384,20 @@ impl<'f> Generator<'f> {
         self.place = None;
         let exp = expanded.ensure_boolean();
         self.remarks.rule(&exp, path);
-        let text = print::expression(&exp);
-        self.printed_bytes += text.as_ref().map_or(usize::MAX / 2, String::len);
-        match text {
-            Ok(text) if self.printed_bytes <= print::TEXT_BYTES_MAX => Ok(text),
+        let printed = print::with_pieces(&exp);
+        self.printed_bytes += printed.as_ref().map_or(usize::MAX / 2, |(text, _)| text.len());
+        match printed {
+            Ok(printed) if self.printed_bytes <= print::TEXT_BYTES_MAX => Ok(printed),
             _ => self.limit(exp.span, format!("the rules are longer than {} bytes", print::TEXT_BYTES_MAX)),
         }
     }
 
     /// All calls of `hasChildren` become one, placed first.
-    fn collapse_has_children(&mut self, terms: &[Exp]) -> Run<Vec<Exp>> {
+    fn collapse_has_children(&mut self, terms: &[Term]) -> Run<Vec<Exp>> {
         let mut found: Option<Span> = None;
         let mut names = Vec::new();
         let mut others = Vec::new();
-        for term in terms {
+        for term in terms.iter().map(|term| &term.exp) {
             let (Kind::Call { arguments, .. }, Some("hasChildren")) = (&term.kind, term.called_name()) else {
                 others.push(term.clone());
                 continue;
@@ -411,15 +439,20 @@ pub(super) fn has_children(names: Vec<Exp>, span: Span) -> Exp {
     Node::method(Node::variable("this", span), "hasChildren", arguments, span)
 }
 
+/// Where all terms come from, if that is one place.
+fn common_origin(terms: &[Term]) -> Option<Span> {
+    let (first, others) = terms.split_first()?;
+    others.iter().all(|other| other.origin == first.origin).then_some(first.origin)
+}
+
 /// What makes a write a creation, an update or a deletion.
-fn write_condition(alias: &str) -> Exp {
-    let none = Span::default();
-    let this = || Node::variable("this", none);
-    let prior = || Node::call(Node::variable("prior", none), vec![this()], none);
-    let compare = |operator, exp| Node::operation(operator, vec![exp, Node::value(Kind::Null, none)], none);
+fn write_condition(alias: &str, name: Span) -> Exp {
+    let this = || Node::variable("this", name);
+    let prior = || Node::call(Node::variable("prior", name), vec![this()], name);
+    let compare = |operator, exp| Node::operation(operator, vec![exp, Node::null()], name);
     let with_new = |operator| {
         let terms = vec![compare(Operator::NotEqual, prior()), compare(operator, this())];
-        Node::operation(Operator::And, terms, none)
+        Node::operation(Operator::And, terms, name)
     };
     match alias {
         "create" => compare(Operator::Equal, prior()),

@@ -1,11 +1,18 @@
 //! Bolt: compiles `.bolt` files to Realtime Database rules.
 //!
 //! Text → [`ast`] (`parser`, with the original's habits) → a tree of places and terms (`types`, `generate`) →
-//! expanded expressions (`expand`) → JSON, and what the original does not notice (`remarks`).
+//! expanded expressions (`expand`) → JSON and the way back from it ([`map`]) → the checks of [`crate::rtdb`], and what
+//! only Bolt can say about them (`remarks`).
+//!
+//! How to use it: [`compile`] gives [`Compiled`]. Its `ruleset` decides like any other; its positions, causes and traces
+//! are about the Bolt text, so `trace.explain(&bolt_source)` and [`crate::diagnostic::render`] show Bolt lines. What was
+//! found about `json` by other means is moved with [`Map::diagnostic`], a single place with [`Map::locate`].
+//! [`original_line`] words a remark as `firebase-bolt` would.
 //!
 //! Invariants:
 //! - What is printed is byte for byte what `firebase-bolt` 0.8.4 prints, parentheses and key order included.
 //! - Its error texts and places are kept; errors that it finds while generating stand where they were made, not at 1:1.
+//! - No ruleset is made of rules that Firebase would refuse: the error is told at the Bolt line.
 //! - Expressions are only as deep as [`EXPRESSION_DEPTH_MAX`], so nothing that walks them runs out of stack.
 //!
 //! Source: the behaviour of the npm package `firebase-bolt` 0.8.4, seen by running it; the cases record it.
@@ -14,6 +21,7 @@ mod ast;
 mod comment;
 mod expand;
 mod generate;
+mod map;
 mod parser;
 mod print;
 mod remarks;
@@ -21,7 +29,10 @@ mod tree;
 mod types;
 
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::rtdb;
 use crate::source::{Source, Span};
+
+pub use map::Map;
 
 /// Bytes of a Bolt file.
 pub const SOURCE_BYTES_MAX: usize = 256 * 1024;
@@ -29,38 +40,83 @@ pub const SOURCE_BYTES_MAX: usize = 256 * 1024;
 pub(crate) const EXPRESSION_DEPTH_MAX: usize = 200;
 
 /// The result of compiling a Bolt file.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Compiled {
     /// The rules as `firebase-bolt` prints them, with a newline at the end; `None` where it prints none. With an error
     /// among the diagnostics Firebase would refuse them or they would not do what they say.
     pub json: Option<String>,
-    /// What there is to say, in the order of the compiler's steps.
+    /// From places in `json` to places in the Bolt text.
+    pub map: Map,
+    /// The rules, ready to decide; `None` if and only if there is an error. All places in it, and so in its decisions
+    /// and traces, are places in the Bolt text.
+    pub ruleset: Option<rtdb::Ruleset>,
+    /// What there is to say: about the text as `firebase-bolt` does, and about the rules as Firebase does and
+    /// [`rtdb::compile`] do. All places are in the Bolt text.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Compiled {
     /// The rules, if there is nothing wrong with them.
     pub fn usable(&self) -> Option<&str> {
-        let wrong = self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-        self.json.as_deref().filter(|_| !wrong)
+        self.json.as_deref().filter(|_| self.ruleset.is_some())
+    }
+
+    fn refused(diagnostics: Vec<Diagnostic>) -> Self {
+        Self { json: None, map: Map::default(), ruleset: None, diagnostics }
     }
 }
 
 /// Compiles a Bolt file.
 pub fn compile(source: Source) -> Compiled {
+    read(source, false)
+}
+
+/// Compiles a file and also tells what the static checks of its rules find.
+pub(crate) fn compile_and_check(source: Source) -> Compiled {
+    read(source, true)
+}
+
+fn read(source: Source, checks: bool) -> Compiled {
     if source.text.len() > SOURCE_BYTES_MAX {
         let message = format!("a Bolt file has at most {SOURCE_BYTES_MAX} bytes");
-        let diagnostics = vec![Diagnostic::error("source-too-large", Span::default(), message)];
-        return Compiled { json: None, diagnostics };
+        return Compiled::refused(vec![Diagnostic::error("source-too-large", Span::default(), message)]);
     }
     let parser::Parsed { file, mut diagnostics } = parser::parse(&source);
-    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-        return Compiled { json: None, diagnostics };
+    if has_error(&diagnostics) {
+        return Compiled::refused(diagnostics);
     }
-    let (json, found) = generate::generate(&file);
+    let (tree, found) = generate::generate(&file);
     diagnostics.extend(found);
-    let json = json.and_then(|json| serde_json::to_string_pretty(&json).ok());
-    Compiled { json: json.map(|json| json + "\n"), diagnostics }
+    let Some(tree) = tree else { return Compiled::refused(diagnostics) };
+    let (json, map) = map::print(&tree);
+    let locate = |span| map.locate(span);
+    let origin = rtdb::Origin { text: &source, locate: &locate };
+    let checked = rtdb::compile_from(Source::new(source.name.clone(), json.as_str()), origin, checks);
+    merge(&mut diagnostics, checked.diagnostics);
+    let ruleset = checked.ruleset.filter(|_| !has_error(&diagnostics));
+    Compiled { json: Some(json), map, ruleset, diagnostics }
+}
+
+fn has_error(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// Adds what the checks of the rules found, once for every place, and not where we have said something ourselves.
+fn merge(diagnostics: &mut Vec<Diagnostic>, found: Vec<Diagnostic>) {
+    let own = diagnostics.len();
+    for diagnostic in found {
+        let (said, added) = diagnostics.split_at_checked(own).unwrap_or_default();
+        let overlaps = |other: &Diagnostic| {
+            let within = |a: Span, b: Span| a.start >= b.start && a.end <= b.end && a.start < a.end;
+            within(other.span, diagnostic.span) || within(diagnostic.span, other.span)
+        };
+        let again = |other: &Diagnostic| (other.code, other.span) == (diagnostic.code, diagnostic.span);
+        // Two captures side by side are told about with both of their statements.
+        let siblings = diagnostic.message.starts_with("Cannot have multiple default rules");
+        if !siblings && !said.iter().any(overlaps) && !added.iter().any(again) {
+            diagnostics.push(diagnostic);
+        }
+    }
 }
 
 /// A diagnostic as `firebase-bolt` prints it, `bolt:3:7: text`; `None` for what only we say. What it finds after parsing

@@ -1,6 +1,7 @@
 //! Prints expressions exactly as `firebase-bolt` does, down to its parentheses.
 
 use super::ast::{Exp, Kind, Operator, Type, TypeKind};
+use crate::source::Span;
 
 /// Text printed for one file.
 pub const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -11,97 +12,135 @@ const TYPE_BYTES_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct TooLong;
 
+/// Where in a printed text an expression is, and where it was written. Outer ones come before inner ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    pub printed: Span,
+    /// `None` for what the compiler adds by itself around what was written.
+    pub written: Option<Span>,
+}
+
 /// An expression as text.
 pub fn expression(exp: &Exp) -> Result<String, TooLong> {
-    let mut out = String::new();
-    print(exp, 0, &mut out)?;
-    Ok(out)
+    Ok(with_pieces(exp)?.0)
 }
 
-fn print(exp: &Exp, outer: usize, out: &mut String) -> Result<(), TooLong> {
-    if out.len() > TEXT_BYTES_MAX {
-        return Err(TooLong);
-    }
-    let inner = precedence(exp);
-    let is_junction = matches!(&exp.kind, Kind::Operation { operator: Operator::And | Operator::Or, .. });
-    let parentheses = inner < outer || is_junction;
-    if parentheses {
-        out.push('(');
-    }
-    match &exp.kind {
-        Kind::Null => out.push_str("null"),
-        Kind::Boolean(value) => out.push_str(if *value { "true" } else { "false" }),
-        Kind::Number(value) => out.push_str(&number(*value)),
-        Kind::Text(text) => quote(text, out),
-        Kind::Regexp { pattern, modifiers } => {
-            out.push('/');
-            out.push_str(pattern);
-            out.push('/');
-            out.push_str(modifiers);
-        }
-        Kind::Array(elements) => {
-            out.push('[');
-            list(elements, out)?;
-            out.push(']');
-        }
-        Kind::Variable(name) | Kind::Literal(name) => out.push_str(name),
-        Kind::Member { base, accessor } => {
-            print(base, inner, out)?;
-            match accessor.as_text().filter(|name| is_plain_name(name)) {
-                Some(name) => {
-                    out.push('.');
-                    out.push_str(name);
-                }
-                None => {
-                    out.push('[');
-                    print(accessor, 0, out)?;
-                    out.push(']');
-                }
-            }
-        }
-        Kind::Call { function, arguments } => {
-            print(function, 0, out)?;
-            out.push('(');
-            list(arguments, out)?;
-            out.push(')');
-        }
-        Kind::Operation { operator, operands } => match &**operands {
-            [operand] => {
-                out.push_str(operator.sign());
-                print(operand, inner, out)?;
-            }
-            [left, right] => {
-                print(left, inner, out)?;
-                out.push(' ');
-                out.push_str(operator.sign());
-                out.push(' ');
-                print(right, inner + 1, out)?;
-            }
-            [condition, yes, no] => {
-                print(condition, inner, out)?;
-                out.push_str(" ? ");
-                print(yes, inner, out)?;
-                out.push_str(" : ");
-                print(no, inner, out)?;
-            }
-            _ => {}
-        },
-    }
-    if parentheses {
-        out.push(')');
-    }
-    Ok(())
+/// An expression as text, and where all its parts were written.
+pub fn with_pieces(exp: &Exp) -> Result<(String, Vec<Piece>), TooLong> {
+    let mut printer = Printer { out: String::new(), pieces: Vec::new() };
+    printer.print(exp, 0)?;
+    Ok((printer.out, printer.pieces))
 }
 
-/// The original passes each element's index where the surrounding precedence belongs; so do we.
-fn list(elements: &[Exp], out: &mut String) -> Result<(), TooLong> {
-    for (index, element) in elements.iter().enumerate() {
-        if index > 0 {
-            out.push_str(", ");
+struct Printer {
+    out: String,
+    pieces: Vec<Piece>,
+}
+
+impl Printer {
+    fn print(&mut self, exp: &Exp, outer: usize) -> Result<(), TooLong> {
+        if self.out.len() > TEXT_BYTES_MAX {
+            return Err(TooLong);
         }
-        print(element, index, out)?;
+        let index = self.pieces.len();
+        let start = self.out.len();
+        self.pieces.push(Piece { printed: Span::default(), written: written(exp) });
+        let inner = precedence(exp);
+        let is_junction = matches!(&exp.kind, Kind::Operation { operator: Operator::And | Operator::Or, .. });
+        let parentheses = inner < outer || is_junction;
+        if parentheses {
+            self.out.push('(');
+        }
+        self.print_bare(exp, inner)?;
+        if parentheses {
+            self.out.push(')');
+        }
+        let end = self.out.len();
+        if let Some(piece) = self.pieces.get_mut(index) {
+            piece.printed = Span::new(start, end);
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn print_bare(&mut self, exp: &Exp, inner: usize) -> Result<(), TooLong> {
+        match &exp.kind {
+            Kind::Null => self.out.push_str("null"),
+            Kind::Boolean(value) => self.out.push_str(if *value { "true" } else { "false" }),
+            Kind::Number(value) => self.out.push_str(&number(*value)),
+            Kind::Text(text) => quote(text, &mut self.out),
+            Kind::Regexp { pattern, modifiers } => {
+                self.out.push('/');
+                self.out.push_str(pattern);
+                self.out.push('/');
+                self.out.push_str(modifiers);
+            }
+            Kind::Array(elements) => {
+                self.out.push('[');
+                self.list(elements)?;
+                self.out.push(']');
+            }
+            Kind::Variable(name) | Kind::Literal(name) => self.out.push_str(name),
+            Kind::Member { base, accessor } => {
+                self.print(base, inner)?;
+                match accessor.as_text().filter(|name| is_plain_name(name)) {
+                    Some(name) => {
+                        self.out.push('.');
+                        self.out.push_str(name);
+                    }
+                    None => {
+                        self.out.push('[');
+                        self.print(accessor, 0)?;
+                        self.out.push(']');
+                    }
+                }
+            }
+            Kind::Call { function, arguments } => {
+                self.print(function, 0)?;
+                self.out.push('(');
+                self.list(arguments)?;
+                self.out.push(')');
+            }
+            Kind::Operation { operator, operands } => match &**operands {
+                [operand] => {
+                    self.out.push_str(operator.sign());
+                    self.print(operand, inner)?;
+                }
+                [left, right] => {
+                    self.print(left, inner)?;
+                    self.out.push(' ');
+                    self.out.push_str(operator.sign());
+                    self.out.push(' ');
+                    self.print(right, inner + 1)?;
+                }
+                [condition, yes, no] => {
+                    self.print(condition, inner)?;
+                    self.out.push_str(" ? ");
+                    self.print(yes, inner)?;
+                    self.out.push_str(" : ");
+                    self.print(no, inner)?;
+                }
+                _ => {}
+            },
+        }
+        Ok(())
+    }
+
+    /// The original passes each element's index where the surrounding precedence belongs; so do we.
+    fn list(&mut self, elements: &[Exp]) -> Result<(), TooLong> {
+        for (index, element) in elements.iter().enumerate() {
+            if index > 0 {
+                self.out.push_str(", ");
+            }
+            self.print(element, index)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where an expression was written. A constant that nobody wrote is nowhere: at an empty place.
+fn written(exp: &Exp) -> Option<Span> {
+    let is_constant = matches!(exp.kind, Kind::Null | Kind::Boolean(_));
+    (exp.span != Span::default() || is_constant).then_some(exp.span)
 }
 
 fn precedence(exp: &Exp) -> usize {

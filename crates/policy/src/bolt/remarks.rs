@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::ast::{Exp, File, Kind, Operator, Part};
+use super::ast::{Exp, File, Kind, Operator, Part, PathStatement};
 use super::print;
 use super::tree::Json;
 use super::types::TYPE_RECURSION;
@@ -223,8 +223,11 @@ impl<'f> Remarks<'f> {
     }
 
     fn siblings(&mut self, json: &Json, path: &mut Vec<Rc<str>>) {
-        let captures: Vec<&Rc<str>> =
-            json.entries().map(|(key, _)| key).filter(|key| key.starts_with('$')).collect();
+        let captures: Vec<Sibling<'_>> = json
+            .entries()
+            .filter(|(key, _)| key.starts_with('$'))
+            .map(|(key, below)| Sibling { key, origin: below.origin })
+            .collect();
         if let [first, second, ..] = &*captures {
             let error = self.sibling_error(first, second, path);
             self.tell(error);
@@ -236,70 +239,57 @@ impl<'f> Remarks<'f> {
         }
     }
 
-    fn sibling_error(&self, first: &str, second: &str, path: &[Rc<str>]) -> Diagnostic {
-        let origins = [self.origin(first, path), self.origin(second, path)];
-        let [(one, one_written), (two, two_written)] = origins;
-        let shown = format!("/{}", path.join("/"));
-        let describe = |name: &str, statement: &str, written: bool| {
-            if written {
-                format!("`{name}` in `{statement}`")
-            } else {
-                format!("`{name}` of the type in `{statement}`")
-            }
+    fn sibling_error(&self, first: &Sibling<'_>, second: &Sibling<'_>, path: &[Rc<str>]) -> Diagnostic {
+        let (one, two) = (self.path_at(first.origin), self.path_at(second.origin));
+        let describe = |sibling: &Sibling<'_>, statement: Option<&PathStatement>| match statement {
+            Some(statement) => format!("`{}` in `{}`", sibling.key, written(statement)),
+            None => format!("`{}` of the type", sibling.key),
         };
-        let text = |span: Span| self.statement(span);
         let message = format!(
-            "{} and {} both stand for any child of `{shown}`; Firebase refuses that: \
-             Cannot have multiple default rules ('{first}' and '{second}').",
-            describe(first, &text(one), one_written),
-            describe(second, &text(two), two_written),
+            "{} and {} both stand for any child of `/{}`; Firebase refuses that: \
+             Cannot have multiple default rules ('{}' and '{}').",
+            describe(first, one),
+            describe(second, two),
+            path.join("/"),
+            first.key,
+            second.key,
         );
-        let error = Diagnostic::error("bolt-sibling-captures", two, message)
-            .label(one, format!("`{first}` comes from here"));
-        if one_written && two_written {
-            error.help(format!(
-                "give the capture the same name in both paths, such as `{{{}}}`",
-                first.trim_start_matches('$')
-            ))
-        } else {
-            error.help(
-                "a place has either named and other properties of a type, or a capture: describe it once",
-            )
-        }
-    }
-
-    /// The `path` statement as text without its body, for a message.
-    fn statement(&self, span: Span) -> String {
-        let statement = self.file.paths.iter().find(|statement| statement.span == span);
-        let labels = statement.into_iter().flat_map(|statement| &statement.parts);
-        let parts: Vec<String> = labels
-            .map(|part| match &part.variable {
-                Some(variable) => format!("{{{variable}}}"),
-                None => part.label.to_string(),
-            })
-            .collect();
-        format!("path /{}", parts.join("/"))
-    }
-
-    /// The `path` statement that brings a key to a place, and whether it names it itself.
-    fn origin(&self, key: &str, path: &[Rc<str>]) -> (Span, bool) {
-        let begins = |parts: &[Part]| {
-            parts.iter().map(|part| &part.label).zip(path).all(|(label, wanted)| label == wanted)
+        let help = match (one, two) {
+            (Some(_), Some(_)) => {
+                let name = first.key.trim_start_matches('$');
+                format!("give the capture the same name in both paths, such as `{{{name}}}`")
+            }
+            (None, None) => "a type has either named properties or one `$` property".to_owned(),
+            _ => "a place has either named and other properties of a type, or a capture: describe it once"
+                .to_owned(),
         };
-        let paths = &self.file.paths;
-        let written = paths.iter().find(|statement| {
-            begins(&statement.parts)
-                && statement.parts.get(path.len()).is_some_and(|part| &*part.label == key)
-        });
-        if let Some(statement) = written {
-            return (statement.span, true);
-        }
-        let by_type = paths.iter().filter(|statement| {
-            statement.parts.len() <= path.len() && begins(&statement.parts) && !statement.is.is_named("Any")
-        });
-        let nearest = by_type.max_by_key(|statement| statement.parts.len());
-        (nearest.map(|statement| statement.span).unwrap_or_default(), false)
+        Diagnostic::error("bolt-sibling-captures", second.origin, message)
+            .label(first.origin, format!("`{}` comes from here", first.key))
+            .help(help)
     }
+
+    fn path_at(&self, origin: Span) -> Option<&PathStatement> {
+        self.file.paths.iter().find(|statement| statement.span == origin)
+    }
+}
+
+/// A key that stands for any child, and what brought it.
+struct Sibling<'j> {
+    key: &'j str,
+    origin: Span,
+}
+
+/// The `path` statement as text without its body, for a message.
+fn written(statement: &PathStatement) -> String {
+    let parts: Vec<String> = statement
+        .parts
+        .iter()
+        .map(|part| match &part.variable {
+            Some(variable) => format!("{{{variable}}}"),
+            None => part.label.to_string(),
+        })
+        .collect();
+    format!("path /{}", parts.join("/"))
 }
 
 /// The place whose value this is, as printed.

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use indexmap::IndexMap;
-use serde::{Serialize, Serializer};
 
 use super::ast::{Exp, insert_ordered};
 use super::expand::Bindings;
+use super::print::Piece;
+use crate::source::Span;
 
 /// What is said about one place and those below it, in the order it was said.
 #[derive(Clone, Debug, Default)]
@@ -14,24 +15,47 @@ pub struct Rules {
     pub entries: IndexMap<Rc<str>, Entry>,
     /// The captures that expressions here may name; `None` takes those from above.
     pub scope: Option<Bindings>,
+    /// The statement or property that brought the place here.
+    pub origin: Span,
 }
 
 /// What is under one key.
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// The terms of `.read`, `.write` or `.validate`.
-    Terms(Vec<Exp>),
-    /// What `.indexOn` lists.
-    Index(Vec<Rc<str>>),
+    Terms(Vec<Term>),
+    /// What `.indexOn` lists, and where.
+    Index(Vec<Rc<str>>, Span),
     /// A place below.
     Child(Rules),
 }
 
+/// A condition, and the method or the type that demands it.
+#[derive(Clone, Debug)]
+pub struct Term {
+    pub exp: Exp,
+    pub origin: Span,
+}
+
+impl Term {
+    /// The same, of somebody: what nobody wrote is now said to be there.
+    fn of(&self, origin: Span) -> Term {
+        let unwritten = self.origin == Span::default();
+        Term { exp: written_at(&self.exp, origin), origin: if unwritten { origin } else { self.origin } }
+    }
+}
+
+/// The expression with a place for all parts that have none. Only what the compiler itself made has none at the top.
+fn written_at(exp: &Exp, span: Span) -> Exp {
+    if exp.span == Span::default() { exp.map(&mut |part| written_at(part, span), span) } else { exp.clone() }
+}
+
 impl Rules {
     /// The place below, made if it is not there.
-    pub fn child(&mut self, key: &Rc<str>) -> Option<&mut Rules> {
+    pub fn child(&mut self, key: &Rc<str>, origin: Span) -> Option<&mut Rules> {
         if !self.entries.contains_key(key) {
-            insert_ordered(&mut self.entries, key.clone(), Entry::Child(Rules::default()));
+            let rules = Rules { origin, ..Rules::default() };
+            insert_ordered(&mut self.entries, key.clone(), Entry::Child(rules));
         }
         match self.entries.get_mut(key) {
             Some(Entry::Child(child)) => Some(child),
@@ -40,42 +64,47 @@ impl Rules {
     }
 
     /// Adds a term.
-    pub fn add(&mut self, key: &str, term: Exp) {
+    pub fn add(&mut self, key: &str, exp: Exp, origin: Span) {
+        self.add_term(key, Term { exp, origin });
+    }
+
+    fn add_term(&mut self, key: &str, term: Term) {
         match self.entries.get_mut(key) {
             Some(Entry::Terms(terms)) => terms.push(term),
             _ => insert_ordered(&mut self.entries, key.into(), Entry::Terms(vec![term])),
         }
     }
 
-    /// Adds all that another says. Returns how many entries that were.
-    pub fn extend(&mut self, other: &Rules) -> usize {
+    /// Adds all that another says, at a place in the text. Returns how many entries that were.
+    pub fn extend(&mut self, other: &Rules, origin: Span) -> usize {
         let mut count = 1;
         for (key, entry) in &other.entries {
             match entry {
                 Entry::Terms(terms) => {
                     count += terms.len();
                     for term in terms {
-                        self.add(key, term.clone());
+                        self.add_term(key, term.of(origin));
                     }
                 }
                 Entry::Child(child) => {
-                    if let Some(own) = self.child(key) {
-                        count += own.extend(child);
+                    let below = if child.origin == Span::default() { origin } else { child.origin };
+                    if let Some(own) = self.child(key, below) {
+                        count += own.extend(child, origin);
                     }
                 }
-                Entry::Index(_) => {}
+                Entry::Index(..) => {}
             }
         }
         count
     }
 
     /// Joins the terms of every rule to one.
-    pub fn join<E>(&mut self, join: &mut impl FnMut(&[Exp]) -> Result<Exp, E>) -> Result<(), E> {
+    pub fn join<E>(&mut self, join: &mut impl FnMut(&[Term]) -> Result<Term, E>) -> Result<(), E> {
         for entry in self.entries.values_mut() {
             match entry {
                 Entry::Terms(terms) => *terms = vec![join(terms)?],
                 Entry::Child(child) => child.join(join)?,
-                Entry::Index(_) => {}
+                Entry::Index(..) => {}
             }
         }
         Ok(())
@@ -84,8 +113,17 @@ impl Rules {
 
 /// The JSON that is printed.
 #[derive(Debug)]
-pub enum Json {
-    Text(String),
+pub struct Json {
+    pub kind: JsonKind,
+    /// What in the text it comes from.
+    pub origin: Span,
+}
+
+/// What is printed.
+#[derive(Debug)]
+pub enum JsonKind {
+    /// A rule, and where its parts were written.
+    Rule(String, Vec<Piece>),
     List(Vec<Rc<str>>),
     Object(IndexMap<Rc<str>, Json>),
 }
@@ -93,20 +131,10 @@ pub enum Json {
 impl Json {
     /// What is below, of an object.
     pub fn entries(&self) -> impl Iterator<Item = (&Rc<str>, &Json)> {
-        let object = match self {
-            Json::Object(object) => Some(object),
+        let object = match &self.kind {
+            JsonKind::Object(object) => Some(object),
             _ => None,
         };
         object.into_iter().flatten()
-    }
-}
-
-impl Serialize for Json {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Json::Text(text) => serializer.serialize_str(text),
-            Json::List(list) => serializer.collect_seq(list.iter().map(|text| &**text)),
-            Json::Object(object) => serializer.collect_map(object.iter().map(|(key, json)| (&**key, json))),
-        }
     }
 }

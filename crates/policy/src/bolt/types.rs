@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::ast::{Node, Operator, Schema, Type, TypeKind, TypeNode};
+use super::ast::{Kind, Node, Operator, Schema, Type, TypeKind, TypeNode};
 use super::expand::Bindings;
 use super::generate::{Generator, Run, has_children};
 use super::print;
@@ -28,7 +28,7 @@ impl Generator<'_> {
             return self.limit(kind.span, format!("types are nested more than {TYPE_DEPTH_MAX} levels deep"));
         }
         let mut recursion = Rules::default();
-        recursion.add(".validate", Node::literal(TYPE_RECURSION, kind.span));
+        recursion.add(".validate", Node::literal(TYPE_RECURSION, kind.span), kind.span);
         self.validators.insert(key.clone(), Rc::new(recursion));
         self.type_depth += 1;
         let rules = Rc::new(self.create_validator(kind)?);
@@ -55,10 +55,10 @@ impl Generator<'_> {
                     let mut single = Rules::default();
                     let validator = self.validator(part)?;
                     self.extend(&mut single, &validator, part.span)?;
-                    single.join(&mut |terms| self.join(Operator::And, terms))?;
+                    single.join(&mut |terms| self.join_terms(Operator::And, terms))?;
                     self.extend(&mut union, &single, part.span)?;
                 }
-                union.join(&mut |terms| self.join(Operator::Or, terms))?;
+                union.join(&mut |terms| self.join_terms(Operator::Or, terms))?;
                 Ok(union)
             }
             TypeKind::Generic(name, arguments) => self.generic_validator(kind, name, arguments),
@@ -101,7 +101,7 @@ impl Generator<'_> {
         self.key_index += 1;
         let label: Rc<str> = format!("$key{}", self.key_index).into();
         let mut rules = Rules::default();
-        rules.child(&label);
+        rules.child(&label, kind.span);
         let object = self.validator(&TypeNode::name("Object", kind.span))?;
         self.extend(&mut rules, &object, kind.span)?;
         let mut entry = Rules::default();
@@ -113,7 +113,7 @@ impl Generator<'_> {
                 let bindings =
                     Bindings::from([("this".into(), Node::literal(label.clone(), Span::default()))]);
                 let exp = self.evaluate(&method.body, &bindings, &mut HashSet::new())?;
-                entry.add(".validate", exp);
+                entry.add(".validate", exp, method.whole);
             }
             let Some(next) = plain_name(&schema.derived_from) else {
                 return self.bad_map_key(key, &shown);
@@ -122,7 +122,7 @@ impl Generator<'_> {
         }
         let value_rules = self.validator(value)?;
         self.extend(&mut entry, &value_rules, value.span)?;
-        if let Some(child) = rules.child(&label) {
+        if let Some(child) = rules.child(&label, kind.span) {
             self.extend(child, &entry, kind.span)?;
         }
         Ok(rules)
@@ -163,12 +163,13 @@ impl Generator<'_> {
                     ),
                 );
             }
-            rules.child(name);
+            rules.child(name, kind.span);
             if !wild(name) && !self.is_nullable(kind)? {
-                required.push(Node::text(name.clone(), kind.span));
+                let nowhere = Span { start: kind.span.start, end: kind.span.start };
+                required.push(Node::text(name.clone(), nowhere));
             }
             let validator = self.validator(kind)?;
-            if let Some(child) = rules.child(name) {
+            if let Some(child) = rules.child(name, kind.span) {
                 self.extend(child, &validator, kind.span)?;
             }
         }
@@ -179,16 +180,16 @@ impl Generator<'_> {
             );
         }
         if !required.is_empty() {
-            rules.add(".validate", has_children(required, schema.span));
+            rules.add(".validate", has_children(required, schema.span), schema.span);
         }
         if has_properties {
-            let mut other = Rules::default();
-            other.add(".validate", Node::boolean(false));
-            if let Some(child) = rules.child(&"$other".into()) {
+            let mut other = Rules { origin: schema.span, ..Rules::default() };
+            other.add(".validate", Node::value(Kind::Boolean(false), schema.span), schema.span);
+            if let Some(child) = rules.child(&"$other".into(), schema.span) {
                 *child = other;
             }
         }
-        self.add_methods(&mut rules, &schema.methods)?;
+        self.add_methods(&mut rules, &schema.methods, schema.span)?;
         Ok(rules)
     }
 

@@ -77,7 +77,7 @@ pub fn check(source: Source, language: Language) -> Checked {
         Language::Firestore => check_rules(&source, Service::Firestore, &mut claims),
         Language::Storage => check_rules(&source, Service::Storage, &mut claims),
         Language::Realtime => check_realtime(&source, &mut claims),
-        Language::Bolt => bolt::compile(source.clone()).diagnostics,
+        Language::Bolt => check_bolt(&source, &mut claims),
         Language::Cel => cel::compile(source.clone(), &cel::Environment::anywhere()).diagnostics,
     };
     let mut checked = Checked { source, language, diagnostics, claims };
@@ -96,6 +96,14 @@ fn check_rules(source: &Source, service: Service, claims: &mut Vec<ClaimUse>) ->
     if let Some(ruleset) = &compiled.ruleset {
         claims.extend(ruleset.claims());
         compiled.diagnostics.extend(ruleset.findings());
+    }
+    compiled.diagnostics
+}
+
+fn check_bolt(source: &Source, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
+    let compiled = bolt::compile_and_check(source.clone());
+    if let Some(ruleset) = &compiled.ruleset {
+        claims.extend(ruleset.claims());
     }
     compiled.diagnostics
 }

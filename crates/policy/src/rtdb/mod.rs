@@ -19,6 +19,7 @@ mod lint;
 mod merge;
 mod parser;
 mod pattern;
+mod relocate;
 mod request;
 mod structure;
 mod tree;
@@ -59,7 +60,7 @@ pub struct Ruleset {
 }
 
 impl Ruleset {
-    /// The text it was made of.
+    /// The text it was made of: of Bolt, the Bolt text.
     pub fn source(&self) -> &Source {
         &self.source
     }
@@ -73,7 +74,7 @@ impl Ruleset {
         sites.sorted()
     }
 
-    /// The SHA-256 of the text, in hex: equal for equal rules.
+    /// The SHA-256 of the rules' text, in hex: equal for equal rules.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -105,15 +106,28 @@ impl Ruleset {
 
 /// Compiles a text.
 pub fn compile(source: Source) -> Compiled {
-    read(source, false)
+    read(source, None, false)
 }
 
 /// Compiles a text and also tells what static checks find, beside errors in other rules too.
 pub(crate) fn compile_and_check(source: Source) -> Compiled {
-    read(source, true)
+    read(source, None, true)
 }
 
-fn read(source: Source, checks: bool) -> Compiled {
+/// The text that rules were made of, and the way there from a place in the rules.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'o> {
+    pub text: &'o Source,
+    pub locate: &'o dyn Fn(Span) -> Span,
+}
+
+/// Compiles rules that were made of another text, and checks them if asked: whatever is told about them is told about
+/// that one.
+pub(crate) fn compile_from(source: Source, origin: Origin<'_>, checks: bool) -> Compiled {
+    read(source, Some(origin), checks)
+}
+
+fn read(source: Source, origin: Option<Origin<'_>>, checks: bool) -> Compiled {
     if source.text.len() > SOURCE_BYTES_MAX {
         let message = format!("rules may have {} KiB", SOURCE_BYTES_MAX / 1024);
         let diagnostic = Diagnostic::error("source-too-large", Span::new(0, 0), message);
@@ -121,18 +135,21 @@ fn read(source: Source, checks: bool) -> Compiled {
     }
     let mut diagnostics = Vec::new();
     let json = json::read(&source, &mut diagnostics);
-    let nodes = structure::build(&source, &json, &mut diagnostics);
+    let mut nodes = structure::build(&source, &json, &mut diagnostics);
+    let fingerprint = hex::encode(Sha256::digest(source.text.as_bytes()));
+    let mut text = source;
+    if let Some(Origin { text: original, locate }) = origin {
+        relocate::nodes(&mut nodes, original, locate);
+        diagnostics.iter_mut().for_each(|diagnostic| diagnostic.relocate(locate));
+        text = original.clone();
+    }
     let failed =
         nodes.is_empty() || diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     if checks {
-        lint::lint(&source, &nodes, &mut diagnostics);
+        lint::lint(&text, &nodes, &mut diagnostics);
     }
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.severity == Severity::Warning));
-    let ruleset = (!failed).then(|| Ruleset {
-        fingerprint: hex::encode(Sha256::digest(source.text.as_bytes())),
-        source,
-        nodes,
-    });
+    let ruleset = (!failed).then_some(Ruleset { fingerprint, source: text, nodes });
     Compiled { ruleset, diagnostics }
 }
 

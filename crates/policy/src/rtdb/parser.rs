@@ -128,7 +128,9 @@ impl Parser<'_> {
         self.blank()?;
         let start = self.cursor.offset();
         let mut left = self.unary()?;
+        let mut end;
         loop {
+            end = self.cursor.offset();
             self.blank()?;
             let at = self.cursor.offset();
             let Some((infix, level)) = self.infix()? else { break };
@@ -173,6 +175,9 @@ impl Parser<'_> {
             let no = self.expression(0)?;
             let kind = Kind::Condition(Box::new(left), Box::new(yes), Box::new(no));
             left = Expr { kind, span: self.span_since(start), at };
+        } else {
+            // Blanks after it are not its own.
+            self.cursor.go_to(end);
         }
         self.level = level;
         Ok(left)

@@ -7,13 +7,15 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod limits;
+mod map;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use policy::Source;
 use policy::bolt::{Compiled, compile, original_line};
-use policy::{Severity, Source};
+use policy::check::{Language, check};
 
 fn cases() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/bolt");
@@ -44,10 +46,10 @@ fn our_lines(source: &Source, compiled: &Compiled) -> BTreeSet<String> {
     original_lines(&lines.map(|line| line + "\n").collect::<String>())
 }
 
-/// What only we say, and the help we give.
-fn remarks(source: &Source, compiled: &Compiled) -> String {
+/// What only we say, static checks included, and the help we give.
+fn remarks(source: &Source) -> String {
     let mut out = String::new();
-    for diagnostic in &compiled.diagnostics {
+    for diagnostic in &check(source.clone(), Language::Bolt).diagnostics {
         let own = !matches!(diagnostic.code, "bolt-generate" | "bolt-parse" | "bolt-style" | "bolt-syntax");
         let place = |offset: u32| {
             let (line, column) = source.line_column(offset);
@@ -55,7 +57,7 @@ fn remarks(source: &Source, compiled: &Compiled) -> String {
         };
         let at = place(diagnostic.span.start);
         if own {
-            let severity = if diagnostic.severity == Severity::Error { "error" } else { "warning" };
+            let severity = diagnostic.severity.name();
             out += &format!("{at} {severity}[{}]: {}\n", diagnostic.code, diagnostic.message);
             for (span, label) in &diagnostic.labels {
                 out += &format!("  {} {label}\n", place(span.start));
@@ -100,7 +102,7 @@ fn every_case_compiles_as_firebase_bolt_does() {
         let lines = beside(&file, "messages").unwrap_or_default();
         assert!(json.is_some() || !lines.is_empty(), "{} has no expectation", source.name);
         wrong.extend(compare(&source.name, json.as_deref(), &lines, &compiled, &source));
-        let remarks = remarks(&source, &compiled);
+        let remarks = remarks(&source);
         if std::env::var_os("BOLT_WRITE_REMARKS").is_some() && !remarks.is_empty() {
             std::fs::write(file.with_extension("remarks"), &remarks).unwrap();
         }

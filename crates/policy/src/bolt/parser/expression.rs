@@ -158,7 +158,6 @@ impl Parser<'_> {
 
     fn accessor(&mut self) -> Option<Exp> {
         self.blank();
-        let start = self.at;
         if self.eat("[") {
             self.blank();
             let exp = self.expression()?;
@@ -167,7 +166,8 @@ impl Parser<'_> {
         } else if self.eat(".") {
             self.blank();
             let name = self.identifier()?;
-            Some(Node::text(name, self.span(start)))
+            // A name is not an expression of its own: it stands at an empty place.
+            Some(Node::text(name, self.span(self.at)))
         } else {
             None
         }

@@ -130,6 +130,12 @@ impl<'s> Parser<'s> {
         Span::new(start, self.at)
     }
 
+    /// From there to here, without the blank at the end.
+    fn span_trimmed(&self, start: usize) -> Span {
+        let text = self.text.get(start..self.at).unwrap_or("");
+        Span::new(start, start + text.trim_end().len())
+    }
+
     /// Counts a step of work; false when there were too many.
     fn step(&mut self) -> bool {
         self.steps += 1;

@@ -78,7 +78,8 @@ impl<'s> Parser<'s> {
                 if self.file.functions.contains_key(name) {
                     self.error(start, format!("Duplicated functions definition: {name}."));
                 } else {
-                    let function = Function { parameters, body, span: name_span };
+                    let whole = self.span_trimmed(start);
+                    let function = Function { parameters, body, span: name_span, whole };
                     self.file.functions.insert(name.into(), function);
                 }
             }
@@ -480,7 +481,7 @@ impl<'s> Parser<'s> {
             let parameters = self.parameters()?;
             self.blank();
             let body = self.body()?;
-            Some((name, Function { parameters, body, span }))
+            Some((name, Function { parameters, body, span, whole: self.span_trimmed(start) }))
         });
         let Some((name, method)) = found else {
             self.at = start;
