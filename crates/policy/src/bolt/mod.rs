@@ -101,19 +101,30 @@ fn has_error(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
+/// What we say, and what the checks of the rules say about the same, of more text.
+const SAME_AT_A_WIDER_PLACE: &[(&str, &str)] =
+    &[("bolt-text-as-boolean", "text-compared-with-boolean"), ("bolt-path-part", "rules-structure")];
+
 /// Adds what the checks of the rules found, once for every place, and not where we have said something ourselves.
 fn merge(diagnostics: &mut Vec<Diagnostic>, found: Vec<Diagnostic>) {
     let own = diagnostics.len();
-    for diagnostic in found {
+    for mut diagnostic in found {
+        if diagnostic.message.ends_with("the operator -.") {
+            let help =
+                "Bolt prints two signs in a row as one: leave both out, or write `0 - …` for the inner one";
+            diagnostic = diagnostic.help(help);
+        }
         let (said, added) = diagnostics.split_at_checked(own).unwrap_or_default();
-        let overlaps = |other: &Diagnostic| {
-            let within = |a: Span, b: Span| a.start >= b.start && a.end <= b.end && a.start < a.end;
-            within(other.span, diagnostic.span) || within(diagnostic.span, other.span)
+        let within = |a: Span, b: Span| a.start >= b.start && a.end <= b.end && a.start < a.end;
+        let same = |other: &Diagnostic| {
+            let pair = (other.code, diagnostic.code);
+            let wider = SAME_AT_A_WIDER_PLACE.contains(&pair) && within(other.span, diagnostic.span);
+            wider || within(diagnostic.span, other.span)
         };
         let again = |other: &Diagnostic| (other.code, other.span) == (diagnostic.code, diagnostic.span);
         // Two captures side by side are told about with both of their statements.
         let siblings = diagnostic.message.starts_with("Cannot have multiple default rules");
-        if !siblings && !said.iter().any(overlaps) && !added.iter().any(again) {
+        if !siblings && !said.iter().any(same) && !added.iter().any(again) {
             diagnostics.push(diagnostic);
         }
     }

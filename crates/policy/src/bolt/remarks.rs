@@ -7,7 +7,7 @@ use super::ast::{Exp, File, Kind, Operator, Part, PathStatement};
 use super::print;
 use super::tree::Json;
 use super::types::TYPE_RECURSION;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::Span;
 
 /// Remarks about one file.
@@ -29,6 +29,17 @@ const AUTH_TEXTS: &[&str] = &[
     "auth.token.aud",
     "auth.token.firebase.sign_in_provider",
 ];
+
+/// How an expression must be a boolean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    /// Not at all.
+    None,
+    /// It is what the rule comes to.
+    Rule,
+    /// It is an operand of `&&`, `||`, `!` or `? :`.
+    Operand,
+}
 
 /// Remarks collected while the rules are made.
 pub struct Remarks<'f> {
@@ -85,12 +96,12 @@ impl<'f> Remarks<'f> {
 
     /// Looks at a rule as it is printed.
     pub fn rule(&mut self, exp: &Exp, path: &[Rc<str>]) {
-        self.walk(exp, true, path);
+        self.walk(exp, Demand::Rule, path);
     }
 
-    fn walk(&mut self, exp: &Exp, boolean: bool, path: &[Rc<str>]) {
-        if boolean {
-            self.must_be_boolean(exp);
+    fn walk(&mut self, exp: &Exp, demand: Demand, path: &[Rc<str>]) {
+        if demand != Demand::None {
+            self.must_be_boolean(exp, demand);
         }
         match &exp.kind {
             Kind::Operation { operator, operands } => {
@@ -99,12 +110,13 @@ impl<'f> Remarks<'f> {
                     self.comparison(right, left);
                 }
                 for (index, operand) in operands.iter().enumerate() {
-                    let boolean = match operator {
-                        Operator::And | Operator::Or | Operator::Not => true,
-                        Operator::Conditional => index == 0 || boolean,
-                        _ => false,
+                    let inner = match operator {
+                        Operator::And | Operator::Or | Operator::Not => Demand::Operand,
+                        Operator::Conditional if index == 0 => Demand::Operand,
+                        Operator::Conditional => demand,
+                        _ => Demand::None,
                     };
-                    self.walk(operand, boolean, path);
+                    self.walk(operand, inner, path);
                 }
             }
             Kind::Variable(name) | Kind::Literal(name) => self.name(exp, name, path),
@@ -112,8 +124,8 @@ impl<'f> Remarks<'f> {
                 if accessor.as_text().is_some_and(|name| name != "val") {
                     self.used_as_text(base);
                 }
-                self.walk(base, false, path);
-                self.walk(accessor, false, path);
+                self.walk(base, Demand::None, path);
+                self.walk(accessor, Demand::None, path);
             }
             Kind::Call { function, arguments } => {
                 if exp.method_on_member() == Some("child") {
@@ -121,17 +133,22 @@ impl<'f> Remarks<'f> {
                         self.used_as_text(argument);
                     }
                 }
-                // Whose function this is was looked at while expanding.
-                if !matches!(function.kind, Kind::Variable(_)) {
-                    self.walk(function, false, path);
+                match &function.kind {
+                    Kind::Variable(name) if name.starts_with('@') => self.unexpanded(exp, name),
+                    // Whose function this is was looked at while expanding.
+                    Kind::Variable(_) => {}
+                    _ => self.walk(function, Demand::None, path),
+                }
+                for place in arguments.iter().filter(|argument| argument.snapshot) {
+                    self.place_as_value(place);
                 }
                 for argument in arguments {
-                    self.walk(argument, false, path);
+                    self.walk(argument, Demand::None, path);
                 }
             }
             Kind::Array(elements) => {
                 for element in elements {
-                    self.walk(element, false, path);
+                    self.walk(element, Demand::None, path);
                 }
             }
             _ => {}
@@ -155,18 +172,52 @@ impl<'f> Remarks<'f> {
         }
     }
 
-    fn must_be_boolean(&mut self, exp: &Exp) {
-        let found = match &exp.kind {
+    /// The compiler's own name for a place, left in the rules.
+    fn unexpanded(&mut self, exp: &Exp, name: &str) {
+        let message = format!(
+            "Bolt leaves `{name}()` here, which Firebase does not know: it expands what a method is called on twice"
+        );
+        self.tell(Diagnostic::error("bolt-unexpanded", exp.span, message).help(
+            "do not call a method of texts (`length`, `test` and so on) on a place that is found with `root` \
+             inside of `prior()`; compare it with `==`, or write the rule in JSON",
+        ));
+    }
+
+    /// An argument that Bolt should have read the value of.
+    fn place_as_value(&mut self, exp: &Exp) {
+        let message =
+            "this stands for a place in the database, but its value is needed here; Firebase refuses that";
+        self.tell(
+            Diagnostic::error("bolt-place-as-value", exp.span, message)
+                .help("add `.val()`: Bolt does not when the place begins with `root` or `prior()`"),
+        );
+    }
+
+    fn must_be_boolean(&mut self, exp: &Exp, demand: Demand) {
+        let shown = || print::expression(exp).unwrap_or_default();
+        match &exp.kind {
             Kind::Variable(name) if &**name == "auth" => {
-                Some("`auth` is an object or null, not a boolean".to_owned())
+                self.not_boolean(
+                    exp,
+                    "`auth` is an object or null, not a boolean".to_owned(),
+                    Some("!= null"),
+                );
             }
-            Kind::Member { .. } => {
-                let shown = print::expression(exp).unwrap_or_default();
-                AUTH_TEXTS.contains(&&*shown).then(|| format!("`{shown}` is a text or null, not a boolean"))
+            Kind::Member { .. } if begins_with_auth(exp) => {
+                let shown = shown();
+                if AUTH_TEXTS.contains(&&*shown) {
+                    let message = format!("`{shown}` is a text or null, not a boolean");
+                    self.not_boolean(exp, message, Some("!= null"));
+                } else {
+                    self.maybe_boolean(exp, &shown, demand);
+                }
+            }
+            // Elsewhere Bolt compares with `true` by itself.
+            Kind::Call { .. } if exp.method_on_member() == Some("val") => {
+                self.maybe_boolean(exp, "the value here", demand);
             }
             Kind::Number(_) | Kind::Text(_) | Kind::Null | Kind::Array(_) | Kind::Regexp { .. } => {
-                let shown = print::expression(exp).unwrap_or_default();
-                Some(format!("`{shown}` is not a boolean"))
+                self.not_boolean(exp, format!("`{}` is not a boolean", shown()), None);
             }
             Kind::Operation {
                 operator:
@@ -177,16 +228,37 @@ impl<'f> Remarks<'f> {
                     | Operator::Remainder
                     | Operator::Negate,
                 ..
-            } => Some("the result of arithmetic is not a boolean".to_owned()),
-            _ => None,
-        };
-        let Some(message) = found else { return };
+            } => self.not_boolean(exp, "the result of arithmetic is not a boolean".to_owned(), None),
+            _ => {}
+        }
+    }
+
+    fn not_boolean(&mut self, exp: &Exp, message: String, question: Option<&str>) {
         let mut error = Diagnostic::error("bolt-not-boolean", exp.span, message);
-        if matches!(exp.kind, Kind::Variable(_) | Kind::Member { .. }) {
+        if let Some(question) = question {
             let shown = print::expression(exp).unwrap_or_default();
-            error = error.help(format!("to ask whether it is there, write `{shown} != null`"));
+            error = error.help(format!("to ask whether it is there, write `{shown} {question}`"));
         }
         self.tell(error);
+    }
+
+    /// What has no type until the rule runs: as an operand Firebase refuses it, as a whole rule it fails unless it is a
+    /// boolean.
+    fn maybe_boolean(&mut self, exp: &Exp, shown: &str, demand: Demand) {
+        let (severity, message) = match demand {
+            Demand::Operand => {
+                let quoted = if shown.starts_with("auth") { format!("`{shown}`") } else { shown.to_owned() };
+                (
+                    Severity::Error,
+                    format!("{quoted} may be anything; Firebase wants what is surely a boolean"),
+                )
+            }
+            _ => {
+                (Severity::Warning, "this may be anything; the rule fails unless it is a boolean".to_owned())
+            }
+        };
+        let remark = Diagnostic::error("bolt-maybe-boolean", exp.span, message);
+        self.tell(Diagnostic { severity, ..remark }.help("write `== true` after it"));
     }
 
     fn name(&mut self, exp: &Exp, name: &str, path: &[Rc<str>]) {
@@ -290,6 +362,15 @@ fn written(statement: &PathStatement) -> String {
         })
         .collect();
     format!("path /{}", parts.join("/"))
+}
+
+/// Whether it is a member of `auth`, at any depth.
+fn begins_with_auth(exp: &Exp) -> bool {
+    match &exp.kind {
+        Kind::Variable(name) => &**name == "auth",
+        Kind::Member { base, .. } => begins_with_auth(base),
+        _ => false,
+    }
 }
 
 /// The place whose value this is, as printed.

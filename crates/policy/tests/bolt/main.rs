@@ -145,27 +145,71 @@ fn firebase_bolt_still_says_so() {
     assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n\n"));
 }
 
-/// The seed's file as printed, and repaired: three further defects, each at its line.
+/// A published file as it stands, repaired, and as it was meant: the comment that ends too early, then three further
+/// defects, each at its line.
 #[test]
 fn the_projects_example_and_its_defects() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/bolt");
-    let places = |name: &str| {
+    let found = |name: &str| {
         let source = source(&directory.join(name));
-        let compiled = compile(source.clone());
-        let found = compiled.diagnostics.iter();
-        let lines: Vec<(u32, &'static str)> =
-            found.map(|diagnostic| (source.line_column(diagnostic.span.start).0, diagnostic.code)).collect();
-        (compiled, lines)
+        let checked = check(source.clone(), Language::Bolt);
+        let places: Vec<(u32, u32, &str)> = checked
+            .diagnostics
+            .iter()
+            .map(|found| {
+                let (line, column) = source.line_column(found.span.start);
+                (line, column, found.code)
+            })
+            .collect();
+        (compile(source), checked.diagnostics, places)
     };
-    let (compiled, lines) = places("projects-unclosed.bolt");
-    assert_eq!(lines, [(37, "bolt-parse")]);
-    let help = compiled.diagnostics[0].help.as_deref().unwrap();
-    assert!(help.contains("begins on line 35 is already closed by the `*/` on line 37"), "{help}");
-
-    let (compiled, lines) = places("projects-repaired.bolt");
-    assert_eq!(lines, [(4, "bolt-not-boolean"), (5, "bolt-text-as-boolean"), (31, "bolt-sibling-captures")]);
-    assert!(compiled.json.is_some() && compiled.usable().is_none());
-    let (compiled, lines) = places("projects-usable.bolt");
-    assert_eq!(lines, []);
+    for (name, places_expected, comment) in [
+        ("projects-in-full.bolt", [(58, 4, "bolt-parse")], (53, 58)),
+        ("projects-unclosed.bolt", [(37, 4, "bolt-parse")], (35, 37)),
+    ] {
+        let (compiled, diagnostics, places) = found(name);
+        assert_eq!(places, places_expected);
+        assert_eq!(diagnostics[0].message, "Missing body of path statement.");
+        let expected =
+            format!("begins on line {} is already closed by the `*/` on line {}", comment.0, comment.1);
+        let help = diagnostics[0].help.as_deref().unwrap();
+        assert!(help.contains(&expected), "{help}");
+        assert!(compiled.json.is_none());
+    }
+    for (name, [uid, role, siblings]) in [
+        ("projects-in-full-repaired.bolt", [(11, 19), (12, 3), (49, 1)]),
+        ("projects-repaired.bolt", [(4, 6), (5, 6), (31, 1)]),
+    ] {
+        let (compiled, diagnostics, places) = found(name);
+        let expected = [
+            (uid.0, uid.1, "bolt-not-boolean"),
+            (role.0, role.1, "bolt-text-as-boolean"),
+            (siblings.0, siblings.1, "bolt-sibling-captures"),
+        ];
+        assert_eq!(places, expected, "{name}");
+        assert!(diagnostics.iter().all(|found| found.help.is_some()));
+        assert!(compiled.json.is_some() && compiled.usable().is_none());
+    }
+    let (compiled, _, places) = found("projects-usable.bolt");
+    assert_eq!(places, []);
     assert!(compiled.usable().is_some());
+}
+
+/// What is usable, Firebase takes: the rules by themselves have no error either.
+#[test]
+fn usable_rules_compile_by_themselves() {
+    let (mut usable, mut wrong) = (0, Vec::new());
+    for file in cases() {
+        let compiled = compile(source(&file));
+        let Some(json) = &compiled.json else { continue };
+        let alone = policy::rtdb::compile(Source::new("rules.json", json.as_str()));
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        match (compiled.usable(), &alone.ruleset) {
+            (Some(_), Some(_)) => usable += 1,
+            (Some(_), None) => wrong.push(format!("{name}: {:?}", alone.diagnostics)),
+            (None, _) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(usable > 30, "only {usable} usable cases");
 }
