@@ -155,14 +155,8 @@ fn explain_node(out: &mut String, source: &Source, node: &Node, level: usize) {
     let text = source.slice(node.span).split_whitespace().collect::<Vec<_>>().join(" ");
     out.push_str(&"  ".repeat(level));
     out.push_str(&format!("{text}  →  {}", node.value));
-    let mut node = node;
-    // What one written expression was compiled to is one line.
-    while let [only] = &*written(node)
-        && only.span == node.span
-    {
-        node = only;
-        out.push_str(&format!(", from {}", node.value));
-    }
+    let (made_of, node) = steps(node);
+    made_of.iter().for_each(|value| out.push_str(&format!(", from {value}")));
     out.push('\n');
     // What a name is made of (`request.auth.token` in `request.auth.token.role`) matters only when it failed.
     if node.shape != Shape::Name || node.ending == Ending::Error {
@@ -170,8 +164,21 @@ fn explain_node(out: &mut String, source: &Source, node: &Node, level: usize) {
     }
 }
 
+/// What one written expression was compiled to stands at one place: the values it is made of, and the innermost of these
+/// expressions.
+pub fn steps(node: &Node) -> (Vec<&str>, &Node) {
+    let (mut values, mut node) = (Vec::new(), node);
+    while let [only] = &*written(node)
+        && only.span == node.span
+    {
+        node = only;
+        values.push(node.value.as_str());
+    }
+    (values, node)
+}
+
 /// The parts of an expression that somebody wrote: a compiler puts its own at empty places. Each once.
-fn written(node: &Node) -> Vec<&Node> {
+pub fn written(node: &Node) -> Vec<&Node> {
     let mut parts: Vec<&Node> =
         node.children.iter().filter(|child| child.span.start < child.span.end).collect();
     parts.dedup_by_key(|child| (child.span, &child.value));

@@ -51,7 +51,7 @@ pub struct Answer {
     pub decision: Decision,
     /// Everything that was evaluated.
     pub trace: Trace,
-    /// The text that the decision and the trace are about: for Bolt the rules it became.
+    /// The text that the decision and the trace are about.
     pub source: Source,
 }
 

@@ -1,5 +1,5 @@
 //! Requests to the Realtime Database: `alice read /rooms/1 {"orderByChild": "a"}`, `alice write /rooms/1 {…}`,
-//! `alice update /rooms {"1/title": "x"}`. Bolt is asked the same: its rules are decided as compiled.
+//! `alice update /rooms {"1/title": "x"}`. Bolt is asked the same and explained in its own text.
 
 use base::{Fields, Value};
 use serde_json::Value as Json;
@@ -7,9 +7,7 @@ use serde_json::Value as Json;
 use crate::bolt;
 use crate::decision::Decision;
 use crate::diagnostic::Diagnostic;
-use crate::rtdb::{
-    Change, Leaf, Memory, Observe, Operation, Order, Query, Request, Ruleset, Tree, compile, limits,
-};
+use crate::rtdb::{Change, Leaf, Memory, Observe, Operation, Order, Query, Request, Ruleset, Tree, limits};
 use crate::source::Source;
 use crate::trace::Trace;
 
@@ -17,19 +15,13 @@ use super::World;
 use super::ask::{Answer, Refused, user, words};
 use super::value::value;
 
-/// The ruleset that a Bolt file becomes.
+/// The ruleset that a Bolt file becomes; its places are in the Bolt text.
 pub(super) fn compile_bolt(
     source: &Source,
     refused: impl Fn(Vec<Diagnostic>) -> Refused,
 ) -> Result<Ruleset, Refused> {
     let compiled = bolt::compile(source.clone());
-    let Some(json) = compiled.usable() else { return Err(refused(compiled.diagnostics)) };
-    let generated = compile(Source::new(format!("rules of {}", source.name), json));
-    generated.ruleset.ok_or_else(|| {
-        let told =
-            generated.diagnostics.into_iter().map(|found| Diagnostic { span: Default::default(), ..found });
-        refused(told.collect())
-    })
+    compiled.ruleset.ok_or_else(|| refused(compiled.diagnostics))
 }
 
 /// The tree of a JSON value.

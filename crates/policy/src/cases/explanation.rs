@@ -102,7 +102,7 @@ impl<'a> Explanation<'a> {
 
     fn node_json(&self, node: &Node) -> Json {
         let (line, column) = self.answer.source.line_column(node.span.start);
-        let children: Vec<Json> = node.children.iter().map(|child| self.node_json(child)).collect();
+        let children: Vec<Json> = trace::written(node).iter().map(|child| self.node_json(child)).collect();
         json!({
             "text": self.squeezed(node.span),
             "line": line,
@@ -224,8 +224,9 @@ impl<'a> Explanation<'a> {
 
     /// What was seen at an expression, and what came of it.
     fn seen(&self, candidate: &Candidate, node: &Node) -> String {
+        let parts = trace::written(node);
         let parts =
-            node.children.iter().filter(|child| !self.is_literal(child) && child.ending != Ending::Error);
+            parts.into_iter().filter(|child| !self.is_literal(child) && child.ending != Ending::Error);
         let seen = parts.map(|child| format!("{} is {}", self.squeezed(child.span), child.value));
         let seen = seen.collect::<Vec<_>>().join(", ");
         let said = self.cause(candidate).map_or(node.value.as_str(), |cause| cause.text.as_str());
@@ -266,11 +267,12 @@ impl<'a> Explanation<'a> {
                 Ending::False | Ending::Error => Look::Bad,
                 Ending::Value | Ending::Pending => Look::Plain,
             };
-            let mark = if blamed.is_some_and(|node| std::ptr::eq(node, row.node)) { "  ◀" } else { "" };
+            let mark = if blamed.is_some_and(|node| row.shows(node)) { "  ◀" } else { "" };
             let value = if row.node.ending == Ending::Error {
                 format!("error: {}", row.node.value)
             } else {
-                row.node.value.clone()
+                let (made_of, _) = trace::steps(row.node);
+                std::iter::once(row.node.value.as_str()).chain(made_of).collect::<Vec<_>>().join(", from ")
             };
             let lead = paint(&row.lead, Look::Dim, color);
             let (value, mark) = (paint(&value, look, color), paint(mark, Look::Bold, color));
@@ -281,11 +283,13 @@ impl<'a> Explanation<'a> {
     /// The expressions below one, each in a line. `lead` draws the branches, `below` those of its parts.
     fn rows<'n>(&self, rows: &mut Vec<Row<'n>>, node: &'n Node, lead: String, below: &str) {
         rows.push(Row { lead, text: shortened(&self.squeezed(node.span)), node });
+        let (_, node) = trace::steps(node);
         // What a name is made of matters only when it failed.
         if node.shape == Shape::Name && node.ending != Ending::Error {
             return;
         }
-        let children: Vec<&Node> = node.children.iter().filter(|child| !self.is_literal(child)).collect();
+        let mut children = trace::written(node);
+        children.retain(|child| !self.is_literal(child));
         for (index, child) in children.iter().enumerate() {
             let last = index + 1 == children.len();
             let lead = format!("{below}{}", if last { "└ " } else { "├ " });
@@ -310,6 +314,14 @@ struct Row<'n> {
     lead: String,
     text: String,
     node: &'n Node,
+}
+
+impl Row<'_> {
+    /// Whether an expression is the one of this line, or one that stands at the same place.
+    fn shows(&self, node: &Node) -> bool {
+        std::ptr::eq(node, self.node)
+            || node.span == self.node.span && std::ptr::eq(trace::steps(node).1, trace::steps(self.node).1)
+    }
 }
 
 fn shortened(text: &str) -> String {
