@@ -45,6 +45,8 @@ enum Demand {
 pub struct Remarks<'f> {
     file: &'f File,
     diagnostics: Vec<Diagnostic>,
+    /// The path of the rule at hand.
+    here: String,
     /// Places whose value is used as a text somewhere, as printed, and where.
     texts: HashMap<String, Span>,
     /// Places whose value must be `true` somewhere.
@@ -53,7 +55,7 @@ pub struct Remarks<'f> {
 
 impl<'f> Remarks<'f> {
     pub fn new(file: &'f File) -> Self {
-        Self { file, diagnostics: Vec::new(), texts: HashMap::new(), truths: Vec::new() }
+        Self { file, diagnostics: Vec::new(), here: String::new(), texts: HashMap::new(), truths: Vec::new() }
     }
 
     /// All remarks, in the order of the text.
@@ -96,6 +98,7 @@ impl<'f> Remarks<'f> {
 
     /// Looks at a rule as it is printed.
     pub fn rule(&mut self, exp: &Exp, path: &[Rc<str>]) {
+        self.here = path.join("/");
         self.walk(exp, Demand::Rule, path);
     }
 
@@ -161,13 +164,20 @@ impl<'f> Remarks<'f> {
         } else if right.is_boolean(true)
             && let Some(place) = place_of(left)
         {
+            let place = self.placed(place);
             self.truths.push((place, left.span));
         }
+    }
+
+    /// `newData` is another place at another path.
+    fn placed(&self, place: String) -> String {
+        if place.starts_with("root") { place } else { format!("{} {place}", self.here) }
     }
 
     /// Remembers that the value of a place is a text.
     fn used_as_text(&mut self, exp: &Exp) {
         if let Some(place) = place_of(exp) {
+            let place = self.placed(place);
             self.texts.entry(place).or_insert(exp.span);
         }
     }

@@ -100,7 +100,16 @@ fn walk<L: ir::Language>(
         return;
     }
     match &expr.kind {
-        Kind::Binary(Binary::Equal | Binary::NotEqual, left, right) => {
+        Kind::Binary(
+            Binary::Equal
+            | Binary::NotEqual
+            | Binary::Less
+            | Binary::LessOrEqual
+            | Binary::Greater
+            | Binary::GreaterOrEqual,
+            left,
+            right,
+        ) => {
             walk(left, is_token, &of(right), found);
             walk(right, is_token, &of(left), found);
         }

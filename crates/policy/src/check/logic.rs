@@ -144,6 +144,8 @@ pub enum Truth {
     Fails,
     /// False or an error.
     NotTrue,
+    /// True or false, but no error.
+    Either,
     Unknown,
 }
 
@@ -382,6 +384,7 @@ impl Solver<'_> {
                 Truth::True => Truth::False,
                 Truth::False => Truth::True,
                 Truth::Fails => Truth::Fails,
+                Truth::Either => Truth::Either,
                 Truth::NotTrue | Truth::Unknown => Truth::Unknown,
             },
             Kind::And(parts) => self.joined(parts, facts, Truth::False, Truth::True),
@@ -390,7 +393,7 @@ impl Solver<'_> {
                 Truth::True => self.truth(yes, facts),
                 Truth::False => self.truth(no, facts),
                 Truth::Fails => Truth::Fails,
-                Truth::NotTrue | Truth::Unknown => {
+                Truth::NotTrue | Truth::Either | Truth::Unknown => {
                     let not_true = |part| {
                         matches!(self.truth(part, facts), Truth::False | Truth::Fails | Truth::NotTrue)
                     };
@@ -406,6 +409,7 @@ impl Solver<'_> {
         let (mut all_pass, mut fails, mut doubt, mut not_true) = (true, false, false, true);
         for part in parts {
             let truth = self.truth(part, facts);
+            // What comes before may be an error that ends it.
             let decided = !doubt && !fails || self.errors == Errors::Absorbed;
             if truth == ends && decided {
                 return ends;
@@ -414,20 +418,20 @@ impl Solver<'_> {
                 return Truth::Fails;
             }
             not_true &= matches!(truth, Truth::False | Truth::Fails | Truth::NotTrue);
+            all_pass &= truth == passes;
             if ends == Truth::False && matches!(truth, Truth::False | Truth::Fails | Truth::NotTrue) {
                 // One that is not true is enough for `&&` not to be.
                 fails = true;
-                all_pass = false;
                 continue;
             }
             fails |= truth == Truth::Fails;
             doubt |= matches!(truth, Truth::Unknown | Truth::NotTrue) || truth == ends;
-            all_pass &= truth == passes;
         }
         match (ends, all_pass) {
             (_, true) => passes,
             (Truth::False, _) if fails => Truth::NotTrue,
             (Truth::True, _) if not_true => Truth::NotTrue,
+            _ if !fails && !doubt => Truth::Either,
             _ => Truth::Unknown,
         }
     }
@@ -467,14 +471,23 @@ impl Solver<'_> {
         let sure = |value: Option<bool>| match value {
             Some(true) => Truth::True,
             Some(false) => Truth::False,
-            None => Truth::Unknown,
+            None => Truth::Either,
         };
         match test {
             Test::Holds if !fact.types.meets(Types::BOOL) => Truth::Fails,
-            Test::Holds => sure(match &fact.is {
-                Some(Value::Bool(value)) => Some(*value),
-                _ => None,
-            }),
+            Test::Holds => match &fact.is {
+                Some(Value::Bool(value)) => sure(Some(*value)),
+                _ if fact.types == Types::BOOL => Truth::Either,
+                _ => Truth::Unknown,
+            },
+            // An object may not be comparable with anything but null.
+            Test::Equals(other)
+                if self.errors == Errors::Fatal
+                    && fact.types.meets(Types::MAP)
+                    && !matches!(other, Value::Null) =>
+            {
+                Truth::Unknown
+            }
             Test::Equals(other) => sure(fact.equals(other)),
             Test::Among(values) => {
                 let each: Vec<Option<bool>> = values.iter().map(|value| fact.equals(value)).collect();
@@ -485,12 +498,12 @@ impl Solver<'_> {
                 } else if each.iter().all(|one| *one == Some(false)) {
                     Truth::False
                 } else {
-                    Truth::Unknown
+                    Truth::Either
                 }
             }
             Test::Is(kinds) if fact.types.within(*kinds) => Truth::True,
             Test::Is(kinds) if !fact.types.meets(*kinds) => Truth::False,
-            Test::Is(_) => Truth::Unknown,
+            Test::Is(_) => Truth::Either,
             Test::Compares(_, other) if !fact.types.meets(Types::of(other)) => Truth::Fails,
             Test::Compares(_, other) if !fact.types.within(Types::of(other)) => Truth::Unknown,
             Test::Compares(order, other) => sure(fact.compares(*order, other)),

@@ -11,6 +11,7 @@
 //! Source: rules of published guides and of questions people ask. `docs/checks.md` lists the findings.
 
 pub(crate) mod claims;
+pub(crate) mod contradiction;
 pub(crate) mod logic;
 pub(crate) mod terms;
 pub(crate) mod types;

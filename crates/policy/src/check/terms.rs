@@ -16,7 +16,6 @@ pub enum Need {
     /// It is an error unless the other one has one of these kinds.
     Strict(Term, Types),
     /// It is null unless the other one has one of these kinds.
-    #[expect(dead_code, reason = "the Realtime Database's rules come next")]
     Lenient(Term, Types),
 }
 

@@ -10,6 +10,7 @@ use super::language::{Condition, Global, Method, QUERY_FIELDS, Rtdb, RuleKind};
 use super::pattern;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{self, Binary};
+use crate::rules::nearest;
 use crate::source::{Source, Span};
 
 /// What is known about a value before the rule runs.
@@ -63,6 +64,14 @@ type Checked = Result<(Condition, Type), Box<Diagnostic>>;
 
 fn error(span: Span, message: impl Into<String>) -> Box<Diagnostic> {
     Box::new(Diagnostic::error("expression-type", span, message))
+}
+
+fn unknown<'n>(span: Span, name: &str, known: impl Iterator<Item = &'n str>) -> Box<Diagnostic> {
+    let refused = error(span, format!("Unknown variable '{name}'."));
+    match nearest(name, known) {
+        Some(near) => Box::new(refused.help(format!("did you mean `{near}`?"))),
+        None => refused,
+    }
 }
 
 fn no_such(at: Span, name: &str) -> Box<Diagnostic> {
@@ -169,14 +178,21 @@ impl Checker<'_> {
         if name.starts_with('$') {
             // The innermost of equal names.
             let found = self.captures.iter().rev().find(|(known, _)| known == name);
-            let (_, index) = found.ok_or_else(|| error(expr.span, format!("Unknown variable '{name}'.")))?;
+            let known = self.captures.iter().map(|(known, _)| known.as_str());
+            let (_, index) = found.ok_or_else(|| unknown(expr.span, name, known))?;
             return Ok((node(ir::Kind::Capture(*index), expr), Type::Text));
         }
-        let global =
-            Global::named(name).ok_or_else(|| error(expr.span, format!("Unknown variable '{name}'.")))?;
+        let known = ["auth", "now", "root", "data", "newData", "query"].into_iter();
+        let global = Global::named(name).ok_or_else(|| unknown(expr.span, name, known))?;
         if !global.is_in(self.rule) {
             let text = format!("{name} is invalid in {} expressions.", self.rule.name());
-            return Err(error(expr.span, text));
+            let refused = error(expr.span, text);
+            return Err(match global {
+                Global::NewData => {
+                    Box::new(refused.help("nothing is written when reading: what is there is `data`"))
+                }
+                _ => refused,
+            });
         }
         let found = match global {
             Global::Auth => Type::Any,

@@ -7,6 +7,7 @@ use super::language::{Condition, RuleKind};
 use super::parser;
 use crate::decision::RulePosition;
 use crate::diagnostic::Diagnostic;
+use crate::rules::nearest;
 use crate::source::{Source, Span};
 
 /// A place in the tree of rules.
@@ -26,6 +27,8 @@ pub struct Node {
     pub validate: Option<Rule>,
     /// `.indexOn`
     pub index_on: Vec<Box<str>>,
+    /// Where `.indexOn` is.
+    pub index_span: Option<Span>,
     /// Whether it or anything below it has a `.validate`.
     pub validates: bool,
 }
@@ -101,6 +104,22 @@ impl Builder<'_, '_> {
         self.diagnostics.push(Diagnostic::error("rules-structure", span, message));
     }
 
+    /// A key whose value is no place. Mostly it is meant to be a rule.
+    fn not_an_object(&mut self, member: &Member) {
+        let key = member.key.value.as_str();
+        let rules = [".read", ".write", ".validate", ".indexOn"];
+        let meant = if key.starts_with('.') {
+            nearest(key, rules.into_iter())
+        } else {
+            rules.into_iter().find(|rule| rule.strip_prefix('.') == Some(key))
+        };
+        let diagnostic = Diagnostic::error("rules-structure", member.value.span, "Expected '{'.");
+        self.diagnostics.push(match meant {
+            Some(rule) => diagnostic.help(format!("`{key}` is no rule: did you mean `{rule}`?")),
+            None => diagnostic,
+        });
+    }
+
     fn duplicates(&mut self, json: &Json, kept: &[&Member]) {
         let Kind::Object(all) = &json.kind else { return };
         if all.len() == kept.len() {
@@ -137,7 +156,10 @@ impl Builder<'_, '_> {
                 ".read" => node.read = self.rule(member, RuleKind::Read),
                 ".write" => node.write = self.rule(member, RuleKind::Write),
                 ".validate" => node.validate = self.rule(member, RuleKind::Validate),
-                ".indexOn" => node.index_on = self.index_on(&member.value),
+                ".indexOn" => {
+                    node.index_on = self.index_on(&member.value);
+                    node.index_span = Some(member.key.span.to(member.value.span));
+                }
                 key if key.starts_with('$') && is_name(key.get(1..).unwrap_or("")) => match capture {
                     Some(first) => {
                         let message = format!(
@@ -156,7 +178,7 @@ impl Builder<'_, '_> {
                 },
                 key => {
                     if !matches!(member.value.kind, Kind::Object(_) | Kind::Broken) {
-                        self.error(member.value.span, "Expected '{'.");
+                        self.not_an_object(member);
                         continue;
                     }
                     if !is_name(key) {

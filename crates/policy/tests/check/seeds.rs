@@ -94,5 +94,7 @@ fn projects(text: &str) {
     assert!(found.iter().any(|(line, code)| *line == 58 && code.starts_with("bolt-")), "{found:?}");
     let repaired = bolt.replace(" *//", " */");
     let found = told(Language::Bolt, &repaired);
-    println!("{found:?}");
+    for expected in [(11, "bolt-not-boolean"), (12, "bolt-text-as-boolean"), (49, "bolt-sibling-captures")] {
+        assert!(found.contains(&expected), "{expected:?} is not in {found:?}");
+    }
 }

@@ -5,6 +5,7 @@ use base::Value;
 use super::budget;
 use super::meaning::Reader;
 use super::overlap;
+use crate::check::contradiction::Parts;
 use crate::check::logic::{Errors, Facts, Formula, Kind as Logic, Solver, Test, Truth};
 use crate::check::types::Types;
 use crate::diagnostic::Diagnostic;
@@ -17,8 +18,6 @@ use crate::source::Span;
 
 /// Rules whose conditions are looked at; production's limits of size are far below.
 const RULES_MAX: usize = 2_000;
-/// Parts of a condition among which the contradicting ones are looked for.
-const PARTS_MAX: usize = 60;
 
 /// A rule and what it asks.
 pub struct Grant<'r> {
@@ -47,12 +46,13 @@ pub fn findings(ruleset: &Ruleset) -> Vec<Diagnostic> {
     let places = reader.places_told();
     found.extend(reader.told());
     let solver = Solver { terms: &reader.terms, errors: Errors::Absorbed };
-    let mut critic = Critic { ruleset, solver: &solver, scene: &scene, found, places, parts: Vec::new() };
+    let parts = Parts::new(&solver, &ruleset.source, places);
+    let mut critic = Critic { ruleset, solver: &solver, scene: &scene, found, parts };
     for grant in &mut grants {
         critic.grant(grant);
     }
-    critic.settle_parts();
     let mut found = critic.found;
+    found.extend(critic.parts.told());
     found.extend(overlap::findings(ruleset, &solver, &scene, &grants));
     found.extend(budget::findings(ruleset));
     found
@@ -111,20 +111,12 @@ impl Scene {
     }
 }
 
-/// A part of a condition that was found dead, or alive, in one place where it is used.
-struct Seen {
-    span: Span,
-    told: Option<Diagnostic>,
-}
-
 struct Critic<'r, 's> {
     ruleset: &'r Ruleset,
     solver: &'s Solver<'s>,
     scene: &'s Scene,
     found: Vec<Diagnostic>,
-    /// Where something was told already.
-    places: Vec<Span>,
-    parts: Vec<Seen>,
+    parts: Parts<'s>,
 }
 
 impl Critic<'_, '_> {
@@ -151,7 +143,7 @@ impl Critic<'_, '_> {
             return;
         }
         self.dead_verbs(rule, grant.dead);
-        self.dead_parts(condition, &mut Vec::new());
+        self.parts.look(condition);
         self.signed_out(rule, condition);
     }
 
@@ -212,11 +204,10 @@ impl Critic<'_, '_> {
         let nothing = Facts::default();
         let span = rule.condition.as_ref().map_or(rule.span, |condition| condition.span);
         if self.solver.refutes(&[condition], &nothing) {
-            let told = self.contradiction(&[], condition);
-            self.found.extend(told);
+            self.found.extend(self.parts.contradiction(&[], condition));
             return;
         }
-        if self.switched_off(condition) {
+        if self.parts.switched_off(condition) {
             return;
         }
         let verbs = self.verbs(rule);
@@ -272,108 +263,6 @@ impl Critic<'_, '_> {
                 None => diagnostic,
             };
             self.found.push(diagnostic);
-        }
-    }
-
-    /// Whether `false` or something that is told elsewhere makes it so.
-    fn switched_off(&self, formula: &Formula) -> bool {
-        formula.any(&|part| match part.kind {
-            Logic::Known(false) => self.ruleset.source.slice(part.span).trim() == "false",
-            Logic::Fails => true,
-            _ => false,
-        })
-    }
-
-    /// The parts that contradict each other, the condition's own last.
-    fn contradiction(&self, context: &[&Formula], condition: &Formula) -> Option<Diagnostic> {
-        let nothing = Facts::default();
-        let outer: Vec<&Formula> = context.iter().flat_map(|formula| formula.conjuncts()).collect();
-        let mut parts: Vec<&Formula> = outer;
-        parts.extend(condition.conjuncts());
-        if parts.len() > PARTS_MAX {
-            parts = context.iter().copied().chain([condition]).collect();
-        }
-        let mut at = 0;
-        while at < parts.len() && parts.len() > 1 {
-            let without: Vec<&Formula> =
-                parts.iter().enumerate().filter(|(index, _)| *index != at).map(|(_, part)| *part).collect();
-            if self.solver.refutes(&without, &nothing) {
-                parts = without;
-            } else {
-                at += 1;
-            }
-        }
-        if parts.iter().any(|part| self.switched_off(part)) {
-            return None;
-        }
-        let (last, others) = parts.split_last()?;
-        let source = &self.ruleset.source;
-        let text = |span: Span| source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
-        Some(match others {
-            // Why it cannot be is told there.
-            [] if self
-                .places
-                .iter()
-                .any(|told| last.span.start <= told.start && told.end <= last.span.end) =>
-            {
-                return None;
-            }
-            [] => {
-                let message = "this can never be true";
-                Diagnostic::warning("never-holds", last.span, message)
-            }
-            [first, ..] => {
-                let (line, _) = source.line_column(first.span.start);
-                let message = format!("this can never be true where `{}` (line {line}) is", text(first.span));
-                let mut diagnostic = Diagnostic::warning("never-holds", last.span, message);
-                for other in others.iter().filter(|other| other.span != last.span) {
-                    diagnostic = diagnostic.label(other.span, "this is asked too");
-                }
-                diagnostic.help("a value has one type and one value: join alternatives with `||`")
-            }
-        })
-    }
-
-    /// Alternatives that can never be what grants. Recursion is bounded by the depth of conditions.
-    fn dead_parts<'f>(&mut self, formula: &'f Formula, context: &mut Vec<&'f Formula>) {
-        match &formula.kind {
-            Logic::And(parts) => {
-                for (index, part) in parts.iter().enumerate() {
-                    let known = context.len();
-                    context.extend(
-                        parts.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, part)| part),
-                    );
-                    self.dead_parts(part, context);
-                    context.truncate(known);
-                }
-            }
-            Logic::Or(parts) => {
-                for part in parts {
-                    if matches!(part.kind, Logic::Known(_) | Logic::Fails) {
-                        continue;
-                    }
-                    let mut asked = context.clone();
-                    asked.push(part);
-                    let dead = self.solver.refutes(&asked, &Facts::default());
-                    let told = if dead { self.contradiction(context, part) } else { None };
-                    self.parts.push(Seen { span: part.span, told });
-                    if !dead {
-                        self.dead_parts(part, context);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Tells of parts that are dead wherever they are used: a function's body is used in many places.
-    fn settle_parts(&mut self) {
-        let mut parts = std::mem::take(&mut self.parts);
-        parts.sort_by_key(|seen| seen.span);
-        for same in parts.chunk_by(|one, two| one.span == two.span) {
-            if same.iter().all(|seen| seen.told.is_some()) {
-                self.found.extend(same.iter().find_map(|seen| seen.told.clone()));
-            }
         }
     }
 

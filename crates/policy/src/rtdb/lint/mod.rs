@@ -2,11 +2,19 @@
 //!
 //! Source: rules found in published guides and in questions people ask.
 
+mod meaning;
+mod shape;
+
+use std::collections::HashMap;
+
 use base::Value;
 
 use super::abstraction::{Abstract, Caller, evaluate};
 use super::language::{Condition, Global, Method, RuleKind};
 use super::structure::{Node, Rule};
+use crate::check::contradiction::Parts;
+use crate::check::logic::{Errors, Facts, Formula, Kind as Logic, Solver, Test};
+use crate::check::types::Types;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Binary, Kind};
 use crate::source::Source;
@@ -28,9 +36,52 @@ pub fn lint(source: &Source, nodes: &[Node], diagnostics: &mut Vec<Diagnostic>) 
         });
     }
     texts.truncate(TEXTS_COMPARED_MAX);
-    let mut linter = Linter { source, nodes, texts, diagnostics };
+    let mut reader = meaning::Reader::new(source);
+    let mut formulas = HashMap::new();
+    let mut written = HashMap::new();
+    for node in nodes {
+        for rule in node.rules() {
+            let formula = reader.condition(&rule.condition, &node.path);
+            if rule.kind == RuleKind::Validate {
+                written.insert(node.path.as_str(), reader.value_after(&node.path));
+            }
+            let of_path: &mut HashMap<_, _> = formulas.entry(node.path.as_str()).or_default();
+            of_path.insert(rule.kind.name(), formula);
+        }
+    }
+    let auth = reader.auth();
+    let places = reader.told.iter().map(|told| told.span).collect();
+    diagnostics.append(&mut reader.told);
+    let solver = Solver { terms: &reader.terms, errors: Errors::Fatal };
+    let know = |term, types| solver.with(&Facts::default(), term, &Test::Is(types), true).unwrap_or_default();
+    let (signed_in, signed_out) = (know(auth, Types::MAP), know(auth, Types::NULL));
+    // What is deleted is not validated.
+    let written =
+        written.into_iter().map(|(span, value)| (span, know(value, Types::ANY.but(Types::NULL)))).collect();
+    let parts = Parts::new(&solver, source, places);
+    let logic = Logics { solver: &solver, formulas, written, signed_in, signed_out };
+    let mut linter = Linter { source, nodes, texts, logic: &logic, parts, diagnostics };
     if let Some(root) = nodes.first() {
         linter.node(root, &mut Vec::new());
+    }
+    let told = linter.parts.told();
+    diagnostics.extend(told);
+}
+
+/// The conditions as logic.
+struct Logics<'s> {
+    solver: &'s Solver<'s>,
+    /// By path and kind of rule.
+    formulas: HashMap<&'s str, HashMap<&'static str, Formula>>,
+    /// What is so where the `.validate` of a path is evaluated.
+    written: HashMap<&'s str, Facts>,
+    signed_in: Facts,
+    signed_out: Facts,
+}
+
+impl Logics<'_> {
+    fn of(&self, node: &Node, rule: &Rule) -> Option<&Formula> {
+        self.formulas.get(node.path.as_str())?.get(rule.kind.name())
     }
 }
 
@@ -39,6 +90,8 @@ struct Linter<'l, 'd> {
     nodes: &'l [Node],
     /// Values that are compared with text anywhere, and the text.
     texts: Vec<(&'l Condition, &'l Condition)>,
+    logic: &'l Logics<'l>,
+    parts: Parts<'l>,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
@@ -46,15 +99,17 @@ impl<'l> Linter<'l, '_> {
     /// `above` are the places on the way, from the root. Recursion is bounded by the nesting of the rules.
     fn node(&mut self, node: &'l Node, above: &mut Vec<&'l Node>) {
         for rule in node.rules() {
-            if !self.shadowed(rule, above) {
-                self.constant(rule);
+            if !self.shadowed(rule, node, above) {
+                self.constant(rule, node);
+                self.logical(rule, node);
             }
             if rule.kind != RuleKind::Validate {
-                self.signed_out(rule);
+                self.signed_out(rule, node);
             }
-            self.unconverted(rule);
+            self.unconverted(rule, node);
             each(&rule.condition, &mut |expr| self.text_compared_with_true(expr, node));
         }
+        self.diagnostics.extend(shape::findings(self.source, self.nodes, node));
         above.push(node);
         for child in node.all_children() {
             if let Some(child) = self.nodes.get(child) {
@@ -69,7 +124,7 @@ impl<'l> Linter<'l, '_> {
     }
 
     /// A rule that only grants what a rule above it grants anyway.
-    fn shadowed(&mut self, rule: &Rule, above: &[&'l Node]) -> bool {
+    fn shadowed(&mut self, rule: &Rule, here: &Node, above: &[&'l Node]) -> bool {
         let name = rule.kind.name();
         let of = |node: &'l Node| match rule.kind {
             RuleKind::Read => node.read.as_ref(),
@@ -95,7 +150,9 @@ impl<'l> Linter<'l, '_> {
                 );
                 return true;
             }
-            if self.implies(&rule.condition, &granting.condition) {
+            if self.implies(&rule.condition, &granting.condition)
+                || self.follows((here, rule), (node, granting))
+            {
                 let message = format!(
                     "this `{name}` never matters: `{name}` at {place} (line {line}) already grants whenever it would"
                 );
@@ -127,11 +184,77 @@ impl<'l> Linter<'l, '_> {
         asks_sign_in(above) && evaluate(rule, Caller::SignedOut).never_grants()
     }
 
-    fn constant(&mut self, rule: &Rule) {
-        let literal = matches!(rule.condition.kind, Kind::Constant(_));
-        let outcome = evaluate(&rule.condition, Caller::Any);
+    /// The same, by logic: whenever the first rule is true the second is.
+    fn follows(&self, below: (&Node, &Rule), above: (&Node, &Rule)) -> bool {
+        let of = |(node, rule)| self.logic.of(node, rule);
+        let (Some(below), Some(above)) = (of(below), of(above)) else { return false };
+        let (solver, nothing) = (self.logic.solver, Facts::default());
+        !solver.refutes(&[below], &nothing) && solver.implies(&[below], above, &nothing)
+    }
+
+    /// What a condition can never be, and whom it lets in.
+    fn logical(&mut self, rule: &Rule, node: &Node) {
+        let logic = self.logic;
+        let Some(formula) = logic.of(node, rule) else { return };
+        if evaluate(&rule.condition, Caller::Any) != Abstract::Unknown || self.always(rule, node) {
+            return;
+        }
+        let solver = logic.solver;
+        let written = logic.written.get(node.path.as_str()).filter(|_| rule.kind == RuleKind::Validate);
+        let facts = written.cloned().unwrap_or_default();
+        if solver.refutes(&[formula], &facts) {
+            self.parts.given(facts);
+            self.diagnostics.extend(self.parts.contradiction(&[], formula));
+            return;
+        }
+        // `!newData.exists() ||` says no more than the service does, and does no harm.
+        self.parts.given(Facts::default());
+        self.parts.look(formula);
+        if rule.kind == RuleKind::Validate {
+            return;
+        }
         let name = rule.kind.name();
-        if outcome.is_true() && rule.kind != RuleKind::Validate {
+        let span = rule.condition.span;
+        let without = !solver.refutes(&[formula], &logic.signed_out);
+        if solver.refutes(&[formula], &logic.signed_in) {
+            if without {
+                let message = format!("this `{name}` lets in only those who are not signed in");
+                self.warn(
+                    Diagnostic::warning("only-when-signed-out", span, message)
+                        .help("to let in those who are, write `auth != null`"),
+                );
+            }
+            return;
+        }
+        let asks = formula.any(&|part| match &part.kind {
+            Logic::Test(term, test) => {
+                let caller = |term| solver.terms.about(term).caller;
+                caller(*term) || matches!(test, Test::Same(other) if caller(*other))
+            }
+            _ => false,
+        });
+        if rule.kind == RuleKind::Write && without && !asks {
+            let message =
+                format!("this `{name}` asks nothing about the caller: who is not signed in can meet it too");
+            self.warn(
+                Diagnostic::note("no-sign-in-check", span, message)
+                    .help("if that is meant, fine; otherwise begin with `auth != null &&`"),
+            );
+        }
+    }
+
+    /// Whether a condition is true whatever is asked.
+    fn always(&self, rule: &Rule, node: &Node) -> bool {
+        let proven =
+            |formula| self.logic.solver.truth(formula, &Facts::default()) == crate::check::logic::Truth::True;
+        evaluate(&rule.condition, Caller::Any).is_true() || self.logic.of(node, rule).is_some_and(proven)
+    }
+
+    fn constant(&mut self, rule: &Rule, node: &Node) {
+        let literal = matches!(rule.condition.kind, Kind::Constant(_));
+        let always = self.always(rule, node);
+        let name = rule.kind.name();
+        if always && rule.kind != RuleKind::Validate {
             let message = format!("this `{name}` lets everybody in, signed in or not");
             let span = rule.position.span;
             let told = match rule.kind {
@@ -141,20 +264,28 @@ impl<'l> Linter<'l, '_> {
             self.warn(
                 told.help("if that is meant, fine; otherwise ask for something, such as `auth != null`"),
             );
-        } else if !literal && outcome != Abstract::Unknown {
-            let verdict = if outcome.is_true() { "always" } else { "never" };
-            let message = format!("this condition is {verdict} true");
-            self.warn(
-                Diagnostic::warning("constant-condition", rule.condition.span, message)
-                    .help(format!("write `{}` if that is meant", outcome.is_true())),
-            );
+            return;
         }
+        let never = !always && evaluate(&rule.condition, Caller::Any) != Abstract::Unknown;
+        if literal || !always && !never || self.parts.told_within(rule.condition.span) {
+            return;
+        }
+        let off = |formula: &Formula| self.parts.switched_off(formula);
+        if never && self.logic.of(node, rule).is_some_and(off) {
+            return;
+        }
+        let verdict = if always { "always" } else { "never" };
+        let message = format!("this condition is {verdict} true");
+        self.warn(
+            Diagnostic::warning("constant-condition", rule.condition.span, message)
+                .help(format!("write `{always}` if that is meant")),
+        );
     }
 
     /// A condition on `auth` that nobody in particular meets best.
-    fn signed_out(&mut self, rule: &Rule) {
+    fn signed_out(&mut self, rule: &Rule, node: &Node) {
         let outcome = evaluate(&rule.condition, Caller::SignedOut);
-        if outcome.never_grants() || evaluate(&rule.condition, Caller::Any).is_true() {
+        if outcome.never_grants() || self.always(rule, node) {
             return;
         }
         let (mut asked, mut suspect) = (false, None);
@@ -192,8 +323,9 @@ impl<'l> Linter<'l, '_> {
         self.source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// `child(x.val())` where the same value is turned into text elsewhere in the rule: it is a number.
-    fn unconverted(&mut self, rule: &'l Rule) {
+    /// `child(x.val())` of a number: where the same value is turned into text elsewhere in the rule, or where
+    /// `.validate` wants a number there.
+    fn unconverted(&mut self, rule: &'l Rule, node: &'l Node) {
         let mut converted: Vec<&Condition> = Vec::new();
         let mut plain: Vec<&Condition> = Vec::new();
         each(&rule.condition, &mut |expr| match &expr.kind {
@@ -208,16 +340,28 @@ impl<'l> Linter<'l, '_> {
             _ => {}
         });
         for argument in plain {
-            let Some(like) = converted.iter().find(|other| self.same(argument, other, false)) else {
+            let like = converted.iter().find(|other| self.same(argument, other, false));
+            let (message, span, label) = if let Some(like) = like {
+                let (line, _) = self.source.line_column(like.span.start);
+                let message = format!(
+                    "child() takes text: on line {line} the same value is turned into text with `+ ''`, here it is not, and a number fails the whole rule"
+                );
+                (message, like.span, "turned into text here")
+            } else if let Kind::Method(snapshot, ..) = &argument.kind
+                && let Some(validate) = self.place(snapshot, node).and_then(|node| node.validate.as_ref())
+                && demands_number(&validate.condition)
+            {
+                let line = validate.position.line;
+                let message = format!(
+                    "child() takes text: `.validate` on line {line} wants a number there, which fails the whole rule"
+                );
+                (message, validate.position.span, "a number is wanted here")
+            } else {
                 continue;
             };
-            let (line, _) = self.source.line_column(like.span.start);
-            let message = format!(
-                "child() takes text: on line {line} the same value is turned into text with `+ ''`, here it is not, and a number fails the whole rule"
-            );
             self.warn(
                 Diagnostic::warning("child-takes-text", argument.span, message)
-                    .label(like.span, "turned into text here")
+                    .label(span, label)
                     .help("add `+ ''` after `val()`"),
             );
         }
@@ -373,6 +517,17 @@ fn demands_text(condition: &Condition) -> bool {
         Kind::Binary(Binary::Equal, left, right) => {
             new_value(left) && text(right) || text(left) && new_value(right)
         }
+        _ => false,
+    }
+}
+
+/// Whether a `.validate` lets only numbers through.
+fn demands_number(condition: &Condition) -> bool {
+    let new = |expr: &Condition| matches!(expr.kind, Kind::Global(Global::NewData));
+    match &condition.kind {
+        Kind::And(parts) => parts.iter().any(demands_number),
+        Kind::Or(parts) => parts.iter().all(demands_number),
+        Kind::Method(of, Method::IsNumber, ..) => new(of),
         _ => false,
     }
 }
