@@ -55,10 +55,12 @@ pub(super) fn ask(environment: &Environment, text: &str, world: &World) -> Resul
         ("auth", auth.clone()),
         ("variables", vars.clone()),
         ("operationName", Value::text("query")),
+        ("operationType", Value::text("query")),
         ("time", Value::Timestamp(world.time)),
     ]);
-    let mutation = Value::record([("variables", vars.clone()), ("auth", auth.clone())]);
     let (this, response) = (Value::from_stored(&world.this), Value::from_stored(&world.response));
+    let mutation =
+        Value::record([("variables", vars.clone()), ("auth", auth.clone()), ("response", response.clone())]);
     let values = [
         ("auth", auth),
         ("vars", vars),

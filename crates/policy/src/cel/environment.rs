@@ -103,6 +103,7 @@ impl Environment {
     /// the operation's variables with their types.
     ///
     /// `nil` is `null`, as Data Connect has it. `auth` may be null. Claims are known only at run time.
+    /// `request.operationType` is Hearth's own: what `operationName` holds is told differently in different places.
     pub fn data_connect(place: Place, variables: Vec<(String, Type)>) -> Self {
         let claims = || Type::map(Type::String, Type::Dyn);
         let auth = Type::record(
@@ -116,6 +117,7 @@ impl Environment {
                 ("auth".to_owned(), auth.clone()),
                 ("variables".to_owned(), vars.clone()),
                 ("operationName".to_owned(), Type::String),
+                ("operationType".to_owned(), Type::String),
                 ("time".to_owned(), Type::Timestamp),
             ],
         );
@@ -129,7 +131,11 @@ impl Environment {
                 "mutation",
                 Type::record(
                     "mutation",
-                    vec![("variables".to_owned(), Type::Dyn), ("auth".to_owned(), auth)],
+                    vec![
+                        ("variables".to_owned(), Type::Dyn),
+                        ("auth".to_owned(), auth),
+                        ("response".to_owned(), Type::Dyn),
+                    ],
                 ),
             ),
         };

@@ -6,7 +6,7 @@ use super::{ERRORS_TOLD_MAX, EXPRESSION_DEPTH_MAX, Parser};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Binary;
 use crate::rules::ast::{Expr, Kind, Name, PathPart};
-use crate::rules::lexer::Token;
+use crate::rules::lexer::{self, Token};
 use crate::source::Span;
 use crate::syntax::Power;
 
@@ -268,7 +268,12 @@ impl Parser<'_> {
                 if self.diagnostics.len() < ERRORS_TOLD_MAX {
                     self.diagnostics.push(diagnostic);
                 }
-                break;
+                if !self.cursor.eat("{") {
+                    break;
+                }
+                // Told once: the rest of the path is read as if it were right.
+                self.cursor.eat_while(|character| lexer::is_word(character) || "=*".contains(character));
+                self.cursor.eat("}");
             }
         }
         let span = self.cursor.span_since(start);

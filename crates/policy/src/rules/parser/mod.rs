@@ -30,6 +30,7 @@ pub fn parse(text: &str) -> (File, Vec<Diagnostic>) {
         diagnostics: Vec::new(),
         levels: 0,
         match_levels: 0,
+        stopped: false,
     };
     parser.advance();
     let file = parser.file();
@@ -45,6 +46,8 @@ struct Parser<'s> {
     diagnostics: Vec<Diagnostic>,
     levels: u16,
     match_levels: u16,
+    /// The rest was given up: what is missing there is no news.
+    stopped: bool,
 }
 
 /// What may stand in a block.
@@ -90,7 +93,7 @@ impl Parser<'_> {
     }
 
     fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
-        if self.diagnostics.len() < ERRORS_TOLD_MAX {
+        if !self.stopped && self.diagnostics.len() < ERRORS_TOLD_MAX {
             self.diagnostics.push(Diagnostic::error(code, span, message));
         }
     }
@@ -160,6 +163,7 @@ impl Parser<'_> {
 
     /// Gives up on the rest of the text.
     fn stop(&mut self) {
+        self.stopped = true;
         self.cursor.go_to(self.text.len());
         self.advance();
     }
