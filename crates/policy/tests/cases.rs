@@ -1,4 +1,5 @@
-//! Runs every markdown file below `cases/`, in all languages. `cases/README.md` says how they are written.
+//! Runs every markdown file below `cases/`, in all languages, and the documents about them. `cases/README.md` says how
+//! they are written.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests stop at the first surprise")]
 
@@ -49,9 +50,12 @@ fn every_case_is_decided_as_written() {
     // The static checks have cases of their own kind.
     paths.retain(|path| !path.starts_with(root.join("check")));
     paths.sort();
+    // The examples of the documents about the languages are cases too.
+    let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    paths.extend(["rules.md", "realtime-rules.md", "cel.md"].map(|name| documents.join(name)));
     let (mut count, mut told) = (0, Vec::new());
     for path in paths {
-        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        let name = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
         if name.ends_with("README.md") || name.ends_with("exceptions.md") {
             continue;
         }
