@@ -22,6 +22,7 @@ mod functions;
 pub mod fuzz;
 mod lexer;
 mod library;
+pub(crate) mod lint;
 mod literal;
 mod macros;
 mod math;

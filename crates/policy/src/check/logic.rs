@@ -126,6 +126,25 @@ impl Formula {
         found || wanted(self)
     }
 
+    /// Whether a value is asked for being null, as opposed to not being null.
+    pub fn asks_for_null(&self, value: Term, positive: bool) -> bool {
+        match &self.kind {
+            Kind::And(parts) | Kind::Or(parts) => {
+                parts.iter().any(|part| part.asks_for_null(value, positive))
+            }
+            Kind::Not(part) => part.asks_for_null(value, !positive),
+            // `value != null ? … : …` says something about both.
+            Kind::If(test, yes, no) => {
+                test.asks_for_null(value, true)
+                    || test.asks_for_null(value, false)
+                    || yes.asks_for_null(value, positive)
+                    || no.asks_for_null(value, positive)
+            }
+            Kind::Test(term, Test::Equals(Value::Null)) => positive && *term == value,
+            _ => false,
+        }
+    }
+
     /// The parts that must all be true for it to be true.
     pub fn conjuncts(&self) -> Vec<&Formula> {
         match &self.kind {

@@ -79,9 +79,17 @@ pub fn check(source: Source, language: Language) -> Checked {
         Language::Storage => check_rules(&source, Service::Storage, &mut claims),
         Language::Realtime => check_realtime(&source, &mut claims),
         Language::Bolt => check_bolt(&source, &mut claims),
-        Language::Cel => cel::compile(source.clone(), &cel::Environment::anywhere()).diagnostics,
+        Language::Cel => check_cel(&source, &cel::Environment::anywhere()),
     };
     let mut checked = Checked { source, language, diagnostics, claims };
+    checked.sort();
+    checked
+}
+
+/// Checks one CEL expression of a place that is known.
+pub fn check_expression(source: Source, environment: &cel::Environment) -> Checked {
+    let diagnostics = check_cel(&source, environment);
+    let mut checked = Checked { source, language: Language::Cel, diagnostics, claims: Vec::new() };
     checked.sort();
     checked
 }
@@ -97,6 +105,14 @@ fn check_rules(source: &Source, service: Service, claims: &mut Vec<ClaimUse>) ->
     if let Some(ruleset) = &compiled.ruleset {
         claims.extend(ruleset.claims());
         compiled.diagnostics.extend(ruleset.findings());
+    }
+    compiled.diagnostics
+}
+
+fn check_cel(source: &Source, environment: &cel::Environment) -> Vec<Diagnostic> {
+    let mut compiled = cel::compile(source.clone(), environment);
+    if compiled.program.is_some() {
+        compiled.diagnostics.extend(cel::lint::findings(source));
     }
     compiled.diagnostics
 }

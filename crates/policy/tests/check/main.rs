@@ -9,6 +9,7 @@
     reason = "tests stop at the first surprise"
 )]
 
+mod robust;
 mod seeds;
 
 use std::path::{Path, PathBuf};

@@ -146,7 +146,9 @@ impl<'l> Linter<'l, '_> {
                 self.warn(
                     Diagnostic::warning("cannot-revoke", rule.position.span, message)
                         .label(granting.position.span, grants)
-                        .help("grant less above, and more where it is meant"),
+                        .help(format!(
+                            "a deeper rule cannot take back what `{name}` on line {line} grants: grant less there, and the rest where it is meant"
+                        )),
                 );
                 return true;
             }
@@ -159,7 +161,9 @@ impl<'l> Linter<'l, '_> {
                 self.warn(
                     Diagnostic::warning("shadowed-grant", rule.position.span, message)
                         .label(granting.position.span, grants)
-                        .help("remove the rule above, or move it to where it is meant"),
+                        .help(format!(
+                            "a deeper rule cannot take back what `{name}` on line {line} grants: make that one as strict as it is meant, or remove this one"
+                        )),
                 );
                 return true;
             }

@@ -104,10 +104,7 @@ impl Scene {
 
     /// Whether a condition asks by itself for somebody who is not signed in.
     fn asks_signed_out(&self, condition: &Formula) -> bool {
-        condition.any(&|part| match &part.kind {
-            Logic::Test(term, Test::Equals(Value::Null)) => *term == self.auth,
-            _ => false,
-        })
+        condition.asks_for_null(self.auth, true)
     }
 }
 

@@ -24,6 +24,8 @@ use crate::source::Span;
 const EXPRESSIONS_MAX: usize = 4_000;
 /// Expressions within each other, over all calls.
 const NEST_LEVELS_MAX: usize = 300;
+/// Fields that are listed in a message.
+const NAMES_SHOWN_MAX: usize = 6;
 /// Letters of an expression that is shown whole in a message.
 const SHOWN_BYTES_MAX: usize = 50;
 /// Letters of a value's key.
@@ -447,8 +449,12 @@ impl<'r> Reader<'r> {
             of = format!("{}…)", of.split('(').next().map_or("(".to_owned(), |name| format!("{name}(")));
         }
         let names = shape.names(self.service).unwrap_or_default();
-        let known = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let message = format!("`{of}` has no field `{name}`, only {known}: this fails and denies");
+        let message = if names.len() > NAMES_SHOWN_MAX {
+            format!("`{of}` has no field `{name}`: this fails and denies")
+        } else {
+            let known = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            format!("`{of}` has no field `{name}`, only {known}: this fails and denies")
+        };
         let near = names.iter().find(|known| one_slip_apart(name, known));
         let help = match (shape, near) {
             (_, Some(near)) => format!("did you mean `{of}.{near}`?"),
@@ -456,6 +462,7 @@ impl<'r> Reader<'r> {
                 format!("the fields of the document are in its `data`: write `{of}.data.{name}`")
             }
             (Shape::Auth, _) => format!("claims are in the token: write `{of}.token.{name}`"),
+            (Shape::Object, _) if name == "timeUpdated" => format!("it is `{of}.updated`"),
             (Shape::Object, _) => format!("what the app stores with a file is in `{of}.metadata`"),
             (Shape::Request, _) if name == "data" => {
                 "the document to be written is `request.resource.data`".to_owned()
