@@ -130,8 +130,11 @@ def main():
                 print(f"differences.json explains nothing any more: {known['reason']}")
                 failed += 1
     accepted = sum(answer["json"] is not None for answer in theirs)
+    usable = sum(answer["usable"] for answer in ours)
     print(f"\n{len(sources)} files ({len(generated)} generated, seed {options.seed}): firebase-bolt accepts {accepted} "
-          f"and refuses {len(sources) - accepted}; {sum(explained.values())} differ for a known reason")
+          f"and refuses {len(sources) - accepted}")
+    print(f"of the accepted, Hearth takes {usable} and says of {accepted - usable} what Firebase would not take")
+    print(f"{sum(explained.values())} differ for a known reason")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

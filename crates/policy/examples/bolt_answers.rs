@@ -1,6 +1,6 @@
 //! Compiles Bolt files for a comparison: reads `[text, …]` and prints
-//! `[{"json": text or null, "messages": […], "limit": text or null}, …]`, with the messages as `firebase-bolt` words them
-//! and the limit that was in the way.
+//! `[{"json": text or null, "messages": […], "limit": text or null, "usable": boolean}, …]`, with the messages as
+//! `firebase-bolt` words them, the limit that was in the way, and whether Firebase would take the rules.
 
 #![expect(clippy::print_stdout, reason = "printing is its purpose")]
 
@@ -18,7 +18,12 @@ fn main() -> Result<(), serde_json::Error> {
             .filter_map(|diagnostic| bolt::original_line(&source, diagnostic))
             .collect();
         let mut limits = compiled.diagnostics.iter().filter(|diagnostic| diagnostic.code == "bolt-limit");
-        json!({"json": compiled.json, "messages": messages, "limit": limits.next().map(|limit| &limit.message)})
+        json!({
+            "json": compiled.json,
+            "messages": messages,
+            "limit": limits.next().map(|limit| &limit.message),
+            "usable": compiled.usable().is_some(),
+        })
     };
     println!("{}", Value::Array(texts.iter().map(answer).collect()));
     Ok(())

@@ -45,7 +45,7 @@ pub fn rules(text: &str) -> usize {
             };
             let mut trace = Trace::default();
             let step = ruleset.decide(&request, &NoDocuments, &Limits::default(), Some(&mut trace));
-            trace.explain(&source);
+            trace.explain(ruleset.source());
             trace.observations();
             if let crate::decision::Step::Decided(decision) = step {
                 allowed += usize::from(decision.allowed);
@@ -55,24 +55,32 @@ pub fn rules(text: &str) -> usize {
     allowed
 }
 
-/// Compiles a text as Bolt and renders what is told about it. Returns whether it compiles.
+/// Compiles a text as Bolt, renders what is told about it, and decides with its rules, explained in the Bolt text. Returns
+/// whether it compiles.
 pub fn bolt(text: &str) -> bool {
     let source = Source::new("fuzz.bolt", text);
-    let compiled = crate::bolt::compile(source.clone());
-    render(&source, &compiled.diagnostics, false);
+    let checked = crate::check::check(source.clone(), crate::check::Language::Bolt);
+    render(&source, &checked.diagnostics, false);
+    let compiled = crate::bolt::compile(source);
+    if let Some(ruleset) = &compiled.ruleset {
+        decide(ruleset);
+    }
     compiled.json.is_some()
 }
 
 /// Compiles a text as Realtime Database rules, renders what is told about it, and decides a read, a write, a deletion
 /// and an update. Returns how many were allowed.
 pub fn rtdb(text: &str) -> usize {
-    use crate::rtdb::{Change, Memory, Observe, Operation, Request, Tree, compile, limits, upload_error};
-
     let source = Source::new("fuzz.json", text);
-    let compiled = compile(source.clone());
+    let compiled = crate::rtdb::compile(source.clone());
     render(&source, &compiled.diagnostics, false);
-    upload_error(&source, &compiled.diagnostics);
-    let Some(ruleset) = compiled.ruleset else { return 0 };
+    crate::rtdb::upload_error(&source, &compiled.diagnostics);
+    compiled.ruleset.as_ref().map_or(0, decide)
+}
+
+fn decide(ruleset: &crate::rtdb::Ruleset) -> usize {
+    use crate::rtdb::{Change, Memory, Observe, Operation, Request, Tree, limits};
+
     let inner = Fields::from([
         ("b".to_owned(), Value::Integer(1)),
         ("c".to_owned(), Value::String("x".to_owned())),
@@ -98,7 +106,7 @@ pub fn rtdb(text: &str) -> usize {
         let (mut trace, mut touched) = (Trace::default(), std::collections::BTreeSet::new());
         let observe = Observe { trace: Some(&mut trace), touched: Some(&mut touched) };
         let decision = ruleset.decide(&request, tree, &limits(), observe);
-        trace.explain(&source);
+        trace.explain(ruleset.source());
         allowed += usize::from(decision.allowed);
     }
     allowed

@@ -372,6 +372,7 @@ impl<'f> Generator<'f> {
         path: &[Rc<str>],
         place: Span,
     ) -> Run<(String, Vec<print::Piece>)> {
+        let terms_origin = common_origin(terms).unwrap_or(place);
         let terms = self.collapse_has_children(terms)?;
         let joined = self.join(Operator::And, &terms, place)?;
         let this = Node::call(Node::variable("@getThis", Span::default()), Vec::new(), Span::default());
@@ -383,7 +384,7 @@ impl<'f> Generator<'f> {
         let expanded = self.evaluate(&expanded, &Bindings::new(), &mut HashSet::new())?;
         self.place = None;
         let exp = expanded.ensure_boolean();
-        self.remarks.rule(&exp, path);
+        self.remarks.rule(&exp, path, terms_origin);
         let printed = print::with_pieces(&exp);
         self.printed_bytes += printed.as_ref().map_or(usize::MAX / 2, |(text, _)| text.len());
         match printed {

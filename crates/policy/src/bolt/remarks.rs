@@ -51,11 +51,20 @@ pub struct Remarks<'f> {
     texts: HashMap<String, Span>,
     /// Places whose value must be `true` somewhere.
     truths: Vec<(String, Span)>,
+    /// The method or type that the rule at hand comes from.
+    origin: Span,
 }
 
 impl<'f> Remarks<'f> {
     pub fn new(file: &'f File) -> Self {
-        Self { file, diagnostics: Vec::new(), here: String::new(), texts: HashMap::new(), truths: Vec::new() }
+        Self {
+            file,
+            diagnostics: Vec::new(),
+            here: String::new(),
+            texts: HashMap::new(),
+            truths: Vec::new(),
+            origin: Span::default(),
+        }
     }
 
     /// All remarks, in the order of the text.
@@ -74,6 +83,17 @@ impl<'f> Remarks<'f> {
         }
         self.diagnostics.sort_by_key(|diagnostic| diagnostic.span);
         self.diagnostics
+    }
+
+    /// Tells about a rule: of what is in a function, also which rule it is.
+    fn tell_of_rule(&mut self, diagnostic: Diagnostic) {
+        let span = diagnostic.span;
+        let mut functions = self.file.functions.values();
+        let shared = functions.any(|function| {
+            function.whole.start <= span.start && span.end <= function.whole.end && span.start < span.end
+        });
+        let known = self.origin != Span::default();
+        self.tell(if shared && known { diagnostic.label(self.origin, "used by this") } else { diagnostic });
     }
 
     fn tell(&mut self, diagnostic: Diagnostic) {
@@ -96,8 +116,9 @@ impl<'f> Remarks<'f> {
         self.tell(error);
     }
 
-    /// Looks at a rule as it is printed.
-    pub fn rule(&mut self, exp: &Exp, path: &[Rc<str>]) {
+    /// Looks at a rule as it is printed, and says which one it is of what is found in a function.
+    pub fn rule(&mut self, exp: &Exp, path: &[Rc<str>], origin: Span) {
+        self.origin = origin;
         self.here = path.join("/");
         self.walk(exp, Demand::Rule, path);
     }
@@ -187,7 +208,7 @@ impl<'f> Remarks<'f> {
         let message = format!(
             "Bolt leaves `{name}()` here, which Firebase does not know: it expands what a method is called on twice"
         );
-        self.tell(Diagnostic::error("bolt-unexpanded", exp.span, message).help(
+        self.tell_of_rule(Diagnostic::error("bolt-unexpanded", exp.span, message).help(
             "do not call a method of texts (`length`, `test` and so on) on a place that is found with `root` \
              inside of `prior()`; compare it with `==`, or write the rule in JSON",
         ));
@@ -197,7 +218,7 @@ impl<'f> Remarks<'f> {
     fn place_as_value(&mut self, exp: &Exp) {
         let message =
             "this stands for a place in the database, but its value is needed here; Firebase refuses that";
-        self.tell(
+        self.tell_of_rule(
             Diagnostic::error("bolt-place-as-value", exp.span, message)
                 .help("add `.val()`: Bolt does not when the place begins with `root` or `prior()`"),
         );
@@ -249,7 +270,7 @@ impl<'f> Remarks<'f> {
             let shown = print::expression(exp).unwrap_or_default();
             error = error.help(format!("to ask whether it is there, write `{shown} {question}`"));
         }
-        self.tell(error);
+        self.tell_of_rule(error);
     }
 
     /// What has no type until the rule runs: as an operand Firebase refuses it, as a whole rule it fails unless it is a
@@ -268,13 +289,13 @@ impl<'f> Remarks<'f> {
             }
         };
         let remark = Diagnostic::error("bolt-maybe-boolean", exp.span, message);
-        self.tell(Diagnostic { severity, ..remark }.help("write `== true` after it"));
+        self.tell_of_rule(Diagnostic { severity, ..remark }.help("write `== true` after it"));
     }
 
     fn name(&mut self, exp: &Exp, name: &str, path: &[Rc<str>]) {
         if name == TYPE_RECURSION {
             let message = "this type contains itself; rules cannot describe values of any depth";
-            self.tell(Diagnostic::error("bolt-type-recursion", exp.span, message));
+            self.tell_of_rule(Diagnostic::error("bolt-type-recursion", exp.span, message));
             return;
         }
         if KNOWN_NAMES.contains(&name) || path.iter().any(|label| label.starts_with('$') && &**label == name)
@@ -294,7 +315,7 @@ impl<'f> Remarks<'f> {
         } else if property() {
             error = error.help(format!("write `this.{name}`"));
         }
-        self.tell(error);
+        self.tell_of_rule(error);
     }
 
     /// Looks at the whole result.

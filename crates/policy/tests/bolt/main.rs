@@ -213,3 +213,21 @@ fn usable_rules_compile_by_themselves() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(usable > 30, "only {usable} usable cases");
 }
+
+/// The blocks of the documentation are one file, and a usable one.
+#[test]
+fn the_documentation_compiles() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/bolt.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let blocks = policy::cases::blocks(&text);
+    let bolt: String =
+        blocks.iter().filter(|block| block.info == "bolt").map(|block| block.text(&text)).collect();
+    let checked = check(Source::new("docs/bolt.md", bolt.as_str()), Language::Bolt);
+    assert_eq!(
+        checked.diagnostics,
+        [],
+        "{}",
+        policy::diagnostic::render(&checked.source, &checked.diagnostics, false)
+    );
+    assert!(compile(checked.source).usable().is_some_and(|json| json.contains("$room")));
+}
