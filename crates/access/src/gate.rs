@@ -20,6 +20,8 @@ pub enum Service {
     Firestore,
     /// Authentication.
     Identity,
+    /// Rules as they are deployed.
+    Rules,
 }
 
 impl Service {
@@ -28,6 +30,7 @@ impl Service {
         match self {
             Service::Firestore => "firestore",
             Service::Identity => "identity",
+            Service::Rules => "rules",
         }
     }
 }

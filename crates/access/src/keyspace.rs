@@ -22,3 +22,7 @@ pub const SERVICE_ACCOUNTS: Keyspace = Keyspace(0x24);
 pub const IDENTITY_CONFIG: Keyspace = Keyspace(0x25);
 /// Out-of-band codes (e-mail actions), hashed.
 pub const OOB_CODES: Keyspace = Keyspace(0x26);
+/// Rulesets that were deployed, and their texts.
+pub const RULESETS: Keyspace = Keyspace(0x30);
+/// Which rulesets are released.
+pub const RELEASES: Keyspace = Keyspace(0x31);

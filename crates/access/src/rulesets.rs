@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
-use policy::{Coverage, Diagnostic, Ruleset, Severity, Source};
+use policy::{Coverage, Diagnostic, Ruleset, Severity, Source, Trace};
 
 use crate::mode::{DevPermit, Mode};
 
@@ -29,10 +29,13 @@ pub struct Enforced {
 }
 
 impl Enforced {
-    /// Adds to the coverage what one decision did; `trace` is asked for only where coverage is kept.
-    pub(crate) fn cover(&self, trace: impl FnOnce() -> policy::Trace) {
+    /// Where coverage is kept, has a decision made again, observed, and adds what it did. The first decisions are
+    /// reported with their values, later ones are only counted: dev must not become slow.
+    pub(crate) fn cover(&self, decide: impl FnOnce(&mut Trace)) {
         if let Some(coverage) = &self.coverage {
-            let trace = trace();
+            let mut trace = coverage.lock().next_trace();
+            decide(&mut trace);
+            trace.end_at_grants();
             coverage.lock().add(&trace);
         }
     }
@@ -46,6 +49,8 @@ pub struct Rulesets {
     service: policy::Service,
     covers: bool,
     current: ArcSwap<Rules>,
+    /// What was deployed over the Rules API, in production: it stands before the file's.
+    deployed: ArcSwapOption<Rules>,
     /// Rules that tests have put for a project of theirs, in dev.
     of_projects: ArcSwap<HashMap<String, Arc<Rules>>>,
 }
@@ -66,7 +71,13 @@ impl Rulesets {
             Mode::Serve => Rules::Closed,
         };
         let covers = mode.dev().is_some();
-        Self { service, covers, current: ArcSwap::from_pointee(rules), of_projects: ArcSwap::default() }
+        Self {
+            service,
+            covers,
+            current: ArcSwap::from_pointee(rules),
+            deployed: ArcSwapOption::empty(),
+            of_projects: ArcSwap::default(),
+        }
     }
 
     /// Compiles and, when there is no error, puts in force. Gives the warnings.
@@ -96,6 +107,32 @@ impl Rulesets {
         Ok(warnings)
     }
 
+    /// Forgets what a project has put: the others' rules decide again. Dev only.
+    pub fn forget(&self, _permit: DevPermit, project: &str) {
+        self.of_projects.rcu(|before| {
+            let mut after = HashMap::clone(before);
+            after.remove(project);
+            after
+        });
+    }
+
+    /// Puts deployed rules in force, before those of the file. Gives the warnings.
+    pub fn deploy(&self, source: Source) -> Result<Vec<Diagnostic>, Box<RulesRefused>> {
+        let (rules, warnings) = self.compile(source)?;
+        self.deployed.store(Some(rules));
+        Ok(warnings)
+    }
+
+    /// Takes deployed rules away: the file's decide again, or nothing is allowed where there is none.
+    pub fn withdraw(&self) {
+        self.deployed.store(None);
+    }
+
+    /// Whether deployed rules are in force.
+    pub fn is_deployed(&self) -> bool {
+        self.deployed.load().is_some()
+    }
+
     fn compile(&self, source: Source) -> Result<(Arc<Rules>, Vec<Diagnostic>), Box<RulesRefused>> {
         let compiled = policy::compile(source, self.service);
         match compiled.ruleset {
@@ -117,7 +154,7 @@ impl Rulesets {
     pub fn current(&self, project: &str) -> Arc<Rules> {
         match self.of_projects.load().get(project) {
             Some(rules) => Arc::clone(rules),
-            None => self.current.load_full(),
+            None => self.deployed.load_full().unwrap_or_else(|| self.current.load_full()),
         }
     }
 

@@ -266,12 +266,9 @@ impl Session {
         for _ in 0..ROUNDS_MAX {
             match enforced.ruleset.decide(request, &self.fetched, &limits, None) {
                 policy::Step::Decided(decision) => {
-                    // Once more, observed: the answer is the same.
-                    enforced.cover(|| {
-                        let mut trace = policy::Trace::reporting();
-                        let _ = enforced.ruleset.decide(request, &self.fetched, &limits, Some(&mut trace));
-                        trace.end_at_grants();
-                        trace
+                    // The answer is the same.
+                    enforced.cover(|trace| {
+                        let _ = enforced.ruleset.decide(request, &self.fetched, &limits, Some(trace));
                     });
                     return Ok(decision);
                 }

@@ -100,7 +100,8 @@ fn port(ask: &Dev, project: &Project, name: ServiceName) -> u16 {
 fn routes(house: &House, name: ServiceName, id: &str, services: &BTreeMap<String, SocketAddr>) -> Router {
     let routes = match name {
         ServiceName::Auth => house.identity_routes(),
-        ServiceName::Firestore => house.firestore_routes(),
+        // Admin SDKs that are sent here ask for the Rules API by its Google name.
+        ServiceName::Firestore => server::with_google_hosts(house.firestore_routes()),
         ServiceName::Hub => server::hub::routes(id, services.clone()),
     };
     server::with_cors(server::guarded(routes), Vec::new())

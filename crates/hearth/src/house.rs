@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use access::{AccessLog, Authenticate, Gate, Mode};
+use access::{AccessLog, Authenticate, Deploy, Gate, Mode};
 use axum::Router;
 use base::{Clock, Status, SystemClock};
 use firestore::Firestore;
@@ -16,6 +16,8 @@ pub struct House {
     pub gate: Gate,
     /// The identity service.
     pub identity: Arc<Identity>,
+    /// Rules that are deployed over the Rules API.
+    pub deploy: Arc<Deploy>,
     firestore: Arc<Firestore>,
     project: String,
 }
@@ -57,7 +59,8 @@ impl House {
             .await
             .map_err(|failure| OpenError::Service(Status::unavailable(failure.to_string())))?;
         let firestore = Firestore::new(gate.clone(), project);
-        Ok(Self { gate, identity, firestore: Arc::new(firestore), project: project.to_owned() })
+        let deploy = Deploy::new(gate.clone(), project);
+        Ok(Self { gate, identity, deploy, firestore: Arc::new(firestore), project: project.to_owned() })
     }
 
     /// The routes of the identity service.
@@ -70,10 +73,10 @@ impl House {
         }
     }
 
-    /// The routes of Firestore, gRPC and REST, with the caller found.
+    /// The routes of Firestore, gRPC and REST, and of its rules' deployment, with the caller found.
     pub fn firestore_routes(&self) -> Router {
         let authenticate: Arc<dyn Authenticate> = Arc::new(self.identity.authenticator());
-        let routes = firestore::api::router(Arc::clone(&self.firestore));
+        let routes = firestore::api::router(Arc::clone(&self.firestore)).merge(self.deploy.routes());
         server::with_caller(routes, authenticate, &self.project)
     }
 

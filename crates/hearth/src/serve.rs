@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use access::Mode;
+use access::deploy::Restored;
 use server::Tls;
 
 use crate::cli::Serve;
@@ -11,9 +12,9 @@ use crate::house::House;
 use crate::project::Project;
 use crate::screen::{Running, Screen};
 use crate::stop::{Asked, Signals};
-use crate::watch;
+use crate::watch::{self, Loaded};
 
-/// Runs until told to stop. Rules are read at start and again on SIGHUP.
+/// Runs until told to stop. Rules are read at start and again on SIGHUP; rules that were deployed stand before the file's.
 pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     let mut signals = Signals::catch()?;
     let screen = Screen::new(ask.json);
@@ -31,16 +32,35 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     };
     let house = House::open(Mode::Serve, &id, Some(&ask.data)).await.map_err(|error| error.to_string())?;
 
+    let released = house.deploy.restore().await.map_err(|status| {
+        format!(
+            "the deployed rules cannot be put in force: {}; production does not start without good rules",
+            status.message
+        )
+    })?;
+    let mut notes = project.notes.clone();
     let mut rules = None;
     if let Some(path) = &project.firestore_rules {
         let shown_as = project.shown(path);
         let loaded = watch::load(&house.gate, path, &shown_as)
             .map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
-        if loaded.refused {
+        if loaded.refused && released.is_none() {
             screen.diagnostics(&loaded);
             return Err(format!("{shown_as} has errors; production does not start without good rules"));
         }
-        rules = Some(loaded);
+        if loaded.refused {
+            screen
+                .warn(&format!("{shown_as} has errors: it is not what is in force, the deployed rules are"));
+        }
+        rules = Some(loaded).filter(|loaded| !loaded.refused);
+    }
+    if let Some(released) = released {
+        notes.push(format!(
+            "rules: ruleset {} decides, deployed over the Rules API; a rules file comes after it",
+            released.ruleset
+        ));
+        let Restored { source, diagnostics, .. } = released;
+        rules = Some(Loaded { source, diagnostics, refused: false });
     }
 
     let socket = server::bind(ask.listen)
@@ -58,7 +78,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         data: Some(&ask.data.to_string_lossy()),
         rules: rules.as_ref(),
         took_ms: started.elapsed().as_secs_f64() * 1000.0,
-        notes: &project.notes,
+        notes: &notes,
         hints: &[],
     });
     while signals.next().await == Asked::Reload {
@@ -75,7 +95,12 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
             continue;
         };
         match watch::load(&house.gate, &path, &project.shown(&path)) {
-            Ok(loaded) => screen.reloaded(&loaded),
+            Ok(loaded) => {
+                screen.reloaded(&loaded);
+                if house.gate.firestore_rules().is_deployed() {
+                    screen.warn("deployed rules are in force: the file's wait until the release is deleted");
+                }
+            }
             Err(error) => {
                 screen.warn(&format!("the rules cannot be read, the last good ones stay in force: {error}"))
             }

@@ -13,7 +13,7 @@ use crate::coverage;
 use crate::ir::{Binary, Expr, Function, Kind, Language, Part};
 use crate::meter::Meter;
 use crate::re2::Regex;
-use crate::trace::{Ending, Recorder, Shape};
+use crate::trace::{Detail, Ending, Recorder, Shape};
 use crate::value::{Fault, FaultKind, Map, Outcome, Segments, Str, Val, show};
 
 /// What an operation gives before its place is attached.
@@ -161,9 +161,11 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
             }
             _ => Shape::Other,
         };
+        let detail = self.recorder.as_ref().map_or(Detail::Shown, |recorder| recorder.detail);
         let (ending, text) = match &outcome {
             Ok(Val::Bool(true)) => (Ending::True, "true".to_owned()),
             Ok(Val::Bool(false)) => (Ending::False, "false".to_owned()),
+            Ok(_) if detail == Detail::Endings => (Ending::Value, String::new()),
             Ok(value) => (Ending::Value, self.dialect.show(value)),
             Err(fault) if fault.kind.is_pending() => (Ending::Pending, fault.kind.to_string()),
             Err(fault) => (Ending::Error, fault.kind.to_string()),
@@ -171,7 +173,7 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
         if let Some(recorder) = &mut self.recorder {
             let kind = outcome.as_ref().map_or("error", Val::type_name);
             let reported = match &outcome {
-                Ok(value) if recorder.reports_values => Some(Box::new(coverage::report(value, &text))),
+                Ok(value) if detail == Detail::Whole => Some(Box::new(coverage::report(value, &text))),
                 _ => None,
             };
             recorder.exit_with(expr.span, shape, ending, kind, text, reported);

@@ -101,10 +101,10 @@ pub enum Setting<'a> {
 /// What a test says a function returns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mock {
-    /// The function's name without `firestore.`: `get` or `exists`.
+    /// The function's name without `firestore.`: `get`, `exists`, `getAfter` or `existsAfter`.
     pub function: String,
-    /// The document.
-    pub path: DocumentPath,
+    /// The document; `None` is any that no other mock of the function names.
+    pub path: Option<DocumentPath>,
     /// The result.
     pub result: MockResult,
 }
@@ -116,6 +116,8 @@ pub enum MockResult {
     Exists(bool),
     /// Of `get`: the document's fields.
     Document(Fields),
+    /// It could not be computed.
+    Undefined,
 }
 
 /// Which documents a query looks at.

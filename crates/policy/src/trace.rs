@@ -82,9 +82,21 @@ pub struct Candidate {
 pub struct Trace {
     /// The candidates in order of evaluation.
     pub candidates: Vec<Candidate>,
-    /// Whether every value is recorded whole, not only as people read it: for reports that machines read.
+    /// How much is recorded of values.
     #[serde(skip)]
-    pub reports_values: bool,
+    pub detail: Detail,
+}
+
+/// How much a trace records of values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// As people read them.
+    #[default]
+    Shown,
+    /// Whole, too: for reports that machines read. It is slow.
+    Whole,
+    /// Not at all: how expressions ended, and the texts of errors. It is quick.
+    Endings,
 }
 
 /// How often an expression had a value.
@@ -101,7 +113,12 @@ pub struct Observation {
 impl Trace {
     /// A trace that records every value whole.
     pub fn reporting() -> Self {
-        Self { candidates: Vec::new(), reports_values: true }
+        Self { candidates: Vec::new(), detail: Detail::Whole }
+    }
+
+    /// A trace that records how expressions ended and no more.
+    pub fn counting() -> Self {
+        Self { candidates: Vec::new(), detail: Detail::Endings }
     }
 
     /// Leaves out what was evaluated only to be seen: candidates after the one that granted, for each alternative.
@@ -190,14 +207,14 @@ pub fn written(node: &Node) -> Vec<&Node> {
 pub struct Recorder {
     open: Vec<Vec<Node>>,
     done: Vec<Node>,
-    /// Whether values are recorded whole.
-    pub reports_values: bool,
+    /// How much is recorded of values.
+    pub detail: Detail,
 }
 
 impl Recorder {
     /// A recorder for a trace.
     pub fn of(trace: Option<&Trace>) -> Self {
-        Self { reports_values: trace.is_some_and(|trace| trace.reports_values), ..Self::default() }
+        Self { detail: trace.map_or(Detail::Shown, |trace| trace.detail), ..Self::default() }
     }
 
     /// An expression begins.

@@ -158,7 +158,7 @@ fn mock(json: &Json) -> Mock {
     };
     let path =
         DocumentPath { database: "(default)".to_owned(), segments: segments(json["path"].as_str().unwrap()) };
-    Mock { function, path, result }
+    Mock { function, path: Some(path), result }
 }
 
 #[test]

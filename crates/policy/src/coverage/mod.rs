@@ -8,6 +8,7 @@
 //! Source: the reports of the official Firestore emulator (`:ruleCoverage`), asked with the rules in `tests/coverage.rs`.
 //! Two things differ: places include closing brackets, and `a && b && c` is one expression with three parts.
 
+mod calls;
 mod html;
 mod issue;
 mod json;
@@ -15,6 +16,7 @@ mod lcov;
 mod observed;
 mod position;
 mod site;
+mod visit;
 
 use std::collections::HashMap;
 
@@ -24,11 +26,15 @@ use serde_json::Value as Json;
 use crate::source::{Source, Span};
 use crate::trace::{Ending, Node, Trace};
 
+pub use calls::{DocumentCall, document_calls};
 pub use issue::{Issue, IssueSeverity, issues};
 pub use observed::{plain, report};
 pub use position::{Positions, SourcePosition};
 pub use site::{FunctionSite, RuleSite, Site, Sites};
+pub use visit::{ExpressionReport, ValueCount, VisitedExpression, expression_reports, visited};
 
+/// Decisions whose values are worth recording whole: of later ones, counts are enough.
+pub const DECISIONS_WHOLE_MAX: u64 = 500;
 /// Distinct values kept of one expression; the rest is only counted.
 const VALUES_KEPT_MAX: usize = 50;
 /// Bytes of all values kept, as they are reported.
@@ -101,6 +107,7 @@ pub struct Coverage {
     seen: HashMap<Span, Seen>,
     rules: HashMap<Span, RuleSeen>,
     kept_bytes: usize,
+    decisions: u64,
 }
 
 impl Coverage {
@@ -122,13 +129,22 @@ impl Coverage {
         let mut seen = HashMap::new();
         sites.roots.iter().for_each(|root| list(root, &mut seen));
         let rules = sites.rules.iter().map(|rule| (rule.span, RuleSeen::default())).collect();
-        Self { source: source.clone(), positions: Positions::new(source), sites, seen, rules, kept_bytes: 0 }
+        Self {
+            source: source.clone(),
+            positions: Positions::new(source),
+            sites,
+            seen,
+            rules,
+            kept_bytes: 0,
+            decisions: 0,
+        }
     }
 
     /// Adds what one decision did. The trace is of the step that decided, and of this ruleset; values are reported whole
     /// when it is one of [`Trace::reporting`]. What the real services would not have evaluated is left out by
     /// [`Trace::end_at_grants`].
     pub fn add(&mut self, trace: &Trace) {
+        self.decisions += 1;
         for candidate in &trace.candidates {
             if let Some(rule) = self.rules.get_mut(&candidate.span) {
                 rule.count += 1;
@@ -145,7 +161,19 @@ impl Coverage {
         let Some(seen) = self.seen.get_mut(&node.span) else { return };
         seen.true_count += u64::from(node.ending == Ending::True);
         seen.false_count += u64::from(node.ending == Ending::False);
-        self.kept_bytes += seen.came(came(node), 1, VALUES_KEPT_BYTES_MAX.saturating_sub(self.kept_bytes));
+        let room = VALUES_KEPT_BYTES_MAX.saturating_sub(self.kept_bytes);
+        match came(node) {
+            Some(came) => self.kept_bytes += seen.came(came, 1, room),
+            None => {
+                seen.more += 1;
+                seen.count += 1;
+            }
+        }
+    }
+
+    /// A trace for the next decision: the first [`DECISIONS_WHOLE_MAX`] report values, later ones only count.
+    pub fn next_trace(&self) -> Trace {
+        if self.decisions < DECISIONS_WHOLE_MAX { Trace::reporting() } else { Trace::counting() }
     }
 
     /// Adds what another coverage of the same ruleset saw.
@@ -241,14 +269,17 @@ impl Seen {
     }
 }
 
-fn came(node: &Node) -> Came {
+/// What an expression came to; `None` where the trace does not say.
+fn came(node: &Node) -> Option<Came> {
+    let value = |json| Some(Came::Value(json));
     match (node.ending, &node.reported) {
-        (Ending::Error, _) => Came::Error { text: node.value.clone(), from: origin(node) },
-        (Ending::Pending, _) => Came::Value(serde_json::json!({ "undefined": {} })),
-        (_, Some(reported)) => Came::Value(Json::clone(reported)),
-        (Ending::True, None) => Came::Value(serde_json::json!({ "boolValue": true })),
-        (Ending::False, None) => Came::Value(serde_json::json!({ "boolValue": false })),
-        (_, None) => Came::Value(serde_json::json!({ "stringValue": node.value })),
+        (Ending::Error, _) => Some(Came::Error { text: node.value.clone(), from: origin(node) }),
+        (Ending::Pending, _) => value(serde_json::json!({ "undefined": {} })),
+        (Ending::True, _) => value(serde_json::json!({ "boolValue": true })),
+        (Ending::False, _) => value(serde_json::json!({ "boolValue": false })),
+        (Ending::Value, Some(reported)) => value(Json::clone(reported)),
+        (Ending::Value, None) if node.value.is_empty() => None,
+        (Ending::Value, None) => value(serde_json::json!({ "stringValue": node.value })),
     }
 }
 

@@ -125,11 +125,9 @@ impl<'v> Context<'v, '_> {
             || FaultKind::ServiceCall { function: function.name(), argument: paths::message_text(path) };
         let found = match self.environment.request.setting {
             Setting::Live => self.find(path, after, meter, &failed)?,
-            Setting::TestApi(mocks) => {
-                let short = if wants_existence { "exists" } else { "get" };
-                self.find_mock(path, after, mocks, short)
-                    .ok_or(FaultKind::FunctionNotFound(Str::Borrowed(function.name())))?
-            }
+            Setting::TestApi(mocks) => self
+                .find_mock(path, after, mocks, function)
+                .ok_or(FaultKind::FunctionNotFound(Str::Borrowed(function.name())))?,
         };
         if wants_existence {
             return Ok(Val::Bool(matches!(found, Found::Document(_) | Found::Exists(true))));
@@ -199,13 +197,23 @@ impl<'v> Context<'v, '_> {
         path: &Segments<'v>,
         after: bool,
         mocks: &'v [Mock],
-        short: &str,
+        function: Function,
     ) -> Option<Found<'v>> {
         let needed = Needed { path: paths::document(path)?, after };
-        let mock = mocks.iter().find(|mock| mock.function == short && mock.path == needed.path);
+        let name = function.name();
+        let name = name.strip_prefix("firestore.").unwrap_or(name);
+        let find = |name: &str| {
+            let named = || mocks.iter().filter(|mock| mock.function == name);
+            named()
+                .find(|mock| mock.path.as_ref() == Some(&needed.path))
+                .or_else(|| named().find(|mock| mock.path.is_none()))
+        };
+        // What is said of a document as it is holds for it after a write to another one, too.
+        let mock = find(name).or_else(|| find(name.strip_suffix("After")?));
         match mock.map(|mock| &mock.result) {
             Some(MockResult::Exists(exists)) => Some(Found::Exists(*exists)),
             Some(MockResult::Document(fields)) => Some(Found::Document(Document { fields })),
+            Some(MockResult::Undefined) => Some(Found::Missing),
             None => after.then(|| self.own(&needed)).flatten(),
         }
     }

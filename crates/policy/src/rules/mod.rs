@@ -30,7 +30,9 @@ use sha2::{Digest, Sha256};
 
 pub use ast::Version;
 pub(crate) use names::nearest;
+pub(crate) use paths::text_of as path_text;
 
+use crate::check::walk::children;
 use crate::check::{ClaimUse, claims};
 use crate::coverage::Sites;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -125,6 +127,25 @@ impl Ruleset {
         for expr in bodies.chain(conditions) {
             claims::collect(expr, &is_token, &mut found);
         }
+        found
+    }
+
+    /// Where it reads documents, and with which function.
+    pub(crate) fn document_functions(&self) -> HashMap<Span, &'static str> {
+        fn walk(expr: &ir::Expr<names::Rules>, found: &mut HashMap<Span, &'static str>) {
+            if let ir::Kind::Function(function, _) = &expr.kind
+                && function.reads()
+            {
+                found.insert(expr.span, function.name());
+            }
+            children(expr, &mut |child| walk(child, found));
+        }
+        let mut found = HashMap::new();
+        for function in &self.lowered.functions {
+            function.lets.iter().chain([&function.body]).for_each(|expr| walk(expr, &mut found));
+        }
+        let conditions = self.lowered.rules.iter().filter_map(|rule| rule.condition.as_ref());
+        conditions.for_each(|condition| walk(condition, &mut found));
         found
     }
 

@@ -19,10 +19,15 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 
 /// The text form, percent-encoded: `/databases/%28default%29/documents/a/b`.
 pub fn text(segments: &[Str<'_>]) -> String {
+    text_of(segments.iter().map(Str::as_str))
+}
+
+/// The same of plain text.
+pub fn text_of<'s>(segments: impl Iterator<Item = &'s str>) -> String {
     let mut out = String::new();
     for segment in segments {
         out.push('/');
-        for byte in segment.as_str().bytes() {
+        for byte in segment.bytes() {
             if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
                 out.push(char::from(byte));
             } else {
