@@ -22,6 +22,10 @@ pub enum Verb {
     Serve(Serve),
     /// Say what is wrong or doubtful in rules: a project's, files', or snippets in a document
     Check(Check),
+    /// Run cases: requests and what must become of them, written in markdown
+    Test(Test),
+    /// Say what becomes of one request, and why
+    Explain(Explain),
     /// Work with Bolt files
     #[command(subcommand)]
     Bolt(Bolt),
@@ -127,6 +131,63 @@ pub struct Check {
     /// Warnings fail, too
     #[arg(long)]
     pub deny_warnings: bool,
+    /// One JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Case files, or folders in which they are found (`*.rules.md`, and `*.md` in `tests` folders)
+    #[arg(default_value = ".")]
+    pub files: Vec<PathBuf>,
+    /// Only cases whose line has this text
+    #[arg(long)]
+    pub filter: Option<String>,
+    /// Write what the cases reached of the rules: HTML, JSON and lcov (default folder: `coverage`)
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "coverage")]
+    pub coverage: Option<PathBuf>,
+    /// One JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A file of rules or a project's folder; with `--language cel`, the expression
+    pub rules: PathBuf,
+    /// The request as case files write it: "alice get /rooms/1"
+    pub request: Option<String>,
+    /// The language, where the file does not tell it, or which of a project's rules are meant
+    #[arg(long)]
+    pub language: Option<LanguageName>,
+    /// Claims by user id, as JSON or a file of it
+    #[arg(long)]
+    pub users: Option<String>,
+    /// Firestore documents by path: '{"/rooms/1": {"owner": "alice"}}', or a file
+    #[arg(long)]
+    pub documents: Option<String>,
+    /// Storage objects by path, or a file
+    #[arg(long)]
+    pub objects: Option<String>,
+    /// The Realtime Database, or a file
+    #[arg(long)]
+    pub data: Option<String>,
+    /// The time of the request, such as 2026-01-02T03:04:05Z
+    #[arg(long)]
+    pub time: Option<String>,
+    /// Who evaluates an expression (default: signed out)
+    #[arg(long)]
+    pub user: Option<String>,
+    /// The variables of an expression's operation, or a file
+    #[arg(long)]
+    pub vars: Option<String>,
+    /// `this` of an expression, or a file
+    #[arg(long)]
+    pub this: Option<String>,
+    /// `response` of an expression, or a file
+    #[arg(long)]
+    pub response: Option<String>,
     /// One JSON document instead of text
     #[arg(long)]
     pub json: bool,

@@ -4,6 +4,7 @@ mod bolt;
 mod check;
 mod cli;
 mod dev;
+mod explain;
 mod house;
 mod jsonc;
 mod log;
@@ -13,6 +14,7 @@ mod screen;
 mod serve;
 mod service_account;
 mod stop;
+mod test;
 mod texts;
 mod watch;
 
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
         Verb::Serve(ask) => block_on(serve::run(ask, started)),
         Verb::Log(ask) => log::run(ask),
         Verb::Check(ask) => return about_rules(check::run(ask)),
+        Verb::Test(ask) => return about_rules(test::run(ask)),
+        Verb::Explain(ask) => return about_rules(explain::run(ask)),
         Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask)),
         Verb::ServiceAccount(ServiceAccount::Create(ask)) => block_on(service_account::create(ask)),
     };

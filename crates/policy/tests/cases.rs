@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use policy::cases::{Failure, Problem, read, run};
+use policy::cases::{Failure, Options, Problem, read, run};
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -24,7 +24,7 @@ fn outcome(name: &str, text: &str) -> (usize, Vec<Failure>, Vec<Problem>) {
     let (sections, problems) = read(name, text);
     let (mut count, mut failures) = (0, Vec::new());
     for section in &sections {
-        let report = run(section, None, &|_| true, &mut |_, _| {});
+        let report = run(section, None, &Options::default(), &mut |_, _| {});
         count += report.count;
         failures.extend(report.failures);
     }

@@ -1,7 +1,7 @@
 //! Finds where a statement ends by its brackets, knowing strings and comments.
 
 /// Lines that one snippet may have.
-const SNIPPET_LINES_MAX: usize = 4_000;
+const SNIPPET_LINES_MAX: usize = 2_000;
 
 /// How a language writes strings and comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,11 @@ impl<'t> Lines<'t> {
         self.starts.get(line).copied().unwrap_or(self.text.len())
     }
 
+    /// The line that a byte is in.
+    pub fn line_at(&self, byte: usize) -> usize {
+        self.starts.partition_point(|start| *start < byte)
+    }
+
     /// A line without its end.
     pub fn get(&self, line: usize) -> &'t str {
         let line = self.text.get(self.start(line)..self.start(line + 1)).unwrap_or_default();
@@ -41,10 +46,16 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// Where the statement that begins at a line ends: the line after its last. A statement whose brackets never close ends
-/// where prose seems to begin.
-pub fn end_of_statement(lines: &Lines<'_>, first: usize, style: Style) -> usize {
-    let last = lines.count().min(first + SNIPPET_LINES_MAX);
+/// Where the statement that begins at a line ends: the line after its last, not beyond the limit. A statement whose brackets never close ends
+/// where prose seems to begin. Adds the bytes it read.
+pub fn end_of_statement(
+    lines: &Lines<'_>,
+    first: usize,
+    limit: usize,
+    style: Style,
+    read_bytes: &mut usize,
+) -> usize {
+    let last = limit.min(first + SNIPPET_LINES_MAX);
     let mut state = State::default();
     for line in first..last {
         state.line(lines.get(line), style);
@@ -53,13 +64,16 @@ pub fn end_of_statement(lines: &Lines<'_>, first: usize, style: Style) -> usize 
             // A body on a line of its own.
             let goes_on = !state.opened && line + 1 < last && next.starts_with('{');
             if !goes_on {
+                *read_bytes += lines.start(line + 1) - lines.start(first);
                 return line + 1;
             }
         }
     }
+    *read_bytes += lines.start(last) - lines.start(first);
     (first + 1..last)
         .find(|line| lines.get(line - 1).trim().is_empty() && is_prose(lines.get(*line)))
         .map_or(last, |line| line - 1)
+        .max(first + 1)
 }
 
 /// Whether a line reads like a sentence.
@@ -131,7 +145,7 @@ mod tests {
             ("match /a/{b} {\n  allow read;\n\nThis is prose again\n", Style::Code, 2),
             ("/*\n * it's\n *//\nf", Style::Code, 3),
         ] {
-            assert_eq!(end_of_statement(&Lines::new(text), 0, style), end, "{text}");
+            assert_eq!(end_of_statement(&Lines::new(text), 0, 99, style, &mut 0), end, "{text}");
         }
     }
 }

@@ -6,61 +6,46 @@
 use std::ops::Range;
 
 use policy::Source;
+use policy::cases::{Block, blocks};
 use policy::check::Language;
 
 use super::bracket::{Lines, Style, end_of_statement};
 use super::fragment::{self, Statement};
 use super::language;
-use super::{Snippet, Text};
+use super::{DOCUMENT_TEXTS_MAX, Snippet, Text};
 
 /// Names of arguments in Data Connect's operations whose text is an expression.
 const EXPRESSION_ARGUMENTS: &[&str] = &["expr", "condition"];
 
-/// A fenced block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Block {
-    /// The words after the opening fence.
-    pub info: String,
-    /// What stands between the fences.
-    pub body: Range<usize>,
-}
+/// Bytes of plain text that are read to find out where statements end. A document on which this is not enough is made
+/// to be slow; its fenced blocks are still found.
+const PLAIN_BYTES_READ_MAX: usize = 4 << 20;
 
 /// The texts of rules in a document, in its order.
 pub fn texts(document: &Source) -> Vec<Text> {
     let lines = Lines::new(&document.text);
-    let (mut texts, mut line) = (Vec::new(), 0);
-    while line < lines.count() {
-        if let Some((block, next)) = block(&lines, line) {
+    let mut blocks = blocks(&document.text).into_iter().peekable();
+    let (mut texts, mut line, mut read_bytes) = (Vec::new(), 0, 0);
+    while line < lines.count() && texts.len() <= DOCUMENT_TEXTS_MAX {
+        if let Some(block) = blocks.next_if(|block| block.line == line + 1) {
             texts.extend(of_block(document, &block));
-            line = next;
-        } else if let Some((language, next)) = group(&document.text, &lines, line) {
+            line = lines.line_at(block.whole.end).max(line + 1);
+            continue;
+        }
+        // What stands in a fence is no plain text, nor what stands around it.
+        let limit = blocks.peek().map_or(lines.count(), |block| block.line - 1);
+        let group = (read_bytes < PLAIN_BYTES_READ_MAX)
+            .then(|| group(&document.text, &lines, line, limit, &mut read_bytes))
+            .flatten();
+        if let Some((language, next)) = group {
             texts.push(snippet(document, lines.start(line)..lines.start(next), language));
             line = next;
         } else {
-            let range = lines.start(line)..lines.start(line + 1);
-            texts.extend(expressions(document, range));
+            texts.extend(expressions(document, lines.start(line)..lines.start(line + 1)));
             line += 1;
         }
     }
     texts
-}
-
-/// The fenced block that begins at a line, and the line after it.
-fn block(lines: &Lines<'_>, line: usize) -> Option<(Block, usize)> {
-    let opening = lines.get(line).trim_start();
-    let mark = opening.chars().next().filter(|mark| ['`', '~'].contains(mark))?;
-    let length = opening.chars().take_while(|character| *character == mark).count();
-    if length < 3 {
-        return None;
-    }
-    let info = opening.get(length..).unwrap_or_default().trim();
-    let closes = |line: &str| {
-        let line = line.trim();
-        line.len() >= length && line.chars().all(|character| character == mark)
-    };
-    let last = (line + 1..lines.count()).find(|at| closes(lines.get(*at))).unwrap_or(lines.count());
-    let body = lines.start(line + 1)..lines.start(last);
-    Some((Block { info: info.to_owned(), body }, last + 1))
 }
 
 fn of_block(document: &Source, block: &Block) -> Vec<Text> {
@@ -88,38 +73,39 @@ fn of_block(document: &Source, block: &Block) -> Vec<Text> {
 }
 
 /// A run of statements that begins at a line of plain text: its language and the line after it.
-fn group(text: &str, lines: &Lines<'_>, first: usize) -> Option<(Language, usize)> {
+fn group(
+    text: &str,
+    lines: &Lines<'_>,
+    first: usize,
+    limit: usize,
+    read_bytes: &mut usize,
+) -> Option<(Language, usize)> {
+    let is_comment = |line: &str| line.starts_with("/*") || line.starts_with("//");
     let opening = lines.get(first).trim_start();
-    let comment = opening.starts_with("/*") || opening.starts_with("//");
-    let style = match fragment::statement(opening) {
-        Some(Statement::Json) => Style::Json,
-        Some(_) => Style::Code,
-        None if comment => Style::Code,
-        None => return None,
-    };
-    if style == Style::Json {
-        let end = end_of_statement(lines, first, style);
-        let body = text.get(lines.start(first)..lines.start(end)).unwrap_or_default();
-        return language::of_text(body).map(|language| (language, end));
-    }
     let (mut line, mut end) = (first, first);
-    while line < lines.count() {
-        let opening = lines.get(line).trim_start();
-        let comment = opening.starts_with("/*") || opening.starts_with("//");
-        let goes_on = match fragment::statement(opening) {
-            Some(Statement::Json) | None => comment,
-            Some(_) => true,
-        };
-        if goes_on {
-            line = end_of_statement(lines, line, style);
-            end = line;
-        } else if opening.is_empty() && line > first {
-            line += 1;
-        } else {
-            break;
+    match fragment::statement(opening) {
+        Some(Statement::Json) => end = end_of_statement(lines, first, limit, Style::Json, read_bytes),
+        None if !is_comment(opening) => return None,
+        _ => {
+            while line < limit {
+                let opening = lines.get(line).trim_start();
+                let goes_on = match fragment::statement(opening) {
+                    Some(Statement::Json) | None => is_comment(opening),
+                    Some(_) => true,
+                };
+                if goes_on {
+                    line = end_of_statement(lines, line, limit, Style::Code, read_bytes);
+                    end = line;
+                } else if opening.is_empty() {
+                    line += 1;
+                } else {
+                    break;
+                }
+            }
         }
     }
     let body = text.get(lines.start(first)..lines.start(end)).unwrap_or_default();
+    *read_bytes += body.len();
     language::of_text(body).map(|language| (language, end))
 }
 
@@ -195,18 +181,106 @@ fn closing_quote(text: &str) -> Option<usize> {
 fn expression(document: &Source, range: Range<usize>) -> Text {
     // An escaped quote is as long as a space and a quote, so that places stay.
     let body = document.text.get(range.clone()).unwrap_or_default().replace("\\\"", " \"");
-    let before = document.text.get(..range.start).unwrap_or_default();
-    let lines_before = before.matches('\n').count();
-    let compiled = format!("{}{body}", "\n".repeat(lines_before));
+    // What is told of expressions names no lines, so that they need not be those of the document.
+    let snippet = Snippet { start: range.start, end: range.end, compiled_start: 0, fragment: false };
     Text {
         file: document.clone(),
         language: Language::Cel,
-        compiled: Source::new(document.name.clone(), compiled),
-        snippet: Some(Snippet {
-            start: range.start,
-            end: range.end,
-            compiled_start: lines_before,
-            fragment: false,
-        }),
+        compiled: Source::new(document.name.clone(), body),
+        snippet: Some(snippet),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use policy::Span;
+    use policy::check::check;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    fn found(document: &str) -> Vec<(Language, String, bool)> {
+        let source = Source::new("doc.md", document);
+        let texts = texts(&source).into_iter().map(|text| {
+            let snippet = text.snippet.unwrap();
+            (text.language, document[snippet.start..snippet.end].trim().to_owned(), snippet.fragment)
+        });
+        texts.collect()
+    }
+
+    #[test]
+    fn snippets_are_found_where_they_stand() {
+        let of = |language, text: &str, fragment| (language, text.to_owned(), fragment);
+        for (document, expected) in [
+            (
+                "Prose.\n\nallow read: if true;\nMore prose.",
+                vec![of(Language::Firestore, "allow read: if true;", true)],
+            ),
+            ("```\n$ firebase deploy\n```\n", vec![]),
+            ("```js\nfunction f(a) { return a.b; }\n```", vec![]),
+            (
+                "function f() { return request.auth.uid; }\nconst x = 1;",
+                vec![of(Language::Firestore, "function f() { return request.auth.uid; }", true)],
+            ),
+            ("```json\n{\"create\": true}\n```\n{\n  \"a\": 1\n}\n", vec![]),
+            (
+                "  ```storage\n  match /a { allow read; }\n  ```",
+                vec![of(Language::Storage, "match /a { allow read; }", true)],
+            ),
+            ("```cases\nann get /a/b -> allow\n```\n```rules file=x.rules\n```", vec![]),
+            (
+                "path / {\n read() { true }\n}\n// end\nProse.",
+                vec![of(Language::Bolt, "path / {\n read() { true }\n}\n// end", false)],
+            ),
+            ("The match /rooms is open (allow all).\n// just words\n", vec![]),
+            (
+                "{a_expr: \"auth.uid\", b: {c_expr: \"x\\\"y\"}}",
+                vec![of(Language::Cel, "auth.uid", false), of(Language::Cel, "x\\\"y", false)],
+            ),
+            (
+                "match /a/{b} {\n```\nallow read;\n```",
+                vec![
+                    of(Language::Firestore, "match /a/{b} {", true),
+                    of(Language::Firestore, "allow read;", true),
+                ],
+            ),
+        ] {
+            assert_eq!(found(document), expected, "{document}");
+        }
+    }
+
+    #[test]
+    fn a_document_made_to_be_slow_is_read_in_time() {
+        let begun = std::time::Instant::now();
+        for line in
+            ["\"a\": {\n", "match /a {\n", "/*\n", "```\n", "{\n", "f() {\n\n", "a_expr: \"\n", "path /a {\n"]
+        {
+            let begun = std::time::Instant::now();
+            texts(&Source::new("slow.md", line.repeat((1 << 19) / line.len())));
+            assert!(begun.elapsed().as_secs() < 30, "{line:?}: {:?}", begun.elapsed());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_document_is_survived(pieces in prop::collection::vec(select(vec![
+            "```", "~~~", "rules", "bolt", "json", "\n", "\n\n", "  ", "match /a/{b} {", "allow read: if true;",
+            "}", "{", "\"rules\": {", "\".read\": \"$a == auth.uid\"", "service cloud.firestore {",
+            "function f() {", "return request.auth.uid;", "path /a/{b} {", "type A {", "read() { true }", "/*", "*/",
+            "*//", "//", "'", "\"", "@auth(expr: \"auth.uid\")", "_expr: \"", "\\", "\u{1F600}", "\u{df}", "...", ",", "Prose goes on",
+        ]), 0..40)) {
+            let document = Source::new("doc.md", pieces.concat());
+            for text in texts(&document) {
+                let told = text.told(check(text.compiled.clone(), text.language).diagnostics);
+                for diagnostic in &told {
+                    let Span { start, end } = diagnostic.span;
+                    prop_assert!(start <= end && end as usize <= document.text.len());
+                }
+                policy::diagnostic::render(&document, &told, false);
+            }
+        }
     }
 }

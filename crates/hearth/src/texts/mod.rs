@@ -18,7 +18,9 @@ use policy::{Diagnostic, Severity, Source, Span};
 pub use language::name;
 
 /// Bytes of one file.
-const FILE_BYTES_MAX: u64 = 8 << 20;
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// Texts of one document.
+const DOCUMENT_TEXTS_MAX: usize = 500;
 
 /// One text of rules.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub enum TextError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("`{path}` is larger than {} MiB", FILE_BYTES_MAX >> 20)]
     TooLarge { path: PathBuf },
+    #[error("`{path}` has more than {DOCUMENT_TEXTS_MAX} snippets: check it in parts")]
+    TooMany { path: PathBuf },
     #[error("`{path}` is not UTF-8 text")]
     NotText { path: PathBuf },
     #[error("the language of `{path}` cannot be told from its name or text: give it with --language")]
@@ -158,10 +162,17 @@ fn of_source(path: &Path, source: Source, language: Option<Language>) -> Result<
     let known = language.map(language::Kind::Language).or_else(|| language::of_file(path, &source.text));
     match known {
         Some(language::Kind::Language(language)) => Ok(vec![Text::whole(source, language)]),
-        Some(language::Kind::Document) => Ok(document::texts(&source)),
-        Some(language::Kind::GraphQl) => Ok(document::expressions(&source, 0..source.text.len())),
+        Some(language::Kind::Document) => bounded(path, document::texts(&source)),
+        Some(language::Kind::GraphQl) => bounded(path, document::expressions(&source, 0..source.text.len())),
         None => Err(TextError::Language { path: path.to_owned() }),
     }
+}
+
+fn bounded(path: &Path, texts: Vec<Text>) -> Result<Vec<Text>, TextError> {
+    if texts.len() > DOCUMENT_TEXTS_MAX {
+        return Err(TextError::TooMany { path: path.to_owned() });
+    }
+    Ok(texts)
 }
 
 /// Reads a file of bounded size; its name is the path as people would write it.

@@ -2,6 +2,7 @@
 
 use base::{Fields, Value};
 
+use crate::bolt;
 use crate::cel as expressions;
 use crate::check::Language;
 use crate::decision::Decision;
@@ -79,7 +80,14 @@ impl Policy {
                     None => return Err(refused(compiled.diagnostics)),
                 }
             }
-            Language::Bolt => Compiled::Database(Box::new(database::compile_bolt(&source, refused)?)),
+            // Its places are those of the Bolt text.
+            Language::Bolt => {
+                let compiled = bolt::compile(source.clone());
+                match compiled.ruleset {
+                    Some(ruleset) => Compiled::Database(Box::new(ruleset)),
+                    None => return Err(refused(compiled.diagnostics)),
+                }
+            }
             Language::Cel => Compiled::Expression(Box::new(expressions::Environment::anywhere())),
         };
         Ok(Self { language, written: source, compiled })

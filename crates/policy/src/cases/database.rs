@@ -4,25 +4,13 @@
 use base::{Fields, Value};
 use serde_json::Value as Json;
 
-use crate::bolt;
 use crate::decision::Decision;
-use crate::diagnostic::Diagnostic;
 use crate::rtdb::{Change, Leaf, Memory, Observe, Operation, Order, Query, Request, Ruleset, Tree, limits};
-use crate::source::Source;
 use crate::trace::Trace;
 
 use super::World;
-use super::ask::{Answer, Refused, user, words};
+use super::ask::{Answer, user, words};
 use super::value::value;
-
-/// The ruleset that a Bolt file becomes; its places are in the Bolt text.
-pub(super) fn compile_bolt(
-    source: &Source,
-    refused: impl Fn(Vec<Diagnostic>) -> Refused,
-) -> Result<Ruleset, Refused> {
-    let compiled = bolt::compile(source.clone());
-    compiled.ruleset.ok_or_else(|| refused(compiled.diagnostics))
-}
 
 /// The tree of a JSON value.
 pub(super) fn tree(json: &Json) -> Result<Option<Memory>, String> {

@@ -102,7 +102,7 @@ impl<'a> Explanation<'a> {
 
     fn node_json(&self, node: &Node) -> Json {
         let (line, column) = self.answer.source.line_column(node.span.start);
-        let children: Vec<Json> = trace::written(node).iter().map(|child| self.node_json(child)).collect();
+        let children: Vec<Json> = self.written(node).into_iter().map(|child| self.node_json(child)).collect();
         json!({
             "text": self.squeezed(node.span),
             "line": line,
@@ -123,7 +123,7 @@ impl<'a> Explanation<'a> {
     }
 
     fn squeezed(&self, span: Span) -> String {
-        self.answer.source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ")
+        plain(&self.answer.source.slice(span).split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     /// `allow read`, `.write`, `expression`.
@@ -177,7 +177,14 @@ impl<'a> Explanation<'a> {
                 title = format!("{title}: no rule is about this");
             }
         }
-        marks.dedup();
+        // What is written once can be asked at many places.
+        let mut placed = Vec::new();
+        marks.retain(|(span, _)| {
+            !placed.contains(span) && {
+                placed.push(*span);
+                true
+            }
+        });
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let more = marks.len().saturating_sub(PLACES_SHOWN_MAX);
         let group = if marks.is_empty() {
@@ -198,13 +205,13 @@ impl<'a> Explanation<'a> {
         out
     }
 
-    /// Why a candidate did not grant, as the decision says. It tells as many causes as there are such candidates, unless
-    /// there are very many.
+    /// Why a candidate did not grant, as the decision says. It tells the causes in their order, and may stop early.
     fn cause(&self, candidate: &Candidate) -> Option<&'a Cause> {
         let Answer { decision, trace, .. } = self.answer;
         let denying = || trace.candidates.iter().filter(|other| !other.granted && other.condition.is_some());
         let at = denying().position(|other| std::ptr::eq(other, candidate))?;
-        (denying().count() == decision.causes.len()).then(|| decision.causes.get(at)).flatten()
+        let (line, _) = self.answer.source.line_column(candidate.span.start);
+        decision.causes.get(at).filter(|cause| cause.allow_line == line)
     }
 
     /// The expression that a reader should look at.
@@ -224,10 +231,10 @@ impl<'a> Explanation<'a> {
 
     /// What was seen at an expression, and what came of it.
     fn seen(&self, candidate: &Candidate, node: &Node) -> String {
-        let parts = trace::written(node);
-        let parts =
-            parts.into_iter().filter(|child| !self.is_literal(child) && child.ending != Ending::Error);
-        let seen = parts.map(|child| format!("{} is {}", self.squeezed(child.span), child.value));
+        let parts = self.written(node).into_iter().filter(|child| {
+            child.span != node.span && !self.is_literal(child) && child.ending != Ending::Error
+        });
+        let seen = parts.map(|child| format!("{} is {}", self.squeezed(child.span), plain(&child.value)));
         let seen = seen.collect::<Vec<_>>().join(", ");
         let said = self.cause(candidate).map_or(node.value.as_str(), |cause| cause.text.as_str());
         match (seen.as_str(), said.ends_with('.')) {
@@ -268,34 +275,37 @@ impl<'a> Explanation<'a> {
                 Ending::Value | Ending::Pending => Look::Plain,
             };
             let mark = if blamed.is_some_and(|node| row.shows(node)) { "  ◀" } else { "" };
-            let value = if row.node.ending == Ending::Error {
-                format!("error: {}", row.node.value)
-            } else {
-                let (made_of, _) = trace::steps(row.node);
-                std::iter::once(row.node.value.as_str()).chain(made_of).collect::<Vec<_>>().join(", from ")
-            };
             let lead = paint(&row.lead, Look::Dim, color);
-            let (value, mark) = (paint(&value, look, color), paint(mark, Look::Bold, color));
+            let (value, mark) = (paint(&row.value, look, color), paint(mark, Look::Bold, color));
             out.push_str(&format!("  {lead}{}{}  {value}{mark}\n", row.text, " ".repeat(pad)));
         }
     }
 
     /// The expressions below one, each in a line. `lead` draws the branches, `below` those of its parts.
     fn rows<'n>(&self, rows: &mut Vec<Row<'n>>, node: &'n Node, lead: String, below: &str) {
-        rows.push(Row { lead, text: shortened(&self.squeezed(node.span)), node });
-        let (_, node) = trace::steps(node);
+        let (made_of, inner) = trace::steps(node);
+        let made_of = made_of.into_iter().map(|value| format!(", from {}", plain(value)));
+        let value = std::iter::once(shown(node)).chain(made_of).collect::<String>();
+        rows.push(Row { lead, text: shortened(&self.squeezed(node.span)), value, node });
         // What a name is made of matters only when it failed.
-        if node.shape == Shape::Name && node.ending != Ending::Error {
+        if inner.shape == Shape::Name && inner.ending != Ending::Error {
             return;
         }
-        let mut children = trace::written(node);
-        children.retain(|child| !self.is_literal(child));
+        let children: Vec<&Node> =
+            self.written(inner).into_iter().filter(|child| !self.is_literal(child)).collect();
         for (index, child) in children.iter().enumerate() {
             let last = index + 1 == children.len();
             let lead = format!("{below}{}", if last { "└ " } else { "├ " });
             let below = format!("{below}{}", if last { "  " } else { "│ " });
             self.rows(rows, child, lead, &below);
         }
+    }
+
+    /// The parts of an expression that somebody wrote and that have a text.
+    fn written<'n>(&self, node: &'n Node) -> Vec<&'n Node> {
+        let mut parts = trace::written(node);
+        parts.retain(|child| !self.answer.source.slice(child.span).trim().is_empty());
+        parts
     }
 
     /// Whether a value says nothing that its text does not.
@@ -313,7 +323,27 @@ impl<'a> Explanation<'a> {
 struct Row<'n> {
     lead: String,
     text: String,
+    value: String,
     node: &'n Node,
+}
+
+/// A value, or an error as one.
+fn shown(node: &Node) -> String {
+    let value = plain(&node.value);
+    if node.ending == Ending::Error { format!("error: {value}") } else { value }
+}
+
+/// Data and rules may hold what a terminal would obey.
+fn plain(text: &str) -> String {
+    if !text.contains(char::is_control) {
+        return text.to_owned();
+    }
+    text.chars()
+        .flat_map(|character| {
+            let escaped = character.is_control().then(|| character.escape_default().collect::<String>());
+            escaped.unwrap_or_else(|| character.to_string()).chars().collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 impl Row<'_> {

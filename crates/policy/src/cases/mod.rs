@@ -10,7 +10,7 @@
 mod ask;
 mod cel;
 mod database;
-pub mod explanation;
+mod explanation;
 mod markdown;
 mod query;
 mod read;
@@ -27,9 +27,10 @@ use crate::rtdb::Memory;
 use crate::source::Source;
 
 pub use ask::{Answer, Policy, Refused};
+pub use explanation::Explanation;
 pub use markdown::{Block, blocks};
 pub use read::{read, world_block};
-pub use run::{Failure, Report, run};
+pub use run::{Failure, Options, Report, run};
 
 /// The time of a request that says none.
 pub const TIME_USUAL: &str = "2026-01-02T03:04:05.678Z";

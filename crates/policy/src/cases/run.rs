@@ -35,15 +35,28 @@ pub struct Failure {
     pub explanation: String,
 }
 
-/// Runs a section. `given` are the rules when the section does not hold them. `wanted` chooses cases; `seen` is shown
-/// every answer.
+/// How a section is run.
+pub struct Options<'o> {
+    /// Chooses cases.
+    pub wanted: &'o dyn Fn(&Case) -> bool,
+    /// Whether explanations of failures have colour.
+    pub color: bool,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { wanted: &|_| true, color: false }
+    }
+}
+
+/// Runs a section. `given` are the rules when the section does not hold them. `seen` is shown every answer.
 pub fn run(
     section: &Section,
     given: Option<(Source, Language)>,
-    wanted: &dyn Fn(&Case) -> bool,
+    options: &Options<'_>,
     seen: &mut dyn FnMut(&Policy, &Answer),
 ) -> Report {
-    let mut running = Running { section, report: Report::default(), wanted };
+    let mut running = Running { section, report: Report::default(), options };
     running.texts();
     let has_cases = section.checks.iter().any(|check| matches!(check, Check::Case(_)));
     let has_texts = section.checks.len() > usize::from(has_cases) || !has_cases;
@@ -59,7 +72,7 @@ pub fn run(
 struct Running<'s> {
     section: &'s Section,
     report: Report,
-    wanted: &'s dyn Fn(&Case) -> bool,
+    options: &'s Options<'s>,
 }
 
 impl Running<'_> {
@@ -77,7 +90,7 @@ impl Running<'_> {
     fn policy(&self, given: Option<(Source, Language)>) -> Result<Policy, String> {
         let compile = |source: Source, language| {
             Policy::compile(source, language)
-                .map_err(|refused| render(&refused.text, &refused.diagnostics, false))
+                .map_err(|refused| render(&refused.text, &refused.diagnostics, self.options.color))
         };
         match (&self.section.rules, given) {
             (Rules::Expressions { place, variables }, _) => Policy::expressions(place, variables),
@@ -112,7 +125,7 @@ impl Running<'_> {
         };
         for check in &self.section.checks {
             match check {
-                Check::Case(case) if (self.wanted)(case) => {
+                Check::Case(case) if (self.options.wanted)(case) => {
                     self.report.count += 1;
                     match policy.ask(&case.request, &case.world) {
                         Ok(answer) => {
@@ -124,7 +137,7 @@ impl Running<'_> {
                         }
                     }
                 }
-                Check::Explanation { line, expected, case } if (self.wanted)(case) => {
+                Check::Explanation { line, expected, case } if (self.options.wanted)(case) => {
                     self.report.count += 1;
                     let policy = own.as_ref().unwrap_or(policy);
                     let Ok(answer) = policy.ask(&case.request, &case.world) else { continue };
@@ -155,13 +168,12 @@ impl Running<'_> {
         if holds {
             return;
         }
-        let mut found = answer.outcome.clone();
-        if !answer.decision.allowed
-            && let Some(first) = reasons.first()
-        {
-            found = format!("{found}: {first}");
-        }
-        let explanation = Explanation::new(policy, answer).text(false);
+        let found = match (answer.outcome.as_str(), answer.decision.causes.first()) {
+            ("deny", Some(_)) => format!("deny: {}", reasons.join("; ")),
+            (outcome, Some(cause)) if !cause.observed.is_empty() => format!("{outcome} ({})", cause.observed),
+            (outcome, _) => outcome.to_owned(),
+        };
+        let explanation = Explanation::new(policy, answer).text(self.options.color);
         self.fail(case.line, &case.request, &expected, &found, explanation);
     }
 }
@@ -215,7 +227,7 @@ mod tests {
         let (sections, problems) = read("cases.md", markdown);
         let mut told: Vec<String> = problems.iter().map(Problem::to_string).collect();
         for section in &sections {
-            for failure in run(section, None, &|_| true, &mut |_, _| {}).failures {
+            for failure in run(section, None, &Options::default(), &mut |_, _| {}).failures {
                 told.push(format!(
                     "{}: {} is {}, not {}",
                     failure.line, failure.check, failure.found, failure.expected

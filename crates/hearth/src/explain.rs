@@ -1,0 +1,114 @@
+//! `hearth explain`: what becomes of one request, and why.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use base::Timestamp;
+use policy::cases::{Explanation, Policy, World, world_block};
+use policy::check::Language;
+use policy::{Source, diagnostic};
+
+use crate::cli::Explain;
+use crate::paint;
+use crate::texts;
+
+/// Explains; the code is 1 when the rules do not compile. Allowed or denied makes no difference to it.
+pub fn run(ask: &Explain) -> Result<ExitCode, String> {
+    let language = ask.language.map(crate::cli::LanguageName::language);
+    let world = world(ask)?;
+    let (source, language, request) = match (&ask.request, language) {
+        (None, Some(Language::Cel)) => {
+            let expression = ask.rules.to_str().ok_or("the expression is not UTF-8 text")?;
+            (Source::new("expression", ""), Language::Cel, expression.to_owned())
+        }
+        (None, _) => {
+            return Err(
+                "a request is missing, such as \"alice get /rooms/1\"; with --language cel the expression \
+                        stands alone"
+                    .to_owned(),
+            );
+        }
+        (Some(request), _) => {
+            let (source, language) = rules(&ask.rules, language, request)?;
+            (source, language, request.clone())
+        }
+    };
+    let policy = match Policy::compile(source, language) {
+        Ok(policy) => policy,
+        Err(refused) => {
+            let shown = diagnostic::render(&refused.text, &refused.diagnostics, paint::stderr_has_color());
+            let _ = std::io::stderr().lock().write_all(shown.as_bytes());
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let answer = policy.ask(&request, &world)?;
+    let explanation = Explanation::new(&policy, &answer);
+    let out = if ask.json {
+        format!("{:#}\n", explanation.json())
+    } else {
+        explanation.text(paint::stdout_has_color())
+    };
+    let _ = std::io::stdout().lock().write_all(out.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The rules of a file, or those of a project that the request can be about.
+fn rules(path: &Path, language: Option<Language>, request: &str) -> Result<(Source, Language), String> {
+    let texts =
+        if path.is_dir() { texts::of_project(path) } else { texts::find(&[path.to_owned()], language) };
+    let texts = texts.map_err(|error| error.to_string())?;
+    let verb = request.split_whitespace().nth(1).unwrap_or_default();
+    let is_database =
+        ["read", "write"].contains(&verb) || (verb == "update" && texts.iter().all(is_of_database));
+    let fits = |text: &&texts::Text| match language {
+        Some(language) => text.language == language,
+        None => is_of_database(text) == is_database && text.language != Language::Cel,
+    };
+    // Documents have many rules, and only a reader knows which are meant.
+    let mut found = texts.iter().filter(|text| text.snippet.is_none()).filter(fits);
+    match (found.next(), texts.len()) {
+        (Some(text), _) => Ok((text.compiled.clone(), text.language)),
+        (None, 1) => texts
+            .first()
+            .filter(|text| text.snippet.is_none())
+            .map(|text| (text.compiled.clone(), text.language))
+            .ok_or_else(|| format!("`{}` is a document: give a file that is rules", path.display())),
+        (None, _) => Err(format!("`{}` has no rules for `{request}`", path.display())),
+    }
+}
+
+fn is_of_database(text: &texts::Text) -> bool {
+    matches!(text.language, Language::Realtime | Language::Bolt)
+}
+
+/// What there is, from the flags.
+fn world(ask: &Explain) -> Result<World, String> {
+    let mut world = World { user: ask.user.clone(), ..World::default() };
+    let given = [
+        ("users", &ask.users),
+        ("documents", &ask.documents),
+        ("objects", &ask.objects),
+        ("data", &ask.data),
+        ("vars", &ask.vars),
+        ("this", &ask.this),
+        ("response", &ask.response),
+    ];
+    for (kind, argument) in given {
+        let Some(argument) = argument else { continue };
+        // Either JSON itself or the file that has it.
+        let is_json = argument.trim_start().starts_with(['{', '[', '"'])
+            || serde_json::from_str::<serde_json::Value>(argument).is_ok();
+        let text = if is_json {
+            argument.clone()
+        } else {
+            texts::read(Path::new(argument)).map_err(|error| error.to_string())?.text.to_string()
+        };
+        world_block(&mut world, kind, &text).map_err(|reason| format!("--{kind}: {reason}"))?;
+    }
+    if let Some(time) = &ask.time {
+        world.time = Timestamp::parse(time)
+            .map_err(|_| format!("--time: `{time}` is not a time such as 2026-01-02T03:04:05Z"))?;
+    }
+    Ok(world)
+}
