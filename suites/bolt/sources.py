@@ -61,6 +61,7 @@ CONSTRUCTS = {
     "line comment": r"//", "block comment": r"/\*",
     "single equals": r" = ",
     "separator after a method": r"\}[,;]\n",
+    "line end of two characters": r"\r\n", "tab": r"\t",
 }
 
 NAMES = ["name", "age", "owner", "role", "members", "title", "body", "flag", "kind", "at"]
@@ -290,5 +291,8 @@ def generate(seed, count):
         text = Maker(chance).file()
         if number % 3 == 2:
             text = damaged(text, chance)
+        ends = chance.random()
+        if ends < 0.08:
+            text = text.replace("\n", "\r\n" if ends < 0.06 else "\r").replace("  ", "\t")
         sources.append((f"generated {seed}/{number}", text))
     return sources

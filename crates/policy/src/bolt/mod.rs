@@ -131,15 +131,34 @@ fn merge(diagnostics: &mut Vec<Diagnostic>, found: Vec<Diagnostic>) {
 }
 
 /// A diagnostic as `firebase-bolt` prints it, `bolt:3:7: text`; `None` for what only we say. What it finds after parsing
-/// has no place there. Its columns count UTF-16 units.
+/// has no place there.
 pub fn original_line(source: &Source, diagnostic: &Diagnostic) -> Option<String> {
-    let before = source.text.get(..diagnostic.span.start as usize).unwrap_or_default();
-    let line = 1 + before.matches('\n').count();
-    let column = 1 + before.rsplit('\n').next().unwrap_or_default().encode_utf16().count();
     let message = &diagnostic.message;
     match diagnostic.code {
         "bolt-generate" => Some(format!("bolt: {message}")),
-        "bolt-parse" | "bolt-style" | "bolt-syntax" => Some(format!("bolt:{line}:{column}: {message}")),
+        "bolt-parse" | "bolt-style" | "bolt-syntax" => {
+            let (line, column) = original_place(&source.text, diagnostic.span.start);
+            Some(format!("bolt:{line}:{column}: {message}"))
+        }
         _ => None,
     }
+}
+
+/// Line and column as JavaScript counts them: columns in UTF-16 units, and a carriage return alone ends a line too.
+fn original_place(text: &str, offset: u32) -> (usize, usize) {
+    let before = text.get(..offset as usize).unwrap_or_default();
+    let (mut line, mut column, mut returned) = (1, 1, false);
+    for character in before.chars() {
+        match character {
+            '\n' if returned => returned = false,
+            '\n' | '\r' | '\u{2028}' | '\u{2029}' => {
+                (line, column, returned) = (line + 1, 1, character == '\r');
+            }
+            _ => {
+                column += character.len_utf16();
+                returned = false;
+            }
+        }
+    }
+    (line, column)
 }
