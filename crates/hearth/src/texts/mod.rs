@@ -121,6 +121,11 @@ impl Text {
 /// Whether something found in a snippet is about it, not about what its document left out.
 fn is_about(diagnostic: &Diagnostic, fragment: bool) -> bool {
     match diagnostic.code {
+        // Another block of the document may have them.
+        "bolt-generate" => {
+            let elsewhere = ["No type definition for", "Undefined function", "Must have at least one path"];
+            !elsewhere.iter().any(|begins| diagnostic.message.starts_with(begins))
+        }
         // Documents show the part that matters.
         "old-version" | "other-service" => false,
         "unused-function" | "trailing-comma" => !fragment,
