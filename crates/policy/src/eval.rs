@@ -5,6 +5,8 @@
 //! - A document that is not known yet is a fault too ([`FaultKind::Pending`]): evaluation goes on where the
 //!   answer may not need it, so that one pass names as many missing documents as possible.
 //! - Recursion is bounded by `Limits::nesting_max` and `Limits::call_depth_max`.
+//! - Whether it is observed is a type ([`Observer`]): unobserved, it makes no value that nobody looks at, and counts
+//!   the same.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,7 +15,7 @@ use crate::coverage;
 use crate::ir::{Binary, Expr, Function, Kind, Language, Part};
 use crate::meter::Meter;
 use crate::re2::Regex;
-use crate::trace::{Detail, Ending, Recorder, Shape};
+use crate::trace::{Detail, Ending, Observer, Shape};
 use crate::value::{Fault, FaultKind, Map, Outcome, Segments, Str, Val, show};
 
 /// What an operation gives before its place is attached.
@@ -23,6 +25,10 @@ pub type Computed<'v> = Result<Val<'v>, FaultKind<'v>>;
 pub trait Dialect<'v> {
     /// The language.
     type Language: Language;
+
+    /// A place that values of the language can stand for, where steps lead from one place to another
+    /// (`root.child('a').child('b')`). Unobserved, a chain of steps makes no value on the way.
+    type Place: Copy;
 
     /// Whether `&&` and `||` go on after an error and may absorb it. Where not, the first error ends the whole rule.
     const ABSORBS: bool = true;
@@ -36,6 +42,33 @@ pub trait Dialect<'v> {
     /// A value as people read it in a trace.
     fn show(&self, value: &Val<'v>) -> String {
         show(value)
+    }
+
+    /// The place a value stands for, if nobody needs to know of the steps from it.
+    fn place(&mut self, _value: &Val<'v>) -> Option<Self::Place> {
+        None
+    }
+    /// Whether a method with one argument is a step.
+    fn is_step(_method: <Self::Language as Language>::Method) -> bool {
+        false
+    }
+    /// Whether a method without arguments looks at a place.
+    fn is_look(_method: <Self::Language as Language>::Method) -> bool {
+        false
+    }
+    /// A step.
+    fn step(
+        &mut self,
+        _from: Self::Place,
+        _method: <Self::Language as Language>::Method,
+        _argument: &Val<'v>,
+        _meter: &mut Meter<'_>,
+    ) -> Result<Self::Place, FaultKind<'v>> {
+        Err(FaultKind::NullValue)
+    }
+    /// What a look at a place gives.
+    fn look(&mut self, _place: Self::Place, _method: <Self::Language as Language>::Method) -> Computed<'v> {
+        Err(FaultKind::NullValue)
     }
 
     /// A predefined variable.
@@ -83,14 +116,20 @@ enum Local<'v, L: Language> {
     Lazy(&'v Expr<L>),
 }
 
+/// Where a chain of steps has come to.
+enum Walked<'v, P> {
+    Place(P),
+    Value(Val<'v>),
+}
+
 /// One evaluation.
-pub struct Machine<'v, 'm, D: Dialect<'v>> {
+pub struct Machine<'v, 'm, D: Dialect<'v>, O: Observer> {
     /// The language's side.
     pub dialect: D,
     /// What was used.
     pub meter: Meter<'m>,
-    /// The record, when one is wanted.
-    pub recorder: Option<Recorder>,
+    /// Who watches.
+    pub observer: O,
     functions: &'v [Function<D::Language>],
     locals: Vec<Local<'v, D::Language>>,
     base: usize,
@@ -123,33 +162,47 @@ fn goes_on(outcome: &Outcome<'_>) -> bool {
     }
 }
 
-impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
+impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
     /// A machine for one decision.
-    pub fn new(dialect: D, functions: &'v [Function<D::Language>], meter: Meter<'m>) -> Self {
-        Self { dialect, meter, recorder: None, functions, locals: Vec::new(), base: 0, calls: 0, nesting: 0 }
+    #[inline]
+    pub fn new(dialect: D, functions: &'v [Function<D::Language>], meter: Meter<'m>, observer: O) -> Self {
+        Self { dialect, meter, observer, functions, locals: Vec::new(), base: 0, calls: 0, nesting: 0 }
     }
 
     /// Evaluates an expression.
+    #[inline]
     pub fn eval(&mut self, expr: &'v Expr<D::Language>) -> Outcome<'v> {
         // Constants are free, observed or not.
-        if let Kind::Constant(value) = &expr.kind {
-            return if self.recorder.is_some() { self.recorded(expr) } else { Ok(Val::from_value(value)) };
+        match &expr.kind {
+            Kind::Constant(value) if !O::OBSERVES => Ok(Val::from_value(value)),
+            Kind::Constant(_) => self.recorded(expr),
+            _ => self.counted(expr),
         }
-        self.meter.expression().map_err(|kind| fault(expr, kind))?;
-        if self.nesting >= self.meter.limits.nesting_max {
-            return Err(fault(expr, FaultKind::Depth));
-        }
-        self.nesting += 1;
-        let outcome = if self.recorder.is_some() { self.recorded(expr) } else { self.node(expr) };
+    }
+
+    fn counted(&mut self, expr: &'v Expr<D::Language>) -> Outcome<'v> {
+        self.begin(expr)?;
+        let outcome = if O::OBSERVES { self.recorded(expr) } else { self.node(expr) };
         self.nesting -= 1;
         outcome
     }
 
+    /// Counts an expression, which is within those that have begun until `nesting` is lowered again.
+    #[inline]
+    fn begin(&mut self, expr: &'v Expr<D::Language>) -> Result<(), Rc<Fault<'v>>> {
+        if !self.meter.take_expression() {
+            return Err(fault(expr, FaultKind::Expressions(self.meter.limits.expressions_max)));
+        }
+        if self.nesting >= self.meter.limits.nesting_max {
+            return Err(fault(expr, FaultKind::Depth));
+        }
+        self.nesting += 1;
+        Ok(())
+    }
+
     #[inline(never)]
     fn recorded(&mut self, expr: &'v Expr<D::Language>) -> Outcome<'v> {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.enter();
-        }
+        self.observer.enter();
         let outcome = self.node(expr);
         let shape = match &expr.kind {
             Kind::And(_) => Shape::And,
@@ -161,7 +214,7 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
             }
             _ => Shape::Other,
         };
-        let detail = self.recorder.as_ref().map_or(Detail::Shown, |recorder| recorder.detail);
+        let detail = self.observer.detail();
         let (ending, text) = match &outcome {
             Ok(Val::Bool(true)) => (Ending::True, "true".to_owned()),
             Ok(Val::Bool(false)) => (Ending::False, "false".to_owned()),
@@ -170,14 +223,12 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
             Err(fault) if fault.kind.is_pending() => (Ending::Pending, fault.kind.to_string()),
             Err(fault) => (Ending::Error, fault.kind.to_string()),
         };
-        if let Some(recorder) = &mut self.recorder {
-            let kind = outcome.as_ref().map_or("error", Val::type_name);
-            let reported = match &outcome {
-                Ok(value) if detail == Detail::Whole => Some(Box::new(coverage::report(value, &text))),
-                _ => None,
-            };
-            recorder.exit_with(expr.span, shape, ending, kind, text, reported);
-        }
+        let kind = outcome.as_ref().map_or("error", Val::type_name);
+        let reported = match &outcome {
+            Ok(value) if detail == Detail::Whole => Some(Box::new(coverage::report(value, &text))),
+            _ => None,
+        };
+        self.observer.exit(expr.span, shape, ending, kind, text, reported);
         outcome
     }
 
@@ -452,6 +503,13 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
         arguments: &'v [Expr<D::Language>],
         regex: Option<&'v Regex>,
     ) -> Outcome<'v> {
+        if !O::OBSERVES && D::is_look(method) && arguments.is_empty() {
+            let computed = match self.walk(receiver)? {
+                Walked::Place(place) => self.dialect.look(place, method),
+                Walked::Value(value) => self.dialect.method(&value, method, &[], regex, &mut self.meter),
+            };
+            return place(expr, computed);
+        }
         let receiver = self.eval(receiver)?;
         let computed = match arguments {
             [] => self.dialect.method(&receiver, method, &[], regex, &mut self.meter),
@@ -465,5 +523,40 @@ impl<'v, 'm, D: Dialect<'v>> Machine<'v, 'm, D> {
             }
         };
         place(expr, computed)
+    }
+
+    /// Evaluates a chain of steps without a value for each. What is no step is evaluated as ever.
+    fn walk(&mut self, expr: &'v Expr<D::Language>) -> Result<Walked<'v, D::Place>, Rc<Fault<'v>>> {
+        let Kind::Method(receiver, method, arguments, _) = &expr.kind else { return self.walk_begins(expr) };
+        let ([argument], true) = (&**arguments, D::is_step(*method)) else { return self.walk_begins(expr) };
+        self.begin(expr)?;
+        let walked = self.step(expr, receiver, *method, argument);
+        self.nesting -= 1;
+        walked
+    }
+
+    fn step(
+        &mut self,
+        expr: &'v Expr<D::Language>,
+        receiver: &'v Expr<D::Language>,
+        method: <D::Language as Language>::Method,
+        argument: &'v Expr<D::Language>,
+    ) -> Result<Walked<'v, D::Place>, Rc<Fault<'v>>> {
+        let from = self.walk(receiver)?;
+        let argument = self.eval(argument)?;
+        let walked = match from {
+            Walked::Place(from) => {
+                self.dialect.step(from, method, &argument, &mut self.meter).map(Walked::Place)
+            }
+            Walked::Value(value) => {
+                self.dialect.method(&value, method, &[argument], None, &mut self.meter).map(Walked::Value)
+            }
+        };
+        walked.map_err(|kind| fault(expr, kind))
+    }
+
+    fn walk_begins(&mut self, expr: &'v Expr<D::Language>) -> Result<Walked<'v, D::Place>, Rc<Fault<'v>>> {
+        let value = self.eval(expr)?;
+        Ok(self.dialect.place(&value).map_or(Walked::Value(value), Walked::Place))
     }
 }

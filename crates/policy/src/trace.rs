@@ -202,33 +202,89 @@ pub fn written(node: &Node) -> Vec<&Node> {
     parts
 }
 
+/// Who watches an evaluation. It is a type, not a switch: an evaluator that nobody watches is compiled without anything
+/// of watching.
+pub trait Observer: Sized {
+    /// Whether it wants to know.
+    const OBSERVES: bool;
+
+    /// One for a trace.
+    fn of(trace: Option<&Trace>) -> Self;
+    /// How much it wants to know of values.
+    fn detail(&self) -> Detail;
+    /// An expression begins.
+    fn enter(&mut self);
+    /// The expression that began last ends.
+    fn exit(
+        &mut self,
+        span: Span,
+        shape: Shape,
+        ending: Ending,
+        kind: &'static str,
+        value: String,
+        reported: Option<Box<serde_json::Value>>,
+    );
+    /// The outermost expression recorded last.
+    fn take(&mut self) -> Option<Node>;
+}
+
+/// Nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    const OBSERVES: bool = false;
+
+    fn of(_: Option<&Trace>) -> Self {
+        Self
+    }
+
+    fn detail(&self) -> Detail {
+        Detail::Endings
+    }
+
+    fn enter(&mut self) {}
+
+    fn exit(
+        &mut self,
+        _: Span,
+        _: Shape,
+        _: Ending,
+        _: &'static str,
+        _: String,
+        _: Option<Box<serde_json::Value>>,
+    ) {
+    }
+
+    fn take(&mut self) -> Option<Node> {
+        None
+    }
+}
+
 /// Collects nodes while an evaluation runs.
 #[derive(Debug, Default)]
 pub struct Recorder {
     open: Vec<Vec<Node>>,
     done: Vec<Node>,
-    /// How much is recorded of values.
-    pub detail: Detail,
+    detail: Detail,
 }
 
-impl Recorder {
-    /// A recorder for a trace.
-    pub fn of(trace: Option<&Trace>) -> Self {
+impl Observer for Recorder {
+    const OBSERVES: bool = true;
+
+    fn of(trace: Option<&Trace>) -> Self {
         Self { detail: trace.map_or(Detail::Shown, |trace| trace.detail), ..Self::default() }
     }
 
-    /// An expression begins.
-    pub fn enter(&mut self) {
+    fn detail(&self) -> Detail {
+        self.detail
+    }
+
+    fn enter(&mut self) {
         self.open.push(Vec::new());
     }
 
-    /// The expression that began last ends.
-    pub fn exit(&mut self, span: Span, shape: Shape, ending: Ending, kind: &'static str, value: String) {
-        self.exit_with(span, shape, ending, kind, value, None);
-    }
-
-    /// The same, with the value whole.
-    pub fn exit_with(
+    fn exit(
         &mut self,
         span: Span,
         shape: Shape,
@@ -245,8 +301,7 @@ impl Recorder {
         }
     }
 
-    /// The outermost expression recorded last.
-    pub fn take(&mut self) -> Option<Node> {
+    fn take(&mut self) -> Option<Node> {
         self.open.clear();
         self.done.pop()
     }

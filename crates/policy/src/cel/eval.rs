@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use base::{Fields, Value as Stored};
+use smallvec::SmallVec;
 
 use crate::meter::Meter;
 use crate::re2::Regex;
 use crate::source::Span;
-use crate::trace::{Ending, Recorder, Shape};
+use crate::trace::{Ending, Observer, Shape};
 use crate::value::Str;
 
 use super::fault::{Computed, Fault, FaultKind, Outcome};
@@ -25,12 +26,15 @@ use super::{Inputs, limit};
 /// Levels of values that expressions may make: macros could otherwise nest them far deeper than any text is.
 const VALUE_LEVELS_MAX: u32 = 500;
 
-pub(super) struct Machine<'v, 'm> {
+/// Variables of macros for which an evaluation allocates nothing.
+const LOCALS_USUAL: usize = 4;
+
+pub(super) struct Machine<'v, 'm, O> {
     pub program: &'v Program,
     pub inputs: &'m Inputs<'v, 'm>,
     pub meter: Meter<'m>,
-    pub recorder: Option<Recorder>,
-    pub locals: Vec<Outcome<'v>>,
+    pub observer: O,
+    pub locals: SmallVec<[Outcome<'v>; LOCALS_USUAL]>,
     pub nesting: u32,
 }
 
@@ -42,30 +46,30 @@ fn at<'v>(span: Span, computed: Computed<'v>) -> Outcome<'v> {
     computed.or_else(|kind| fault(span, kind))
 }
 
-impl<'v> Machine<'v, '_> {
+impl<'v, O: Observer> Machine<'v, '_, O> {
+    #[inline]
     pub fn eval(&mut self, node: &'v Node) -> Outcome<'v> {
-        if let Op::Constant(constant) = &node.op
-            && self.recorder.is_none()
-        {
-            return Ok(constant.value());
+        // Constants are free, observed or not.
+        match &node.op {
+            Op::Constant(constant) if !O::OBSERVES => Ok(constant.value()),
+            Op::Constant(_) => self.recorded(node),
+            _ => self.counted(node),
         }
+    }
+
+    fn counted(&mut self, node: &'v Node) -> Outcome<'v> {
         if !self.meter.take_expression() || self.nesting >= self.meter.limits.nesting_max {
             return fault(node.span, FaultKind::Limit);
         }
         self.nesting += 1;
-        let outcome = if self.recorder.is_some() { self.recorded(node) } else { self.node(node) };
+        let outcome = if O::OBSERVES { self.recorded(node) } else { self.node(node) };
         self.nesting -= 1;
-        match &outcome {
-            Ok(value) if value.levels() > VALUE_LEVELS_MAX => fault(node.span, FaultKind::Limit),
-            _ => outcome,
-        }
+        outcome
     }
 
     #[inline(never)]
     fn recorded(&mut self, node: &'v Node) -> Outcome<'v> {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.enter();
-        }
+        self.observer.enter();
         let outcome = self.node(node);
         let shape = match &node.op {
             Op::And(_) => Shape::And,
@@ -80,13 +84,12 @@ impl<'v> Machine<'v, '_> {
             Ok(value) => (Ending::Value, show(value)),
             Err(fault) => (Ending::Error, fault.kind.to_string()),
         };
-        if let Some(recorder) = &mut self.recorder {
-            let kind = outcome.as_ref().map_or("error", Value::type_name);
-            recorder.exit(node.span, shape, ending, kind, text);
-        }
+        let kind = outcome.as_ref().map_or("error", Value::type_name);
+        self.observer.exit(node.span, shape, ending, kind, text, None);
         outcome
     }
 
+    /// What most policies are made of; the rest is apart, so that this stays small.
     fn node(&mut self, node: &'v Node) -> Outcome<'v> {
         let span = node.span;
         match &node.op {
@@ -100,25 +103,20 @@ impl<'v> Machine<'v, '_> {
                 None => fault(span, FaultKind::NoAttribute(self.program.source.slice(span).to_owned())),
             },
             Op::Field(object, name, access) => {
-                if *access == Access::Plain
-                    && self.recorder.is_none()
+                if !O::OBSERVES
+                    && *access != Access::Optional
                     && let Some((fields, steps)) = self.stored_fields(object)
                 {
                     if !self.meter.take_expressions(steps) {
                         return fault(span, FaultKind::Limit);
                     }
-                    return match fields.get(&**name) {
-                        Some(stored) => Ok(Value::from_stored(stored)),
-                        None => fault(span, FaultKind::NoKey(name.to_string())),
+                    return match (fields.get(&**name), access) {
+                        (Some(stored), Access::Plain) => Ok(Value::from_stored(stored)),
+                        (None, Access::Plain) => fault(span, FaultKind::NoKey(name.to_string())),
+                        (found, _) => Ok(Value::Bool(found.is_some())),
                     };
                 }
-                let object = self.eval(object)?;
-                at(span, operators::field(object, name, *access))
-            }
-            Op::Index(parts, access) => {
-                let object = self.eval(&parts.0)?;
-                let index = self.eval(&parts.1)?;
-                at(span, operators::index(object, &index, *access))
+                self.field(span, object, name, *access)
             }
             Op::And(parts) => self.absorb(span, parts, false),
             Op::Or(parts) => self.absorb(span, parts, true),
@@ -126,19 +124,63 @@ impl<'v> Machine<'v, '_> {
                 Value::Bool(value) => Ok(Value::Bool(!value)),
                 _ => fault(span, FaultKind::NoOverload),
             },
-            Op::Negate(operand) => {
-                let operand = self.eval(operand)?;
-                at(span, operators::negate(&operand))
-            }
             Op::Condition(parts) => match self.eval(&parts.0)? {
                 Value::Bool(true) => self.eval(&parts.1),
                 Value::Bool(false) => self.eval(&parts.2),
                 _ => fault(span, FaultKind::NoOverload),
             },
             Op::Binary(op, operands) => {
+                // A variable is compared where it is.
+                let inputs = self.inputs;
+                let variable = match &operands.0.op {
+                    Op::Variable(index) if !O::OBSERVES => {
+                        inputs.variables.get(*index).and_then(Option::as_ref)
+                    }
+                    _ => None,
+                };
+                if let Some(left) = variable {
+                    if !self.meter.take_expression() {
+                        return fault(operands.0.span, FaultKind::Limit);
+                    }
+                    let right = self.eval(&operands.1)?;
+                    return at(span, operators::binary(*op, left, &right, &mut self.meter));
+                }
                 let left = self.eval(&operands.0)?;
                 let right = self.eval(&operands.1)?;
                 at(span, operators::binary(*op, &left, &right, &mut self.meter))
+            }
+            Op::Matches(text, regex) => {
+                let text = self.eval(text)?;
+                at(span, self.matches(&text, regex))
+            }
+            _ => match self.further(node) {
+                Ok(value) if value.levels() > VALUE_LEVELS_MAX => fault(span, FaultKind::Limit),
+                outcome => outcome,
+            },
+        }
+    }
+
+    #[inline(never)]
+    fn field(&mut self, span: Span, object: &'v Node, name: &'v str, access: Access) -> Outcome<'v> {
+        let object = self.eval(object)?;
+        match at(span, operators::field(object, name, access)) {
+            Ok(value) if value.levels() > VALUE_LEVELS_MAX => fault(span, FaultKind::Limit),
+            outcome => outcome,
+        }
+    }
+
+    #[inline(never)]
+    fn further(&mut self, node: &'v Node) -> Outcome<'v> {
+        let span = node.span;
+        match &node.op {
+            Op::Index(parts, access) => {
+                let object = self.eval(&parts.0)?;
+                let index = self.eval(&parts.1)?;
+                at(span, operators::index(object, &index, *access))
+            }
+            Op::Negate(operand) => {
+                let operand = self.eval(operand)?;
+                at(span, operators::negate(&operand))
             }
             Op::Call(function, arguments) => self.call(span, arguments, |arguments, machine| {
                 functions::call(*function, arguments, &mut machine.meter)
@@ -148,10 +190,6 @@ impl<'v> Machine<'v, '_> {
                 let supplied = machine.inputs.supplied.and_then(|supplied| supplied(name, arguments));
                 supplied.ok_or_else(|| FaultKind::Invalid(format!("unbound function: {name}")))
             }),
-            Op::Matches(text, regex) => {
-                let text = self.eval(text)?;
-                at(span, self.matches(&text, regex))
-            }
             Op::List(items) => self.list(span, items),
             Op::Map(entries) => self.map(span, entries),
             Op::Comprehension(comprehension) => self.comprehension(span, comprehension),
@@ -180,6 +218,8 @@ impl<'v> Machine<'v, '_> {
                 _ => fault(span, FaultKind::NoOverload),
             },
             Op::Fail(message) => fault(span, FaultKind::Invalid(message.clone())),
+            // The others never get here.
+            _ => fault(span, FaultKind::NoOverload),
         }
     }
 
@@ -307,12 +347,11 @@ impl<'v> Machine<'v, '_> {
         for index in 0..range.len() {
             self.locals.truncate(before);
             let (first, second) = range.get(index, comprehension.two);
-            let only = first.clone();
             self.locals.push(Ok(first));
             if let Some(second) = second {
                 self.locals.push(Ok(second));
             }
-            outcome = self.turn(span, comprehension, only, &mut gathered);
+            outcome = self.turn(span, comprehension, before, &mut gathered);
             if !matches!(outcome, Ok(false)) {
                 break;
             }
@@ -332,12 +371,12 @@ impl<'v> Machine<'v, '_> {
         }
     }
 
-    /// One item; whether it decides the whole.
+    /// One item, which is the value of a local; whether it decides the whole.
     fn turn(
         &mut self,
         span: Span,
         comprehension: &'v Comprehension,
-        item: Value<'v>,
+        local: usize,
         gathered: &mut Gathered<'v>,
     ) -> Result<bool, Box<Fault>> {
         let place = |kind| Box::new(Fault { kind, span });
@@ -363,6 +402,10 @@ impl<'v> Machine<'v, '_> {
         }
         let value = value?;
         limit(self.meter.take_work(1)).map_err(place)?;
+        let item = match self.locals.get(local) {
+            Some(Ok(item)) => item.clone(),
+            _ => Value::Null,
+        };
         match (comprehension.kind, value) {
             (Over::ExistsOne, Value::Bool(value)) => gathered.truths += u64::from(value),
             (Over::Filter, Value::Bool(value)) => gathered.list.extend(value.then_some(item)),

@@ -26,7 +26,14 @@ pub fn any(text: &str) -> usize {
         let inputs = Inputs { variables: &variables, supplied: None };
         let mut trace = None;
         let plain = program.evaluate(&inputs, &limits(), None);
-        program.evaluate(&inputs, &limits(), Some(&mut trace));
+        let observed = program.evaluate(&inputs, &limits(), Some(&mut trace));
+        // A NaN is not equal to itself, but it is shown as itself.
+        assert_eq!(
+            format!("{:?}", plain.outcome),
+            format!("{:?}", observed.outcome),
+            "observing changes the value"
+        );
+        assert_eq!(plain.steps, observed.steps, "observing changes the steps");
         values += usize::from(plain.outcome.is_ok());
     }
     values

@@ -37,10 +37,12 @@ mod time;
 mod types;
 mod value;
 
+use smallvec::SmallVec;
+
 use crate::diagnostic::Diagnostic;
 use crate::meter::{Limits, Meter};
 use crate::source::Source;
-use crate::trace::{Node as Traced, Recorder};
+use crate::trace::{Node as Traced, Observer, Recorder, Unobserved};
 
 pub use check::compile;
 pub use environment::{DeclarationError, Environment, Place};
@@ -100,32 +102,29 @@ impl Program {
         limits: &Limits,
         trace: Option<&mut Option<Traced>>,
     ) -> Evaluation<'v> {
-        let mut machine = eval::Machine {
-            program: self,
-            inputs,
-            meter: Meter::new(limits),
-            recorder: trace.is_some().then(Recorder::default),
-            locals: Vec::new(),
-            nesting: 0,
+        let Some(trace) = trace else {
+            let mut machine = self.machine(inputs, limits, Unobserved);
+            return Evaluation { outcome: machine.eval(&self.root), steps: machine.meter.expressions };
         };
+        let mut machine = self.machine(inputs, limits, Recorder::default());
         let outcome = machine.eval(&self.root);
-        if let (Some(trace), Some(mut recorder)) = (trace, machine.recorder.take()) {
-            *trace = recorder.take();
-        }
+        *trace = machine.observer.take();
         Evaluation { outcome, steps: machine.meter.expressions }
     }
 
     /// Whether the value is exactly `true`. An error is not.
     pub fn allows<'v>(&'v self, inputs: &Inputs<'v, '_>, limits: &Limits) -> bool {
-        let mut machine = eval::Machine {
-            program: self,
-            inputs,
-            meter: Meter::new(limits),
-            recorder: None,
-            locals: Vec::new(),
-            nesting: 0,
-        };
-        matches!(machine.eval(&self.root), Ok(Value::Bool(true)))
+        matches!(self.machine(inputs, limits, Unobserved).eval(&self.root), Ok(Value::Bool(true)))
+    }
+
+    fn machine<'v, 'm, O>(
+        &'v self,
+        inputs: &'m Inputs<'v, 'm>,
+        limits: &'m Limits,
+        observer: O,
+    ) -> eval::Machine<'v, 'm, O> {
+        let meter = Meter::new(limits);
+        eval::Machine { program: self, inputs, meter, observer, locals: SmallVec::new(), nesting: 0 }
     }
 }
 

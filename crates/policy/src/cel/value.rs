@@ -356,14 +356,15 @@ impl<'v> Value<'v> {
 /// `==`: numbers are equal when they are the same number, values of unlike types never are. What is compared counts
 /// as work: values may share parts, so that they are far larger than the memory they take.
 pub fn equal(left: &Value<'_>, right: &Value<'_>, meter: &mut Meter<'_>) -> Result<bool, FaultKind> {
+    if let (Value::Str(a), Value::Str(b)) = (left, right) {
+        limit(meter.take_work(1 + a.as_str().len().min(b.as_str().len())))?;
+        return Ok(a == b);
+    }
     limit(meter.take_work(1))?;
     Ok(match (left, right) {
         (Value::Null, Value::Null) => true,
+        (Value::Null, _) | (_, Value::Null) => false,
         (Value::Bool(a), Value::Bool(b)) => a == b,
-        (Value::Str(a), Value::Str(b)) => {
-            limit(meter.take_work(a.as_str().len().min(b.as_str().len())))?;
-            a == b
-        }
         (Value::Bytes(a), Value::Bytes(b)) => {
             limit(meter.take_work(a.as_slice().len().min(b.as_slice().len())))?;
             a.as_slice() == b.as_slice()

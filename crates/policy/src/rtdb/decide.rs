@@ -10,25 +10,25 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use smallvec::SmallVec;
+
 use super::Ruleset;
 use super::merge::Merged;
 use super::request::{Change, Observe, Operation, Query, Request};
 use super::structure::{Node, Rule};
 use super::tree::Tree;
-use super::values::{Context, type_name};
+use super::values::{Context, Way, type_name};
 use crate::decision::{Cause, Decision, RulePosition};
 use crate::eval::Machine;
 use crate::meter::{Cost, Limits, Meter};
 use crate::source::Span;
-use crate::trace::{self, Candidate, Ending, Recorder, Trace};
+use crate::trace::{self, Candidate, Ending, Observer, Recorder, Trace, Unobserved};
 use crate::value::{FaultKind, Outcome, Str, Val};
 
 /// Places of one operation that `.validate` rules may be looked for at.
 pub const PLACES_VALIDATED_MAX: u32 = 1_000_000;
 /// Reasons that one denial tells.
 const CAUSES_MAX: usize = 20;
-/// Places for which a decision makes room in advance.
-const FRAMES_USUAL: usize = 48;
 
 /// The limits of a Realtime Database decision: the service names none, so they only guard the machine.
 pub fn limits() -> Limits {
@@ -36,11 +36,11 @@ pub fn limits() -> Limits {
 }
 
 /// One pass over the rules.
-struct Pass<'v, 'm, 'o> {
+///
+/// Observed, every expression is recorded and every reason collected.
+struct Pass<'v, 'm, 'o, O: Observer> {
     ruleset: &'v Ruleset,
-    machine: Machine<'v, 'm, Context<'v>>,
-    /// Whether every expression is recorded and every reason collected.
-    explains: bool,
+    machine: Machine<'v, 'm, Context<'v>, O>,
     trace: Option<&'o mut Trace>,
     touched: Option<&'o mut BTreeSet<String>>,
     causes: Vec<Cause>,
@@ -68,35 +68,55 @@ impl Ruleset {
         };
         let merged = (!changes.is_empty()).then(|| Merged::new(tree, changes));
         let Observe { trace, touched } = observe;
-        let explains = trace.is_some();
-        let run = |explains, trace, touched| {
-            let context = context(request, tree);
-            let mut pass = Pass {
-                ruleset: self,
-                machine: Machine::new(context, &[], Meter::new(limits)),
-                explains,
-                trace,
-                touched,
-                causes: Vec::new(),
-                by: None,
-                places: 0,
-            };
-            let allowed = match (&request.operation, &merged) {
-                (Operation::Read { path, .. }, _) => pass.read(path),
-                (_, Some(merged)) => pass.write(changes, merged),
-                // An update of nothing.
-                (_, None) => true,
-            };
-            pass.decision(allowed)
-        };
-        let decision = run(explains, trace, touched);
-        if decision.allowed || explains {
+        let asked = Asked { ruleset: self, request, tree, limits, changes, merged: merged.as_ref() };
+        if trace.is_some() {
+            return asked.decide::<Recorder>(trace, touched);
+        }
+        let decision = asked.decide::<Unobserved>(None, touched);
+        if decision.allowed {
             return decision;
         }
-        Decision { cost: decision.cost, ..run(true, None, None) }
+        Decision { cost: decision.cost, ..asked.decide::<Recorder>(None, None) }
     }
 }
 
+/// What is to be decided.
+struct Asked<'r> {
+    ruleset: &'r Ruleset,
+    request: &'r Request<'r>,
+    tree: Option<&'r dyn Tree>,
+    limits: &'r Limits,
+    changes: &'r [Change<'r>],
+    merged: Option<&'r Merged<'r>>,
+}
+
+impl Asked<'_> {
+    fn decide<O: Observer>(
+        &self,
+        trace: Option<&mut Trace>,
+        touched: Option<&mut BTreeSet<String>>,
+    ) -> Decision {
+        let (context, observer) = (context(self.request, self.tree), O::of(trace.as_deref()));
+        let mut pass = Pass {
+            ruleset: self.ruleset,
+            machine: Machine::new(context, &[], Meter::new(self.limits), observer),
+            trace,
+            touched,
+            causes: Vec::new(),
+            by: None,
+            places: 0,
+        };
+        let allowed = match (&self.request.operation, self.merged) {
+            (Operation::Read { path, .. }, _) => pass.read(path),
+            (_, Some(merged)) => pass.write(self.changes, merged),
+            // An update of nothing.
+            (_, None) => true,
+        };
+        pass.decision(allowed)
+    }
+}
+
+#[inline]
 fn context<'v>(request: &Request<'v>, tree: Option<&'v dyn Tree>) -> Context<'v> {
     let query = match request.operation {
         Operation::Read { query: Some(query), .. } => *query,
@@ -107,17 +127,17 @@ fn context<'v>(request: &Request<'v>, tree: Option<&'v dyn Tree>) -> Context<'v>
         #[expect(clippy::cast_precision_loss, reason = "the language has doubles only")]
         now: request.now_ms as f64,
         query,
-        frames: Vec::with_capacity(FRAMES_USUAL),
+        frames: SmallVec::new(),
         data: 0,
         new_data: 0,
-        path: Vec::new(),
+        way: Way::default(),
         looked_at: None,
     };
-    context.push(None, Str::Borrowed(""), tree);
+    context.push_root(tree);
     context
 }
 
-impl<'v> Pass<'v, '_, '_> {
+impl<'v, O: Observer> Pass<'v, '_, '_, O> {
     fn decision(self, allowed: bool) -> Decision {
         Decision {
             allowed,
@@ -139,7 +159,7 @@ impl<'v> Pass<'v, '_, '_> {
 
     fn read(&mut self, path: &'v [&'v str]) -> bool {
         self.machine.dialect.looked_at = self.touched.is_some().then(Vec::new);
-        self.machine.dialect.path.reserve(path.len());
+        self.machine.dialect.way.begin(path);
         let (mut granted, mut tried) = (false, false);
         let (mut node, mut keys) = (self.node(0), path.iter());
         let mut data = 0;
@@ -155,7 +175,7 @@ impl<'v> Pass<'v, '_, '_> {
             let Some(key) = keys.next() else { break };
             node = here.child(key).and_then(|child| self.node(child));
             data = self.machine.dialect.child(data, Str::Borrowed(key));
-            self.machine.dialect.path.push(key);
+            self.machine.dialect.way.advance();
         }
         if !granted && !tried {
             self.no_rule(".read", path);
@@ -164,7 +184,7 @@ impl<'v> Pass<'v, '_, '_> {
     }
 
     fn write(&mut self, changes: &'v [Change<'v>], merged: &'v Merged<'v>) -> bool {
-        let after = self.machine.dialect.push(None, Str::Borrowed(""), merged.tree());
+        let after = self.machine.dialect.push_root(merged.tree());
         let mut granted = true;
         for change in changes {
             granted &= self.granted(change.path, after);
@@ -182,6 +202,7 @@ impl<'v> Pass<'v, '_, '_> {
         let (mut granted, mut tried) = (false, false);
         let (mut node, mut keys) = (self.node(0), path.iter());
         let (mut data, mut after) = (0, root_after);
+        self.machine.dialect.way.begin(path);
         while let Some(here) = node {
             if let Some(rule) = &here.write {
                 tried = true;
@@ -196,10 +217,10 @@ impl<'v> Pass<'v, '_, '_> {
             node = here.child(key).and_then(|child| self.node(child));
             data = self.machine.dialect.child(data, Str::Borrowed(key));
             after = self.machine.dialect.child(after, Str::Borrowed(key));
-            self.machine.dialect.path.push(key);
+            self.machine.dialect.way.advance();
         }
         self.machine.dialect.frames.truncate(kept);
-        self.machine.dialect.path.clear();
+        self.machine.dialect.way.begin(&[]);
         if !granted && !tried {
             self.no_rule(".write", path);
         }
@@ -210,9 +231,7 @@ impl<'v> Pass<'v, '_, '_> {
     /// `way` is the place on the way to a change; without it all below is written.
     fn validate(&mut self, node: usize, data: u32, after: u32, way: Option<&'v Merged<'v>>) -> bool {
         let Some(here) = self.node(node).filter(|node| node.validates) else { return true };
-        let Some(tree) = self.machine.dialect.frames.get(after as usize).and_then(|frame| frame.tree) else {
-            return true;
-        };
+        let Some(tree) = self.machine.dialect.tree(after) else { return true };
         self.places += 1;
         if self.places > PLACES_VALIDATED_MAX {
             let text = format!("more than {PLACES_VALIDATED_MAX} places to validate");
@@ -266,9 +285,9 @@ impl<'v> Pass<'v, '_, '_> {
         let kept = self.machine.dialect.frames.len();
         let data = self.machine.dialect.child(data, Str::Borrowed(key));
         let after = self.machine.dialect.child(after, Str::Borrowed(key));
-        self.machine.dialect.path.push(key);
+        self.machine.dialect.way.push(key);
         let valid = self.validate(child, data, after, way);
-        self.machine.dialect.path.pop();
+        self.machine.dialect.way.pop();
         self.machine.dialect.frames.truncate(kept);
         valid
     }
@@ -276,7 +295,6 @@ impl<'v> Pass<'v, '_, '_> {
     /// Evaluates one rule.
     fn run(&mut self, rule: &'v Rule) -> Ending {
         let kept = self.machine.dialect.frames.len();
-        self.machine.recorder = self.explains.then(|| Recorder::of(self.trace.as_deref()));
         let outcome = self.machine.eval(&rule.condition);
         let ending = match &outcome {
             Ok(Val::Bool(true)) => Ending::True,
@@ -284,7 +302,7 @@ impl<'v> Pass<'v, '_, '_> {
             Ok(_) => Ending::Value,
             Err(_) => Ending::Error,
         };
-        if self.explains {
+        if O::OBSERVES {
             self.record(rule, &outcome, ending);
         }
         if ending == Ending::True {
@@ -300,7 +318,7 @@ impl<'v> Pass<'v, '_, '_> {
 
     #[inline(never)]
     fn record(&mut self, rule: &'v Rule, outcome: &Outcome<'v>, ending: Ending) {
-        let node = self.machine.recorder.as_mut().and_then(Recorder::take);
+        let node = self.machine.observer.take();
         if ending != Ending::True
             && self.causes.len() < CAUSES_MAX
             && let Some(node) = &node
@@ -321,7 +339,7 @@ impl<'v> Pass<'v, '_, '_> {
     fn cause(&self, rule: &Rule, outcome: &Outcome<'v>, node: &trace::Node) -> Cause {
         let source = &self.ruleset.source;
         let squeeze = |span: Span| source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
-        let place = self.machine.dialect.path.join("/");
+        let place = self.machine.dialect.way.text();
         let (said, span, at) = match outcome {
             Ok(Val::Bool(value)) => (format!(" is {value}"), None, rule.condition.span),
             Ok(other) => {
@@ -354,7 +372,7 @@ impl<'v> Pass<'v, '_, '_> {
     }
 
     fn no_rule(&mut self, rule: &str, path: &[&str]) {
-        if self.explains {
+        if O::OBSERVES {
             self.plain_cause(format!("no `{rule}` rule at or above /{}", path.join("/")));
         }
     }

@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 
 use base::Fields;
+use smallvec::SmallVec;
 
 use super::language::{Global, Method, Nothing, Rtdb};
 use super::request::{Order, Query};
@@ -19,10 +20,62 @@ use crate::value::{FaultKind, Handle, Map, Str, Val, compare, show};
 
 /// A place in the database, in one of its states: before or after the operation.
 pub struct Frame<'v> {
-    parent: Option<u32>,
+    /// `u32::MAX` is none.
+    parent: u32,
+    /// Whether `tree` is known. Nothing is looked for before a rule wants it.
+    found: bool,
     key: Str<'v>,
     /// What is there; `None` is null.
-    pub tree: Option<&'v dyn Tree>,
+    tree: Option<&'v dyn Tree>,
+}
+
+/// Places held at once for which a decision allocates nothing.
+const FRAMES_USUAL: usize = 8;
+/// No place.
+const NONE: u32 = u32::MAX;
+
+/// The keys from the root to a rule: along the operation's path, or wherever validation has gone.
+#[derive(Default)]
+pub struct Way<'v> {
+    path: &'v [&'v str],
+    len: usize,
+    further: Vec<&'v str>,
+}
+
+impl<'v> Way<'v> {
+    /// Begins at the root, along a path.
+    pub fn begin(&mut self, path: &'v [&'v str]) {
+        *self = Self { path, len: 0, further: Vec::new() };
+    }
+
+    /// One key further along the path.
+    pub fn advance(&mut self) {
+        self.len += 1;
+    }
+
+    /// One key further, beside the path.
+    pub fn push(&mut self, key: &'v str) {
+        self.further.push(key);
+    }
+
+    /// Back again.
+    pub fn pop(&mut self) {
+        self.further.pop();
+    }
+
+    fn get(&self, index: usize) -> Option<&'v str> {
+        if index < self.len {
+            self.path.get(index).copied()
+        } else {
+            self.further.get(index - self.len).copied()
+        }
+    }
+
+    /// `a/b`
+    pub fn text(&self) -> String {
+        let along = self.path.get(..self.len).unwrap_or_default();
+        [along, &self.further].concat().join("/")
+    }
 }
 
 /// What the rules see.
@@ -34,13 +87,13 @@ pub struct Context<'v> {
     /// `query`
     pub query: Query<'v>,
     /// Places, by number. The first is `root`; they are dropped where nobody can hold them any more.
-    pub frames: Vec<Frame<'v>>,
+    pub frames: SmallVec<[Frame<'v>; FRAMES_USUAL]>,
     /// The place of `data`.
     pub data: u32,
     /// The place of `newData`.
     pub new_data: u32,
-    /// The keys from the root to the rule.
-    pub path: Vec<&'v str>,
+    /// The way from the root to the rule.
+    pub way: Way<'v>,
     /// The places whose contents were looked at, when that is asked for.
     pub looked_at: Option<Vec<u32>>,
 }
@@ -75,6 +128,28 @@ pub fn number_text(number: f64) -> String {
     if text.contains("e-") { text } else { text.replace('e', "e+") }
 }
 
+/// A number as text, where the number is small and whole with one allocation only: ids often are.
+fn number_str<'v>(number: f64) -> Str<'v> {
+    const DIGITS_MAX: usize = 9;
+    if number.fract() != 0.0 || !(0.0..1e9).contains(&number) {
+        return Str::from(number_text(number));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in the range")]
+    let mut rest = number as u32;
+    let mut digits = [b'0'; DIGITS_MAX];
+    let mut len = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        len += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    let text = digits.get(DIGITS_MAX - len..).and_then(|digits| std::str::from_utf8(digits).ok());
+    Str::Shared(text.unwrap_or_default().into())
+}
+
 fn leaf(leaf: Leaf<'_>) -> Val<'_> {
     match leaf {
         Leaf::Bool(value) => Val::Bool(value),
@@ -94,20 +169,46 @@ fn claim<'v>(value: Option<Val<'v>>) -> Val<'v> {
 }
 
 impl<'v> Context<'v> {
-    /// The place below a place, made when needed.
-    pub fn push(&mut self, parent: Option<u32>, key: Str<'v>, tree: Option<&'v dyn Tree>) -> u32 {
-        self.frames.push(Frame { parent, key, tree });
-        u32::try_from(self.frames.len() - 1).unwrap_or(u32::MAX)
+    /// A place without a parent: the root, before or after.
+    pub fn push_root(&mut self, tree: Option<&'v dyn Tree>) -> u32 {
+        self.push(Frame { parent: NONE, found: true, key: Str::Borrowed(""), tree })
+    }
+
+    fn push(&mut self, frame: Frame<'v>) -> u32 {
+        self.frames.push(frame);
+        u32::try_from(self.frames.len() - 1).unwrap_or(NONE)
     }
 
     /// The child of a place.
     pub fn child(&mut self, parent: u32, key: Str<'v>) -> u32 {
-        let tree = self.frame(parent).and_then(|frame| frame.tree).and_then(|tree| tree.child(key.as_str()));
-        self.push(Some(parent), key, tree)
+        self.push(Frame { parent, found: false, key, tree: None })
     }
 
     fn frame(&self, frame: u32) -> Option<&Frame<'v>> {
         self.frames.get(frame as usize)
+    }
+
+    /// What is at a place.
+    pub fn tree(&mut self, frame: u32) -> Option<&'v dyn Tree> {
+        loop {
+            let here = self.frame(frame)?;
+            if here.found {
+                return here.tree;
+            }
+            // The highest place that is not known yet; its parent is. Ways are short.
+            let mut highest = frame;
+            let above = loop {
+                let parent = self.frame(highest)?.parent;
+                match self.frame(parent) {
+                    Some(above) if above.found => break above.tree,
+                    Some(_) => highest = parent,
+                    None => break None,
+                }
+            };
+            let highest = self.frames.get_mut(highest as usize)?;
+            highest.tree = above.and_then(|above| above.child(highest.key.as_str()));
+            highest.found = true;
+        }
     }
 
     /// What is at a place. Whoever wants to know is dependent on it.
@@ -115,7 +216,7 @@ impl<'v> Context<'v> {
         if let Some(looked_at) = &mut self.looked_at {
             looked_at.push(frame);
         }
-        self.frame(frame).and_then(|frame| frame.tree)
+        self.tree(frame)
     }
 
     /// The path of a place, `/a/b`.
@@ -123,10 +224,10 @@ impl<'v> Context<'v> {
         let mut keys = Vec::new();
         let mut at = self.frame(frame);
         while let Some(frame) = at {
-            if frame.parent.is_some() {
+            if frame.parent != NONE {
                 keys.push(frame.key.as_str());
             }
-            at = frame.parent.and_then(|parent| self.frame(parent));
+            at = self.frame(frame.parent);
         }
         keys.reverse();
         format!("/{}", keys.join("/"))
@@ -161,28 +262,23 @@ impl<'v> Context<'v> {
         arguments: &[Val<'v>],
         meter: &mut Meter<'_>,
     ) -> Computed<'v> {
-        let is = |leaf: Option<Leaf<'_>>, wanted: fn(Leaf<'_>) -> bool| Val::Bool(leaf.is_some_and(wanted));
         Ok(match method {
             Method::Child => {
                 Val::Handle(Handle::Snapshot(self.follow(frame, text(method, arguments, 0)?, meter)?))
             }
-            Method::Parent => match self.frame(frame).and_then(|frame| frame.parent) {
-                Some(parent) => Val::Handle(Handle::Snapshot(parent)),
-                None => return Err(message("parent(): this is the root of the database")),
+            Method::Parent => match self.frame(frame).map(|frame| frame.parent) {
+                Some(parent) if parent != NONE => Val::Handle(Handle::Snapshot(parent)),
+                _ => return Err(message("parent(): this is the root of the database")),
             },
             Method::Val => match self.look(frame) {
                 None => Val::Null,
                 Some(tree) => tree.leaf().map_or(Val::Handle(Handle::Object(frame)), leaf),
             },
-            Method::Exists => Val::Bool(self.look(frame).is_some()),
             Method::HasChild => {
                 let child = self.follow(frame, text(method, arguments, 0)?, meter)?;
                 Val::Bool(self.look(child).is_some())
             }
-            Method::HasChildren if arguments.is_empty() => {
-                Val::Bool(self.look(frame).is_some_and(|tree| tree.leaf().is_none()))
-            }
-            Method::HasChildren => {
+            Method::HasChildren if !arguments.is_empty() => {
                 let mut all = true;
                 for index in 0..arguments.len() {
                     let child = self.follow(frame, text(method, arguments, index)?, meter)?;
@@ -190,15 +286,9 @@ impl<'v> Context<'v> {
                 }
                 Val::Bool(all)
             }
-            Method::GetPriority => self.look(frame).and_then(|tree| tree.priority()).map_or(Val::Null, leaf),
-            Method::IsNumber => {
-                is(self.look(frame).and_then(|tree| tree.leaf()), |leaf| matches!(leaf, Leaf::Number(_)))
-            }
-            Method::IsString => {
-                is(self.look(frame).and_then(|tree| tree.leaf()), |leaf| matches!(leaf, Leaf::Text(_)))
-            }
-            Method::IsBoolean => {
-                is(self.look(frame).and_then(|tree| tree.leaf()), |leaf| matches!(leaf, Leaf::Bool(_)))
+            _ if Self::is_look(method) => {
+                let tree = self.look(frame);
+                told(tree, method)
             }
             _ => return Err(message(format!("{}() of a snapshot", method.name()))),
         })
@@ -248,6 +338,20 @@ impl<'v> Context<'v> {
     }
 }
 
+/// What a method without arguments tells of a place, `val()` aside.
+fn told<'v>(tree: Option<&'v dyn Tree>, method: Method) -> Val<'v> {
+    let is = |wanted: fn(Leaf<'_>) -> bool| Val::Bool(tree.and_then(Tree::leaf).is_some_and(wanted));
+    match method {
+        Method::Exists => Val::Bool(tree.is_some()),
+        Method::HasChildren => Val::Bool(tree.is_some_and(|tree| tree.leaf().is_none())),
+        Method::GetPriority => tree.and_then(Tree::priority).map_or(Val::Null, leaf),
+        Method::IsNumber => is(|leaf| matches!(leaf, Leaf::Number(_))),
+        Method::IsString => is(|leaf| matches!(leaf, Leaf::Text(_))),
+        Method::IsBoolean => is(|leaf| matches!(leaf, Leaf::Bool(_))),
+        _ => Val::Null,
+    }
+}
+
 /// An argument that must be text.
 fn text<'a, 'v>(
     method: Method,
@@ -290,9 +394,17 @@ fn string<'v>(
     })
 }
 
-fn joined<'v>(left: &str, right: &str, meter: &mut Meter<'_>) -> Computed<'v> {
-    meter.work(left.len() + right.len())?;
-    Ok(Val::Str(Str::from([left, right].concat())))
+/// Text that is joined with nothing stays what it is.
+fn joined<'v>(left: &Str<'v>, right: &Str<'v>, meter: &mut Meter<'_>) -> Computed<'v> {
+    let (a, b) = (left.as_str(), right.as_str());
+    meter.work(a.len() + b.len())?;
+    if b.is_empty() {
+        return Ok(Val::Str(left.clone()));
+    }
+    if a.is_empty() {
+        return Ok(Val::Str(right.clone()));
+    }
+    Ok(Val::Str(Str::from([a, b].concat())))
 }
 
 fn order(op: Binary, left: &Val<'_>, right: &Val<'_>) -> Option<bool> {
@@ -312,8 +424,64 @@ fn order(op: Binary, left: &Val<'_>, right: &Val<'_>) -> Option<bool> {
 
 impl<'v> Dialect<'v> for Context<'v> {
     type Language = Rtdb;
+    type Place = Option<&'v dyn Tree>;
 
     const ABSORBS: bool = false;
+
+    fn place(&mut self, value: &Val<'v>) -> Option<Self::Place> {
+        match value {
+            // Whoever notes what is looked at needs every place.
+            Val::Handle(Handle::Snapshot(frame)) if self.looked_at.is_none() => Some(self.tree(*frame)),
+            _ => None,
+        }
+    }
+
+    fn is_step(method: Method) -> bool {
+        method == Method::Child
+    }
+
+    fn is_look(method: Method) -> bool {
+        matches!(
+            method,
+            Method::Val
+                | Method::Exists
+                | Method::HasChildren
+                | Method::GetPriority
+                | Method::IsNumber
+                | Method::IsString
+                | Method::IsBoolean
+        )
+    }
+
+    fn step(
+        &mut self,
+        from: Self::Place,
+        method: Method,
+        argument: &Val<'v>,
+        meter: &mut Meter<'_>,
+    ) -> Result<Self::Place, FaultKind<'v>> {
+        let path = text(method, std::slice::from_ref(argument), 0)?.as_str();
+        meter.work(path.len())?;
+        Ok(if path.contains('/') {
+            let keys = path.split('/').filter(|key| !key.is_empty());
+            keys.fold(from, |at, key| at.and_then(|at| at.child(key)))
+        } else if path.is_empty() {
+            from
+        } else {
+            from.and_then(|from| from.child(path))
+        })
+    }
+
+    fn look(&mut self, place: Self::Place, method: Method) -> Computed<'v> {
+        Ok(match (method, place) {
+            (Method::Val, Some(tree)) => match tree.leaf() {
+                Some(value) => leaf(value),
+                // Only what has children needs its place as a value.
+                None => Val::Handle(Handle::Object(self.push_root(place))),
+            },
+            _ => told(place, method),
+        })
+    }
 
     fn not_boolean(&self, op: &'static str, operand: &Val<'v>) -> FaultKind<'v> {
         message(format!("{op}: the operand is a {}, not a boolean", type_name(operand)))
@@ -339,7 +507,7 @@ impl<'v> Dialect<'v> for Context<'v> {
     }
 
     fn capture(&mut self, index: usize) -> Computed<'v> {
-        match self.path.get(index) {
+        match self.way.get(index) {
             Some(key) => Ok(Val::Str(Str::Borrowed(key))),
             None => Err(message("there is no such key in the path")),
         }
@@ -387,9 +555,9 @@ impl<'v> Dialect<'v> for Context<'v> {
             }
             Binary::Add => match (left, right) {
                 (Val::Float(a), Val::Float(b)) => Ok(Val::Float(a + b)),
-                (Val::Str(a), Val::Str(b)) => joined(a.as_str(), b.as_str(), meter),
-                (Val::Str(a), Val::Float(b)) => joined(a.as_str(), &number_text(*b), meter),
-                (Val::Float(a), Val::Str(b)) => joined(&number_text(*a), b.as_str(), meter),
+                (Val::Str(a), Val::Str(b)) => joined(a, b, meter),
+                (Val::Str(a), Val::Float(b)) => joined(a, &number_str(*b), meter),
+                (Val::Float(a), Val::Str(b)) => joined(&number_str(*a), b, meter),
                 _ => Err(refused("numbers or strings")),
             },
             _ => match (left, right) {
@@ -446,6 +614,10 @@ mod tests {
             (f64::NAN, "NaN"),
         ] {
             assert_eq!(number_text(number), text);
+            assert_eq!(number_str(number).as_str(), text);
+        }
+        for number in [0.0, 7.0, 10.0, 123_456_789.0, 999_999_999.0, 1e9, -7.0, f64::INFINITY] {
+            assert_eq!(number_str(number).as_str(), number_text(number));
         }
     }
 }

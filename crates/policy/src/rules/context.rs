@@ -47,6 +47,7 @@ enum Found<'v> {
 
 impl<'v> Dialect<'v> for Context<'v, '_> {
     type Language = Rules;
+    type Place = ();
 
     fn global(&mut self, global: Global) -> Computed<'v> {
         self.environment.global(global)

@@ -8,7 +8,7 @@ use crate::eval::Machine;
 use crate::meter::{Cost, Limits, Meter};
 use crate::request::{DocumentPath, Documents, Method, Request};
 use crate::source::Span;
-use crate::trace::{self, Candidate, Ending, Node, Recorder, Trace};
+use crate::trace::{self, Candidate, Ending, Node, Observer, Recorder, Trace, Unobserved};
 use crate::value::{Facts, FaultKind, Outcome, Val};
 
 use super::context::{Context, Session};
@@ -79,11 +79,6 @@ impl Ruleset {
         (self.service == Service::Storage && self.version == Version::One && request.method == Method::List)
             .then_some("Permission denied. List operations are only allowed for rules_version='2'.")
     }
-
-    fn position(&self, span: Span) -> RulePosition {
-        let (line, column) = self.source.line_column(span.start);
-        RulePosition { line, column, span }
-    }
 }
 
 fn plain_cause(text: &str) -> Cause {
@@ -105,7 +100,7 @@ impl<'r> Deciding<'r, '_> {
     fn conclude(self, verdict: Verdict) -> Step {
         match verdict {
             Verdict::Granted(index) => {
-                let by = self.ruleset.lowered.rules.get(index).map(|rule| self.ruleset.position(rule.span));
+                let by = self.ruleset.lowered.rules.get(index).map(|rule| rule.position);
                 self.decided(true, by, Vec::new())
             }
             Verdict::Denied(causes) => self.denied(causes),
@@ -154,8 +149,11 @@ impl<'r> Deciding<'r, '_> {
             let (ending, node) = match &rule.condition {
                 None => (Ending::True, None),
                 Some(_) => {
-                    let record = self.trace.is_some();
-                    let ran = self.run(&environment, rule, &mut expressions, record);
+                    let ran = if self.trace.is_some() {
+                        self.run::<Recorder>(&environment, rule, &mut expressions)
+                    } else {
+                        self.run::<Unobserved>(&environment, rule, &mut expressions)
+                    };
                     (ran.ending, ran.node)
                 }
             };
@@ -191,12 +189,11 @@ impl<'r> Deciding<'r, '_> {
     }
 
     /// Evaluates a rule's condition.
-    fn run<'v>(
+    fn run<'v, O: Observer>(
         &mut self,
         environment: &'v Environment<'v>,
         rule: &'v Rule,
         expressions: &mut u32,
-        record: bool,
     ) -> Ran
     where
         'r: 'v,
@@ -215,12 +212,12 @@ impl<'r> Deciding<'r, '_> {
         };
         let mut meter = Meter::new(self.limits);
         meter.expressions = *expressions;
-        let mut machine = Machine::new(context, &ruleset.lowered.functions, meter);
-        machine.recorder = record.then(|| Recorder::of(self.trace.as_deref()));
+        let observer = O::of(self.trace.as_deref());
+        let mut machine = Machine::new(context, &ruleset.lowered.functions, meter, observer);
         let outcome = machine.eval(condition);
         *expressions = machine.meter.expressions;
         let ending = ending(&outcome);
-        let node = machine.recorder.as_mut().and_then(Recorder::take);
+        let node = machine.observer.take();
         let told = node.is_some().then(|| tell(&outcome, condition.span, condition.at));
         Ran { ending, node, told }
     }
@@ -229,7 +226,7 @@ impl<'r> Deciding<'r, '_> {
     fn cause(&mut self, environment: &Environment<'_>, failure: &Failure) -> Option<Cause> {
         let ruleset = self.ruleset;
         let rule = ruleset.lowered.rules.get(failure.index)?;
-        let ran = self.run(environment, rule, &mut failure.before.clone(), true);
+        let ran = self.run::<Recorder>(environment, rule, &mut failure.before.clone());
         let told = ran.told?;
         let source = &ruleset.source;
         let (line, column) = source.line_column(told.at.start);

@@ -14,6 +14,7 @@ use super::fold::fold;
 use super::lint;
 use super::names::{Function, Global, Method, NAMESPACES, Rules, Type, nearest};
 use super::target::{Pattern, PatternSegment};
+use crate::decision::RulePosition;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::ir::{self, Expr, Kind, Part};
 use crate::re2::Regex;
@@ -38,6 +39,8 @@ const DIAGNOSTICS_TOLD_MAX: usize = 500;
 pub struct Rule {
     /// The statement.
     pub span: Span,
+    /// Its place for people: found once, not in every decision.
+    pub position: RulePosition,
     /// The index of its pattern.
     pub pattern: usize,
     /// The methods it is about, as bits in the order of [`Verb::ALL`].
@@ -55,6 +58,21 @@ pub struct Lowered {
     pub patterns: Vec<Pattern>,
     /// The functions.
     pub functions: Vec<ir::Function<Rules>>,
+}
+
+impl Lowered {
+    /// Finds the lines and columns of the rules, which are in the order of the text: one pass over it.
+    pub fn find_positions(&mut self, text: &str) {
+        let (mut from, mut line, mut column) = (0, 1, 1);
+        for rule in &mut self.rules {
+            let start = rule.span.start as usize;
+            for character in text.get(from..start).unwrap_or_default().chars() {
+                (line, column) = if character == '\n' { (line + 1, 1) } else { (line, column + 1) };
+            }
+            from = start;
+            rule.position = RulePosition { line, column, span: rule.span };
+        }
+    }
 }
 
 /// The bit of a method.
@@ -339,7 +357,8 @@ impl Lowering<'_> {
         if let Some(diagnostic) = allow.condition.as_ref().and_then(lint::not_boolean) {
             self.tell(diagnostic);
         }
-        self.out.rules.push(Rule { span: allow.span, pattern, methods, condition });
+        let position = RulePosition { line: 1, column: 1, span: allow.span };
+        self.out.rules.push(Rule { span: allow.span, position, pattern, methods, condition });
     }
 
     fn exprs(&mut self, exprs: &[ast::Expr]) -> Vec<Expr<Rules>> {

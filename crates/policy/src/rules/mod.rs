@@ -174,7 +174,8 @@ pub fn compile(source: Source, service: Service) -> Compiled {
     }
     let (file, mut diagnostics) = parser::parse(&source.text);
     let version = file.version.map_or(Version::One, |(version, _)| version);
-    let lowered = lower::lower(&file, service, &mut diagnostics);
+    let mut lowered = lower::lower(&file, service, &mut diagnostics);
+    lowered.find_positions(&source.text);
     if version == Version::One {
         let span = file.version.map_or(Span::new(0, 0), |(_, span)| span);
         let message =
