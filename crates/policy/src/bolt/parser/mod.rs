@@ -14,7 +14,10 @@ use crate::source::{Source, Span};
 
 /// Constructs within constructs.
 const NESTING_DEPTH_MAX: usize = 60;
-/// Items and operands looked at, those given back and read again included.
+/// Items and operands looked at, those given back and read again included: for the smallest file, more for each byte, and
+/// for the largest. Broken files nested in each other are read again and again.
+const PARSE_STEPS_MIN: usize = 20_000;
+const PARSE_STEPS_PER_BYTE: usize = 8;
 const PARSE_STEPS_MAX: usize = 400_000;
 /// Remarks kept about one file.
 const REMARKS_MAX: usize = 200;
@@ -139,7 +142,7 @@ impl<'s> Parser<'s> {
     /// Counts a step of work; false when there were too many.
     fn step(&mut self) -> bool {
         self.steps += 1;
-        if self.steps > PARSE_STEPS_MAX {
+        if self.steps > (PARSE_STEPS_MIN + PARSE_STEPS_PER_BYTE * self.text.len()).min(PARSE_STEPS_MAX) {
             self.stop("bolt-limit", "this file is too tangled to be read");
         }
         !self.stopped
