@@ -54,6 +54,8 @@ pub struct Answer {
     pub trace: Trace,
     /// The text that the decision and the trace are about.
     pub source: Source,
+    /// What is not there and may have been forgotten.
+    pub missing: Option<String>,
 }
 
 impl Policy {

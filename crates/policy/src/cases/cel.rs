@@ -106,7 +106,7 @@ fn answer(
     let by = allowed.then_some(RulePosition { line: 1, column: 1, span });
     let cost = Cost { expressions, reads: 0 };
     let decision = Decision { allowed, by, causes, documents: Vec::new(), cost };
-    Answer { request: text.trim().to_owned(), outcome, decision, trace, source }
+    Answer { request: text.trim().to_owned(), outcome, decision, trace, source, missing: None }
 }
 
 fn told(outcome: &Outcome<'_>) -> String {

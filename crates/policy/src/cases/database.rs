@@ -67,7 +67,9 @@ pub(super) fn ask(ruleset: &Ruleset, text: &str, world: &World) -> Result<Answer
     let decision =
         Decision { causes: if decision.allowed { Vec::new() } else { decision.causes }, ..decision };
     let outcome = if decision.allowed { "allow" } else { "deny" }.to_owned();
-    Ok(Answer { request: text.trim().to_owned(), outcome, decision, trace, source: ruleset.source().clone() })
+    let missing = (before.is_none() && !decision.allowed).then(|| "the database is empty".to_owned());
+    let (request, source) = (text.trim().to_owned(), ruleset.source().clone());
+    Ok(Answer { request, outcome, decision, trace, source, missing })
 }
 
 /// The variable `auth` of a user.

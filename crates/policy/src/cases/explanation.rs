@@ -58,6 +58,9 @@ impl<'a> Explanation<'a> {
             let paths = decision.documents.iter().map(|path| format!("/{}", path.segments.join("/")));
             notes.push(format!("documents read: {}", paths.collect::<Vec<_>>().join(", ")));
         }
+        // Where no rule is about the place, it does not matter.
+        let missing = self.answer.missing.iter().filter(|_| !candidates.is_empty());
+        notes.extend(missing.map(|missing| format!("note: {missing}")));
         let helps = decision.causes.iter().filter_map(|cause| cause.help.as_ref());
         notes.extend(helps.map(|help| format!("help: {help}")));
         if !notes.is_empty() {
@@ -95,6 +98,7 @@ impl<'a> Explanation<'a> {
             "by": decision.by.map(|by| place(by.span)),
             "causes": decision.causes,
             "documents": documents,
+            "missing": self.answer.missing,
             "cost": decision.cost,
             "rules": candidates,
         })
@@ -138,7 +142,7 @@ impl<'a> Explanation<'a> {
 
     /// The verdict with the places of the text that decided it.
     fn places(&self, color: bool) -> String {
-        let Answer { request, decision, outcome, source, trace } = self.answer;
+        let Answer { request, decision, outcome, source, trace, .. } = self.answer;
         let is_expression = self.policy.language == Language::Cel;
         let level = match (decision.allowed, is_expression) {
             (true, _) => Level::NOTE.with_name("allow"),
@@ -235,7 +239,11 @@ impl<'a> Explanation<'a> {
             child.span != node.span && !self.is_literal(child) && child.ending != Ending::Error
         });
         let seen = parts.map(|child| format!("{} is {}", self.squeezed(child.span), plain(&child.value)));
-        let seen = seen.collect::<Vec<_>>().join(", ");
+        let mut seen = seen.collect::<Vec<_>>().join(", ");
+        if seen.is_empty() {
+            // What a compiler made of it was seen.
+            seen = trace::steps(node).0.last().map(|value| plain(value)).unwrap_or_default();
+        }
         let said = self.cause(candidate).map_or(node.value.as_str(), |cause| cause.text.as_str());
         match (seen.as_str(), said.ends_with('.')) {
             ("", _) if said == node.value && node.ending != Ending::Error => format!("is {said}"),

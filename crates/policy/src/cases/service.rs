@@ -98,7 +98,12 @@ pub(super) fn ask(ruleset: &Ruleset, text: &str, world: &World) -> Result<Answer
         return Err("observing the decision changes it: this is a mistake of Hearth".to_owned());
     }
     let outcome = if decision.allowed { "allow" } else { "deny" }.to_owned();
-    Ok(Answer { request: text.trim().to_owned(), outcome, decision, trace, source: ruleset.source().clone() })
+    let of_one = matches!(asked.method, Method::Get | Method::Update | Method::Delete);
+    let thing = if service == Service::Firestore { "document" } else { "object" };
+    let missing =
+        (own.is_none() && of_one && !decision.allowed).then(|| format!("there is no {thing} {path}"));
+    let (request, source) = (text.trim().to_owned(), ruleset.source().clone());
+    Ok(Answer { request, outcome, decision, trace, source, missing })
 }
 
 /// Decides, knowing nothing at first: the rules must ask for each document.

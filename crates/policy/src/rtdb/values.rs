@@ -233,6 +233,19 @@ impl<'v> Context<'v> {
         format!("/{}", keys.join("/"))
     }
 
+    /// A place as people read it: with what is there, unless there is more below it.
+    fn shown(&self, frame: u32) -> String {
+        let place = self.place(frame);
+        let tree = self.frame(frame).and_then(|frame| frame.tree);
+        match tree.map(<dyn Tree>::leaf) {
+            None => format!("{place} = null"),
+            Some(None) => place,
+            Some(Some(Leaf::Bool(value))) => format!("{place} = {value}"),
+            Some(Some(Leaf::Number(value))) => format!("{place} = {}", number_text(value)),
+            Some(Some(Leaf::Text(text))) => format!("{place} = {}", show(&Val::Str(Str::Borrowed(text)))),
+        }
+    }
+
     /// The place that a relative path leads to.
     fn follow(&mut self, from: u32, path: &Str<'v>, meter: &mut Meter<'_>) -> Result<u32, FaultKind<'v>> {
         meter.work(path.as_str().len())?;
@@ -490,7 +503,7 @@ impl<'v> Dialect<'v> for Context<'v> {
     fn show(&self, value: &Val<'v>) -> String {
         match value {
             Val::Float(number) => number_text(*number),
-            Val::Handle(Handle::Snapshot(frame)) => self.place(*frame),
+            Val::Handle(Handle::Snapshot(frame)) => self.shown(*frame),
             other => show(other),
         }
     }

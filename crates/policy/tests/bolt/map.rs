@@ -88,13 +88,13 @@ rooms.bolt:10:3: .read does not grant
       auth != null  →  true
         auth  →  {uid: 'bob'}
         null  →  null
-      root.members[room][auth.uid]  →  false, from null, from /members/r1/bob
+      root.members[room][auth.uid]  →  false, from null, from /members/r1/bob = null
         root.members[room]  →  /members/r1
           root.members  →  /members
             root  →  /
           room  →  'r1'
         auth.uid  →  'bob'
-    this.open  →  false, from null, from /rooms/r1/open
+    this.open  →  false, from null, from /rooms/r1/open = null
       this  →  /rooms/r1
 ";
     assert_eq!(explained(&compiled, &source, "bob", read, &data()), expected);
@@ -124,7 +124,7 @@ fn what_the_compiler_adds_belongs_to_the_method_or_the_type() {
         "rooms.bolt:9:1: .validate accepts",
         "  type Room  →  true, from /rooms/r1",
         "rooms.bolt:2:9: .validate rejects",
-        "  String  →  false, from /rooms/r1/name",
+        "  String  →  false, from /rooms/r1/name = 5",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "`{line}` is not in\n{shown}");
     }
