@@ -16,8 +16,22 @@ use crate::rulesets::{Enforced, Rules};
 /// document more and rules may read at most twenty.
 const ROUNDS_MAX: usize = 24;
 
-/// Distinct documents that the rules may read for all operations of one request together.
-const DOCUMENT_READS_PER_COMMIT_MAX: usize = 20;
+/// The documents that rules have asked for.
+struct Known<'s> {
+    fetched: &'s HashMap<policy::Needed, Option<Fields>>,
+    /// Those that earlier operations of the session have read.
+    earlier: &'s [policy::Needed],
+}
+
+impl policy::Documents for Known<'_> {
+    fn document(&self, need: &policy::Needed) -> policy::Lookup<'_> {
+        self.fetched.document(need)
+    }
+
+    fn earlier(&self) -> &[policy::Needed] {
+        self.earlier
+    }
+}
 
 /// The right to one effect of one session. Writes are staged against it.
 #[derive(Debug)]
@@ -259,16 +273,16 @@ impl Session {
         documents: &dyn DocumentSource,
         pending: &dyn Pending,
     ) -> Result<policy::Decision, Status> {
-        // One operation may read ten documents; all of a commit together twenty, each document counted once.
-        let mut limits = policy::Limits::default();
-        let left = DOCUMENT_READS_PER_COMMIT_MAX.saturating_sub(self.fetched.len());
-        limits.document_reads_max = limits.document_reads_max.min(u32::try_from(left).unwrap_or(u32::MAX));
+        let limits = policy::Limits::default();
+        // What this operation reads of them does not count again.
+        let earlier: Vec<policy::Needed> = self.fetched.keys().cloned().collect();
         for _ in 0..ROUNDS_MAX {
-            match enforced.ruleset.decide(request, &self.fetched, &limits, None) {
+            let known = Known { fetched: &self.fetched, earlier: &earlier };
+            match enforced.ruleset.decide(request, &known, &limits, None) {
                 policy::Step::Decided(decision) => {
                     // The answer is the same.
                     enforced.cover(|trace| {
-                        let _ = enforced.ruleset.decide(request, &self.fetched, &limits, Some(trace));
+                        let _ = enforced.ruleset.decide(request, &known, &limits, Some(trace));
                     });
                     return Ok(decision);
                 }

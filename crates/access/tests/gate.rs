@@ -166,6 +166,34 @@ async fn a_grant_revoked_before_the_commit_does_not_authorise_it() {
 }
 
 #[tokio::test]
+async fn a_commit_may_read_twenty_documents_and_those_again() {
+    let ten: Vec<String> =
+        (0..10).map(|id| format!("exists(/databases/$(database)/documents/d/$(letter + '{id}'))")).collect();
+    let rules = format!(
+        "rules_version = '2';
+        service cloud.firestore {{ match /databases/{{database}}/documents {{
+          match /wide/{{letter}} {{ allow write: if {}; }}
+        }} }}",
+        ten.join(" && ")
+    );
+    let gate = gate(dev(), Some(&rules)).await;
+    for letter in ["a", "b", "c"] {
+        for id in 0..10 {
+            write(&gate, &admin(), &format!("d/{letter}{id}"), "x=y").await.unwrap();
+        }
+    }
+    let carol = user("carol", &[]);
+    let mut session = gate.begin(&carol, operation()).await.unwrap();
+    for letter in ["a", "b", "a", "b"] {
+        decide_write(&mut session, &carol, &format!("wide/{letter}"), "t=x").await.unwrap();
+    }
+    let Err(Refusal::Denied(denial)) = decide_write(&mut session, &carol, "wide/c", "t=x").await else {
+        panic!("a twenty-first document was read");
+    };
+    assert!(denial.message.contains("the maximum of 20 document accesses"), "{}", denial.message);
+}
+
+#[tokio::test]
 async fn without_rules_dev_allows_and_production_denies() {
     let anyone = Caller::Unauthenticated;
     assert!(write(&gate(dev(), None).await, &anyone, "a/b", "t=x").await.is_ok());

@@ -11,9 +11,11 @@ pub struct Limits {
     pub expressions_max: u32,
     /// Calls of the policy's functions within each other.
     pub call_depth_max: u32,
-    /// Distinct documents that one Firestore operation may read. The gate lowers it for the later operations of
-    /// a batch so that the whole request stays within its own budget.
+    /// Distinct documents that one Firestore operation may read.
     pub document_reads_max: u32,
+    /// Distinct documents that all Firestore operations of one request may read together. Those of earlier operations
+    /// are [`crate::Documents::earlier`].
+    pub request_document_reads_max: u32,
     /// Distinct Firestore documents that one Storage operation may read.
     pub storage_document_reads_max: u32,
     /// Bytes and list items that expressions may make or compare in one decision.
@@ -33,6 +35,7 @@ impl Default for Limits {
             expressions_max: 1000,
             call_depth_max: 20,
             document_reads_max: 10,
+            request_document_reads_max: 20,
             storage_document_reads_max: 2,
             work_units_max: 16 << 20,
             nesting_max: 300,

@@ -189,6 +189,11 @@ pub enum Lookup<'a> {
 pub trait Documents {
     /// What is known of a document.
     fn document(&self, need: &Needed) -> Lookup<'_>;
+
+    /// What earlier operations of the same request have read, each once.
+    fn earlier(&self) -> &[Needed] {
+        &[]
+    }
 }
 
 /// No documents at all: every one is missing.

@@ -232,8 +232,9 @@ impl Checker<'_> {
             return Err(error(index.span, "Invalid property access: the name must be a literal string."));
         }
         let (index, found) = self.expr(index)?;
-        if !found.is_text() {
-            return Err(error(index.span, "Invalid property access: the name must be a string."));
+        // Lists of claims have numbers: `auth.token.firebase.identities['google.com'][0]`.
+        if !found.is_text() && !found.is_number() {
+            return Err(error(index.span, "Invalid property access: the name must be a string or a number."));
         }
         Ok((node(ir::Kind::Index(Box::new(receiver), Box::new(index)), expr), Type::Any))
     }

@@ -531,9 +531,10 @@ impl<'v> Dialect<'v> for Context<'v> {
     }
 
     fn index(&mut self, object: &Val<'v>, index: &Val<'v>) -> Computed<'v> {
-        match index {
-            Val::Str(name) => self.get(object, name.as_str()),
-            other => Err(message(format!("[]: the name is a {}, not a string", type_name(other)))),
+        match (object, index) {
+            (_, Val::Str(name)) => self.get(object, name.as_str()),
+            (Val::List(_) | Val::Null, Val::Float(number)) => self.get(object, &number_text(*number)),
+            (_, other) => Err(message(format!("[]: the name is a {}, not a string", type_name(other)))),
         }
     }
 

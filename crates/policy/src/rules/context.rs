@@ -2,7 +2,7 @@
 
 use crate::eval::{Computed, Dialect};
 use crate::ir::Binary;
-use crate::meter::Meter;
+use crate::meter::{Limits, Meter};
 use crate::re2::Regex;
 use crate::request::{Document, Documents, Lookup, Mock, MockResult, Needed, Setting};
 use crate::value::{FaultKind, Segments, Str, Val};
@@ -173,10 +173,7 @@ impl<'v> Context<'v, '_> {
         }
         let lookup = self.documents.document(&needed);
         if !self.session.reads.contains(&needed) && !self.session.needs.contains(&needed) {
-            let limits = meter.limits;
-            let max = if storage { limits.storage_document_reads_max } else { limits.document_reads_max };
-            let so_far = self.session.reads.len() + self.session.needs.len();
-            if so_far >= usize::try_from(max).unwrap_or(usize::MAX) {
+            if let Some(max) = self.reads_exceeded(&needed, meter.limits) {
                 // While documents are missing this is a guess at what will be read: it must not become the answer.
                 let settled = self.session.needs.is_empty();
                 return Err(if settled { FaultKind::Reads(max) } else { FaultKind::Pending });
@@ -191,6 +188,24 @@ impl<'v> Context<'v, '_> {
             Lookup::Missing => Ok(Found::Missing),
             Lookup::Found(fields) => Ok(Found::Document(Document { fields })),
         }
+    }
+
+    /// The limit that one document more would exceed.
+    fn reads_exceeded(&self, needed: &Needed, limits: &Limits) -> Option<u32> {
+        let exceeded = |so_far: usize, max: u32| so_far >= usize::try_from(max).unwrap_or(usize::MAX);
+        let so_far = || self.session.reads.iter().chain(&self.session.needs);
+        let storage = self.environment.service == Service::Storage;
+        let max = if storage { limits.storage_document_reads_max } else { limits.document_reads_max };
+        if exceeded(so_far().count(), max) {
+            return Some(max);
+        }
+        let earlier = self.documents.earlier();
+        if storage || earlier.contains(needed) {
+            return None;
+        }
+        let of_request = earlier.len() + so_far().filter(|read| !earlier.contains(read)).count();
+        let max = limits.request_document_reads_max;
+        exceeded(of_request, max).then_some(max)
     }
 
     fn find_mock(
