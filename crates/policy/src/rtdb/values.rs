@@ -219,6 +219,17 @@ impl<'v> Context<'v> {
         self.tree(frame)
     }
 
+    /// What is at a place that was perhaps never looked at.
+    fn peek(&self, frame: u32) -> Option<&'v dyn Tree> {
+        let mut keys = Vec::new();
+        let mut at = self.frame(frame)?;
+        while !at.found {
+            keys.push(at.key.as_str());
+            at = self.frame(at.parent)?;
+        }
+        keys.into_iter().rev().try_fold(at.tree?, |tree, key| tree.child(key))
+    }
+
     /// The path of a place, `/a/b`.
     pub fn place(&self, frame: u32) -> String {
         let mut keys = Vec::new();
@@ -236,8 +247,7 @@ impl<'v> Context<'v> {
     /// A place as people read it: with what is there, unless there is more below it.
     fn shown(&self, frame: u32) -> String {
         let place = self.place(frame);
-        let tree = self.frame(frame).and_then(|frame| frame.tree);
-        match tree.map(<dyn Tree>::leaf) {
+        match self.peek(frame).map(<dyn Tree>::leaf) {
             None => format!("{place} = null"),
             Some(None) => place,
             Some(Some(Leaf::Bool(value))) => format!("{place} = {value}"),
