@@ -391,3 +391,37 @@ async fn a_source_with_errors_has_issues_and_no_results() {
     assert_eq!(house_test(&json!({})).await.0, 400);
     assert_eq!(house_test(&json!("x")).await.0, 400);
 }
+
+#[tokio::test]
+async fn what_the_firebase_cli_asks_first_is_answered_for_administrators() {
+    let house = serve().await;
+    let permissions = json!({ "permissions": ["firebaserules.releases.update", "x"] });
+    for (method, path, body, expected) in [
+        ("POST", "/v1/projects/p:testIamPermissions", &permissions, permissions.clone()),
+        (
+            "POST",
+            "/cloudresourcemanager.googleapis.com/v1/projects/p:testIamPermissions",
+            &permissions,
+            permissions.clone(),
+        ),
+        ("GET", "/v1beta1/projects/p", &Json::Null, json!("p")),
+        ("GET", "/firebase.googleapis.com/v1beta1/projects/p", &Json::Null, json!("p")),
+        ("GET", "/v1/projects/p/services/firestore.googleapis.com", &Json::Null, json!("ENABLED")),
+        ("GET", "/serviceusage.googleapis.com/v1/projects/p/services/x", &Json::Null, json!("ENABLED")),
+        ("GET", "/v1/projects/p/databases/(default)", &Json::Null, json!("FIRESTORE_NATIVE")),
+    ] {
+        let (code, answer) = house.ask(method, path, body).await;
+        assert_eq!(code, 200, "{path}: {answer}");
+        let told = [&answer, &answer["projectId"], &answer["state"], &answer["type"]];
+        assert!(told.contains(&&expected), "{path}: {answer}");
+        let refused = house.ask_as(user(), method, path, body).await;
+        assert_eq!(error(&refused).1, "PERMISSION_DENIED", "{path}");
+        let other = path.replace("projects/p", "projects/q");
+        assert_eq!(error(&house.ask(method, &other, body).await).1, "PERMISSION_DENIED", "{other}");
+    }
+    assert_eq!(house.ask("GET", "/v1/projects/p/databases/other", &Json::Null).await.0, 404);
+    assert_eq!(
+        house.ask("POST", "/v1/projects/p:testIamPermissions", &json!({})).await.1,
+        json!({ "permissions": [] })
+    );
+}

@@ -67,6 +67,8 @@ impl Settings {
 
 /// The token endpoint that Google's libraries have built in.
 pub const GOOGLE_TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
+/// The one that older of them have, the Firebase CLI's among them.
+pub const GOOGLE_TOKEN_URI_OLDER: &str = "https://www.googleapis.com/oauth2/v4/token";
 
 /// The identity service.
 pub struct Identity {

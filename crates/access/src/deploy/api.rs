@@ -16,27 +16,30 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::Deploy;
 use super::model::RulesSource;
 use super::names::{Path, Target, release_name};
 use super::ops::Existing;
 use super::suite::TestSuite;
+use super::{Deploy, cli};
 use crate::caller::Caller;
 
 /// Bytes of one request: a ruleset is at most 256 KiB, a test suite may be larger.
 const BODY_BYTES_MAX: usize = 8 << 20;
 
-const HOST: &str = "/firebaserules.googleapis.com";
+/// Hosts whose paths are read alike.
+const HOSTS: [&str; 2] = ["/firebaserules.googleapis.com", "/cloudresourcemanager.googleapis.com"];
 
 /// All routes.
 pub fn routes(deploy: Arc<Deploy>) -> Router {
     Router::new()
         .route("/firebaserules.googleapis.com/{*rest}", any(serve))
+        .route("/cloudresourcemanager.googleapis.com/v1/projects/{project}", any(serve))
         .route("/v1/projects/{project}", any(serve))
         .route("/v1/projects/{project}/rulesets", any(serve))
         .route("/v1/projects/{project}/rulesets/{*ruleset}", any(serve))
         .route("/v1/projects/{project}/releases", any(serve))
         .route("/v1/projects/{project}/releases/{*release}", any(serve))
+        .merge(cli::routes())
         .with_state(deploy)
 }
 
@@ -75,13 +78,26 @@ struct ListParameters {
 }
 
 async fn serve(State(deploy): State<Arc<Deploy>>, request: Request) -> Response<Body> {
-    match answer(&deploy, request).await {
+    respond_with(answer(&deploy, request).await)
+}
+
+/// The answer, or the error in the form of Google's services.
+pub fn respond_with(answer: Result<Json, Status>) -> Response<Body> {
+    match answer {
         Ok(body) => respond(200, &body),
         Err(status) => {
             let error = json!({ "code": status.code.http(), "message": status.message, "status": status.code.name() });
             respond(status.code.http(), &json!({ "error": error }))
         }
     }
+}
+
+/// The caller that the front door has put with a request.
+pub fn caller_of(request: &Request) -> Result<Caller, Status> {
+    request.extensions().get::<Caller>().cloned().ok_or_else(|| {
+        tracing::error!("a request came without its caller");
+        Status::new(Code::Internal, "Internal error encountered.")
+    })
 }
 
 fn respond(code: u16, body: &Json) -> Response<Body> {
@@ -106,13 +122,11 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Status> {
 }
 
 async fn answer(deploy: &Deploy, request: Request) -> Result<Json, Status> {
+    let caller = caller_of(&request)?;
     let (parts, body) = request.into_parts();
-    let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(|| {
-        tracing::error!("a request came without its caller");
-        Status::new(Code::Internal, "Internal error encountered.")
-    })?;
     let path = parts.uri.path();
-    let path = path.strip_prefix(HOST).unwrap_or(path).strip_prefix("/v1/").unwrap_or_default();
+    let path = HOSTS.iter().find_map(|host| path.strip_prefix(host)).unwrap_or(path);
+    let path = path.strip_prefix("/v1/").unwrap_or_default();
     let path = percent_decode_str(path).decode_utf8_lossy();
     let unknown = || Status::new(Code::NotFound, "There is no such method.");
     let Path { project, target, verb } = Path::parse(&path).ok_or_else(unknown)?;
@@ -136,6 +150,9 @@ async fn answer(deploy: &Deploy, request: Request) -> Result<Json, Status> {
         (&Method::POST, Target::Project, Some("test")) => {
             let Test { source, test_suite } = read(&body)?;
             encoded(deploy.test(&caller, &project, None, source, test_suite).await?)
+        }
+        (&Method::POST, Target::Project, Some("testIamPermissions")) => {
+            cli::permissions(deploy, &caller, &project, &body).await
         }
         (&Method::POST, Target::Ruleset(id), Some("test")) => {
             let Test { source, test_suite } = read(&body)?;

@@ -11,6 +11,7 @@
 //! it, and the recorded answers of `:test`.
 
 mod api;
+mod cli;
 mod model;
 mod names;
 mod ops;

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::keyspace::{RELEASES, RULESETS};
 
+/// Characters of a rules file's name.
+const FILE_NAME_LEN_MAX: usize = 256;
+
 /// A rules file as clients send it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RulesFile {
@@ -158,6 +161,10 @@ pub fn compile(source: &RulesSource) -> Result<CompiledSource, Status> {
     let [file] = &source.files[..] else {
         return Err(Status::invalid("Exactly one rules file is expected in `source.files`."));
     };
+    if file.name.chars().count() > FILE_NAME_LEN_MAX || file.name.chars().any(char::is_control) {
+        let text = format!("`source.files[0].name` is at most {FILE_NAME_LEN_MAX} characters in one line.");
+        return Err(Status::invalid(text));
+    }
     let source = Source::new(file.name.as_str(), file.content.as_str());
     let (parsed, _) = parser::parse(&source.text);
     let has = |service: &Service| parsed.services.iter().any(|block| block.name.text == service.name());

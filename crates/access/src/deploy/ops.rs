@@ -167,6 +167,19 @@ impl Deploy {
         Ok((session, permit))
     }
 
+    /// Leaves the record of an administrator's question whose answer needs no data; refuses all others.
+    pub async fn look(
+        &self,
+        caller: &Caller,
+        project: &str,
+        verb: &'static str,
+        resource: String,
+    ) -> Result<(), Status> {
+        let (session, _) = self.begin(caller, project, verb, resource).await?;
+        session.finish();
+        Ok(())
+    }
+
     /// Refuses whoever is not an administrator, on the record.
     pub async fn refuse(&self, caller: &Caller, path: &str) -> Result<(), Status> {
         let resource = format!("/{}", path.split_once('/').map_or("", |(_, rest)| rest));

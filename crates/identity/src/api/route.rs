@@ -200,6 +200,9 @@ fn www(method: &Method, rest: &[&str]) -> Option<Route> {
     const SIGNER: &str = "securetoken@system.gserviceaccount.com";
     let open = |endpoint| (method == Method::GET).then(|| Route::new(Access::Open, endpoint));
     match rest {
+        ["oauth2", "v4", "token"] if method == Method::POST => {
+            Some(Route::new(Access::Open, Endpoint::OAuthToken))
+        }
         ["robot", "v1", "metadata", "x509", SIGNER] => open(Endpoint::Certificates),
         ["service_accounts", "v1", "jwk", SIGNER] | ["service_accounts", "v1", "metadata", "jwk", SIGNER] => {
             open(Endpoint::Jwks)
@@ -273,6 +276,8 @@ mod tests {
             ("POST", format!("{a}/v1/accounts:nonsense"), None),
             ("POST", "/securetoken.googleapis.com/v1/token".into(), Some((Endpoint::Refresh, Access::Key, None))),
             ("POST", "/token".into(), Some((Endpoint::OAuthToken, Access::Open, None))),
+            ("POST", "/www.googleapis.com/oauth2/v4/token".into(), Some((Endpoint::OAuthToken, Access::Open, None))),
+            ("GET", "/www.googleapis.com/oauth2/v4/token".into(), None),
             ("GET", "/www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com".into(), Some((Endpoint::Certificates, Access::Open, None))),
             ("GET", "/www.googleapis.com/service_accounts/v1/metadata/jwk/securetoken%40system.gserviceaccount.com".into(), Some((Endpoint::Jwks, Access::Open, None))),
             ("GET", "/www.googleapis.com/identitytoolkit/v3/relyingparty/publicKeys".into(), Some((Endpoint::Certificates, Access::Open, None))),

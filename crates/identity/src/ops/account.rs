@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
 use super::{Verb, Work};
-use crate::GOOGLE_TOKEN_URI;
 use crate::authenticate::{short_lived, verify_with};
 use crate::limits::ATTEMPTS_MAX;
 use crate::model::account::{AccountKey, ServiceAccount, is_name};
@@ -18,6 +17,7 @@ use crate::status::{Failure, Refused};
 use crate::token::claims::{ACCESS_TOKEN_TYPE, access_token};
 use crate::token::rs256::PrivateKey;
 use crate::token::{Jwt, text};
+use crate::{GOOGLE_TOKEN_URI, GOOGLE_TOKEN_URI_OLDER};
 
 /// Makes a service account, or gives one that exists another key. The answer is a key file of Google's shape; the
 /// private key in it is nowhere else.
@@ -152,7 +152,8 @@ impl Verb for Exchange {
             )
         })?;
         let audience = text(&jwt.claims, "aud").unwrap_or_default();
-        if audience != GOOGLE_TOKEN_URI && audience != work.identity.settings.token_uri {
+        let ours = [GOOGLE_TOKEN_URI, GOOGLE_TOKEN_URI_OLDER, &*work.identity.settings.token_uri];
+        if !ours.contains(&audience) {
             return Err(invalid_grant("Invalid JWT: audience is not this token endpoint."));
         }
         if jwt.claims.get("sub").is_some_and(|subject| subject.as_str() != Some(email)) {
