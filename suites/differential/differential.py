@@ -11,106 +11,26 @@ Skipped, and said so, where Java or Google's emulator is not there. Only Python'
 import argparse
 import collections
 import fnmatch
-import http.client
 import json
-import os
 import pathlib
 import re
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-
-from questions import CALLERS, DOCUMENTS, fields, requests, writes
-from rulesets import RULESETS
 
 HERE = pathlib.Path(__file__).resolve().parent
-BINARY = os.environ.get("HEARTH_BIN", str(HERE.parents[1] / "target/debug/hearth"))
+sys.path.insert(0, str(HERE.parent))
+
+from questions import CALLERS, DOCUMENTS, requests, writes
+from rulesets import RULESETS
+from servers import emulator_jar, start_hearth, start_official
+
 PROJECT = "demo-differential"
 ROOT = f"projects/{PROJECT}/databases/(default)/documents"
-START_S_MAX = 60
-OWNER = "owner"
 
 
-def emulator_jar():
-    """Google's emulator, where this machine has it."""
-    gcloud = shutil.which("gcloud")
-    homes = [os.environ.get("CLOUDSDK_ROOT_DIR"), "/usr/lib/google-cloud-sdk", "/usr/share/google-cloud-sdk"]
-    homes += [str(pathlib.Path(gcloud).resolve().parents[1])] if gcloud else []
-    for home in filter(None, homes):
-        jar = pathlib.Path(home) / "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
-        if jar.exists():
-            return jar
-    return None
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Server:
-    """One of the two, and a connection that stays open."""
-
-    def __init__(self, name, process, port):
-        self.name, self.process, self.port = name, process, port
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-
-    def ask(self, method, path, body=None, token=None):
-        headers = {"Content-Type": "application/json"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        text = None if body is None else json.dumps(body)
-        self.connection.request(method, path, text, headers)
-        answer = self.connection.getresponse()
-        text = answer.read()
-        try:
-            return answer.status, json.loads(text) if text else None
-        except json.JSONDecodeError:
-            return answer.status, text.decode(errors="replace")
-
-    def seed(self):
-        path = f"/emulator/v1/projects/{PROJECT}/databases/(default)/documents"
-        assert self.ask("DELETE", path)[0] == 200
-        written = [{"update": {"name": f"{ROOT}/{path}", "fields": fields(plain)}} for path, plain in DOCUMENTS.items()]
-        status, answer = self.ask("POST", f"/v1/{ROOT}:commit", {"writes": written}, OWNER)
-        assert status == 200, f"{self.name}: {answer}"
-
-    def load(self, rules):
-        body = {"rules": {"files": [{"name": "firestore.rules", "content": rules}]}}
-        return self.ask("PUT", f"/emulator/v1/projects/{PROJECT}:securityRules", body)
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-
-
-def start_hearth(folder):
-    command = [BINARY, "dev", str(folder), "--only", "firestore", "--ephemeral", "--ports", "firestore=0,hub=0", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return Server("hearth", process, json.loads(process.stdout.readline())["ports"]["firestore"])
-
-
-def start_official(jar):
-    port = free_port()
-    main = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-    command = ["java", "-Xmx512m", "-cp", str(jar), main, "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + START_S_MAX
-    while time.monotonic() < until:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return Server("official", process, port)
-        except OSError:
-            time.sleep(0.1)
-    process.kill()
-    raise SystemExit("the official emulator did not start")
+def seed(server):
+    server.clear()
+    server.store(DOCUMENTS)
 
 
 def outcome(status, answer):
@@ -167,14 +87,14 @@ def compare(ours, theirs, only):
         if loaded[0][0] != 200 or loaded[1][0] != 200:
             continue
         for server in (ours, theirs):
-            server.seed()
+            seed(server)
         for name, (method, path, body) in asked.items():
             for caller, token in CALLERS.items():
                 outcomes = [outcome(*server.ask(method, f"/v1/{ROOT}{path}", body, token)) for server in (ours, theirs)]
                 yield {"ruleset": ruleset, "request": name, "caller": caller}, *outcomes
                 if writes(name) and any(found["status"] == 200 for found in outcomes):
                     for server in (ours, theirs):
-                        server.seed()
+                        seed(server)
 
 
 def main():
@@ -183,7 +103,7 @@ def main():
     parser.add_argument("--show", type=int, default=20, help="how many differences to print")
     options = parser.parse_args()
     jar = emulator_jar()
-    if not jar or not shutil.which("java"):
+    if not jar:
         print("differential: skipped: Java or Google's Firestore emulator is not installed")
         return 0
     explained = json.loads((HERE / "explained.json").read_text())
@@ -192,8 +112,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="hearth-differential-") as folder:
         servers = []
         try:
-            servers.append(start_hearth(folder))
-            servers.append(start_official(jar))
+            servers.append(start_hearth(folder, PROJECT))
+            servers.append(start_official(jar, PROJECT))
             for case, ours, theirs in compare(*servers, options.only):
                 what = kind(ours, theirs)
                 if what is None:

@@ -1,15 +1,6 @@
 """The documents that are there, the callers, and what each of them asks of every ruleset."""
 
-import base64
-import json
-
-
-def token(claims):
-    """An unsigned token, as mock users have it."""
-    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
-    uid = claims["sub"]
-    whole = {"user_id": uid, "iat": 0, "exp": 3600, "firebase": {"identities": {}, "sign_in_provider": "custom"}, **claims}
-    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(whole)}."
+from servers import fields, token, value
 
 
 CALLERS = {
@@ -17,29 +8,6 @@ CALLERS = {
     "alice": token({"sub": "alice", "role": "editor", "level": 7}),
     "bob": token({"sub": "bob", "role": "partner", "level": 6, "moderator": True}),
 }
-
-
-def value(plain):
-    """A plain value as the REST interface writes it."""
-    if plain is None:
-        return {"nullValue": None}
-    if isinstance(plain, bool):
-        return {"booleanValue": plain}
-    if isinstance(plain, int):
-        return {"integerValue": str(plain)}
-    if isinstance(plain, float):
-        return {"doubleValue": plain}
-    if isinstance(plain, list):
-        return {"arrayValue": {"values": [value(item) for item in plain]}}
-    if isinstance(plain, dict):
-        return {"mapValue": {"fields": fields(plain)}}
-    if plain.startswith("@"):
-        return {"timestampValue": plain[1:]}
-    return {"stringValue": plain}
-
-
-def fields(plain):
-    return {name: value(item) for name, item in plain.items()}
 
 
 ITEM_A = {

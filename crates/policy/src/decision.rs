@@ -26,10 +26,30 @@ pub struct Decision {
     /// Why each candidate `allow` did not grant it, in the order of the text. Empty when allowed, and when no `allow`
     /// is about this path and method.
     pub causes: Vec<Cause>,
-    /// The documents read, each once.
+    /// The documents it depended on, each once: those that the rules read, and of a query those that it names. Missing
+    /// ones are among them. With the same documents, the same request and the same ruleset, the answer is the same;
+    /// while none of them changes, only what `depends` says can change it.
     pub documents: Vec<DocumentPath>,
+    /// What else it depended on that changes while a listener is open.
+    pub depends: Dependence,
     /// What it cost.
     pub cost: Cost,
+}
+
+/// The changing parts of a request that a decision looked at: where it did not, a change of theirs changes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dependence {
+    /// `request.auth`: who asks, with which claims.
+    pub auth: bool,
+    /// `request.time`.
+    pub time: bool,
+}
+
+impl Dependence {
+    /// What either depended on.
+    pub fn or(self, other: Self) -> Self {
+        Self { auth: self.auth || other.auth, time: self.time || other.time }
+    }
 }
 
 /// A place of an `allow` statement; line and column start at 1.

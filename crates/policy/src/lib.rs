@@ -32,7 +32,7 @@ pub mod trace;
 pub mod value;
 
 pub use coverage::Coverage;
-pub use decision::{Cause, Decision, RulePosition, Step};
+pub use decision::{Cause, Decision, Dependence, RulePosition, Step};
 pub use diagnostic::{Diagnostic, Severity};
 pub use meter::{Cost, Limits};
 pub use request::{

@@ -141,7 +141,7 @@ pub struct Query {
     pub limit: Option<i64>,
     /// Documents skipped.
     pub offset: i64,
-    /// The fields ordered by, and whether ascending. A field with an order is present in every result.
+    /// The fields ordered by, and whether ascending; what the query says itself, not what follows from its filter.
     pub order_by: Vec<(Vec<String>, bool)>,
     /// The filter in disjunctive normal form: a result meets all constraints of one alternative. Without a filter
     /// there is one alternative without constraints (an empty list means the same).

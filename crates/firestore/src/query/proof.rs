@@ -15,11 +15,7 @@ pub fn proof(query: &Query) -> policy::Query {
     policy::Query {
         limit: query.limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX)),
         offset: i64::try_from(query.offset).unwrap_or(i64::MAX),
-        // The name is no field of the document: an order by it proves no field present.
-        order_by: explicit
-            .filter(|order| !order.field.is_document_id())
-            .map(|order| (order.field.segments().to_vec(), !order.descending))
-            .collect(),
+        order_by: explicit.map(|order| (order.field.segments().to_vec(), !order.descending)).collect(),
         alternatives: query
             .disjuncts
             .iter()
@@ -114,7 +110,7 @@ mod tests {
             policy::Query {
                 limit: Some(10),
                 offset: 0,
-                order_by: vec![(vec!["n".to_owned()], false)],
+                order_by: vec![(vec!["n".to_owned()], false), (vec!["__name__".to_owned()], false)],
                 alternatives: vec![alternative(1), alternative(2)],
                 scope: policy::Scope::CollectionGroup,
             }

@@ -3,7 +3,7 @@
 use base::{Fields, Value as Stored};
 
 use crate::cel::{Environment, Inputs, Outcome, Place, Type, Value, compile, limits, show};
-use crate::decision::{Cause, Decision, RulePosition};
+use crate::decision::{Cause, Decision, Dependence, RulePosition};
 use crate::meter::Cost;
 use crate::source::{Source, Span};
 use crate::trace::{self, Candidate, Node, Trace};
@@ -105,7 +105,8 @@ fn answer(
     let span = Span::new(0, source.text.len());
     let by = allowed.then_some(RulePosition { line: 1, column: 1, span });
     let cost = Cost { expressions, reads: 0 };
-    let decision = Decision { allowed, by, causes, documents: Vec::new(), cost };
+    let depends = Dependence::default();
+    let decision = Decision { allowed, by, causes, documents: Vec::new(), depends, cost };
     Answer { request: text.trim().to_owned(), outcome, decision, trace, source, missing: None }
 }
 

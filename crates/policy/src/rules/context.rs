@@ -4,7 +4,7 @@ use crate::eval::{Computed, Dialect};
 use crate::ir::Binary;
 use crate::meter::{Limits, Meter};
 use crate::re2::Regex;
-use crate::request::{Document, Documents, Lookup, Mock, MockResult, Needed, Setting};
+use crate::request::{Document, DocumentPath, Documents, Lookup, Mock, MockResult, Needed, Setting};
 use crate::value::{FaultKind, Segments, Str, Val};
 
 use super::Service;
@@ -21,6 +21,10 @@ pub struct Session {
     pub reads: Vec<Needed>,
     /// Not known yet, each once.
     pub needs: Vec<Needed>,
+    /// Those asked for in the evaluation that runs.
+    pub current: Vec<Needed>,
+    /// Documents that the query names, each once; they are its result, and no reads of the rules.
+    pub named: Vec<DocumentPath>,
 }
 
 /// One evaluation's view of everything.
@@ -120,6 +124,13 @@ impl<'v> Context<'v, '_> {
         meter: &Meter<'_>,
     ) -> Computed<'v> {
         let after = matches!(function, Function::GetAfter | Function::ExistsAfter);
+        if after && self.environment.request.query.is_some() && self.environment.facts.is_none() {
+            // Nothing comes after a query that names its document, the official service finds.
+            return Err(FaultKind::ServiceCall {
+                function: function.name(),
+                argument: paths::message_text(path),
+            });
+        }
         let wants_existence =
             matches!(function, Function::Exists | Function::ExistsAfter | Function::FirestoreExists);
         let failed =
@@ -148,7 +159,6 @@ impl<'v> Context<'v, '_> {
         let request = environment.request;
         let own = environment.service == Service::Firestore
             && environment.facts.is_none()
-            && request.query.is_none()
             && needed.path.database == request.database
             && needed.path.segments == request.path;
         let state =
@@ -172,15 +182,21 @@ impl<'v> Context<'v, '_> {
             return Ok(found);
         }
         let lookup = self.documents.document(&needed);
-        if !self.session.reads.contains(&needed) && !self.session.needs.contains(&needed) {
-            if let Some(max) = self.reads_exceeded(&needed, meter.limits) {
+        let is_new = !self.session.reads.contains(&needed) && !self.session.needs.contains(&needed);
+        let is_new_here = !self.session.current.contains(&needed);
+        if is_new || is_new_here {
+            if let Some(max) = self.reads_exceeded(&needed, is_new, meter.limits) {
                 // While documents are missing this is a guess at what will be read: it must not become the answer.
                 let settled = self.session.needs.is_empty();
                 return Err(if settled { FaultKind::Reads(max) } else { FaultKind::Pending });
             }
             match lookup {
-                Lookup::Unknown => self.session.needs.push(needed),
-                Lookup::Missing | Lookup::Found(_) => self.session.reads.push(needed),
+                _ if !is_new => {}
+                Lookup::Unknown => self.session.needs.push(needed.clone()),
+                Lookup::Missing | Lookup::Found(_) => self.session.reads.push(needed.clone()),
+            }
+            if is_new_here {
+                self.session.current.push(needed);
             }
         }
         match lookup {
@@ -191,16 +207,17 @@ impl<'v> Context<'v, '_> {
     }
 
     /// The limit that one document more would exceed.
-    fn reads_exceeded(&self, needed: &Needed, limits: &Limits) -> Option<u32> {
+    fn reads_exceeded(&self, needed: &Needed, is_new: bool, limits: &Limits) -> Option<u32> {
         let exceeded = |so_far: usize, max: u32| so_far >= usize::try_from(max).unwrap_or(usize::MAX);
         let so_far = || self.session.reads.iter().chain(&self.session.needs);
         let storage = self.environment.service == Service::Storage;
         let max = if storage { limits.storage_document_reads_max } else { limits.document_reads_max };
-        if exceeded(so_far().count(), max) {
+        // One document, or one alternative of a query.
+        if exceeded(self.session.current.len(), max) {
             return Some(max);
         }
         let earlier = self.documents.earlier();
-        if storage || earlier.contains(needed) {
+        if storage || !is_new || earlier.contains(needed) {
             return None;
         }
         let of_request = earlier.len() + so_far().filter(|read| !earlier.contains(read)).count();

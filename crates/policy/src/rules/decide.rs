@@ -1,21 +1,27 @@
 //! Decides requests: finds the `allow` statements about a path and method and evaluates them until one grants.
 //!
 //! A list query is decided once per alternative of its filter, never per document; each alternative needs an `allow`
-//! that is true for every document it admits.
+//! that is true for every document it admits. An alternative that names its document is decided as that document.
 
-use crate::decision::{Cause, Decision, RulePosition, Step};
+use base::Value;
+
+use crate::decision::{Cause, Decision, Dependence, RulePosition, Step};
 use crate::eval::Machine;
 use crate::meter::{Cost, Limits, Meter};
-use crate::request::{DocumentPath, Documents, Method, Request};
+use crate::request::{Document, DocumentPath, Documents, Lookup, Method, Needed, Request};
 use crate::source::Span;
 use crate::trace::{self, Candidate, Ending, Node, Observer, Recorder, Trace, Unobserved};
-use crate::value::{Facts, FaultKind, Outcome, Val};
+use crate::value::{Facts, FaultKind, Outcome, Val, show};
 
 use super::context::{Context, Session};
 use super::environment::Environment;
 use super::lower::{Rule, method_bit};
+use super::proof::Alternative;
 use super::target::{PREFIX_LEN, Segment};
 use super::{Ruleset, Service, Version, advice, proof};
+
+/// Readings of equalities with numbers, in all alternatives of a query together.
+const READINGS_PER_DECISION_MAX: usize = 256;
 
 /// What one alternative came to.
 enum Verdict {
@@ -30,7 +36,10 @@ struct Deciding<'r, 'd> {
     documents: &'d dyn Documents,
     limits: &'d Limits,
     session: Session,
+    depends: Dependence,
     expressions: u32,
+    /// Readings of equalities with numbers that may still be tried.
+    readings: usize,
     trace: Option<&'d mut Trace>,
 }
 
@@ -44,26 +53,35 @@ impl Ruleset {
         limits: &Limits,
         trace: Option<&mut Trace>,
     ) -> Step {
-        let mut deciding =
-            Deciding { ruleset: self, documents, limits, session: Session::default(), expressions: 0, trace };
+        let mut deciding = Deciding {
+            ruleset: self,
+            documents,
+            limits,
+            session: Session::default(),
+            depends: Dependence::default(),
+            expressions: 0,
+            readings: READINGS_PER_DECISION_MAX,
+            trace,
+        };
         if let Some(text) = self.refusal(request) {
             return deciding.denied(vec![plain_cause(text)]);
         }
         let Some(query) = request.query else {
-            let verdict = deciding.alternative(request, None, 0);
+            let verdict = deciding.evaluate(request, None, 0);
             return deciding.conclude(verdict);
         };
-        let Some(mut alternatives) = proof::alternatives(query, limits.query_alternatives_max) else {
+        let Some(mut alternatives) = proof::alternatives(query, request.path, limits.query_alternatives_max)
+        else {
             let text = format!("The query has more than {} alternatives.", limits.query_alternatives_max);
             return deciding.denied(vec![plain_cause(&text)]);
         };
         if alternatives.is_empty() {
             // A filter that nothing can meet proves nothing worth having.
-            alternatives.push(Facts::default());
+            alternatives.push(Alternative::default());
         }
         let mut conclusion = None;
-        for (count, facts) in alternatives.iter().enumerate() {
-            match deciding.alternative(request, Some(facts), count) {
+        for (count, alternative) in alternatives.iter().enumerate() {
+            match deciding.alternative(request, alternative, count) {
                 Verdict::Denied(causes) => return deciding.denied(causes),
                 Verdict::Pending => conclusion = Some(Verdict::Pending),
                 Verdict::Granted(rule) => {
@@ -96,6 +114,21 @@ fn plain_cause(text: &str) -> Cause {
     }
 }
 
+/// The causes of a denial that only the type of a number makes: the condition holds for the value that the query names,
+/// but not for the equal one of the other type.
+fn untold_type(mut causes: Vec<Cause>, reading: &[(usize, Value)]) -> Vec<Cause> {
+    let values: Vec<String> = reading.iter().map(|(_, value)| show(&Val::from_value(value))).collect();
+    let help = format!(
+        "the query also finds {}: a condition on a number's type, or with `in` a list of numbers, is not certain",
+        values.join(" and ")
+    );
+    for cause in &mut causes {
+        cause.text = "The query does not tell integers from doubles.".to_owned();
+        cause.help = Some(help.clone());
+    }
+    causes
+}
+
 impl<'r> Deciding<'r, '_> {
     fn conclude(self, verdict: Verdict) -> Step {
         match verdict {
@@ -114,19 +147,65 @@ impl<'r> Deciding<'r, '_> {
 
     fn decided(self, allowed: bool, by: Option<RulePosition>, causes: Vec<Cause>) -> Step {
         let reads = u32::try_from(self.session.reads.len()).unwrap_or(u32::MAX);
-        let mut documents: Vec<DocumentPath> = Vec::with_capacity(self.session.reads.len());
+        let mut documents = self.session.named;
         for read in self.session.reads {
             if !documents.contains(&read.path) {
                 documents.push(read.path);
             }
         }
         let cost = Cost { expressions: self.expressions, reads };
-        Step::Decided(Decision { allowed, by, causes, documents, cost })
+        Step::Decided(Decision { allowed, by, causes, documents, depends: self.depends, cost })
     }
 
-    /// Decides one request, or one alternative of a query.
-    fn alternative(&mut self, request: &Request<'_>, facts: Option<&Facts<'_>>, count: usize) -> Verdict {
+    /// Decides one alternative of a query.
+    fn alternative(&mut self, request: &Request<'_>, alternative: &Alternative<'_>, count: usize) -> Verdict {
+        if let Some(path) = alternative.document() {
+            return self.named(request, path, count);
+        }
+        let whole = self.evaluate(request, Some(&alternative.facts), count);
+        let Verdict::Denied(causes) = whole else { return whole };
+        let readings = alternative.readings(self.readings);
+        self.readings -= readings.len();
+        let mut conclusion = None;
+        for (index, reading) in readings.iter().enumerate() {
+            match self.evaluate(request, Some(&proof::read(&alternative.facts, reading)), count) {
+                // What the query says literally tells more than that it is not determined.
+                Verdict::Denied(literal) if index == 0 => return Verdict::Denied(literal),
+                Verdict::Denied(_) => return Verdict::Denied(untold_type(causes, reading)),
+                Verdict::Pending => conclusion = Some(Verdict::Pending),
+                Verdict::Granted(rule) => {
+                    conclusion.get_or_insert(Verdict::Granted(rule));
+                }
+            }
+        }
+        conclusion.unwrap_or(Verdict::Denied(causes))
+    }
+
+    /// Decides a query's alternative that is about one document, as that document.
+    fn named(&mut self, request: &Request<'_>, path: DocumentPath, count: usize) -> Verdict {
+        let documents = self.documents;
+        let need = Needed { path, after: false };
+        let resource = match documents.document(&need) {
+            Lookup::Unknown => {
+                if !self.session.needs.contains(&need) {
+                    self.session.needs.push(need);
+                }
+                return Verdict::Pending;
+            }
+            Lookup::Missing => None,
+            Lookup::Found(fields) => Some(Document { fields }),
+        };
+        if !self.session.named.contains(&need.path) {
+            self.session.named.push(need.path.clone());
+        }
+        let request = Request { path: &need.path.segments, resource, ..*request };
+        self.evaluate(&request, None, count)
+    }
+
+    /// Decides about one document, or about all that an alternative's facts admit.
+    fn evaluate(&mut self, request: &Request<'_>, facts: Option<&Facts<'_>>, count: usize) -> Verdict {
         let ruleset = self.ruleset;
+        self.session.current.clear();
         let environment = Environment::new(ruleset.service, request, facts);
         let first = match environment.target.get(PREFIX_LEN) {
             Some(Segment::Known(first)) => Some(first),
@@ -179,6 +258,8 @@ impl<'r> Deciding<'r, '_> {
             }
         }
         self.expressions += expressions;
+        // Telling causes looks at more than deciding did.
+        self.depends = self.depends.or(environment.seen());
         match granted {
             Some(index) => Verdict::Granted(index),
             None if pending => Verdict::Pending,

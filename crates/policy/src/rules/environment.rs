@@ -3,8 +3,10 @@
 //! The live services and the hosted Rules Test API differ in what is absent and what is null. Both are views of
 //! one request over one evaluator; the difference is decided here and nowhere else.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::decision::Dependence;
 use crate::eval::Computed;
 use crate::request::{Auth, Document, Method, Query, Request, Setting};
 use crate::value::{Facts, FaultKind, Field, Map, Members, Segments, Str, Val};
@@ -27,6 +29,8 @@ pub struct Environment<'v> {
     existing: Option<Resource<'v>>,
     /// `request.resource`
     new: Option<Resource<'v>>,
+    /// What was looked at.
+    seen: Cell<Dependence>,
 }
 
 /// A document as rules see it: `data`, `id`, `__name__`.
@@ -54,7 +58,8 @@ enum Name<'v> {
 }
 
 impl<'v> Environment<'v> {
-    /// A view of a request.
+    /// A view of a request, or of any document that an alternative of a query can return. A query's request without
+    /// facts is about the one document that it names.
     pub fn new(service: Service, request: &'v Request<'v>, facts: Option<&'v Facts<'v>>) -> Self {
         let name = match request.setting {
             Setting::Live => Name::Target(request),
@@ -66,7 +71,18 @@ impl<'v> Environment<'v> {
             None => request.resource.map(|document| resource(Contents::Fields(document), name.clone())),
         };
         let new = request.new_resource.map(|document| resource(Contents::Fields(document), name));
-        Self { service, request, target: Target::new(service, request, facts), facts, existing, new }
+        let target = Target::new(service, request, facts.is_some());
+        Self { service, request, target, facts, existing, new, seen: Cell::default() }
+    }
+
+    /// What was looked at so far.
+    pub fn seen(&self) -> Dependence {
+        self.seen.get()
+    }
+
+    fn auth(&self) -> Option<&'v Auth<'v>> {
+        self.seen.set(Dependence { auth: true, ..self.seen.get() });
+        self.request.auth.as_ref()
     }
 
     /// Whether this follows the hosted Rules Test API.
@@ -79,7 +95,7 @@ impl<'v> Environment<'v> {
         match (global, &self.existing) {
             (Global::Request, _) => Ok(Val::Map(Map::View(self))),
             // These two are read so often that they have a way of their own, without an allocation.
-            (Global::RequestAuth, _) => match &self.request.auth {
+            (Global::RequestAuth, _) => match self.auth() {
                 Some(auth) => Ok(Val::Map(Map::View(auth))),
                 None => self.member("auth").ok_or(FaultKind::UndefinedProperty(Str::Borrowed("auth"))),
             },
@@ -90,6 +106,10 @@ impl<'v> Environment<'v> {
                 }
             },
             (Global::Resource, Some(resource)) => Ok(self.view(resource)),
+            // A query that names a document that is not there.
+            (Global::Resource, None) if self.request.query.is_some() => {
+                Err(FaultKind::Message("Variable read error. Variable: [resource].".to_owned()))
+            }
             // In the Test API any touch of a missing resource is an error, comparing it with null too.
             (Global::Resource, None) if self.is_test_api() => Err(FaultKind::NullValue),
             (Global::Resource, None) => Ok(Val::Null),
@@ -125,13 +145,16 @@ impl<'v> Members<'v> for Environment<'v> {
         let live = !self.is_test_api();
         let firestore = self.service == Service::Firestore;
         match name {
-            "auth" => match &request.auth {
+            "auth" => match self.auth() {
                 Some(auth) => Some(Val::Map(Map::View(auth))),
                 None => live.then_some(Val::Null),
             },
             "method" => Some(Val::Str(Str::Borrowed(request.method.name()))),
             "path" => Some(Val::Path(self.segments(request.path))),
-            "time" => Some(Val::Timestamp(request.time)),
+            "time" => {
+                self.seen.set(Dependence { time: true, ..self.seen.get() });
+                Some(Val::Timestamp(request.time))
+            }
             "resource" => match &self.new {
                 Some(new) => Some(self.new_view(new)),
                 None => (live && firestore && request.method == Method::Delete).then_some(Val::Null),
@@ -181,7 +204,8 @@ impl<'v> Members<'v> for Auth<'v> {
 impl<'v> Members<'v> for Query {
     fn member(&self, name: &str) -> Option<Val<'v>> {
         match name {
-            "limit" => self.limit.map(Val::Int),
+            // Without a limit it is null, not absent.
+            "limit" => Some(self.limit.map_or(Val::Null, Val::Int)),
             "offset" => Some(Val::Int(self.offset)),
             "orderBy" => {
                 let orders = self.order_by.iter().map(|(field, ascending)| {
@@ -195,8 +219,7 @@ impl<'v> Members<'v> for Query {
     }
 
     fn names(&self) -> Vec<&'static str> {
-        let limit = self.limit.map(|_| "limit");
-        limit.into_iter().chain(["offset", "orderBy"]).collect()
+        vec!["limit", "offset", "orderBy"]
     }
 }
 
@@ -205,12 +228,7 @@ impl<'v> Resource<'v> {
         match &self.name {
             Name::Target(request) => request.path.last().map(|id| Val::Str(Str::Borrowed(id))),
             Name::Path(segments) => segments.last().cloned().map(Val::Str),
-            Name::Query(facts) => Some(match facts.name {
-                Some(base::Value::Reference(name)) => {
-                    Val::Str(Str::Borrowed(name.rsplit('/').next().unwrap_or_default()))
-                }
-                _ => Val::Field(Field::unknown(facts, "resource.id")),
-            }),
+            Name::Query(facts) => Some(Val::Field(Field::unknown(facts, "resource.id"))),
             Name::Absent => None,
         }
     }
@@ -223,10 +241,7 @@ impl<'v> Resource<'v> {
                 Some(Val::Path(prefix.into_iter().chain(own).collect()))
             }
             Name::Path(segments) => Some(Val::Path(segments.clone())),
-            Name::Query(facts) => Some(match facts.name {
-                Some(name) => Val::from_value(name),
-                None => Val::Field(Field::unknown(facts, "resource.__name__")),
-            }),
+            Name::Query(facts) => Some(Val::Field(Field::unknown(facts, "resource.__name__"))),
             Name::Absent => None,
         }
     }

@@ -392,6 +392,9 @@ fn constrained<'v>(
                 Child::Undetermined => Err(super::operators::undetermined_key(key)),
             }
         }
+        (Method::Get, [Val::List(path), default]) if field.class() == Some(Class::Map) => {
+            walk(field, path, default, absent_keys)
+        }
         // More members than the query names may be there: only "has" can be certain.
         (Method::HasAny, [argument]) => match items(argument) {
             Some(wanted) if wanted.iter().any(|item| field.contains(&item) == Some(true)) => {
@@ -399,18 +402,41 @@ fn constrained<'v>(
             }
             _ => Err(undetermined(field)),
         },
-        (Method::HasAll, [argument]) => match items(argument) {
-            Some(wanted)
-                if field.class() == Some(Class::List)
-                    && wanted.iter().all(|item| field.contains(&item) == Some(true)) =>
-            {
+        // Of a constrained list the official emulator knows no `hasAll`, of the keys it does.
+        (Method::HasAll, [argument]) if field.is_keys() => match items(argument) {
+            Some(wanted) if wanted.iter().all(|item| field.contains(&item) == Some(true)) => {
                 Ok(Val::Bool(true))
             }
             _ => Err(undetermined(field)),
         },
-        (Method::Keys, []) if absent_keys && field.class() == Some(Class::Map) => {
-            Ok(Val::list(field.child_names().into_iter().map(|name| Val::Str(Str::Borrowed(name))).collect()))
+        (Method::ToSet, []) if field.is_keys() => Ok(Val::Field(field.clone())),
+        (Method::Keys, []) if field.class() == Some(Class::Map) && field.is_container() => {
+            let names = || field.child_names().into_iter().map(|name| Val::Str(Str::Borrowed(name)));
+            Ok(if absent_keys { Val::list(names().collect()) } else { Val::Field(field.keys()) })
         }
         _ => Err(undetermined(field)),
     }
+}
+
+/// `field.get(['a', 'b'], default)`
+fn walk<'v>(field: &Field<'v>, path: &List<'v>, default: &Val<'v>, absent_keys: bool) -> Computed<'v> {
+    let mut at = Val::Field(field.clone());
+    for step in path.iter() {
+        let Val::Str(key) = step else { return Err(undetermined(field)) };
+        at = match &at {
+            Val::Field(field) if field.class() == Some(Class::Map) => match field.child(key.clone()) {
+                Child::Known(value) => Val::from_value(value),
+                Child::Field(field) => Val::Field(field),
+                Child::Undetermined if absent_keys => return Ok(default.clone()),
+                Child::Undetermined => return Err(super::operators::undetermined_key(&key)),
+            },
+            Val::Field(field) => return Err(undetermined(field)),
+            Val::Map(map) => match map.get(key.as_str()) {
+                Some(value) => value,
+                None => return Ok(default.clone()),
+            },
+            _ => return Ok(default.clone()),
+        };
+    }
+    Ok(at)
 }

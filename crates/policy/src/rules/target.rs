@@ -4,7 +4,7 @@
 //! matches only when it matches every path the query can reach.
 
 use crate::request::{Request, Scope};
-use crate::value::{Facts, FaultKind, Str, Val};
+use crate::value::{FaultKind, Str, Val};
 
 use super::Service;
 
@@ -35,16 +35,12 @@ pub struct Target<'v> {
 pub const PREFIX_LEN: usize = 3;
 
 impl<'v> Target<'v> {
-    /// The path of a request; `facts` of the query's alternative may know the document's name.
-    pub fn new(service: Service, request: &Request<'v>, facts: Option<&Facts<'v>>) -> Self {
+    /// The path of a request: of one document, or of any that a query can return.
+    pub fn new(service: Service, request: &Request<'v>, is_any: bool) -> Self {
         let mut target =
             Self { service, database: request.database, path: request.path, many: None, tail: [None, None] };
-        let Some(query) = request.query else { return target };
-        let id = facts.and_then(|facts| facts.name).and_then(|name| match name {
-            base::Value::Reference(name) => name.rsplit('/').next(),
-            _ => None,
-        });
-        let last = id.map_or(Segment::Any, Segment::Known);
+        let Some(query) = request.query.filter(|_| is_any) else { return target };
+        let last = Segment::Any;
         match query.scope {
             Scope::Collection => target.tail = [Some(last), None],
             Scope::CollectionGroup => {

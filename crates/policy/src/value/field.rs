@@ -2,7 +2,8 @@
 //! document it can return.
 //!
 //! Everything here is sound: an answer is given only when it holds for *every* document that the
-//! constraints admit. Anything else is `None`.
+//! constraints admit. Anything else is `None`. Where the official emulator proves less, so does this: a
+//! constrained field never compares false, it only fails to compare true.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -53,15 +54,11 @@ pub struct Constraint {
 }
 
 /// What is known of every document of one alternative of a query. `In`, `NotIn` and `ContainsAny` are gone:
-/// they were split into alternatives or into several facts.
+/// they were split into alternatives or into several facts. What the query is ordered by proves nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Facts<'v> {
-    /// The conditions that all hold.
+    /// The conditions that all hold; of equalities with one value each field has one.
     pub facts: Vec<Fact<'v>>,
-    /// Fields the result is ordered by; they are present.
-    pub present: Vec<&'v [String]>,
-    /// The document's name, where a condition fixes it: a reference.
-    pub name: Option<&'v Value>,
 }
 
 /// One condition that holds.
@@ -73,6 +70,9 @@ pub struct Fact<'v> {
     pub op: Operator,
     /// The other side.
     pub value: &'v Value,
+    /// Whether it is an equality that fixes its value with the type of its numbers: `n == 1` also finds 1.0, and so is
+    /// exact only in a reading of it.
+    pub exact: bool,
 }
 
 /// A place in a document that is known only through [`Facts`].
@@ -80,6 +80,8 @@ pub struct Fact<'v> {
 pub struct Field<'v> {
     facts: &'v Facts<'v>,
     path: Rc<[Str<'v>]>,
+    /// Whether this is the list of the map's keys instead of the map.
+    keys: bool,
 }
 
 /// What a member of a [`Field`] is.
@@ -192,7 +194,7 @@ fn class_of_val(value: &Val<'_>) -> Option<Class> {
 
 /// Whether a query that compares equal to the value fixes it exactly. Numbers do not: 1 also finds 1.0, which a
 /// policy can tell apart (`is int`, membership of a list).
-fn is_exact(value: &Value) -> bool {
+pub fn is_exact(value: &Value) -> bool {
     match value {
         Value::Integer(_) | Value::Double(_) | Value::GeoPoint(_) => false,
         Value::Array(items) => items.iter().all(is_exact),
@@ -203,11 +205,6 @@ fn is_exact(value: &Value) -> bool {
 
 fn is_scalar(value: &Value) -> bool {
     !matches!(value, Value::Array(_) | Value::Map(_))
-}
-
-/// Null and NaN have query operators of their own, of which only "is not null" tells that a value is not null.
-fn is_null_or_nan(value: &Value) -> bool {
-    matches!(value, Value::Null) || matches!(value, Value::Double(number) if number.is_nan())
 }
 
 fn path_is(field: &[String], path: &[Str<'_>]) -> bool {
@@ -221,13 +218,28 @@ fn path_is_below(field: &[String], path: &[Str<'_>]) -> bool {
 impl<'v> Field<'v> {
     /// The whole document.
     pub fn root(facts: &'v Facts<'v>) -> Self {
-        Self { facts, path: Rc::new([]) }
+        Self { facts, path: Rc::new([]), keys: false }
     }
 
     /// Something of the document that is no field and that no constraint speaks of, such as its id.
     pub fn unknown(facts: &'v Facts<'v>, name: &'static str) -> Self {
         // No field path has an empty segment, so no fact is about this place.
-        Self { facts, path: Rc::new([Str::Borrowed(name), Str::Borrowed("")]) }
+        Self { facts, path: Rc::new([Str::Borrowed(name), Str::Borrowed("")]), keys: false }
+    }
+
+    /// Whether it is such a thing.
+    pub fn is_unknown(&self) -> bool {
+        self.path.last().is_some_and(|segment| segment.as_str().is_empty())
+    }
+
+    /// The keys of this map: at least those that the constraints speak of.
+    pub fn keys(&self) -> Self {
+        Self { keys: true, ..self.clone() }
+    }
+
+    /// Whether it is a map's keys.
+    pub fn is_keys(&self) -> bool {
+        self.keys
     }
 
     /// The dotted path, empty for the whole document.
@@ -238,39 +250,48 @@ impl<'v> Field<'v> {
 
     /// What is known of this very place.
     pub(crate) fn own(&self) -> impl Iterator<Item = &Fact<'v>> + '_ {
-        self.facts.facts.iter().filter(|fact| path_is(fact.field, &self.path))
+        self.facts.facts.iter().filter(|fact| !self.keys && path_is(fact.field, &self.path))
     }
 
     fn has_children(&self) -> bool {
-        self.path.is_empty()
-            || self.facts.facts.iter().any(|fact| path_is_below(fact.field, &self.path))
-            || self.facts.present.iter().any(|field| path_is_below(field, &self.path))
+        !self.keys
+            && (self.path.is_empty()
+                || self.facts.facts.iter().any(|fact| path_is_below(fact.field, &self.path)))
     }
 
-    fn is_present(&self) -> bool {
-        self.has_children()
-            || self.own().next().is_some()
-            || self.facts.present.iter().any(|field| path_is(field, &self.path))
+    /// The value, where one equality and nothing else is known of this place.
+    fn fixed(&self) -> Option<&'v Value> {
+        let mut own = self.own();
+        let first = own.next()?;
+        let alone = own.next().is_none() && !self.has_children();
+        (alone && first.exact).then_some(first.value)
     }
 
     /// A member of this place.
     pub fn child(&self, name: Str<'v>) -> Child<'v> {
         let path: Rc<[Str<'v>]> = self.path.iter().cloned().chain([name]).collect();
-        let child = Field { facts: self.facts, path };
-        let known =
-            child.own().find(|fact| fact.op == Operator::Eq && is_exact(fact.value)).map(|fact| fact.value);
-        match known {
+        let child = Field { facts: self.facts, path, keys: false };
+        match child.fixed() {
             Some(value) => Child::Known(value),
-            None if child.is_present() => Child::Field(child),
-            None => Child::Undetermined,
+            None if child.has_children() || child.own().next().is_some() => Child::Field(child),
+            None => self.member_of_fixed(&child).map_or(Child::Undetermined, Child::Known),
+        }
+    }
+
+    /// The member's value, where an equality fixes this map beside constraints on other members of it.
+    fn member_of_fixed(&self, child: &Self) -> Option<&'v Value> {
+        let name = child.path.last()?;
+        match self.own().find(|fact| fact.exact)?.value {
+            Value::Map(fields) => fields.get(name.as_str()),
+            _ => None,
         }
     }
 
     /// The names of the members that the constraints speak of, each once.
     pub fn child_names(&self) -> Vec<&'v str> {
         let depth = self.path.len();
-        let fields = self.facts.facts.iter().map(|fact| fact.field).chain(self.facts.present.iter().copied());
-        let below = fields.filter(|field| path_is_below(field, &self.path));
+        let below = self.facts.facts.iter().map(|fact| fact.field);
+        let below = below.filter(|field| path_is_below(field, &self.path));
         let mut names: Vec<&'v str> =
             below.filter_map(|field| field.get(depth).map(String::as_str)).collect();
         names.sort_unstable();
@@ -278,8 +299,16 @@ impl<'v> Field<'v> {
         names
     }
 
+    /// Whether only the type of a number is not certain: the query says `== 1`, or that the list has a 1.
+    pub fn is_equal_number(&self) -> bool {
+        self.own().any(|fact| matches!(fact.op, Operator::Eq | Operator::Contains) && !is_exact(fact.value))
+    }
+
     /// The type, as far as it is fixed.
     pub fn class(&self) -> Option<Class> {
+        if self.keys {
+            return Some(Class::List);
+        }
         if self.has_children() {
             return Some(Class::Map);
         }
@@ -292,26 +321,74 @@ impl<'v> Field<'v> {
         })
     }
 
-    /// `field <comparison> other`, when all documents agree.
+    /// Whether the type is one that the emulator sees too: a map of which the query names members, or its keys. A
+    /// field that is itself constrained has no type there, only what it is compared with.
+    pub fn is_container(&self) -> bool {
+        self.keys || self.has_children()
+    }
+
+    /// `field <comparison> other`, where it is proven. As in the official emulator, a constrained field is never proven
+    /// to compare false (a map of which the query names members can be), and a double in a query says nothing of an
+    /// integer in a rule.
     pub fn compare(&self, comparison: Comparison, other: &Val<'_>) -> Option<bool> {
+        let holds = self.holds(comparison, other, true)?;
+        (holds || self.has_children()).then_some(holds)
+    }
+
+    /// `field == other` is false for all documents.
+    pub fn never_equals(&self, other: &Val<'_>) -> bool {
+        self.holds(Comparison::Eq, other, false) == Some(false)
+    }
+
+    /// `field <comparison> other`, when all documents agree; `as_official` leaves out what the emulator does not see.
+    fn holds(&self, comparison: Comparison, other: &Val<'_>, as_official: bool) -> Option<bool> {
+        if self.keys {
+            return None;
+        }
         let other_class = class_of_val(other)?;
+        // Facts may contradict each other, of an empty result: then whatever one of them proves holds.
+        let seen = |fact: &Fact<'_>| {
+            !(as_official && matches!((fact.value, other), (Value::Double(_), Val::Int(_))))
+        };
+        let answers =
+            || self.own().filter(|fact| seen(fact)).filter_map(|fact| decide(fact, comparison, other));
+        if answers().any(|answer| answer) {
+            return Some(true);
+        }
         if matches!(comparison, Comparison::Eq | Comparison::Ne) {
-            let differs = comparison == Comparison::Ne;
-            // A field of another type is never equal. That it is not null is also known from `!=`.
-            let not_null = self.own().any(|fact| {
-                !is_null_or_nan(fact.value) || fact.op == Operator::Neq && fact.value == &Value::Null
-            });
+            // A field of another type is never equal. Every comparison but the one with null says that it is not null.
+            let not_null =
+                self.own().any(|fact| fact.op == Operator::Neq || !matches!(fact.value, Value::Null));
             if self.class().is_some_and(|class| class != other_class)
                 || (other_class == Class::Null && not_null)
+                || self.differs_from_map(other)
             {
-                return Some(differs);
+                return Some(comparison == Comparison::Ne);
             }
         }
-        self.own().find_map(|fact| decide(fact, comparison, other))
+        answers().next()
+    }
+
+    /// Whether one of the known members makes this another map.
+    fn differs_from_map(&self, other: &Val<'_>) -> bool {
+        let Val::Map(other) = other else { return false };
+        self.has_children()
+            && self.child_names().into_iter().any(|name| {
+                let Some(theirs) = other.get(name) else { return true };
+                match self.child(Str::Borrowed(name)) {
+                    Child::Known(own) => !equal(&Val::from_value(own), &theirs),
+                    Child::Field(own) => own.never_equals(&theirs),
+                    Child::Undetermined => false,
+                }
+            })
     }
 
     /// `item in field`, when all documents agree. Never false: more items may be there.
     pub fn contains(&self, item: &Val<'_>) -> Option<bool> {
+        if self.keys {
+            return matches!(item, Val::Str(key) if self.child_names().contains(&key.as_str()))
+                .then_some(true);
+        }
         self.own()
             .any(|fact| {
                 fact.op == Operator::Contains
@@ -334,11 +411,13 @@ fn decide(fact: &Fact<'_>, comparison: Comparison, other: &Val<'_>) -> Option<bo
     match fact.op {
         Operator::Eq if matches!(comparison, C::Eq | C::Ne) => {
             let nan = matches!(known, Val::Float(number) if number.is_nan());
-            (is_scalar(fact.value) && !nan).then(|| equal(&known, other) == (comparison == C::Eq))
+            ((is_scalar(fact.value) || fact.exact) && !nan)
+                .then(|| equal(&known, other) == (comparison == C::Eq))
         }
         Operator::Eq => order(&known, other).map(|order| comparison.holds(order)),
         Operator::Neq => {
-            let same = is_scalar(fact.value) && equal(&known, other);
+            // What a policy finds equal, a query does too.
+            let same = equal(&known, other);
             match comparison {
                 C::Eq if same => Some(false),
                 C::Ne if same => Some(true),
@@ -375,6 +454,9 @@ fn decide(fact: &Fact<'_>, comparison: Comparison, other: &Val<'_>) -> Option<bo
 impl fmt::Display for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path();
+        if self.keys {
+            return write!(f, "the keys of any `{path}`");
+        }
         if path.is_empty() {
             return f.write_str("any document of the query");
         }

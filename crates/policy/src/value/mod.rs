@@ -16,7 +16,7 @@ use base::{Fields, GeoPoint, Timestamp, Value};
 use crate::builtin::Duration;
 
 pub use fault::{Fault, FaultKind, Outcome};
-pub use field::{Child, Class, Comparison, Constraint, Fact, Facts, Field, Operator};
+pub use field::{Child, Class, Comparison, Constraint, Fact, Facts, Field, Operator, is_exact};
 pub use show::show;
 
 /// Text, borrowed or shared.
