@@ -77,3 +77,14 @@ fn color_is_only_for_terminals_and_those_who_force_it() {
         !run(&[]) && run(&[("CLICOLOR_FORCE", "1")]) && !run(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")])
     );
 }
+
+#[test]
+fn the_cases_of_the_examples_pass() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    for name in ["fireflicks", "partner-api"] {
+        let output = hearth(&["test", "--json", "."], &examples.join(name));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(output.status.success(), "{report:#}");
+        assert!(report["summary"]["checks"].as_u64() > Some(8), "{report:#}");
+    }
+}

@@ -14,6 +14,9 @@ use super::fragment::{self, Statement};
 use super::language;
 use super::{DOCUMENT_TEXTS_MAX, Snippet, Text};
 
+/// Stands for dots in an expression.
+const LEFT_OUT: &str = "___";
+
 /// Names of arguments in Data Connect's operations whose text is an expression.
 const EXPRESSION_ARGUMENTS: &[&str] = &["expr", "condition"];
 
@@ -112,7 +115,8 @@ fn group(
 /// A snippet, made whole.
 fn snippet(document: &Source, range: Range<usize>, language: Language) -> Text {
     let body = document.text.get(range.clone()).unwrap_or_default();
-    let body = fragment::blank(body, &ellipses(body));
+    // What was left out of an expression is a name that nobody knows, as long as the dots.
+    let body = fragment::blank(body, &ellipses(body)).replace("...", LEFT_OUT).replace('…', LEFT_OUT);
     let frame = fragment::frame(&body, language);
     let lines_before = document.text.get(..range.start).unwrap_or_default().matches('\n').count();
     let compiled_start = frame.before.len() + lines_before;
@@ -127,15 +131,25 @@ fn snippet(document: &Source, range: Range<usize>, language: Language) -> Text {
     }
 }
 
-/// Lines that only say that something was left out.
+/// What only says that something was left out: lines of dots, bodies of dots, and functions with such a body.
 fn ellipses(body: &str) -> Vec<Range<usize>> {
     let mut at = 0;
     let mut found = Vec::new();
     for line in body.split_inclusive('\n') {
-        if matches!(line.trim().trim_end_matches(','), "..." | "…") {
-            found.push(at..at + line.len());
+        let (start, end) = (at, at + line.len());
+        at = end;
+        let is_dots = |text: &str| matches!(text.trim().trim_end_matches(','), "..." | "…");
+        let braced = line
+            .rsplit_once('{')
+            .and_then(|(before, rest)| Some((before.len() + 1, rest.split_once('}')?.0)));
+        match braced {
+            _ if is_dots(line) => found.push(start..end),
+            Some((_, inner)) if is_dots(inner) && line.trim_start().starts_with("function ") => {
+                found.push(start..end);
+            }
+            Some((open, inner)) if is_dots(inner) => found.push(start + open..start + open + inner.len()),
+            _ => {}
         }
-        at += line.len();
     }
     found
 }

@@ -47,7 +47,8 @@ pub fn of_text(text: &str) -> Option<Language> {
     match fragment::first_statement(text)? {
         fragment::Statement::Rules => Some(fragment::service(text)),
         fragment::Statement::Json => {
-            let keys = ["\"rules\"", "\".read\"", "\".write\"", "\".validate\"", "\".indexOn\""];
+            // `firebase.json` has a key `rules`, too.
+            let keys = ["\".read\"", "\".write\"", "\".validate\"", "\".indexOn\""];
             keys.iter().any(|key| text.contains(key)).then_some(Language::Realtime)
         }
         fragment::Statement::Path => Some(Language::Bolt),

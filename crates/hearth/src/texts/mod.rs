@@ -87,8 +87,9 @@ impl Text {
     /// What is found in the compiled text, at the file's places, without what only a whole text can be blamed for.
     pub fn told(&self, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
         if let Some(snippet) = self.snippet {
-            let (kept, left_out): (Vec<_>, Vec<_>) =
-                found.into_iter().partition(|diagnostic| is_about(diagnostic, snippet.fragment));
+            let (kept, left_out): (Vec<_>, Vec<_>) = found.into_iter().partition(|diagnostic| {
+                is_about(diagnostic, snippet.fragment) && !self.says_dots(self.place(diagnostic.span))
+            });
             // What follows from a name that is declared elsewhere does not follow.
             let unknown: Vec<Span> = left_out
                 .iter()
@@ -109,6 +110,17 @@ impl Text {
             }
         }
         found
+    }
+
+    /// Whether a line of the document says that something was left out of it.
+    fn says_dots(&self, span: Span) -> bool {
+        let (before, after) = self.file.text.split_at_checked(span.start as usize).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let end = after.find('\n').unwrap_or(after.len());
+        let parts = [before.get(start..), after.get(..end)].map(Option::unwrap_or_default);
+        let line = parts.concat();
+        let code = line.split("//").next().unwrap_or_default();
+        code.contains("...") || code.contains('…')
     }
 
     /// The line of the file where the text begins.
