@@ -189,7 +189,13 @@ pub fn steps(node: &Node) -> (Vec<&str>, &Node) {
         && only.span == node.span
     {
         node = only;
-        values.push(node.value.as_str());
+        let value = node.value.as_str();
+        // A place that tells its value says the same as the value before it.
+        let told = |before: &&str| value.strip_suffix(*before).is_some_and(|rest| rest.ends_with("= "));
+        if values.last().is_some_and(told) {
+            values.pop();
+        }
+        values.push(value);
     }
     (values, node)
 }
