@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use access::{AccessLog, Admin, Caller, Deploy, DevPermit, Gate, Mode, Rules, User};
 use axum::body::Body;
@@ -424,4 +426,38 @@ async fn what_the_firebase_cli_asks_first_is_answered_for_administrators() {
         house.ask("POST", "/v1/projects/p:testIamPermissions", &json!({})).await.1,
         json!({ "permissions": [] })
     );
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_does_not_leave_a_release_half_done() {
+    let house = serve().await;
+    let (alice, nobody) = (house.create(ALICE).await, house.create(NOBODY).await);
+    house.release("cloud.firestore", &alice).await;
+    for polls in 0..12 {
+        let (name, text) = if polls % 2 == 0 { (&nobody, NOBODY) } else { (&alice, ALICE) };
+        {
+            let mut asking = std::pin::pin!(house.update("cloud.firestore", name));
+            for _ in 0..polls {
+                let polled = poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx).is_ready()));
+                if polled.await {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        // Begun with the first poll, it ends by itself.
+        let expected = if polls == 0 { ALICE } else { text };
+        let (mut stored, mut in_force) = (String::new(), String::new());
+        for _ in 0..500 {
+            let path = "/v1/projects/p/releases/cloud.firestore";
+            let (_, released) = house.ask("GET", path, &Json::Null).await;
+            stored = if released["rulesetName"] == json!(alice) { ALICE } else { NOBODY }.to_owned();
+            in_force = house.in_force("p");
+            if stored == expected && in_force == expected {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!((stored.as_str(), in_force.as_str()), (expected, expected), "after {polls} polls");
+    }
 }

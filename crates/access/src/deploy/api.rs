@@ -121,7 +121,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Status> {
         .map_err(|error| Status::invalid(format!("Invalid JSON payload received. {error}")))
 }
 
-async fn answer(deploy: &Deploy, request: Request) -> Result<Json, Status> {
+async fn answer(deploy: &Arc<Deploy>, request: Request) -> Result<Json, Status> {
     let caller = caller_of(&request)?;
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();

@@ -1,5 +1,7 @@
 //! The verbs: make, look at, release and delete rules, and test them.
 
+use std::sync::Arc;
+
 use base::{Code, Status};
 use kv::{KeyRange, Scan};
 use policy::coverage::{Issue, issues};
@@ -125,6 +127,16 @@ fn release(project: &str, name: &str, row: &ReleaseRow) -> Release {
         create_time: told(row.created_micros),
         update_time: told(row.updated_micros),
     }
+}
+
+/// Runs whether or not somebody still waits for it.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Status>> + Send + 'static,
+) -> Result<T, Status> {
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a release of rules ended early");
+        Err(Status::new(Code::Internal, "Internal error encountered."))
+    })
 }
 
 /// The service whose rules a release's name asks for.
@@ -319,7 +331,25 @@ impl Deploy {
     }
 
     /// Makes a release name a ruleset. The rules of Firestore's default database are in force when this returns.
+    ///
+    /// Once begun it ends, also when the caller of this has gone: what is durable must be in force.
     pub async fn release(
+        self: &Arc<Self>,
+        caller: &Caller,
+        project: &str,
+        name: &str,
+        ruleset_name: &str,
+        existing: Existing,
+    ) -> Result<Release, Status> {
+        let (deploy, caller) = (Arc::clone(self), caller.clone());
+        let (project, name, ruleset) = (project.to_owned(), name.to_owned(), ruleset_name.to_owned());
+        to_the_end(
+            async move { deploy.release_to_the_end(&caller, &project, &name, &ruleset, existing).await },
+        )
+        .await
+    }
+
+    async fn release_to_the_end(
         &self,
         caller: &Caller,
         project: &str,
@@ -380,8 +410,24 @@ impl Deploy {
         Err(contention())
     }
 
-    /// Deletes a release. Without one for Firestore the rules file decides again.
-    pub async fn delete_release(&self, caller: &Caller, project: &str, name: &str) -> Result<(), Status> {
+    /// Deletes a release. Without one for Firestore the rules file decides again. Once begun it ends.
+    pub async fn delete_release(
+        self: &Arc<Self>,
+        caller: &Caller,
+        project: &str,
+        name: &str,
+    ) -> Result<(), Status> {
+        let (deploy, caller) = (Arc::clone(self), caller.clone());
+        let (project, name) = (project.to_owned(), name.to_owned());
+        to_the_end(async move { deploy.delete_release_to_the_end(&caller, &project, &name).await }).await
+    }
+
+    async fn delete_release_to_the_end(
+        &self,
+        caller: &Caller,
+        project: &str,
+        name: &str,
+    ) -> Result<(), Status> {
         let _in_order = self.releasing.lock().await;
         for _ in 0..ATTEMPTS_MAX {
             let (mut session, permit) =
