@@ -88,13 +88,13 @@ rooms.bolt:10:3: .read does not grant
       auth != null  →  true
         auth  →  {uid: 'bob'}
         null  →  null
-      root.members[room][auth.uid]  →  false, from null, from /members/r1/bob = null
+      root.members[room][auth.uid]  →  false, from /members/r1/bob = null
         root.members[room]  →  /members/r1
           root.members  →  /members
             root  →  /
           room  →  'r1'
         auth.uid  →  'bob'
-    this.open  →  false, from null, from /rooms/r1/open = null
+    this.open  →  false, from /rooms/r1/open = null
       this  →  /rooms/r1
 ";
     assert_eq!(explained(&compiled, &source, "bob", read, &data()), expected);
