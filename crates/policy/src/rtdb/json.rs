@@ -137,7 +137,8 @@ impl Reader<'_, '_> {
             Some('{' | '[') if self.level >= NEST_LEVELS_MAX => {
                 let span = self.here();
                 self.error("json-too-deep", span, format!("Rules nest at most {NEST_LEVELS_MAX} levels."));
-                // What is inside is not looked at.
+                // What is inside is not looked at, so that what seems to be missing after it is no news.
+                self.errors = self.errors.max(ERRORS_MAX);
                 self.cursor.go_to(self.source.text.len());
                 Kind::Broken
             }
