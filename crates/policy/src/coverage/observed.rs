@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map as Object, Value as Json, json};
 
-use crate::value::{Operator, Val};
+use crate::value::{Child, Field, Operator, Str, Val};
 
 /// Items, at all levels together, of one reported value.
 const ITEMS_REPORTED_MAX: usize = 500;
@@ -67,11 +67,9 @@ impl Reporter<'_> {
                     let value = map.get(key.as_str()).unwrap_or(Val::Null);
                     fields.insert(shortened(key.as_str()), self.value(&value, level + 1));
                 }
-                match fields.is_empty() {
-                    true => json!({ "mapValue": {} }),
-                    false => json!({ "mapValue": { "fields": fields } }),
-                }
+                map_value(fields)
             }
+            Val::Field(field) if field.own().next().is_none() => self.constrained(field, level),
             Val::Field(field) => {
                 let mut constraints = Vec::new();
                 for fact in field.own() {
@@ -83,6 +81,23 @@ impl Reporter<'_> {
             }
             Val::Diff(_) | Val::Handle(_) => text(self.shown),
         }
+    }
+
+    /// A document, or a part of one, of which the constraints on its members are known: those are its members.
+    fn constrained(&mut self, field: &Field<'_>, level: usize) -> Json {
+        let mut fields = Object::new();
+        for name in field.child_names() {
+            if !self.take(level) {
+                break;
+            }
+            let member = match field.child(Str::Borrowed(name)) {
+                Child::Known(value) => self.value(&Val::from_value(value), level + 1),
+                Child::Field(member) => self.value(&Val::Field(member), level + 1),
+                Child::Undetermined => continue,
+            };
+            fields.insert(shortened(name), member);
+        }
+        map_value(fields)
     }
 
     fn items<'v>(&mut self, kind: &str, items: impl Iterator<Item = Val<'v>>, level: usize) -> Json {
@@ -105,6 +120,13 @@ impl Reporter<'_> {
         let room = self.items_left > 0 && level < LEVELS_REPORTED_MAX;
         self.items_left -= usize::from(room);
         room
+    }
+}
+
+fn map_value(fields: Object<String, Json>) -> Json {
+    match fields.is_empty() {
+        true => json!({ "mapValue": {} }),
+        false => json!({ "mapValue": { "fields": fields } }),
     }
 }
 
@@ -182,7 +204,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::value::Str;
+    use crate::value::{Fact, Facts};
 
     #[test]
     fn each_kind_has_its_name_and_a_plain_form() {
@@ -197,6 +219,24 @@ mod tests {
         ] } });
         assert_eq!(reported, expected);
         assert_eq!(plain(&reported), json!([1, "a", null, "/databases/(default)", 1.5]));
+    }
+
+    #[test]
+    fn what_a_query_proves_is_reported_as_the_emulator_does() {
+        let (owner, age) = (["owner".to_owned()], ["age".to_owned()]);
+        let (bob, adult) = (base::Value::String("bob".to_owned()), base::Value::Integer(18));
+        let fact = |field, op, value| Fact { field, op, value, exact: op == Operator::Eq };
+        let facts = Facts {
+            facts: vec![fact(&owner[..], Operator::Eq, &bob), fact(&age[..], Operator::Gte, &adult)],
+            ..Facts::default()
+        };
+        let age = json!({ "constraintValue": { "simpleConstraints": [
+            { "comparator": "GTE", "value": { "intValue": "18" } },
+        ] } });
+        let document = json!({ "mapValue": { "fields": { "owner": { "stringValue": "bob" }, "age": age } } });
+        assert_eq!(report(&Val::Field(Field::root(&facts)), ""), document);
+        let nothing = Facts::default();
+        assert_eq!(report(&Val::Field(Field::root(&nothing)), ""), json!({ "mapValue": {} }));
     }
 
     #[test]
