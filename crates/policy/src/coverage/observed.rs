@@ -228,7 +228,6 @@ mod tests {
         let fact = |field, op, value| Fact { field, op, value, exact: op == Operator::Eq };
         let facts = Facts {
             facts: vec![fact(&owner[..], Operator::Eq, &bob), fact(&age[..], Operator::Gte, &adult)],
-            ..Facts::default()
         };
         let age = json!({ "constraintValue": { "simpleConstraints": [
             { "comparator": "GTE", "value": { "intValue": "18" } },
