@@ -121,10 +121,15 @@ fn merge(diagnostics: &mut Vec<Diagnostic>, found: Vec<Diagnostic>) {
             let wider = SAME_AT_A_WIDER_PLACE.contains(&pair) && within(other.span, diagnostic.span);
             wider || within(diagnostic.span, other.span)
         };
+        // Text that must be `true` can never be; where it is text is told.
+        let follows = |other: &Diagnostic| {
+            diagnostic.code == "never-holds"
+                && diagnostic.labels.iter().any(|(span, _)| span.start == other.span.start)
+        };
         let again = |other: &Diagnostic| (other.code, other.span) == (diagnostic.code, diagnostic.span);
         // Two captures side by side are told about with both of their statements.
         let siblings = diagnostic.message.starts_with("Cannot have multiple default rules");
-        if !siblings && !said.iter().any(same) && !added.iter().any(again) {
+        if !siblings && !said.iter().any(|other| same(other) || follows(other)) && !added.iter().any(again) {
             diagnostics.push(diagnostic);
         }
     }

@@ -18,6 +18,9 @@ const STEPS_MAX: usize = 3_000;
 /// Values of a list that are looked at one by one.
 const AMONG_MAX: usize = 64;
 
+/// What may not even be equal to itself: what is no number, or holds it; objects that cannot be compared.
+const UNLIKE_ITSELF: Types = Types::FLOAT.or(Types::MAP).or(Types::LIST).or(Types::SET);
+
 /// A condition and where it is written.
 #[derive(Clone, Debug)]
 pub struct Formula {
@@ -84,6 +87,11 @@ impl Order {
             Order::Greater => Order::Less,
             Order::GreaterOrEqual => Order::LessOrEqual,
         }
+    }
+
+    /// What it comes to for two constants; `None` when they cannot be compared.
+    pub fn constants(self, one: &Value, two: &Value) -> Option<bool> {
+        compare(one, two).map(|found| self.holds(found))
     }
 
     fn holds(self, ordering: Ordering) -> bool {
@@ -338,7 +346,7 @@ impl Solver<'_> {
             (Test::Same(other), _) => {
                 let pair = if term < *other { (term, *other) } else { (*other, term) };
                 if facts.same.insert(pair, value).is_some_and(|known| known != value)
-                    || term == *other && !value
+                    || term == *other && !value && !fact.types.meets(UNLIKE_ITSELF)
                 {
                     return false;
                 }
@@ -499,14 +507,6 @@ impl Solver<'_> {
                 _ if fact.types == Types::BOOL => Truth::Either,
                 _ => Truth::Unknown,
             },
-            // An object may not be comparable with anything but null.
-            Test::Equals(other)
-                if self.errors == Errors::Fatal
-                    && fact.types.meets(Types::MAP)
-                    && !matches!(other, Value::Null) =>
-            {
-                Truth::Unknown
-            }
             Test::Equals(other) => sure(fact.equals(other)),
             Test::Among(values) => {
                 let each: Vec<Option<bool>> = values.iter().map(|value| fact.equals(value)).collect();
@@ -532,13 +532,18 @@ impl Solver<'_> {
                     None => return Truth::Unknown,
                     Some(true) => {}
                 }
-                if term == *other {
-                    return Truth::True;
-                }
                 let pair = if term < *other { (term, *other) } else { (*other, term) };
                 let twin = self.fact(facts, *other);
                 let known = facts.same.get(&pair).copied();
-                sure(known.or_else(|| match (&fact.is, &twin.is) {
+                // Two objects cannot be compared there.
+                if known.is_none()
+                    && self.errors == Errors::Fatal
+                    && fact.types.and(twin.types).meets(Types::MAP)
+                {
+                    return Truth::Unknown;
+                }
+                let itself = term == *other && !fact.types.meets(UNLIKE_ITSELF);
+                sure(known.or(itself.then_some(true)).or_else(|| match (&fact.is, &twin.is) {
                     (Some(one), _) => twin.equals(one),
                     (_, Some(two)) => fact.equals(two),
                     _ if !(fact.types.meets(twin.types)

@@ -82,8 +82,10 @@ pub fn evaluate(expr: &Condition, caller: Caller) -> Abstract {
             for operand in operands {
                 match value(operand) {
                     Known(Value::Bool(true)) => {}
-                    Known(Value::Bool(false)) => return Known(Value::Bool(false)),
+                    Known(Value::Bool(false)) if known => return Known(Value::Bool(false)),
                     Unknown => known = false,
+                    // What comes before may be an error, or it is false.
+                    _ if !known => return Unknown,
                     _ => return Error,
                 }
             }
@@ -104,8 +106,11 @@ pub fn evaluate(expr: &Condition, caller: Caller) -> Abstract {
             Known(Value::Bool(true)) => value(yes),
             Known(Value::Bool(false)) => value(no),
             Unknown => {
-                let (yes, no) = (value(yes), value(no));
-                if yes == no { yes } else { Unknown }
+                if (value(yes), value(no)) == (Error, Error) {
+                    Error
+                } else {
+                    Unknown
+                }
             }
             _ => Error,
         },

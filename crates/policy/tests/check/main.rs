@@ -11,6 +11,7 @@
 
 mod robust;
 mod seeds;
+mod sound;
 
 use std::path::{Path, PathBuf};
 

@@ -20,7 +20,8 @@ const STORED: Types = Types::NULL.or(Types::BOOL).or(Types::NUMBER).or(Types::TE
 #[derive(Clone, Debug, PartialEq)]
 struct Place {
     after: bool,
-    keys: Vec<String>,
+    /// A key that is computed must be text.
+    keys: Vec<(String, Option<Term>)>,
 }
 
 /// What an expression stands for.
@@ -61,7 +62,7 @@ impl<'s> Reader<'s> {
 
     /// The value at a place after the write.
     pub fn value_after(&mut self, path: &str) -> Term {
-        self.value(&Place { after: true, keys: keys(path) })
+        self.value(&Place { after: true, keys: written(keys(path)) })
     }
 
     fn anything(&mut self) -> Meaning {
@@ -75,11 +76,15 @@ impl<'s> Reader<'s> {
         let mut above: Option<Term> = None;
         let mut name = String::from(if place.after { "new:" } else { "old:" });
         let mut caller = false;
-        for key in std::iter::once("").chain(place.keys.iter().map(String::as_str)) {
+        let mut computed = Vec::new();
+        let root = (String::new(), None);
+        for (key, term) in std::iter::once(&root).chain(&place.keys) {
             name.push('/');
             name.push_str(key);
             caller |= key.starts_with('[');
-            let needs = above.map(|above| Need::Lenient(above, Types::MAP)).into_iter().collect();
+            computed.extend(term.map(|term| Need::Strict(term, Types::TEXT)));
+            let parent = above.map(|above| Need::Lenient(above, Types::MAP));
+            let needs = parent.into_iter().chain(computed.iter().copied()).collect();
             above = Some(self.terms.add(About { needs, caller, ..About::given(name.clone(), STORED) }));
         }
         above.unwrap_or_else(|| self.terms.add(About::given(name, STORED)))
@@ -155,8 +160,12 @@ impl<'s> Reader<'s> {
             Kind::Global(Global::Auth) => Meaning::Value(self.auth()),
             Kind::Global(Global::Now) => Meaning::Value(self.terms.add(About::given("now", Types::NUMBER))),
             Kind::Global(Global::Root) => Meaning::Place(Place { after: false, keys: Vec::new() }),
-            Kind::Global(Global::Data) => Meaning::Place(Place { after: false, keys: self.here.clone() }),
-            Kind::Global(Global::NewData) => Meaning::Place(Place { after: true, keys: self.here.clone() }),
+            Kind::Global(Global::Data) => {
+                Meaning::Place(Place { after: false, keys: written(self.here.clone()) })
+            }
+            Kind::Global(Global::NewData) => {
+                Meaning::Place(Place { after: true, keys: written(self.here.clone()) })
+            }
             Kind::Global(Global::Query) => Meaning::Value(self.terms.add(About::given("query", Types::MAP))),
             Kind::Capture(index) => {
                 let key = self.here.get(*index).cloned().unwrap_or_default();
@@ -251,6 +260,10 @@ impl<'s> Reader<'s> {
                     _ => Order::GreaterOrEqual,
                 };
                 match (&one, &two) {
+                    (Meaning::Constant(a), Meaning::Constant(b)) => match order.constants(a, b) {
+                        Some(value) => Logic::Known(value),
+                        None => Logic::Fails,
+                    },
                     (subject, Meaning::Constant(value)) | (Meaning::Constant(value), subject) => {
                         let order =
                             if matches!(one, Meaning::Constant(_)) { order.mirrored() } else { order };
@@ -349,7 +362,7 @@ impl<'s> Reader<'s> {
             Method::HasChildren => {
                 let each = arguments.iter().map(|argument| {
                     let child = self.child(&place, argument);
-                    Formula::new(there(self, &child), argument.span)
+                    Formula::new(there(self, &child), span)
                 });
                 Logic::And(each.collect())
             }
@@ -364,17 +377,19 @@ impl<'s> Reader<'s> {
     fn child(&mut self, place: &Place, argument: &Condition) -> Place {
         let mut child = place.clone();
         match self.read(argument) {
-            Meaning::Constant(Value::String(path)) => child.keys.extend(keys(&path)),
+            Meaning::Constant(Value::String(path)) => child.keys.extend(written(keys(&path))),
             // A key of the path stands in names as it does in the path of a rule.
             other => {
                 let key = self.key(&other);
                 let name = key.strip_prefix("key ").filter(|name| self.here.iter().any(|key| key == name));
                 match name {
-                    Some(name) => child.keys.push(name.to_owned()),
+                    Some(name) => child.keys.push((name.to_owned(), None)),
                     None => {
-                        let caller = self.term(&other).is_some_and(|term| self.terms.about(term).caller);
+                        let term = self.term(&other);
+                        let caller = term.is_some_and(|term| self.terms.about(term).caller);
                         // Marked as the caller's where it is.
-                        child.keys.push(if caller { format!("[{key}]") } else { format!("({key})") });
+                        let key = if caller { format!("[{key}]") } else { format!("({key})") };
+                        child.keys.push((key, term));
                     }
                 }
             }
@@ -407,6 +422,11 @@ impl<'s> Reader<'s> {
         };
         self.made(key, types, needs)
     }
+}
+
+/// Keys that stand in the text.
+fn written(keys: Vec<String>) -> Vec<(String, Option<Term>)> {
+    keys.into_iter().map(|key| (key, None)).collect()
 }
 
 fn keys(path: &str) -> Vec<String> {

@@ -181,9 +181,6 @@ impl<'l> Linter<'l, '_> {
         if conjuncts(above).into_iter().all(has) {
             return true;
         }
-        if let Kind::Or(alternatives) = &above.kind {
-            return alternatives.iter().any(|alternative| self.implies(rule, alternative));
-        }
         // Whoever gets through below is signed in.
         asks_sign_in(above) && evaluate(rule, Caller::SignedOut).never_grants()
     }
@@ -289,7 +286,9 @@ impl<'l> Linter<'l, '_> {
     /// A condition on `auth` that nobody in particular meets best.
     fn signed_out(&mut self, rule: &Rule, node: &Node) {
         let outcome = evaluate(&rule.condition, Caller::SignedOut);
-        if outcome.never_grants() || self.always(rule, node) {
+        let refused = |formula| self.logic.solver.refutes(&[formula], &self.logic.signed_out);
+        let never = outcome.never_grants() || self.logic.of(node, rule).is_some_and(refused);
+        if never || self.always(rule, node) {
             return;
         }
         let (mut asked, mut suspect) = (false, None);
