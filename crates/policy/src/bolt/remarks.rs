@@ -7,7 +7,7 @@ use super::ast::{Exp, File, Kind, Operator, Part, PathStatement};
 use super::print;
 use super::tree::Json;
 use super::types::TYPE_RECURSION;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 
 /// Remarks about one file.
@@ -30,15 +30,13 @@ const AUTH_TEXTS: &[&str] = &[
     "auth.token.firebase.sign_in_provider",
 ];
 
-/// How an expression must be a boolean.
+/// What an expression is wanted for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Demand {
-    /// Not at all.
-    None,
-    /// It is what the rule comes to.
-    Rule,
-    /// It is an operand of `&&`, `||`, `!` or `? :`.
-    Operand,
+enum Wanted {
+    /// Anything.
+    Value,
+    /// A boolean: it is what a rule comes to, or an operand of `&&`, `||`, `!` or `? :`.
+    Boolean,
 }
 
 /// Remarks collected while the rules are made.
@@ -120,12 +118,12 @@ impl<'f> Remarks<'f> {
     pub fn rule(&mut self, exp: &Exp, path: &[Rc<str>], origin: Span) {
         self.origin = origin;
         self.here = path.join("/");
-        self.walk(exp, Demand::Rule, path);
+        self.walk(exp, Wanted::Boolean, path);
     }
 
-    fn walk(&mut self, exp: &Exp, demand: Demand, path: &[Rc<str>]) {
-        if demand != Demand::None {
-            self.must_be_boolean(exp, demand);
+    fn walk(&mut self, exp: &Exp, wanted: Wanted, path: &[Rc<str>]) {
+        if wanted == Wanted::Boolean {
+            self.must_be_boolean(exp);
         }
         match &exp.kind {
             Kind::Operation { operator, operands } => {
@@ -135,10 +133,10 @@ impl<'f> Remarks<'f> {
                 }
                 for (index, operand) in operands.iter().enumerate() {
                     let inner = match operator {
-                        Operator::And | Operator::Or | Operator::Not => Demand::Operand,
-                        Operator::Conditional if index == 0 => Demand::Operand,
-                        Operator::Conditional => demand,
-                        _ => Demand::None,
+                        Operator::And | Operator::Or | Operator::Not => Wanted::Boolean,
+                        Operator::Conditional if index == 0 => Wanted::Boolean,
+                        Operator::Conditional => wanted,
+                        _ => Wanted::Value,
                     };
                     self.walk(operand, inner, path);
                 }
@@ -148,8 +146,8 @@ impl<'f> Remarks<'f> {
                 if accessor.as_text().is_some_and(|name| name != "val") {
                     self.used_as_text(base);
                 }
-                self.walk(base, Demand::None, path);
-                self.walk(accessor, Demand::None, path);
+                self.walk(base, Wanted::Value, path);
+                self.walk(accessor, Wanted::Value, path);
             }
             Kind::Call { function, arguments } => {
                 if exp.method_on_member() == Some("child") {
@@ -161,18 +159,18 @@ impl<'f> Remarks<'f> {
                     Kind::Variable(name) if name.starts_with('@') => self.unexpanded(exp, name),
                     // Whose function this is was looked at while expanding.
                     Kind::Variable(_) => {}
-                    _ => self.walk(function, Demand::None, path),
+                    _ => self.walk(function, Wanted::Value, path),
                 }
                 for place in arguments.iter().filter(|argument| argument.snapshot) {
                     self.place_as_value(place);
                 }
                 for argument in arguments {
-                    self.walk(argument, Demand::None, path);
+                    self.walk(argument, Wanted::Value, path);
                 }
             }
             Kind::Array(elements) => {
                 for element in elements {
-                    self.walk(element, Demand::None, path);
+                    self.walk(element, Wanted::Value, path);
                 }
             }
             _ => {}
@@ -224,7 +222,7 @@ impl<'f> Remarks<'f> {
         );
     }
 
-    fn must_be_boolean(&mut self, exp: &Exp, demand: Demand) {
+    fn must_be_boolean(&mut self, exp: &Exp) {
         let shown = || print::expression(exp).unwrap_or_default();
         match &exp.kind {
             Kind::Variable(name) if &**name == "auth" => {
@@ -240,12 +238,12 @@ impl<'f> Remarks<'f> {
                     let message = format!("`{shown}` is a text or null, not a boolean");
                     self.not_boolean(exp, message, Some("!= null"));
                 } else {
-                    self.maybe_boolean(exp, &shown, demand);
+                    self.maybe_boolean(exp, &shown);
                 }
             }
             // Elsewhere Bolt compares with `true` by itself.
             Kind::Call { .. } if exp.method_on_member() == Some("val") => {
-                self.maybe_boolean(exp, "the value here", demand);
+                self.maybe_boolean(exp, "the value here");
             }
             Kind::Number(_) | Kind::Text(_) | Kind::Null | Kind::Array(_) | Kind::Regexp { .. } => {
                 self.not_boolean(exp, format!("`{}` is not a boolean", shown()), None);
@@ -273,23 +271,13 @@ impl<'f> Remarks<'f> {
         self.tell_of_rule(error);
     }
 
-    /// What has no type until the rule runs: as an operand Firebase refuses it, as a whole rule it fails unless it is a
-    /// boolean.
-    fn maybe_boolean(&mut self, exp: &Exp, shown: &str, demand: Demand) {
-        let (severity, message) = match demand {
-            Demand::Operand => {
-                let quoted = if shown.starts_with("auth") { format!("`{shown}`") } else { shown.to_owned() };
-                (
-                    Severity::Error,
-                    format!("{quoted} may be anything; Firebase wants what is surely a boolean"),
-                )
-            }
-            _ => {
-                (Severity::Warning, "this may be anything; the rule fails unless it is a boolean".to_owned())
-            }
-        };
-        let remark = Diagnostic::error("bolt-maybe-boolean", exp.span, message);
-        self.tell_of_rule(Diagnostic { severity, ..remark }.help("write `== true` after it"));
+    /// What has no type until the rule runs: Firebase takes it, and the rule fails unless it is a boolean then.
+    fn maybe_boolean(&mut self, exp: &Exp, shown: &str) {
+        let quoted = if shown.starts_with("auth") { format!("`{shown}`") } else { "this".to_owned() };
+        let message = format!("{quoted} may be anything; the rule fails unless it is a boolean");
+        self.tell_of_rule(
+            Diagnostic::warning("bolt-maybe-boolean", exp.span, message).help("write `== true` after it"),
+        );
     }
 
     fn name(&mut self, exp: &Exp, name: &str, path: &[Rc<str>]) {
