@@ -328,8 +328,8 @@ impl<'v> Field<'v> {
     }
 
     /// `field <comparison> other`, where it is proven. As in the official emulator, a constrained field is never proven
-    /// to compare false (a map of which the query names members can be), and a double in a query says nothing of an
-    /// integer in a rule.
+    /// to compare false (a map of which the query names members can be), a value of another type says nothing, and
+    /// neither does a double in a query of an integer in a rule.
     pub fn compare(&self, comparison: Comparison, other: &Val<'_>) -> Option<bool> {
         let holds = self.holds(comparison, other, true)?;
         (holds || self.has_children()).then_some(holds)
@@ -348,7 +348,8 @@ impl<'v> Field<'v> {
         let other_class = class_of_val(other)?;
         // Facts may contradict each other, of an empty result: then whatever one of them proves holds.
         let seen = |fact: &Fact<'_>| {
-            !(as_official && matches!((fact.value, other), (Value::Double(_), Val::Int(_))))
+            let is_double_for_integer = matches!((fact.value, other), (Value::Double(_), Val::Int(_)));
+            !as_official || class_of(fact.value) == other_class && !is_double_for_integer
         };
         let answers =
             || self.own().filter(|fact| seen(fact)).filter_map(|fact| decide(fact, comparison, other));
@@ -359,7 +360,8 @@ impl<'v> Field<'v> {
             // A field of another type is never equal. Every comparison but the one with null says that it is not null.
             let not_null =
                 self.own().any(|fact| fact.op == Operator::Neq || !matches!(fact.value, Value::Null));
-            if self.class().is_some_and(|class| class != other_class)
+            let is_typed = !as_official || self.has_children();
+            if (is_typed && self.class().is_some_and(|class| class != other_class))
                 || (other_class == Class::Null && not_null)
                 || self.differs_from_map(other)
             {
