@@ -9,6 +9,7 @@ use crate::source::{Source, Span};
 /// Moves the places of all rules.
 pub fn nodes(nodes: &mut [Node], text: &Source, locate: &dyn Fn(Span) -> Span) {
     for node in nodes {
+        node.index_span = node.index_span.map(locate);
         for rule in [&mut node.read, &mut node.write, &mut node.validate].into_iter().flatten() {
             let span = locate(rule.position.span);
             let (line, column) = text.line_column(span.start);
