@@ -18,7 +18,7 @@ use crate::value::Str;
 use super::fault::{Computed, Fault, FaultKind, Outcome};
 use super::functions;
 use super::operators;
-use super::program::{Access, Comprehension, Node, Op, Over, Program};
+use super::program::{Access, Binary, Comprehension, Node, Op, Over, Program};
 use super::show::show;
 use super::value::{Key, List, Map, Value};
 use super::{Inputs, limit};
@@ -90,6 +90,7 @@ impl<'v, O: Observer> Machine<'v, '_, O> {
     }
 
     /// What most policies are made of; the rest is apart, so that this stays small.
+    #[inline]
     fn node(&mut self, node: &'v Node) -> Outcome<'v> {
         let span = node.span;
         match &node.op {
@@ -138,16 +139,30 @@ impl<'v, O: Observer> Machine<'v, '_, O> {
                     }
                     _ => None,
                 };
-                if let Some(left) = variable {
-                    if !self.meter.take_expression() {
-                        return fault(operands.0.span, FaultKind::Limit);
+                let evaluated;
+                let left = match variable {
+                    Some(left) => {
+                        if !self.meter.take_expression() {
+                            return fault(operands.0.span, FaultKind::Limit);
+                        }
+                        left
                     }
-                    let right = self.eval(&operands.1)?;
-                    return at(span, operators::binary(*op, left, &right, &mut self.meter));
+                    None => {
+                        evaluated = self.eval(&operands.0)?;
+                        &evaluated
+                    }
+                };
+                if !O::OBSERVES
+                    && let (Binary::Equal | Binary::NotEqual, Op::Constant(constant)) = (op, &operands.1.op)
+                    && let Some((same, work)) = constant.equals(left)
+                {
+                    if !self.meter.take_work(work) {
+                        return fault(span, FaultKind::Limit);
+                    }
+                    return Ok(Value::Bool(same == (*op == Binary::Equal)));
                 }
-                let left = self.eval(&operands.0)?;
                 let right = self.eval(&operands.1)?;
-                at(span, operators::binary(*op, &left, &right, &mut self.meter))
+                at(span, operators::binary(*op, left, &right, &mut self.meter))
             }
             Op::Matches(text, regex) => {
                 let text = self.eval(text)?;

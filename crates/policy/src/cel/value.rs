@@ -165,6 +165,20 @@ impl<'v> Key<'v> {
 }
 
 impl Constant {
+    /// Whether a value of the commonest kinds equals this, and the work of finding out: the same as [`equal`] says of it.
+    pub(super) fn equals(&self, value: &Value<'_>) -> Option<(bool, usize)> {
+        Some(match (value, self) {
+            (Value::Str(a), Constant::Str(b)) => {
+                let a = a.as_str();
+                (a == &**b, 1 + a.len().min(b.len()))
+            }
+            (Value::Bool(a), Constant::Bool(b)) => (a == b, 1),
+            (Value::Null, Constant::Null) => (true, 1),
+            (Value::Str(_) | Value::Bool(_) | Value::Map(_) | Value::List(_), Constant::Null) => (false, 1),
+            _ => return None,
+        })
+    }
+
     /// The value, borrowed.
     pub fn value(&self) -> Value<'_> {
         match self {

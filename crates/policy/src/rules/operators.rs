@@ -132,8 +132,11 @@ fn compare<'v>(
         _ => {}
     }
     if matches!(comparison, Comparison::Eq | Comparison::Ne) {
-        let null = matches!(left, Val::Null) || matches!(right, Val::Null);
-        if !null && (left.is_abstract() || right.is_abstract()) {
+        // What most comparisons are about; nothing of the other side matters.
+        if matches!(left, Val::Null) || matches!(right, Val::Null) {
+            return Ok(Val::Bool(equal(left, right) == (comparison == Comparison::Eq)));
+        }
+        if left.is_abstract() || right.is_abstract() {
             return Err(FaultKind::Undetermined("The query does not determine resource.".to_owned()));
         }
         if let (Val::List(List::Borrowed(_) | List::Shared(_)) | Val::Map(_) | Val::Set(_), _) = (left, right)
