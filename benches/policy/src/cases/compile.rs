@@ -1,7 +1,7 @@
 //! Compiling: 64 KiB of rules in each language, each written in its own way, and one CEL expression.
 //!
-//! Cedar and regorus get 64 KiB of their own policies: alike in kind, not the same text. Hearth's time has its static
-//! checks in it.
+//! Cedar and regorus get 64 KiB of their own policies: alike in kind, not the same text. Hearth's time has its
+//! warnings in it.
 
 use std::fmt::Write;
 use std::str::FromStr;
@@ -130,7 +130,7 @@ pub fn cases() -> Vec<Case> {
         .with_variable("vars", CelType::Dyn);
     let core =
         move || core_environment.compile(expression).is_ok_and(|ast| core_environment.program(&ast).is_ok());
-    let checks = "with static checks";
+    let checks = "with warnings";
     vec![
         Case {
             aim_ns: Some(5_000_000),
