@@ -108,6 +108,13 @@ proptest! {
         fuzz::rules(&text);
     }
 
+    /// An observed evaluation is another instance of the evaluator: both must say the same.
+    #[test]
+    fn observing_changes_no_answer(seed: u64, text in soup()) {
+        fuzz::rules_agree(seed, &text);
+        fuzz::rules_agree(seed, &format!("request.auth.uid == 'u' || {text}"));
+    }
+
     #[test]
     fn any_soup_of_tokens_is_survived(text in soup()) {
         fuzz::rules(&text);
