@@ -38,8 +38,8 @@ pub enum ProjectError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{path}:{line}:{column}: {reason}")]
     Malformed { path: PathBuf, line: usize, column: usize, reason: String },
-    #[error("{path}: `firestore.rules` names `{rules}`, which is not there: create it or correct the name")]
-    NoRules { path: PathBuf, rules: String },
+    #[error("{path}: `{key}.rules` names `{rules}`, which is not there: create it or correct the name")]
+    NoRules { path: PathBuf, key: &'static str, rules: String },
 }
 
 #[derive(Deserialize, Default)]
@@ -114,7 +114,7 @@ impl Project {
             Some(name) => {
                 let path = folder.join(&name);
                 if !path.is_file() {
-                    return Err(ProjectError::NoRules { path: config_path, rules: name });
+                    return Err(ProjectError::NoRules { path: config_path, key: "firestore", rules: name });
                 }
                 Some(path)
             }
@@ -137,7 +137,7 @@ impl Project {
 }
 
 /// A file's JSON; `None` where there is no file.
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, ProjectError> {
+pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, ProjectError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

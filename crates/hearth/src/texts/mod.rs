@@ -65,7 +65,7 @@ pub enum TextError {
     )]
     NoRules { path: PathBuf },
     #[error("{0}")]
-    Project(#[from] project::ProjectError),
+    Project(#[from] crate::project::ProjectError),
 }
 
 impl Text {

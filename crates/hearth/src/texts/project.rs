@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use policy::check::Language;
 use serde_json::Value as Json;
 
-use crate::jsonc;
+use crate::project::{ProjectError, read_json};
 
 /// Names that rules usually have.
 const USUAL: &[(&str, Language)] = &[
@@ -21,21 +21,10 @@ const FILES_MAX: usize = 2_000;
 /// Folders below one folder.
 const LEVELS_MAX: usize = 8;
 
-/// Why a folder cannot be read as a project.
-#[derive(Debug, thiserror::Error)]
-pub enum ProjectError {
-    #[error("`{path}` cannot be read: {source}")]
-    Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{path}:{line}:{column}: {reason}")]
-    Malformed { path: PathBuf, line: usize, column: usize, reason: String },
-    #[error("{config}: `{key}.rules` names `{rules}`, which is not there: create it or correct the name")]
-    NoRules { config: PathBuf, key: &'static str, rules: String },
-}
-
 /// The files, each with its language where the project says it.
 pub fn rules(folder: &Path) -> Result<Vec<(PathBuf, Option<Language>)>, ProjectError> {
     let config_path = folder.join("firebase.json");
-    let config = read(&config_path)?.unwrap_or(Json::Null);
+    let config: Json = read_json(&config_path)?.unwrap_or(Json::Null);
     let mut found: Vec<(PathBuf, Option<Language>)> = Vec::new();
     let services = [
         ("firestore", Language::Firestore),
@@ -49,7 +38,7 @@ pub fn rules(folder: &Path) -> Result<Vec<(PathBuf, Option<Language>)>, ProjectE
             let Some(rules) = entry.get("rules").and_then(Json::as_str) else { continue };
             let path = folder.join(rules);
             if !path.is_file() {
-                return Err(ProjectError::NoRules { config: config_path, key, rules: rules.to_owned() });
+                return Err(ProjectError::NoRules { path: config_path, key, rules: rules.to_owned() });
             }
             let bolt = path.extension().is_some_and(|extension| extension == "bolt");
             let language = if bolt { Language::Bolt } else { language };
@@ -107,18 +96,4 @@ fn collect(
         }
     }
     Ok(())
-}
-
-/// A configuration file's JSON; `None` where there is no file.
-fn read(path: &Path) -> Result<Option<Json>, ProjectError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(ProjectError::Unreadable { path: path.to_owned(), source }),
-    };
-    serde_json::from_str(&jsonc::plain(&text)).map(Some).map_err(|error| {
-        let text = error.to_string();
-        let reason = text.rsplit_once(" at line ").map_or(text.clone(), |(reason, _)| reason.to_owned());
-        ProjectError::Malformed { path: path.to_owned(), line: error.line(), column: error.column(), reason }
-    })
 }
