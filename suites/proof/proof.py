@@ -117,6 +117,7 @@ FIXED = [
     ("resource.data.m.values().size() == 1", ("m", "==", {"x": 1})),
     ("!resource.data.tags.hasAny(['blue'])", ("tags", "array-contains", "red")),
     ("resource.data.tags.hasAny(['blue', 'red'])", ("tags", "array-contains", "red")),
+    ("!([resource.data.n] == [1])", ("n", "!=", 5)),
     ("!(id is string)", ("n", "==", 7)),
     ("id is string", ("__name__", "==", "d1")),
 ]

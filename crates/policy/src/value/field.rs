@@ -280,6 +280,9 @@ impl<'v> Field<'v> {
 
     /// The member's value, where an equality fixes this map beside constraints on other members of it.
     fn member_of_fixed(&self, child: &Self) -> Option<&'v Value> {
+        if !self.has_children() {
+            return None;
+        }
         let name = child.path.last()?;
         match self.own().find(|fact| fact.exact)?.value {
             Value::Map(fields) => fields.get(name.as_str()),
