@@ -37,6 +37,15 @@ impl policy::Documents for Known<'_> {
 #[derive(Debug)]
 pub struct Permit {
     request: u64,
+    literally: bool,
+}
+
+impl Permit {
+    /// Whether a query may give only what has the values it asks for literally: see [`policy::Decision::literally`]. What
+    /// it finds beside that is to be answered with [`Session::retract`].
+    pub fn is_literal(&self) -> bool {
+        self.literally
+    }
 }
 
 /// Why an operation may not go on.
@@ -242,7 +251,7 @@ impl Session {
         if decision.allowed {
             event.rule = decision.by.map(|by| format!("{}:{}:{}", source.name, by.line, by.column));
             self.events.push(event);
-            return Ok(self.permit());
+            return Ok(Permit { literally: decision.literally, ..self.permit() });
         }
         event.verdict = Verdict::Deny;
         let dev = self.gate.mode().dev().is_some();
@@ -342,6 +351,15 @@ impl Session {
         self.finish();
     }
 
+    /// Takes back what the rules allowed on a condition that the data does not meet.
+    pub fn retract(&mut self, reason: &str) -> Refusal {
+        for event in self.events.iter_mut().filter(|event| event.verdict == Verdict::Allow) {
+            event.verdict = Verdict::Deny;
+            event.causes.push(plain_cause(reason));
+        }
+        self.denied(format!("\n{reason}"))
+    }
+
     /// Stages a write; `None` deletes. Of several to one key the last counts.
     pub fn write(&mut self, permit: &Permit, key: Key, value: Option<Bytes>) {
         debug_assert_eq!(permit.request, self.request, "a permit is good for its own session");
@@ -422,7 +440,7 @@ impl Session {
     }
 
     fn permit(&self) -> Permit {
-        Permit { request: self.request }
+        Permit { request: self.request, literally: false }
     }
 
     fn denied(&self, emulator_text: String) -> Refusal {

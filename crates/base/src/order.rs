@@ -69,6 +69,25 @@ pub fn equal(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// Whether two values are the same in every way that a policy can see: 3 is not 3.0, and −0 is not 0.
+pub fn identical(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Double(a), Value::Double(b)) => a.to_bits() == b.to_bits(),
+        (Value::Integer(a), Value::Integer(b)) => a == b,
+        (Value::Integer(_), Value::Double(_)) | (Value::Double(_), Value::Integer(_)) => false,
+        (Value::GeoPoint(a), Value::GeoPoint(b)) => {
+            a.latitude.to_bits() == b.latitude.to_bits() && a.longitude.to_bits() == b.longitude.to_bits()
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| identical(a, b))
+        }
+        (Value::Map(a), Value::Map(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|((ka, va), (kb, vb))| ka == kb && identical(va, vb))
+        }
+        _ => equal(a, b),
+    }
+}
+
 fn compare_numbers(a: &Value, b: &Value) -> Ordering {
     match (number_parts(a), number_parts(b)) {
         (Some((a, above_a)), Some((b, above_b))) => a.total_cmp(&b).then(above_a.cmp(&above_b)),

@@ -372,6 +372,47 @@ async fn a_transaction_that_reads_too_much_ends() {
 }
 
 #[tokio::test]
+async fn a_query_for_an_integer_gives_no_double_that_the_rules_refuse() {
+    let rules = "match /scores/{s} { allow list: if resource.data.n is int || resource.data.open == true; }";
+    let house = house(rules).await;
+    let (alice, of_seven) = (
+        user("alice"),
+        r#"{"fieldFilter": {"field": {"fieldPath": "n"}, "op": "EQUAL", "value": {"integerValue": "7"}}}"#,
+    );
+    let query = |parts: &str, filter: &str| {
+        format!(
+            r#"{{"parent": "{ROOT}", "structuredQuery": {{"from": [{{"collectionId": "scores"}}], "where": {filter}{parts}}}}}"#
+        )
+    };
+    let run = async |text: String| -> Result<usize, base::Status> {
+        let results = house.firestore.run_query(&alice, message(&text)).await?;
+        let results: Vec<_> = results.try_collect().await?;
+        Ok(results.iter().filter(|result| result.document.is_some()).count())
+    };
+    house.commit(&admin(), &format!("[{}, {}]", set("scores/a", 7), set("scores/b", 7))).await.unwrap();
+    assert_eq!(run(query("", of_seven)).await.unwrap(), 2);
+    let double = r#"[{"update": {"name": "$/scores/c", "fields": {"n": {"doubleValue": 7.0}}}}]"#;
+    house.commit(&admin(), double).await.unwrap();
+    let refused = run(query("", of_seven)).await.unwrap_err();
+    assert_eq!(refused.code, Code::PermissionDenied);
+    assert!(refused.message.contains("another type"), "{refused}");
+    // What is not given is not looked at; what the other half of an `or` proves may be a double.
+    assert_eq!(run(query(r#", "limit": 2"#, of_seven)).await.unwrap(), 2);
+    let open = r#"{"fieldFilter": {"field": {"fieldPath": "open"}, "op": "EQUAL", "value": {"booleanValue": true}}}"#;
+    let either = format!(r#"{{"compositeFilter": {{"op": "OR", "filters": [{of_seven}, {open}]}}}}"#);
+    assert_eq!(code(run(query("", &either)).await), Code::PermissionDenied);
+    let opened = double.replace(r#""n":"#, r#""open": {"booleanValue": true}, "n":"#);
+    house.commit(&admin(), &opened).await.unwrap();
+    assert_eq!(run(query("", &either)).await.unwrap(), 3);
+    // A count shows no documents that could be looked at.
+    let count = format!(
+        r#"{{"parent": "{ROOT}", "structuredAggregationQuery": {{"structuredQuery": {{"from": [{{"collectionId": "scores"}}], "where": {of_seven}}}, "aggregations": [{{"alias": "n", "count": {{}}}}]}}}}"#
+    );
+    let refused = house.firestore.run_aggregation_query(&alice, message(&count)).await;
+    assert_eq!(code(refused), Code::PermissionDenied);
+}
+
+#[tokio::test]
 async fn a_revoked_grant_cannot_authorise_a_commit() {
     let rules = "match /roles/{u} { allow get: if request.auth.uid == u; }
         match /notes/{n} { allow write: if get(/databases/$(database)/documents/roles/$(request.auth.uid)).data.n == 1; }";

@@ -14,7 +14,7 @@ use kv::{Key, KeyRange, Row, Scan};
 use prost::Message;
 use wire::v1;
 
-use super::query::authorize_query;
+use super::query::{authorize_query, not_literal};
 use super::reading::Selector;
 use super::{Firestore, invalid, operation};
 use crate::model::value::{from_wire, to_wire};
@@ -112,7 +112,9 @@ impl Firestore {
         let in_transaction = reading.in_transaction();
         let mut proved = asked.clone();
         proved.limit = Some(size);
-        authorize_query(&mut reading.session, &database, &proved, in_transaction).await?;
+        if authorize_query(&mut reading.session, &database, &proved, in_transaction).await?.is_literal() {
+            return Err(not_literal(&mut reading.session));
+        }
         let (mut listed, more) = match &asked.scope {
             Scope::Collection(collection) if request.show_missing => {
                 list_missing(&mut reading.session, &database, collection, asked.start.as_ref(), size).await?

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Caller, NoPending, Session};
+use access::{Caller, NoPending, Permit, Session};
 use base::{DatabaseName, Status};
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use kv::Version;
@@ -24,20 +24,29 @@ const TRANSACTION_RESULT_BYTES_MAX: usize = 128 << 20;
 /// A stream of responses.
 pub type Responses<T> = BoxStream<'static, Result<T, Status>>;
 
-/// Asks the rules whether the caller may run a query, whatever its result.
+/// Asks the rules whether the caller may run a query: whatever its result, or what it finds literally.
 pub async fn authorize_query(
     session: &mut Session,
     database: &DatabaseName,
     asked: &Query,
     in_transaction: bool,
-) -> Result<(), Status> {
+) -> Result<Permit, Status> {
     let caller = session.caller().clone();
     let (proof, path) = (query::proof(asked), query::proof_path(asked));
     let mut request = question(session, &caller, database, Method::List, &path);
     request.query = Some(&proof);
     request.in_transaction = in_transaction;
-    session.authorize(&request, &Source { project: &database.project }, &NoPending).await?;
-    Ok(())
+    Ok(session.authorize(&request, &Source { project: &database.project }, &NoPending).await?)
+}
+
+/// Denies a query that the rules allow literally, and that finds or might find something else.
+pub fn not_literal(session: &mut Session) -> Status {
+    session
+        .retract(
+            "The query finds a number of another type than it asks for (1 also finds 1.0), \
+             and for that one the rules do not allow it.",
+        )
+        .status()
 }
 
 /// A document of a result for the client.
@@ -60,6 +69,8 @@ struct Sending {
     read_time: Version,
     sent: bool,
     skipped: usize,
+    /// Whether the rules allow only what has the numbers as the query writes them.
+    literally: bool,
 }
 
 impl Sending {
@@ -74,6 +85,13 @@ impl Sending {
             self.sent = true;
             return Ok(vec![v1::RunQueryResponse { skipped_results, ..self.response() }]);
         };
+        if self.literally {
+            for found in &page {
+                if !query::finds_literally(&self.database, &self.asked, found)? {
+                    return Err(not_literal(session));
+                }
+            }
+        }
         let mut responses = Vec::with_capacity(page.len());
         for found in page {
             responses.push(v1::RunQueryResponse {
@@ -127,7 +145,7 @@ impl Firestore {
         let mut reading =
             self.reading(caller, operation("RunQuery", &query_path(&asked)), &database, selector).await?;
         let in_transaction = reading.in_transaction();
-        authorize_query(&mut reading.session, &database, &asked, in_transaction).await?;
+        let permit = authorize_query(&mut reading.session, &database, &asked, in_transaction).await?;
         let results = Results::open(&mut reading.session, &database, &asked).await?;
         let Reading { session, begun, lease } = reading;
         let mut sending = Sending {
@@ -139,6 +157,7 @@ impl Firestore {
             database,
             sent: false,
             skipped: 0,
+            literally: permit.is_literal(),
         };
         let Some(lease) = lease else {
             let pages = stream::try_unfold(Some(sending), |sending| async move {
@@ -192,7 +211,11 @@ impl Firestore {
         let operation = operation("RunAggregationQuery", &query_path(&asked.query));
         let mut reading = self.reading(caller, operation, &database, selector).await?;
         let in_transaction = reading.in_transaction();
-        authorize_query(&mut reading.session, &database, &asked.query, in_transaction).await?;
+        let permit = authorize_query(&mut reading.session, &database, &asked.query, in_transaction).await?;
+        if permit.is_literal() {
+            // A count is no list of documents that could be looked at.
+            return Err(not_literal(&mut reading.session));
+        }
         let (answers, wanted) = query::aggregate(&mut reading.session, &database, &asked).await?;
         self.indexes.start(&database, &wanted);
         let aggregate_fields = answers.into_iter().map(|(alias, value)| (alias, to_wire(value))).collect();

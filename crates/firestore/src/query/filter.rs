@@ -84,6 +84,15 @@ impl Test {
         }
     }
 
+    /// Whether a present value that passes is the one asked for in every way, the type of its numbers included.
+    fn passes_literally(&self, value: &Value) -> bool {
+        match self {
+            Test::Equal(operand) => order::identical(value, operand),
+            Test::In(operands) => operands.iter().any(|operand| order::identical(value, operand)),
+            _ => true,
+        }
+    }
+
     /// Whether a present value passes.
     pub fn passes(&self, value: &Value) -> bool {
         let same = |operand: &Value| !is_null_or_nan(operand) && order::equal(value, operand);
@@ -133,6 +142,11 @@ impl Condition {
         }
         self.field.get(fields).is_some_and(|value| self.test.passes(value))
     }
+
+    fn matches_literally(&self, name: &Value, fields: &Fields) -> bool {
+        let literally = || self.field.get(fields).is_some_and(|value| self.test.passes_literally(value));
+        self.matches(name, fields) && (self.field.is_document_id() || literally())
+    }
 }
 
 impl Filter {
@@ -142,6 +156,16 @@ impl Filter {
             Filter::All(parts) => parts.iter().all(|part| part.matches(name, fields)),
             Filter::Any(parts) => parts.iter().any(|part| part.matches(name, fields)),
             Filter::One(condition) => condition.matches(name, fields),
+        }
+    }
+
+    /// Whether it passes also where 1 is asked for and 1.0 does not count: as the rules have taken the query that they
+    /// allow [literally](policy::Decision::literally).
+    pub fn matches_literally(&self, name: &Value, fields: &Fields) -> bool {
+        match self {
+            Filter::All(parts) => parts.iter().all(|part| part.matches_literally(name, fields)),
+            Filter::Any(parts) => parts.iter().any(|part| part.matches_literally(name, fields)),
+            Filter::One(condition) => condition.matches_literally(name, fields),
         }
     }
 

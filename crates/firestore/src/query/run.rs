@@ -144,6 +144,12 @@ impl Cursor {
     }
 }
 
+/// Whether a document that a query found has what the query asks for literally: see [`policy::Decision::literally`].
+pub fn finds_literally(database: &DatabaseName, query: &Query, found: &Found) -> Result<bool, Status> {
+    let name = position::name_value(database, &found.path);
+    Ok(query.filter.matches_literally(&name, &found.stored.fields()?))
+}
+
 impl Results {
     /// Plans a query with the indexes this session sees. The query must have been authorised.
     pub async fn open(session: &mut Session, database: &DatabaseName, query: &Query) -> Result<Self, Status> {

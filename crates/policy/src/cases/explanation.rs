@@ -95,6 +95,7 @@ impl<'a> Explanation<'a> {
             "verdict": if decision.allowed { "allow" } else { "deny" },
             "outcome": outcome,
             "file": &*source.name,
+            "literally": decision.literally,
             "by": decision.by.map(|by| place(by.span)),
             "causes": decision.causes,
             "documents": documents,
@@ -203,6 +204,11 @@ impl<'a> Explanation<'a> {
         };
         let mut out = renderer.render(&[group]);
         out.push('\n');
+        if decision.literally {
+            out.push_str(
+                "as long as every number found is of the type asked for: 1 also finds 1.0, which is denied\n",
+            );
+        }
         if more > 0 {
             out.push_str(&format!("… and {more} more places\n"));
         }

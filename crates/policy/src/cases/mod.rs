@@ -140,6 +140,8 @@ pub struct Case {
 pub enum Expected {
     /// It is allowed.
     Allow,
+    /// A query that is allowed literally: see [`Decision::literally`](crate::Decision::literally).
+    AllowLiterally,
     /// It is denied, for a reason that contains this.
     Deny(Option<String>),
     /// An expression comes to this.

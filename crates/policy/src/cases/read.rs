@@ -244,6 +244,7 @@ fn case(line: &str) -> Result<(String, Expected), String> {
     let expected = match expected.split_once(": ") {
         None if expected == "allow" => Expected::Allow,
         None if expected == "deny" => Expected::Deny(None),
+        Some(("allow", "literally")) => Expected::AllowLiterally,
         Some(("deny", reason)) => Expected::Deny(Some(reason.to_owned())),
         _ => Expected::Value(expected.to_owned()),
     };

@@ -157,6 +157,9 @@ impl Running<'_> {
         let reasons = reasons(answer);
         let (expected, holds) = match &case.expected {
             Expected::Allow => ("allow".to_owned(), answer.decision.allowed),
+            Expected::AllowLiterally => {
+                ("allow: literally".to_owned(), answer.decision.allowed && answer.decision.literally)
+            }
             Expected::Deny(None) => ("deny".to_owned(), !answer.decision.allowed),
             Expected::Deny(Some(reason)) => {
                 let low = reason.to_lowercase();

@@ -140,6 +140,7 @@ fn context<'v>(request: &Request<'v>, tree: Option<&'v dyn Tree>) -> Context<'v>
 impl<'v, O: Observer> Pass<'v, '_, '_, O> {
     fn decision(self, allowed: bool) -> Decision {
         Decision {
+            literally: false,
             allowed,
             by: self.by.filter(|_| allowed),
             causes: if allowed { Vec::new() } else { self.causes },

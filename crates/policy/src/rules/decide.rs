@@ -3,15 +3,13 @@
 //! A list query is decided once per alternative of its filter, never per document; each alternative needs an `allow`
 //! that is true for every document it admits. An alternative that names its document is decided as that document.
 
-use base::Value;
-
 use crate::decision::{Cause, Decision, Dependence, RulePosition, Step};
 use crate::eval::Machine;
 use crate::meter::{Cost, Limits, Meter};
 use crate::request::{Document, DocumentPath, Documents, Lookup, Method, Needed, Request};
 use crate::source::Span;
 use crate::trace::{self, Candidate, Ending, Node, Observer, Recorder, Trace, Unobserved};
-use crate::value::{Facts, FaultKind, Outcome, Val, show};
+use crate::value::{Facts, FaultKind, Outcome, Val};
 
 use super::context::{Context, Session};
 use super::environment::Environment;
@@ -40,6 +38,8 @@ struct Deciding<'r, 'd> {
     expressions: u32,
     /// Readings of equalities with numbers that may still be tried.
     readings: usize,
+    /// Whether one of the alternatives is allowed only as it is written.
+    literally: bool,
     trace: Option<&'d mut Trace>,
 }
 
@@ -61,6 +61,7 @@ impl Ruleset {
             depends: Dependence::default(),
             expressions: 0,
             readings: READINGS_PER_DECISION_MAX,
+            literally: false,
             trace,
         };
         if let Some(text) = self.refusal(request) {
@@ -114,21 +115,6 @@ fn plain_cause(text: &str) -> Cause {
     }
 }
 
-/// The causes of a denial that only the type of a number makes: the condition holds for the value that the query names,
-/// but not for the equal one of the other type.
-fn untold_type(mut causes: Vec<Cause>, reading: &[(usize, Value)]) -> Vec<Cause> {
-    let values: Vec<String> = reading.iter().map(|(_, value)| show(&Val::from_value(value))).collect();
-    let help = format!(
-        "the query also finds {}: a condition on a number's type, or with `in` a list of numbers, is not certain",
-        values.join(" and ")
-    );
-    for cause in &mut causes {
-        cause.text = "The query does not tell integers from doubles.".to_owned();
-        cause.help = Some(help.clone());
-    }
-    causes
-}
-
 impl<'r> Deciding<'r, '_> {
     fn conclude(self, verdict: Verdict) -> Step {
         match verdict {
@@ -154,7 +140,8 @@ impl<'r> Deciding<'r, '_> {
             }
         }
         let cost = Cost { expressions: self.expressions, reads };
-        Step::Decided(Decision { allowed, by, causes, documents, depends: self.depends, cost })
+        let literally = allowed && self.literally;
+        Step::Decided(Decision { allowed, literally, by, causes, documents, depends: self.depends, cost })
     }
 
     /// Decides one alternative of a query.
@@ -171,7 +158,11 @@ impl<'r> Deciding<'r, '_> {
             match self.evaluate(request, Some(&proof::read(&alternative.facts, reading)), count) {
                 // What the query says literally tells more than that it is not determined.
                 Verdict::Denied(literal) if index == 0 => return Verdict::Denied(literal),
-                Verdict::Denied(_) => return Verdict::Denied(untold_type(causes, reading)),
+                // What the query finds beside it is for whoever runs it to look at.
+                Verdict::Denied(_) => {
+                    self.literally = true;
+                    break;
+                }
                 Verdict::Pending => conclusion = Some(Verdict::Pending),
                 Verdict::Granted(rule) => {
                     conclusion.get_or_insert(Verdict::Granted(rule));

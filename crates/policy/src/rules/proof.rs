@@ -5,7 +5,7 @@
 //! one document, which can be looked at.
 //!
 //! An equality with a number has two readings, because 1 also finds 1.0: an alternative that is not allowed as it
-//! stands is allowed when it is so in each reading.
+//! stands may be allowed as it is written. When it is not so in each reading, it is allowed literally only.
 
 use base::{Value, order};
 

@@ -14,7 +14,7 @@ fn find<'d>(fields: &'d Fields, path: &[String]) -> Option<&'d Value> {
     parent?.get(last)
 }
 
-fn meets(constraint: &Constraint, place: &str, fields: &Fields) -> bool {
+fn meets(constraint: &Constraint, place: &str, fields: &Fields, literally: bool) -> bool {
     let name;
     let value = if constraint.field == ["__name__"] {
         name = Value::Reference(format!("projects/p/databases/(default)/documents/{place}"));
@@ -31,22 +31,26 @@ fn meets(constraint: &Constraint, place: &str, fields: &Fields) -> bool {
     };
     let has = |operand: &Value| list(value).iter().any(|item| order::equal(item, operand));
     let null = |value: &Value| matches!(value, Value::Null);
+    let equal = |operand: &Value| {
+        order::equal(value, operand) && (!literally || format!("{value:?}") == format!("{operand:?}"))
+    };
     match constraint.op {
-        Operator::Eq => order::equal(value, operand),
+        Operator::Eq => equal(operand),
         Operator::Neq => !null(value) && !order::equal(value, operand),
         Operator::Lt => ranged().is_some_and(|order| order.is_lt()),
         Operator::Lte => ranged().is_some_and(|order| order.is_le()),
         Operator::Gt => ranged().is_some_and(|order| order.is_gt()),
         Operator::Gte => ranged().is_some_and(|order| order.is_ge()),
-        Operator::In => list(operand).iter().any(|operand| order::equal(value, operand)),
+        Operator::In => list(operand).iter().any(equal),
         Operator::NotIn => !null(value) && !list(operand).iter().any(|o| null(o) || order::equal(value, o)),
         Operator::Contains => has(operand),
         Operator::ContainsAny => list(operand).iter().any(has),
     }
 }
 
-/// Whether the query, which looks at or below `path`, returns the document.
-pub fn returns(query: &Query, path: &str, place: &str, fields: &Fields) -> bool {
+/// Whether the query, which looks at or below `path`, returns the document; `literally`, where only what it writes counts
+/// as equal.
+pub fn returns(query: &Query, path: &str, place: &str, fields: &Fields, literally: bool) -> bool {
     let is_there = match query.scope {
         Scope::Collection => place.rsplit_once('/').unwrap().0 == path,
         _ => {
@@ -56,7 +60,8 @@ pub fn returns(query: &Query, path: &str, place: &str, fields: &Fields) -> bool 
         }
     };
     let ordered = query.order_by.iter().all(|(field, _)| find(fields, field).is_some());
-    let meets_all = |all: &Vec<Constraint>| all.iter().all(|constraint| meets(constraint, place, fields));
+    let meets_all =
+        |all: &Vec<Constraint>| all.iter().all(|constraint| meets(constraint, place, fields, literally));
     is_there && ordered && query.alternatives.iter().any(meets_all)
 }
 
