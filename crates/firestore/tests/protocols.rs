@@ -431,7 +431,7 @@ async fn broken_protocol_bytes_are_refused() {
     lying[1] = 0xFF;
     assert_ne!(call(&house, "Commit", lying, true).await.0, 0);
     let (code, text, _) = call(&house, "Commit", frame(&vec![0; 18 << 20]), true).await;
-    assert_eq!(code, 11, "{text}");
+    assert_eq!(code, 8, "{text}");
     assert!(house.look("c/d").await.is_none());
 }
 
