@@ -27,8 +27,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 CACHE = HERE / ".cache"
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-sys.path.insert(0, str(REPOSITORY / "suites/differential"))
-from differential import emulator_jar, free_port  # noqa: E402
+sys.path.insert(0, str(REPOSITORY / "suites"))
+from servers import emulator_jar, free_port  # noqa: E402
 
 PROJECT = "demo-bench"
 ROOT = f"projects/{PROJECT}/databases/(default)/documents"

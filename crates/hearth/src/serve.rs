@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use access::Mode;
-use access::deploy::Restored;
 use server::Tls;
 
 use crate::cli::Serve;
@@ -59,8 +58,8 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
             "rules: ruleset {} decides, deployed over the Rules API; a rules file comes after it",
             released.ruleset
         ));
-        let Restored { source, diagnostics, .. } = released;
-        rules = Some(Loaded { source, diagnostics, refused: false });
+        let source = released.source;
+        rules = Some(Loaded { diagnostics: watch::warnings(&source), source, refused: false });
     }
 
     let socket = server::bind(ask.listen)

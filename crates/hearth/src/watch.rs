@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use access::Gate;
+use policy::check::Language;
 use policy::{Diagnostic, Severity, Source};
 
 use crate::screen::Screen;
@@ -35,9 +36,16 @@ impl Loaded {
 pub fn load(gate: &Gate, path: &Path, shown_as: &str) -> std::io::Result<Loaded> {
     let source = Source::new(shown_as, std::fs::read_to_string(path)?);
     Ok(match gate.firestore_rules().load(source.clone()) {
-        Ok(diagnostics) => Loaded { source, diagnostics, refused: false },
+        Ok(_) => Loaded { diagnostics: warnings(&source), source, refused: false },
         Err(refused) => Loaded { source, diagnostics: refused.diagnostics, refused: true },
     })
+}
+
+/// What is doubtful in rules that compile: also what only `hearth check` looks for, such as rules that let everybody in.
+pub fn warnings(source: &Source) -> Vec<Diagnostic> {
+    let mut found = policy::check::check(source.clone(), Language::Firestore).diagnostics;
+    found.retain(|found| found.severity == Severity::Warning);
+    found
 }
 
 /// Watches until the task is dropped, beginning from the text that was loaded: an edit made meanwhile counts.

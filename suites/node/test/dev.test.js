@@ -47,6 +47,14 @@ hearthTest("an editor that replaces the file is followed, and a file gone for a 
   await hearth.stop();
 });
 
+hearthTest("rules that let everybody in are told at the start, at their place", async () => {
+  const hearth = await dev({ rules: OPEN });
+  const told = hearth.ready.warnings.find((found) => found.code === "open-access");
+  assert.equal(told?.file, "firestore.rules", JSON.stringify(hearth.ready.warnings));
+  assert.ok(told.line > 0 && told.help);
+  await hearth.stop();
+});
+
 hearthTest("started with broken rules, everything is denied until they are mended", async () => {
   const hearth = await dev({ rules: "service cloud.firestore {" });
   assert.equal(await read(hearth), 403);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::{Code, Status};
 use kv::{KeyRange, Scan};
 use policy::coverage::{Issue, issues};
-use policy::{Diagnostic, Service as Language, Source};
+use policy::{Service as Language, Source};
 use serde::Serialize;
 
 use super::model::{
@@ -99,8 +99,6 @@ pub struct Restored {
     pub ruleset: String,
     /// Its text.
     pub source: Source,
-    /// Warnings about it.
-    pub diagnostics: Vec<Diagnostic>,
 }
 
 fn not_found() -> Status {
@@ -477,10 +475,10 @@ impl Deploy {
         let compiled = compile(&decode(&stored)?)?;
         check(&compiled)?;
         let source = compiled.source;
-        let diagnostics = self.gate.firestore_rules().deploy(source.clone()).map_err(|error| {
+        self.gate.firestore_rules().deploy(source.clone()).map_err(|error| {
             Status::new(Code::FailedPrecondition, format!("the released rules have errors: {error}"))
         })?;
-        Ok(Some(Restored { ruleset: row.ruleset, source, diagnostics }))
+        Ok(Some(Restored { ruleset: row.ruleset, source }))
     }
 
     /// Tests a source, or a stored ruleset. With errors in the source there are no results, only issues.
