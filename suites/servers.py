@@ -73,9 +73,10 @@ class Server:
         path = f"/emulator/v1/projects/{self.project}/databases/(default)/documents"
         assert self.ask("DELETE", path)[0] == 200
 
-    def store(self, documents):
+    def store(self, documents, text=None):
         """Writes plain documents by path, as an administrator."""
-        written = [{"update": {"name": f"{self.root}/{path}", "fields": fields(plain)}} for path, plain in documents.items()]
+        update = lambda path, plain: {"name": f"{self.root}/{path}", "fields": fields(plain, text or marked)}
+        written = [{"update": update(path, plain)} for path, plain in documents.items()]
         status, answer = self.ask("POST", f"/v1/{self.root}:commit", {"writes": written}, OWNER)
         assert status == 200, f"{self.name}: {answer}"
 
@@ -121,8 +122,17 @@ def token(claims):
     return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(whole)}."
 
 
-def value(plain):
-    """A plain value as the REST interface writes it. Text that begins with `@` is a time, with `->` a reference."""
+def marked(text):
+    """Text that begins with `@` is a time, with `->` a reference."""
+    if text.startswith("@"):
+        return {"timestampValue": text[1:]}
+    if text.startswith("->"):
+        return {"referenceValue": text[2:]}
+    return {"stringValue": text}
+
+
+def value(plain, text=marked):
+    """A plain value as the REST interface writes it. A number without a fraction is an integer."""
     if plain is None:
         return {"nullValue": None}
     if isinstance(plain, bool):
@@ -132,15 +142,11 @@ def value(plain):
     if isinstance(plain, float):
         return {"doubleValue": plain}
     if isinstance(plain, list):
-        return {"arrayValue": {"values": [value(item) for item in plain]}}
+        return {"arrayValue": {"values": [value(item, text) for item in plain]}}
     if isinstance(plain, dict):
-        return {"mapValue": {"fields": fields(plain)}}
-    if plain.startswith("@"):
-        return {"timestampValue": plain[1:]}
-    if plain.startswith("->"):
-        return {"referenceValue": plain[2:]}
-    return {"stringValue": plain}
+        return {"mapValue": {"fields": fields(plain, text)}}
+    return text(plain)
 
 
-def fields(plain):
-    return {name: value(item) for name, item in plain.items()}
+def fields(plain, text=marked):
+    return {name: value(item, text) for name, item in plain.items()}
