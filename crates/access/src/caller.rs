@@ -1,13 +1,27 @@
 //! Who asks. A [`Caller`] is made in one place for every service, by whatever implements [`Authenticate`].
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use base::{Fields, Status};
+use kv::{Key, Row};
+use policy::{App, Auth};
 
 /// The one on whose behalf an operation runs.
 #[derive(Clone, Debug)]
-pub enum Caller {
+pub struct Caller {
+    /// Who it is.
+    pub who: Principal,
+    /// The app that App Check attested.
+    pub app: Option<Arc<App>>,
+    /// What sessions hold the caller to; `None` where nothing is to be held (dev's believed tokens, nobody).
+    pub standing: Option<Arc<dyn Standing>>,
+}
+
+/// The kinds of callers.
+#[derive(Clone, Debug)]
+pub enum Principal {
     /// A server of the project's owner: rules do not apply, the record still does.
     Admin(Admin),
     /// A signed-in user.
@@ -32,28 +46,74 @@ pub struct User {
     pub claims: Fields,
 }
 
+/// Whether a caller may still act, decided by one row of the store. A session reads that row in its own snapshot, and
+/// its commit validates it: a caller who was disabled, deleted or revoked meanwhile cannot commit.
+pub trait Standing: Debug + Send + Sync {
+    /// The row.
+    fn key(&self) -> &Key;
+
+    /// Checks the row as it is. Errors: `UNAUTHENTICATED` when the caller lost their standing; `DATA_LOSS` for an
+    /// unreadable row.
+    fn check(&self, row: Option<&Row>) -> Result<(), Status>;
+}
+
 impl Caller {
+    /// An administrator of this account.
+    pub fn admin(account: impl Into<String>) -> Self {
+        Principal::Admin(Admin { account: account.into() }).into()
+    }
+
+    /// A signed-in user.
+    pub fn user(user: Arc<User>) -> Self {
+        Principal::User(user).into()
+    }
+
+    /// Nobody in particular.
+    pub fn unauthenticated() -> Self {
+        Principal::Unauthenticated.into()
+    }
+
+    /// The same, held to a row of the store.
+    #[must_use]
+    pub fn held_to(self, standing: Arc<dyn Standing>) -> Self {
+        Self { standing: Some(standing), ..self }
+    }
+
     /// The word the access log uses for this kind of caller.
     pub fn kind(&self) -> &'static str {
-        match self {
-            Caller::Admin(_) => "admin",
-            Caller::User(_) => "user",
-            Caller::Unauthenticated => "unauthenticated",
+        match self.who {
+            Principal::Admin(_) => "admin",
+            Principal::User(_) => "user",
+            Principal::Unauthenticated => "unauthenticated",
         }
     }
 
     /// The uid or the account, when there is one.
     pub fn id(&self) -> Option<&str> {
-        match self {
-            Caller::Admin(admin) => Some(&admin.account),
-            Caller::User(user) => Some(&user.uid),
-            Caller::Unauthenticated => None,
+        match &self.who {
+            Principal::Admin(admin) => Some(&admin.account),
+            Principal::User(user) => Some(&user.uid),
+            Principal::Unauthenticated => None,
         }
     }
 
     /// Whether rules are passed over.
     pub fn is_admin(&self) -> bool {
-        matches!(self, Caller::Admin(_))
+        matches!(self.who, Principal::Admin(_))
+    }
+
+    /// The signed-in user as policies see one. Administrators have none: they are never asked about.
+    pub(crate) fn auth(&self) -> Option<Auth<'_>> {
+        match &self.who {
+            Principal::User(user) => Some(Auth { uid: &user.uid, token: &user.claims }),
+            Principal::Admin(_) | Principal::Unauthenticated => None,
+        }
+    }
+}
+
+impl From<Principal> for Caller {
+    fn from(who: Principal) -> Self {
+        Self { who, app: None, standing: None }
     }
 }
 
@@ -81,7 +141,8 @@ impl<'a> Credential<'a> {
     }
 }
 
-/// Turns a credential into a caller. Implemented by the identity service, asked by the server for every request.
+/// Turns a credential into a caller. Implemented by the identity service; asked by the server for every request, and by
+/// services whose protocol signs in within a connection.
 #[async_trait]
 pub trait Authenticate: Send + Sync {
     /// The caller, for a project.

@@ -8,9 +8,10 @@ use base::{Clock, Code, Status, Timestamp};
 use kv::{Change, Key, Row, Store, StoreError, Version};
 
 use crate::caller::Caller;
+use crate::contention::Contention;
 use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
-use crate::rulesets::Rulesets;
+use crate::rulesets::RulesInForce;
 use crate::session::{Session, Suspended};
 
 /// The services behind the gate.
@@ -54,7 +55,8 @@ pub struct Gate {
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
-    pub(crate) firestore_rules: Rulesets,
+    rules: RulesInForce,
+    pub(crate) contention: Contention,
     pub(crate) log: AccessLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mode: Mode,
@@ -68,8 +70,8 @@ impl Gate {
     /// A gate over a store.
     pub fn new(store: Store, log: AccessLog, clock: Arc<dyn Clock>, mode: Mode) -> Self {
         let requests = AtomicU64::new(clock.now_micros().unsigned_abs());
-        let firestore_rules = Rulesets::new(policy::Service::Firestore, &mode);
-        Self { inner: Arc::new(Inner { store, firestore_rules, log, clock, mode, requests }) }
+        let (rules, contention) = (RulesInForce::new(&mode), Contention::default());
+        Self { inner: Arc::new(Inner { store, rules, contention, log, clock, mode, requests }) }
     }
 
     /// Completes the log file in a data folder from the store's change log, where a crash cut it short: every
@@ -94,7 +96,7 @@ impl Gate {
             let Some(last) = changes.last() else { return Ok(added) };
             after = last.version;
             for change in changes.iter().filter(|change| !recorded.has(change.version)) {
-                for event in noted_events(change) {
+                for event in noted_events(change)? {
                     added += 1;
                     self.inner.log.push(event);
                 }
@@ -103,14 +105,17 @@ impl Gate {
     }
 
     /// Begins an operation on the newest state.
+    ///
+    /// Errors: `UNAUTHENTICATED` when the caller was disabled, deleted or revoked since they were authenticated.
     pub async fn begin(&self, caller: &Caller, operation: Operation) -> Result<Session, Status> {
         let snapshot = self.inner.store.snapshot().await.map_err(|error| fault(&error))?;
-        Ok(Session::new(self.clone(), caller.clone(), operation, snapshot))
+        Session::new(self.clone(), caller.clone(), operation, snapshot).hold_caller(false).await
     }
 
     /// Begins an operation on the state at a version.
     ///
-    /// Errors: `FAILED_PRECONDITION` when the version is older than the store remembers.
+    /// Errors: `FAILED_PRECONDITION` when the version is older than the store remembers; `UNAUTHENTICATED` when the
+    /// caller has no standing at present.
     pub async fn begin_at(
         &self,
         caller: &Caller,
@@ -123,7 +128,7 @@ impl Gate {
             }
             error => fault(&error),
         })?;
-        Ok(Session::new(self.clone(), caller.clone(), operation, snapshot))
+        Session::new(self.clone(), caller.clone(), operation, snapshot).hold_caller(true).await
     }
 
     /// Begins the commit of a transaction: on its snapshot, with all that it has read. Its other requests begin at
@@ -145,9 +150,9 @@ impl Gate {
         snapshot.get(key).await.map_err(|error| fault(&error))
     }
 
-    /// The rules of Firestore.
-    pub fn firestore_rules(&self) -> &Rulesets {
-        &self.inner.firestore_rules
+    /// The rules in force, per service.
+    pub fn rules(&self) -> &RulesInForce {
+        &self.inner.rules
     }
 
     /// Dev or serve.
@@ -182,15 +187,21 @@ impl Gate {
     }
 }
 
-/// The events an allowed write left in its change-log entry.
-fn noted_events(change: &Change) -> Vec<Event> {
-    let Some(note) = &change.note else { return Vec::new() };
-    let mut events: Vec<Event> = serde_json::from_slice(note).unwrap_or_default();
+/// The events an allowed write left in its change-log entry. Errors: `DATA_LOSS` when they cannot be read.
+fn noted_events(change: &Change) -> Result<Vec<Event>, Status> {
+    let Some(note) = &change.note else { return Ok(Vec::new()) };
+    let mut events: Vec<Event> = serde_json::from_slice(note).map_err(|error| {
+        tracing::error!(%error, version = change.version.0, "the record of a write cannot be read");
+        Status::new(
+            Code::DataLoss,
+            format!("the record of the write at version {} cannot be read", change.version.0),
+        )
+    })?;
     for event in &mut events {
         event.version = Some(change.version.0);
         event.time = Timestamp::from_micros(change.version.0).to_string();
     }
-    events
+    Ok(events)
 }
 
 /// What a client hears of a store fault; the cause goes to the operator's log.

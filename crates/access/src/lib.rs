@@ -2,24 +2,35 @@
 //! the rules in force, the decision and its record.
 //!
 //! Invariants: a [`Session`] cannot be had without a caller, nor a staged write without a [`Permit`]; the decision
-//! and the write are one serializable step (what the rules read is validated by the commit); every session leaves a
-//! record; an infrastructure fault is never a denial.
+//! and the write are one serializable step (what the rules read, and the caller's own row, is validated by the commit);
+//! every session leaves a record; an infrastructure fault is never a denial; nothing here knows a policy language.
 
+mod authorize;
 mod caller;
+mod contention;
 pub mod deploy;
 mod documents;
+mod facts;
 mod gate;
 pub mod keyspace;
 pub mod log;
 mod mode;
+mod reads;
+mod refusal;
 mod rulesets;
 mod session;
+mod transact;
 
-pub use caller::{Admin, Authenticate, Caller, Credential, User};
+pub use authorize::{Footprint, Grant, Permit, Subject};
+pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
 pub use deploy::Deploy;
-pub use documents::{DocumentSource, NoPending, Pending};
+pub use documents::{DocumentSource, Documents, NoPending, Pending};
+pub use facts::Facts;
 pub use gate::{Gate, Operation, Service};
 pub use log::AccessLog;
 pub use mode::{DevPermit, Mode};
-pub use rulesets::{Enforced, Rules, RulesRefused, Rulesets};
-pub use session::{CommitFailure, Denial, Permit, Refusal, Session, Suspended};
+pub use reads::Reads;
+pub use refusal::{Denial, Reason, Refusal};
+pub use rulesets::{Compile, Enforced, Rules, RulesInForce, RulesRefused, Rulesets};
+pub use session::{CommitFailure, Session, Suspended};
+pub use transact::Attempts;

@@ -1,19 +1,18 @@
-//! Which rules are in force, per service. A load that fails keeps the last good rules and says why.
+//! Which rules are in force, per service. A load that fails keeps the last good rules and reports why.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
-use policy::{Coverage, Diagnostic, Ruleset, Severity, Source, Trace};
+use policy::{Coverage, Diagnostic, Policy, Severity, Source, Trace, rtdb, rules};
 
 use crate::mode::{DevPermit, Mode};
 
 /// What decides when a caller is not an administrator.
-#[derive(Clone)]
-pub enum Rules {
+pub enum Rules<P> {
     /// A compiled ruleset.
-    Enforced(Arc<Enforced>),
+    Enforced(Enforced<P>),
     /// No rules file, in dev: everything is allowed, and the start-up screen says so loudly.
     Open(DevPermit),
     /// No rules, in production: everything is denied.
@@ -21,14 +20,14 @@ pub enum Rules {
 }
 
 /// A ruleset in force.
-pub struct Enforced {
+pub struct Enforced<P> {
     /// The rules.
-    pub ruleset: Ruleset,
+    pub policy: P,
     /// What became of their expressions since they are in force. Dev only.
     coverage: Option<Mutex<Coverage>>,
 }
 
-impl Enforced {
+impl<P> Enforced<P> {
     /// Where coverage is kept, has a decision made again, observed, and adds what it did. The first decisions are
     /// reported with their values, later ones are only counted: dev must not become slow.
     pub(crate) fn cover(&self, decide: impl FnOnce(&mut Trace)) {
@@ -41,18 +40,57 @@ impl Enforced {
     }
 }
 
+impl<P> Rules<P> {
+    /// Rules that are in force without a [`Rulesets`]: those of a single operation.
+    pub fn enforced(policy: P) -> Self {
+        Rules::Enforced(Enforced { policy, coverage: None })
+    }
+}
+
 /// How many projects may bring rules of their own, in dev.
 const PROJECTS_MAX: usize = 1000;
 
+/// Makes rules of a text: the rules, unless there are errors, and what there is to report.
+pub type Compile<P> = fn(Source) -> (Option<P>, Vec<Diagnostic>);
+
 /// The rules of one service. Readers never wait; a load swaps.
-pub struct Rulesets {
-    service: policy::Service,
+pub struct Rulesets<P> {
+    compile: Compile<P>,
     covers: bool,
-    current: ArcSwap<Rules>,
+    current: ArcSwap<Rules<P>>,
     /// What was deployed over the Rules API, in production: it stands before the file's.
-    deployed: ArcSwapOption<Rules>,
+    deployed: ArcSwapOption<Rules<P>>,
     /// Rules that tests have put for a project of theirs, in dev.
-    of_projects: ArcSwap<HashMap<String, Arc<Rules>>>,
+    of_projects: ArcSwap<HashMap<String, Arc<Rules<P>>>>,
+}
+
+/// The rules of every service that has rules of its own.
+pub struct RulesInForce {
+    /// Firestore's.
+    pub firestore: Rulesets<rules::Ruleset>,
+    /// Cloud Storage's.
+    pub storage: Rulesets<rules::Ruleset>,
+    /// The Realtime Database's.
+    pub database: Rulesets<rtdb::Ruleset>,
+}
+
+impl RulesInForce {
+    /// Before any load: open in dev, closed in production.
+    pub(crate) fn new(mode: &Mode) -> Self {
+        fn service(source: Source, service: rules::Service) -> (Option<rules::Ruleset>, Vec<Diagnostic>) {
+            let rules::Compiled { ruleset, diagnostics } = rules::compile(source, service);
+            (ruleset, diagnostics)
+        }
+        fn database(source: Source) -> (Option<rtdb::Ruleset>, Vec<Diagnostic>) {
+            let rtdb::Compiled { ruleset, diagnostics } = rtdb::compile(source);
+            (ruleset, diagnostics)
+        }
+        Self {
+            firestore: Rulesets::new(|source| service(source, rules::Service::Firestore), mode),
+            storage: Rulesets::new(|source| service(source, rules::Service::Storage), mode),
+            database: Rulesets::new(database, mode),
+        }
+    }
 }
 
 /// The rules did not compile; those in force before still are.
@@ -63,16 +101,16 @@ pub struct RulesRefused {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-impl Rulesets {
+impl<P: Policy> Rulesets<P> {
     /// Before any load: open in dev, closed in production.
-    pub fn new(service: policy::Service, mode: &Mode) -> Self {
+    pub fn new(compile: Compile<P>, mode: &Mode) -> Self {
         let rules = match mode {
             Mode::Dev(permit) => Rules::Open(*permit),
             Mode::Serve => Rules::Closed,
         };
         let covers = mode.dev().is_some();
         Self {
-            service,
+            compile,
             covers,
             current: ArcSwap::from_pointee(rules),
             deployed: ArcSwapOption::empty(),
@@ -133,15 +171,15 @@ impl Rulesets {
         self.deployed.load().is_some()
     }
 
-    fn compile(&self, source: Source) -> Result<(Arc<Rules>, Vec<Diagnostic>), Box<RulesRefused>> {
-        let compiled = policy::compile(source, self.service);
-        match compiled.ruleset {
-            Some(ruleset) if compiled.diagnostics.iter().all(|found| found.severity != Severity::Error) => {
-                let coverage = self.covers.then(|| Mutex::new(Coverage::of(&ruleset)));
-                let enforced = Enforced { ruleset, coverage };
-                Ok((Arc::new(Rules::Enforced(Arc::new(enforced))), compiled.diagnostics))
+    fn compile(&self, source: Source) -> Result<(Arc<Rules<P>>, Vec<Diagnostic>), Box<RulesRefused>> {
+        let (policy, diagnostics) = (self.compile)(source);
+        match policy {
+            Some(policy) if diagnostics.iter().all(|found| found.severity != Severity::Error) => {
+                let coverage =
+                    self.covers.then(|| Mutex::new(Coverage::new(policy.source(), policy.sites())));
+                Ok((Arc::new(Rules::Enforced(Enforced { policy, coverage })), diagnostics))
             }
-            _ => Err(Box::new(RulesRefused { diagnostics: compiled.diagnostics })),
+            _ => Err(Box::new(RulesRefused { diagnostics })),
         }
     }
 
@@ -151,7 +189,7 @@ impl Rulesets {
     }
 
     /// The rules in force for a project at this moment.
-    pub fn current(&self, project: &str) -> Arc<Rules> {
+    pub fn current(&self, project: &str) -> Arc<Rules<P>> {
         match self.of_projects.load().get(project) {
             Some(rules) => Arc::clone(rules),
             None => self.deployed.load_full().unwrap_or_else(|| self.current.load_full()),

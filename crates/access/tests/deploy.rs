@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use access::{AccessLog, Admin, Caller, Deploy, DevPermit, Gate, Mode, Rules, User};
+use access::{AccessLog, Caller, Deploy, DevPermit, Gate, Mode, Rules, User};
 use axum::body::Body;
 use base::{Clock, Fields, SystemClock};
 use http::Request;
@@ -48,11 +48,11 @@ async fn dev() -> House {
 }
 
 fn admin() -> Caller {
-    Caller::Admin(Admin { account: "deployer@p.iam.gserviceaccount.com".into() })
+    Caller::admin("deployer@p.iam.gserviceaccount.com")
 }
 
 fn user() -> Caller {
-    Caller::User(Arc::new(User { uid: "alice".into(), claims: Fields::new() }))
+    Caller::user(Arc::new(User { uid: "alice".into(), claims: Fields::new() }))
 }
 
 impl House {
@@ -88,8 +88,8 @@ impl House {
 
     /// The text of the rules in force, or what is instead of them.
     fn in_force(&self, project: &str) -> String {
-        match &*self.gate.firestore_rules().current(project) {
-            Rules::Enforced(enforced) => enforced.ruleset.source().text.to_string(),
+        match &*self.gate.rules().firestore.current(project) {
+            Rules::Enforced(enforced) => enforced.policy.source().text.to_string(),
             Rules::Open(_) => "open".to_owned(),
             Rules::Closed => "closed".to_owned(),
         }
@@ -108,7 +108,7 @@ fn error(answer: &(u16, Json)) -> (u16, &str, &str) {
 #[tokio::test]
 async fn rules_are_stored_released_changed_and_taken_back() {
     let house = serve().await;
-    house.gate.firestore_rules().load(policy::Source::new("firestore.rules", NOBODY)).unwrap();
+    house.gate.rules().firestore.load(policy::Source::new("firestore.rules", NOBODY)).unwrap();
     let first = house.create(ALICE).await;
     assert_eq!(house.in_force("p"), NOBODY, "what is stored is not yet released");
     let path = format!("/v1/{first}");
@@ -121,7 +121,7 @@ async fn rules_are_stored_released_changed_and_taken_back() {
     let (code, released) = house.release("cloud.firestore", &first).await;
     assert_eq!((code, released["rulesetName"].as_str()), (200, Some(first.as_str())));
     assert_eq!(house.in_force("p"), ALICE, "deployed rules stand before the file's");
-    house.gate.firestore_rules().load(policy::Source::new("firestore.rules", NOBODY)).unwrap();
+    house.gate.rules().firestore.load(policy::Source::new("firestore.rules", NOBODY)).unwrap();
     assert_eq!(house.in_force("p"), ALICE, "also when the file is loaded again");
     let again = house.release("cloud.firestore", &first).await;
     assert_eq!(error(&again).1, "ALREADY_EXISTS");
@@ -132,7 +132,7 @@ async fn rules_are_stored_released_changed_and_taken_back() {
     assert_eq!(error(&refused).1, "FAILED_PRECONDITION");
     assert_eq!(house.ask("DELETE", &path, &Json::Null).await, (200, json!({})));
     assert_eq!(house.ask("GET", &path, &Json::Null).await.0, 404);
-    house.gate.firestore_rules().load(policy::Source::new("firestore.rules", ALICE)).unwrap();
+    house.gate.rules().firestore.load(policy::Source::new("firestore.rules", ALICE)).unwrap();
     assert_eq!(house.in_force("p"), NOBODY);
     let release = "/v1/projects/p/releases/cloud.firestore";
     assert_eq!(house.ask("DELETE", release, &Json::Null).await, (200, json!({})));
@@ -178,7 +178,7 @@ async fn only_administrators_and_only_of_the_project_served() {
         ("GET", "/firebaserules.googleapis.com/v1/projects/p/releases".to_owned()),
     ];
     for (method, path) in &paths {
-        for caller in [user(), Caller::Unauthenticated] {
+        for caller in [user(), Caller::unauthenticated()] {
             let answer = house.ask_as(caller, method, path, &Json::Null).await;
             assert_eq!(error(&answer).1, "PERMISSION_DENIED", "{method} {path}");
         }
@@ -264,7 +264,7 @@ async fn in_dev_a_release_is_its_projects_own_until_the_file_changes() {
     let ruleset = house.create(ALICE).await;
     assert_eq!(house.release("cloud.firestore", &ruleset).await.0, 200);
     assert_eq!((house.in_force("p").as_str(), house.in_force("q").as_str()), (ALICE, "open"));
-    house.gate.firestore_rules().load(policy::Source::new("firestore.rules", NOBODY)).unwrap();
+    house.gate.rules().firestore.load(policy::Source::new("firestore.rules", NOBODY)).unwrap();
     assert_eq!(house.in_force("p"), NOBODY);
     house.update("cloud.firestore", &ruleset).await;
     let release = "/v1/projects/p/releases/cloud.firestore";

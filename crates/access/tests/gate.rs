@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use access::log::{Event, Filter, Reader, Verdict};
 use access::{
-    AccessLog, Caller, CommitFailure, DevPermit, DocumentSource, Gate, Mode, NoPending, Operation, Refusal,
-    Service, User, keyspace,
+    AccessLog, Caller, CommitFailure, DevPermit, DocumentSource, Documents, Gate, Grant, Mode, NoPending,
+    Operation, Reason, Refusal, Service, Standing, Subject, User, keyspace,
 };
 use base::{Fields, ManualClock, Status, Value};
 use kv::{Key, Mem, Options, Row, Sqlite, Store};
-use policy::{Auth, Document, Method, Request, Setting, Source};
+use policy::rules::Action;
+use policy::{Document, Method, Source};
 
 const RULES: &str = "rules_version = '2';
 service cloud.firestore {
@@ -31,10 +32,6 @@ service cloud.firestore {
 struct Plain;
 
 impl DocumentSource for Plain {
-    fn project(&self) -> &str {
-        "p"
-    }
-
     fn key(&self, database: &str, path: &[String]) -> Key {
         Key::new(keyspace::DOCUMENTS, format!("{database}/{}", path.join("/")).as_bytes())
     }
@@ -58,14 +55,14 @@ async fn gate(mode: Mode, rules: Option<&str>) -> Gate {
     let gate =
         Gate::new(store, AccessLog::in_memory(), Arc::new(ManualClock::at(1_764_000_000_000_000)), mode);
     if let Some(rules) = rules {
-        gate.firestore_rules().load(Source::new("firestore.rules", rules)).unwrap();
+        gate.rules().firestore.load(Source::new("firestore.rules", rules)).unwrap();
     }
     gate
 }
 
 fn user(uid: &str, claims: &[(&str, Value)]) -> Caller {
     let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    Caller::User(Arc::new(User { uid: uid.to_owned(), claims }))
+    Caller::user(Arc::new(User { uid: uid.to_owned(), claims }))
 }
 
 fn operation() -> Operation {
@@ -75,7 +72,8 @@ fn operation() -> Operation {
 /// Writes a document as a caller, the way a service does.
 async fn write(gate: &Gate, caller: &Caller, path: &str, text: &str) -> Result<kv::Version, Status> {
     let mut session = gate.begin(caller, operation()).await?;
-    let permit = decide_write(&mut session, caller, path, text).await?;
+    let denied = |refusal: Refusal| refusal.status(|_| "denied".to_owned());
+    let Grant { permit, .. } = decide_write(&mut session, path, text).await.map_err(denied)?;
     let segments: Vec<String> = path.split('/').map(str::to_owned).collect();
     session.write(&permit, Plain.key("(default)", &segments), Some(text.to_owned().into()));
     session.commit().await.map_err(|failure| match failure {
@@ -84,35 +82,19 @@ async fn write(gate: &Gate, caller: &Caller, path: &str, text: &str) -> Result<k
     })
 }
 
-async fn decide_write(
-    session: &mut access::Session,
-    caller: &Caller,
-    path: &str,
-    text: &str,
-) -> Result<access::Permit, Refusal> {
+async fn decide_write(session: &mut access::Session, path: &str, text: &str) -> Result<Grant, Refusal> {
     let segments: Vec<String> = path.split('/').map(str::to_owned).collect();
     let after = fields(text);
-    let auth = match caller {
-        Caller::User(user) => Some(Auth { uid: &user.uid, token: &user.claims }),
-        _ => None,
-    };
-    let request = Request {
-        method: Method::Create,
-        database: "(default)",
-        path: &segments,
-        auth,
-        time: session.now(),
-        resource: None,
-        new_resource: Some(Document { fields: &after }),
-        query: None,
-        in_transaction: false,
-        setting: Setting::Live,
-    };
-    session.authorize(&request, &Plain, &NoPending).await
+    let new_resource = Some(Document { fields: &after });
+    let action = Action { new_resource, ..Action::new(Method::Create, "(default)", &segments) };
+    let rules = session.gate().rules().firestore.current("p");
+    let path = format!("/{path}");
+    let subject = Subject { method: "create", path: &path };
+    session.authorize(&rules, subject, &action, &Documents { source: &Plain, pending: &NoPending }).await
 }
 
 fn admin() -> Caller {
-    Caller::Admin(access::Admin { account: "owner".into() })
+    Caller::admin("owner")
 }
 
 #[tokio::test]
@@ -131,14 +113,17 @@ async fn a_grant_names_its_rule_and_the_version_it_became() {
 
 #[tokio::test]
 async fn a_denial_says_why_to_the_developer_and_nothing_to_a_production_client() {
-    for (mode, message, observed) in [
-        (dev(), "\nProperty moderator is undefined on object. for 'create' @ L6", true),
-        (Mode::Serve, "Missing or insufficient permissions.", false),
-    ] {
+    for (mode, observed) in [(dev(), true), (Mode::Serve, false)] {
         let gate = gate(mode, Some(RULES)).await;
         let secret = ("email", Value::String("bob@secret.test".into()));
-        let status = write(&gate, &user("bob", &[secret]), "movies/up", "t=Up").await.unwrap_err();
-        assert_eq!((status.code, status.message.as_str()), (base::Code::PermissionDenied, message));
+        let mut session = gate.begin(&user("bob", &[secret]), operation()).await.unwrap();
+        let refusal = decide_write(&mut session, "movies/up", "t=Up").await.unwrap_err();
+        session.finish();
+        let Refusal::Denied(denial) = refusal else { panic!("{refusal:?}") };
+        assert_eq!((denial.method, denial.shows_reasons.is_some()), ("create", observed));
+        let Reason::Rules(causes) = &denial.reason else { panic!("{denial:?}") };
+        let told: Vec<_> = causes.iter().map(|cause| (cause.text.as_str(), cause.allow_line)).collect();
+        assert_eq!(told, [("Property moderator is undefined on object.", 6)]);
         let [event] = &gate.log().events()[..] else { panic!("one event") };
         assert_eq!(event.verdict, Verdict::Deny);
         let cause = &event.causes[0];
@@ -156,7 +141,7 @@ async fn a_grant_revoked_before_the_commit_does_not_authorise_it() {
     write(&gate, &admin(), "roles/carol", "role=writer").await.unwrap();
 
     let mut session = gate.begin(&carol, operation()).await.unwrap();
-    let permit = decide_write(&mut session, &carol, "notes/1", "t=x").await.unwrap();
+    let Grant { permit, .. } = decide_write(&mut session, "notes/1", "t=x").await.unwrap();
     session.write(&permit, Plain.key("(default)", &["notes".into(), "1".into()]), Some("t=x".into()));
     write(&gate, &admin(), "roles/carol", "role=reader").await.unwrap();
     assert!(matches!(session.commit().await, Err(CommitFailure::Conflict)));
@@ -185,17 +170,18 @@ async fn a_commit_may_read_twenty_documents_and_those_again() {
     let carol = user("carol", &[]);
     let mut session = gate.begin(&carol, operation()).await.unwrap();
     for letter in ["a", "b", "a", "b"] {
-        decide_write(&mut session, &carol, &format!("wide/{letter}"), "t=x").await.unwrap();
+        decide_write(&mut session, &format!("wide/{letter}"), "t=x").await.unwrap();
     }
-    let Err(Refusal::Denied(denial)) = decide_write(&mut session, &carol, "wide/c", "t=x").await else {
+    let Err(Refusal::Denied(denial)) = decide_write(&mut session, "wide/c", "t=x").await else {
         panic!("a twenty-first document was read");
     };
-    assert!(denial.message.contains("the maximum of 20 document accesses"), "{}", denial.message);
+    let Reason::Rules(causes) = &denial.reason else { panic!("{denial:?}") };
+    assert!(causes[0].text.contains("the maximum of 20 document accesses"), "{causes:?}");
 }
 
 #[tokio::test]
 async fn without_rules_dev_allows_and_production_denies() {
-    let anyone = Caller::Unauthenticated;
+    let anyone = Caller::unauthenticated();
     assert!(write(&gate(dev(), None).await, &anyone, "a/b", "t=x").await.is_ok());
     let closed = gate(Mode::Serve, None).await;
     assert_eq!(write(&closed, &anyone, "a/b", "t=x").await.unwrap_err().code, base::Code::PermissionDenied);
@@ -207,7 +193,7 @@ async fn without_rules_dev_allows_and_production_denies() {
 async fn a_broken_edit_keeps_the_last_good_rules() {
     let gate = gate(dev(), Some(RULES)).await;
     let refused =
-        gate.firestore_rules().load(Source::new("firestore.rules", "service cloud.firestore {")).unwrap_err();
+        gate.rules().firestore.load(Source::new("firestore.rules", "service cloud.firestore {")).unwrap_err();
     assert!(!refused.diagnostics.is_empty());
     let moderator = user("ann", &[("moderator", Value::Bool(true))]);
     assert!(write(&gate, &moderator, "movies/up", "t=Up").await.is_ok());
@@ -220,13 +206,13 @@ async fn a_project_may_have_rules_of_its_own_until_the_next_load() {
     let open = "service cloud.firestore { match /{all=**} { allow write: if true; } }";
     let put = |project| {
         let permit = DevPermit::for_development_only();
-        gate.firestore_rules().load_for(permit, project, Source::new("test", open)).unwrap();
+        gate.rules().firestore.load_for(permit, project, Source::new("test", open)).unwrap();
     };
     put("another");
     assert!(write(&gate, &user("bob", &[]), "movies/up", "t=Up").await.is_err());
     put("p");
     assert!(write(&gate, &user("bob", &[]), "movies/up", "t=Up").await.is_ok());
-    gate.firestore_rules().load(Source::new("firestore.rules", RULES)).unwrap();
+    gate.rules().firestore.load(Source::new("firestore.rules", RULES)).unwrap();
     assert!(write(&gate, &user("bob", &[]), "movies/up", "t=Up").await.is_err());
 }
 
@@ -236,7 +222,7 @@ async fn a_session_that_ends_early_still_leaves_its_record() {
     drop(gate.begin(&user("ann", &[]), operation()).await.unwrap());
     let moderator = user("ann", &[("moderator", Value::Bool(true))]);
     let mut session = gate.begin(&moderator, operation()).await.unwrap();
-    decide_write(&mut session, &moderator, "movies/up", "t=Up").await.unwrap();
+    decide_write(&mut session, "movies/up", "t=Up").await.unwrap();
     drop(session);
     let verdicts: Vec<_> = gate.log().events().iter().map(|event| event.verdict).collect();
     assert_eq!(verdicts, [Verdict::Error, Verdict::Error]);
@@ -247,7 +233,7 @@ async fn who_hangs_up_during_a_commit_does_not_escape_the_record() {
     let gate = gate(dev(), Some(RULES)).await;
     let moderator = user("ann", &[("moderator", Value::Bool(true))]);
     let mut session = gate.begin(&moderator, operation()).await.unwrap();
-    let permit = decide_write(&mut session, &moderator, "movies/up", "t=Up").await.unwrap();
+    let Grant { permit, .. } = decide_write(&mut session, "movies/up", "t=Up").await.unwrap();
     session.write(&permit, Plain.key("(default)", &["movies".into(), "up".into()]), Some("t=Up".into()));
     let mut published = gate.published();
     published.mark_unchanged();
@@ -262,6 +248,68 @@ async fn who_hangs_up_during_a_commit_does_not_escape_the_record() {
     }
     let [event] = &gate.log().events()[..] else { panic!("one event") };
     assert_eq!((event.verdict, event.version), (Verdict::Allow, Some(version)));
+}
+
+#[tokio::test]
+async fn nothing_is_committed_without_a_decision_or_against_a_foreign_permit() {
+    let gate = gate(dev(), Some(RULES)).await;
+    let moderator = user("ann", &[("moderator", Value::Bool(true))]);
+    let key = Plain.key("(default)", &["movies".into(), "up".into()]);
+    let mut granted = gate.begin(&moderator, operation()).await.unwrap();
+    let Grant { permit, .. } = decide_write(&mut granted, "movies/up", "t=Up").await.unwrap();
+    for decides in [false, true] {
+        let mut session = gate.begin(&moderator, operation()).await.unwrap();
+        if decides {
+            decide_write(&mut session, "movies/up", "t=Up").await.unwrap();
+        }
+        session.write(&permit, key.clone(), Some("t=Up".into()));
+        let Err(CommitFailure::Failed(status)) = session.commit().await else { panic!("it was committed") };
+        assert_eq!(status.code, base::Code::Internal);
+    }
+    granted.finish();
+    assert!(gate.peek(&key).await.unwrap().is_none());
+    let verdicts: Vec<_> = gate.log().events().iter().map(|event| event.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Error, Verdict::Allow]);
+}
+
+/// A caller stands while the row says so.
+#[derive(Debug)]
+struct RowSays(Key);
+
+impl Standing for RowSays {
+    fn key(&self) -> &Key {
+        &self.0
+    }
+
+    fn check(&self, row: Option<&Row>) -> Result<(), Status> {
+        let stands = row.is_some_and(|row| row.value == "stands=yes");
+        if stands { Ok(()) } else { Err(Status::new(base::Code::Unauthenticated, "gone")) }
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_loses_their_standing_can_neither_commit_nor_begin() {
+    let gate = gate(dev(), Some(RULES)).await;
+    write(&gate, &admin(), "users/ann", "stands=yes").await.unwrap();
+    let row = Plain.key("(default)", &["users".into(), "ann".into()]);
+    let moderator = user("ann", &[("moderator", Value::Bool(true))]).held_to(Arc::new(RowSays(row)));
+
+    let before = gate.begin(&admin(), operation()).await.unwrap().version();
+    let mut session = gate.begin(&moderator, operation()).await.unwrap();
+    let Grant { permit, .. } = decide_write(&mut session, "movies/up", "t=Up").await.unwrap();
+    let key = Plain.key("(default)", &["movies".into(), "up".into()]);
+    session.write(&permit, key.clone(), Some("t=Up".into()));
+    assert!(session.check_standing().await.is_ok());
+    write(&gate, &admin(), "users/ann", "stands=no").await.unwrap();
+    assert_eq!(session.check_standing().await.unwrap_err().code, base::Code::Unauthenticated);
+    assert!(matches!(session.commit().await, Err(CommitFailure::Conflict)));
+    assert!(gate.peek(&key).await.unwrap().is_none());
+
+    let refused = |status: Status| status.code == base::Code::Unauthenticated;
+    assert!(gate.begin(&moderator, operation()).await.is_err_and(refused));
+    // A past in which the caller stood gives nothing back.
+    assert!(gate.begin_at(&moderator, operation(), before).await.is_err_and(refused));
+    assert_eq!(gate.log().events().last().unwrap().verdict, Verdict::Deny);
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@
 //! - What a transaction reads is kept before the answer leaves.
 
 mod clear;
-mod contention;
+mod commit;
+mod decide;
 mod list;
 pub mod query;
 mod read;
@@ -20,14 +21,11 @@ mod write;
 
 use std::collections::HashSet;
 
-use access::{Caller, DevPermit, DocumentSource, Gate, Operation, Service, Session};
-use base::{Code, DatabaseName, DocumentPath, Fields, ResourcePath, Status};
-use kv::{Key, Row};
+use access::{DevPermit, Gate, Operation, Service};
+use base::{Code, DatabaseName, DocumentPath, ResourcePath, Status};
 
-use crate::model::{Stored, key};
 use crate::query::index::Builder;
 use crate::status;
-use contention::Contention;
 use transaction::Transactions;
 
 /// The service. One per process; the protocols share it.
@@ -35,7 +33,6 @@ pub struct Firestore {
     gate: Gate,
     databases: Databases,
     transactions: Transactions,
-    contention: Contention,
     indexes: Builder,
 }
 
@@ -63,7 +60,7 @@ impl Firestore {
     pub fn with_databases(gate: Gate, databases: Databases) -> Self {
         let transactions = Transactions::new(gate.clock().clone());
         let indexes = Builder::new(gate.clone());
-        Self { gate, databases, transactions, contention: Contention::default(), indexes }
+        Self { gate, databases, transactions, indexes }
     }
 
     /// Refuses databases nobody made.
@@ -106,54 +103,6 @@ fn invalid(error: impl std::error::Error) -> Status {
 /// What an operation is about, for the record.
 fn operation(verb: &'static str, path: &ResourcePath) -> Operation {
     Operation { service: Service::Firestore, verb, resource: format!("/{path}") }
-}
-
-/// The service's documents as rules read them.
-struct Source<'a> {
-    project: &'a str,
-}
-
-impl DocumentSource for Source<'_> {
-    fn project(&self) -> &str {
-        self.project
-    }
-
-    fn key(&self, database: &str, path: &[String]) -> Key {
-        let database = DatabaseName { project: self.project.to_owned(), database: database.to_owned() };
-        let (id, collection) =
-            path.split_last().map_or(("", path), |(id, collection)| (id.as_str(), collection));
-        key::in_collection(&database, collection, id)
-    }
-
-    fn decode(&self, row: &Row) -> Result<Fields, Status> {
-        Stored::from_row(row)?.fields()
-    }
-}
-
-/// A question to the rules about one document, to be completed.
-fn question<'a>(
-    session: &Session,
-    caller: &'a Caller,
-    database: &'a DatabaseName,
-    method: policy::Method,
-    path: &'a [String],
-) -> policy::Request<'a> {
-    let auth = match caller {
-        Caller::User(user) => Some(policy::Auth { uid: &user.uid, token: &user.claims }),
-        Caller::Admin(_) | Caller::Unauthenticated => None,
-    };
-    policy::Request {
-        method,
-        database: &database.database,
-        path,
-        auth,
-        time: session.now(),
-        resource: None,
-        new_resource: None,
-        query: None,
-        in_transaction: false,
-        setting: policy::Setting::Live,
-    }
 }
 
 /// A fault of this process, told to the operator.

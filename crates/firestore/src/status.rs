@@ -3,12 +3,33 @@
 //! Source: Cloud Firestore's documented and observed answers; where only the official emulator's text is known and it
 //! names its own internals, the meaning is kept and the text is plainer.
 
+use access::{Denial, Reason, Refusal};
 use base::limits::{
     COMMIT_BYTES_MAX, DOCUMENT_BYTES_MAX, FIELD_NAME_BYTES_MAX, FIELD_VALUE_BYTES_MAX,
     TRANSFORMS_PER_DOCUMENT_MAX,
 };
 use base::{Code, DatabaseName, Status};
 use kv::Version;
+
+/// What the client hears of a refusal.
+pub fn refused(refusal: Refusal) -> Status {
+    refusal.status(denial)
+}
+
+/// Production's text; in dev the official emulator's, with the reasons.
+fn denial(denial: &Denial) -> String {
+    match (&denial.reason, denial.shows_reasons) {
+        (Reason::Rules(causes), Some(_)) if causes.is_empty() => "\nNo matching allow statements".to_owned(),
+        (Reason::Rules(causes), Some(_)) => {
+            let cause = |cause: &policy::Cause| {
+                format!("{} for '{}' @ L{}", cause.text, denial.method, cause.allow_line)
+            };
+            format!("\n{}", causes.iter().map(cause).collect::<Vec<_>>().join(", "))
+        }
+        (Reason::Retracted(reason), Some(_)) => format!("\n{reason}"),
+        _ => "Missing or insufficient permissions.".to_owned(),
+    }
+}
 
 /// A get of a document that is not there.
 pub fn not_found(name: &str) -> Status {

@@ -319,19 +319,19 @@ async fn whoever_opens_transactions_and_leaves_them_takes_none_from_others() {
     house.commit(&admin(), &format!("[{}]", set("c/d", 1))).await.unwrap();
     let request = v1::BeginTransactionRequest { database: DATABASE.into(), ..Default::default() };
     let of_admin = begin(&house, &admin(), "{}").await;
-    let left = begin(&house, &Caller::Unauthenticated, "{}").await;
+    let left = begin(&house, &Caller::unauthenticated(), "{}").await;
     clock.advance(1);
     let of_alice = begin(&house, &alice, "{}").await;
     for _ in 0..20 {
         for _ in 0..200 {
             clock.advance(1);
-            house.firestore.begin_transaction(&Caller::Unauthenticated, request.clone()).await.unwrap();
+            house.firestore.begin_transaction(&Caller::unauthenticated(), request.clone()).await.unwrap();
         }
         get_in(&house, &alice, "c/d", &of_alice).await.unwrap();
     }
     get_in(&house, &admin(), "c/d", &of_admin).await.unwrap();
     commit_in(&house, &alice, &format!("[{}]", set("c/d", 2)), &of_alice).await.unwrap();
-    let ended = get_in(&house, &Caller::Unauthenticated, "c/d", &left).await.unwrap_err();
+    let ended = get_in(&house, &Caller::unauthenticated(), "c/d", &left).await.unwrap_err();
     assert!(ended.message.contains("transaction has expired"), "{ended}");
 }
 

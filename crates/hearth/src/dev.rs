@@ -74,7 +74,7 @@ fn load_rules(house: &House, project: &Project) -> Result<Option<Loaded>, String
     let loaded = watch::load(&house.gate, path, &shown_as)
         .map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
     if loaded.refused {
-        house.gate.firestore_rules().close();
+        house.gate.rules().firestore.close();
     }
     Ok(Some(loaded))
 }

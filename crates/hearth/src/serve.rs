@@ -96,7 +96,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         match watch::load(&house.gate, &path, &project.shown(&path)) {
             Ok(loaded) => {
                 screen.reloaded(&loaded);
-                if house.gate.firestore_rules().is_deployed() {
+                if house.gate.rules().firestore.is_deployed() {
                     screen.warn("deployed rules are in force: the file's wait until the release is deleted");
                 }
             }

@@ -35,7 +35,7 @@ impl Loaded {
 /// Reads the rules file and puts it in force. `Err` when it cannot be read.
 pub fn load(gate: &Gate, path: &Path, shown_as: &str) -> std::io::Result<Loaded> {
     let source = Source::new(shown_as, std::fs::read_to_string(path)?);
-    Ok(match gate.firestore_rules().load(source.clone()) {
+    Ok(match gate.rules().firestore.load(source.clone()) {
         Ok(_) => Loaded { diagnostics: warnings(&source), source, refused: false },
         Err(refused) => Loaded { source, diagnostics: refused.diagnostics, refused: true },
     })

@@ -13,7 +13,7 @@ mod route;
 
 use std::sync::Arc;
 
-use access::{Caller, Credential};
+use access::{Caller, Credential, Principal};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -128,7 +128,7 @@ impl Call<'_> {
             return Err(INVALID_PROJECT_ID.into());
         }
         let caller = match self.route.access {
-            Access::Open => Caller::Unauthenticated,
+            Access::Open => Caller::unauthenticated(),
             Access::Key | Access::Admin => self.caller(project, credential).await?,
         };
         if target.is_some() && !caller.is_admin() {
@@ -317,7 +317,7 @@ impl Call<'_> {
                 crate::token::text(&jwt.claims, "iss").and_then(ServiceAccount::project_of).map(str::to_owned)
             })
             .unwrap_or_else(|| self.identity.settings.project.clone());
-        let asked = self.identity.ask(Realm::of(&project), Caller::Unauthenticated, None, self.origin());
+        let asked = self.identity.ask(Realm::of(&project), Caller::unauthenticated(), None, self.origin());
         match self.identity.run(&asked, &Exchange { assertion: assertion.to_owned() }).await {
             Ok(token) => Ok(json_response(
                 StatusCode::OK,
@@ -331,7 +331,7 @@ impl Call<'_> {
     /// Administrators come with a bearer; whoever comes with another one is refused, key or not.
     async fn caller(&self, project: &str, credential: Credential<'_>) -> Result<Caller, Failure> {
         match self.identity.caller(project, credential).await {
-            Ok(Caller::User(_)) => Err(UNAUTHENTICATED.into()),
+            Ok(Caller { who: Principal::User(_), .. }) => Err(UNAUTHENTICATED.into()),
             Ok(caller) => Ok(caller),
             Err(status) if status.code == base::Code::Unauthenticated => Err(UNAUTHENTICATED.into()),
             Err(status) => Err(Failure::Fault(status)),

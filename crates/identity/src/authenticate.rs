@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use access::{Admin, Authenticate, Caller, Credential, DevPermit};
+use access::{Authenticate, Caller, Credential, DevPermit, Standing};
 use async_trait::async_trait;
 use base::{Code, Status};
 use base64::Engine as _;
@@ -20,7 +20,7 @@ use crate::limits::{CLOCK_SKEW_S_MAX, ID_TOKEN_LIFE_S, TOKEN_BYTES_MAX};
 use crate::model::account::ServiceAccount;
 use crate::model::decode;
 use crate::model::key::Realm;
-use crate::model::user::User;
+use crate::standing::{AccountStanding, UserStanding};
 use crate::token::rs256::PublicKey;
 use crate::token::{Claims, Jwt, TokenError, seconds, text};
 use crate::tokens::{AccountToken, Genuine, Signed, Tokens};
@@ -44,14 +44,15 @@ impl Authenticate for Authenticator {
     }
 }
 
-fn refused() -> Status {
+/// The answer to every credential that is not good.
+pub(crate) fn refused() -> Status {
     Status::new(Code::Unauthenticated, "Request had invalid authentication credentials.")
 }
 
 impl Identity {
     /// See [`Authenticate::caller`].
     pub(crate) async fn caller(&self, project: &str, credential: Credential<'_>) -> Result<Caller, Status> {
-        let Credential::Bearer(token) = credential else { return Ok(Caller::Unauthenticated) };
+        let Credential::Bearer(token) = credential else { return Ok(Caller::unauthenticated()) };
         match &self.tokens {
             Tokens::Unsigned(permit) => self.believed(*permit, project, token),
             Tokens::Signed(signed) => self.verified(signed, project, token).await,
@@ -60,10 +61,10 @@ impl Identity {
 
     fn believed(&self, _permit: DevPermit, project: &str, token: &str) -> Result<Caller, Status> {
         if token.eq_ignore_ascii_case("owner") || token.starts_with("ya29.") {
-            return Ok(Caller::Admin(Admin { account: "owner".into() }));
+            return Ok(Caller::admin("owner"));
         }
         let (_, user) = self.tokens.id_token(token, project, self.now_s()).map_err(|_| refused())?;
-        Ok(Caller::User(user))
+        Ok(Caller::user(user))
     }
 
     async fn verified(&self, signed: &Signed, project: &str, token: &str) -> Result<Caller, Status> {
@@ -82,25 +83,22 @@ impl Identity {
             })?,
         };
         let realm = Realm::of(project);
-        match genuine {
+        let (caller, standing): (_, Arc<dyn Standing>) = match genuine {
             Genuine::User(token, user) => {
-                let row = self.gate.peek(&realm.user(&token.uid)).await?.ok_or_else(refused)?;
-                let record: User = decode(&row)?;
-                if record.disabled || token.tenant.is_some() || !record.accepts_token_of(token.iat_s) {
-                    return Err(refused());
-                }
-                Ok(Caller::User(user))
+                let standing = UserStanding {
+                    key: realm.user(&token.uid),
+                    iat_s: token.iat_s,
+                    in_tenant: token.tenant.is_some(),
+                };
+                (Caller::user(user), Arc::new(standing))
             }
             Genuine::Account(token) => {
-                let account = self.service_account(&realm, &token.email).await?.ok_or_else(refused)?;
-                let key_stands =
-                    token.kid.as_ref().is_none_or(|kid| account.keys.iter().any(|key| key.kid == *kid));
-                if account.disabled || !key_stands {
-                    return Err(refused());
-                }
-                Ok(Caller::Admin(Admin { account: account.email }))
+                let standing = AccountStanding { key: realm.account(&token.email), kid: token.kid.clone() };
+                (Caller::admin(token.email.as_str()), Arc::new(standing))
             }
-        }
+        };
+        standing.check(self.gate.peek(standing.key()).await?.as_ref())?;
+        Ok(caller.held_to(standing))
     }
 
     /// Checks a token that a service account signed itself to use as a bearer.

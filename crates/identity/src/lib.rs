@@ -18,6 +18,7 @@ pub mod limits;
 pub mod model;
 mod ops;
 pub mod password;
+mod standing;
 pub mod status;
 pub mod token;
 mod tokens;

@@ -23,7 +23,7 @@ mod work;
 use std::future::Future;
 use std::sync::Arc;
 
-use access::{Caller, CommitFailure, Operation, Service, User as TokenUser};
+use access::{Attempts, Caller, Operation, Principal, Service};
 use base::{Code, Status};
 
 pub(crate) use work::Work;
@@ -84,9 +84,9 @@ impl Identity {
                 _ => INVALID_ID_TOKEN,
             })
         });
-        let caller = match (&checked, caller) {
-            (Some(Ok((_, user))), Caller::Unauthenticated) => Caller::User(Arc::<TokenUser>::clone(user)),
-            (_, caller) => caller,
+        let caller = match (&checked, &caller.who) {
+            (Some(Ok((_, user))), Principal::Unauthenticated) => Caller::user(Arc::clone(user)),
+            _ => caller,
         };
         let token = checked.map(|checked| checked.map(|(token, _)| token));
         Asked { realm, caller, token, origin }
@@ -94,29 +94,25 @@ impl Identity {
 
     /// Runs a verb in a session of its own.
     pub(crate) async fn run<V: Verb>(&self, asked: &Asked, verb: &V) -> Result<V::Output, Failure> {
-        for _ in 0..ATTEMPTS_MAX {
-            let operation =
-                Operation { service: Service::Identity, verb: V::NAME, resource: "/users".to_owned() };
-            let session = self.gate.begin(&asked.caller, operation).await?;
+        let operation =
+            Operation { service: Service::Identity, verb: V::NAME, resource: "/users".to_owned() };
+        let attempts = Attempts { max: ATTEMPTS_MAX, contended: &[], exhausted: contention };
+        let work = |session| async move {
             let mut work = Work::new(self, asked, session);
-            let outcome = verb.act(&mut work).await;
-            match outcome {
-                Ok(output) => match work.close().await {
-                    Ok(()) => return Ok(output),
-                    Err(CommitFailure::Conflict) => continue,
-                    Err(CommitFailure::Failed(status)) => return Err(Failure::Fault(status)),
-                },
+            match verb.act(&mut work).await {
+                Ok(output) => Ok((work.into_session(), output)),
                 Err(Failure::Refused(refused)) => {
                     work.refuse(V::NAME, &refused);
-                    return Err(Failure::Refused(refused));
+                    Err(Failure::Refused(refused))
                 }
-                Err(fault) => return Err(fault),
+                Err(fault) => Err(fault),
             }
-        }
-        tracing::warn!(verb = V::NAME, "others kept changing what this operation reads");
-        Err(Failure::Fault(Status::new(
-            Code::Aborted,
-            "Too much contention on these users. Please try again.",
-        )))
+        };
+        let (output, _) = self.gate.transact(&asked.caller, &operation, attempts, work).await?;
+        Ok(output)
     }
+}
+
+fn contention() -> Status {
+    Status::new(Code::Aborted, "Too much contention on these users. Please try again.")
 }

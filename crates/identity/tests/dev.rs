@@ -10,7 +10,7 @@
 
 mod house;
 
-use access::{Authenticate as _, Caller, Credential};
+use access::{Authenticate as _, Caller, Credential, Principal};
 use base::Value;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,7 +22,7 @@ async fn owner_and_mock_users_are_believed() {
     let authenticator = house.identity.authenticator();
     for token in ["owner", "Owner", "ya29.x"] {
         let caller = authenticator.caller("any-project", Credential::Bearer(token)).await.unwrap();
-        assert!(matches!(&caller, Caller::Admin(admin) if admin.account == "owner"), "{caller:?}");
+        assert!(matches!(&caller.who, Principal::Admin(admin) if admin.account == "owner"), "{caller:?}");
     }
     // As rules-unit-testing makes them: header key `type`, no times to speak of, another project's audience.
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","type":"JWT"}"#);
@@ -30,7 +30,9 @@ async fn owner_and_mock_users_are_believed() {
         "auth_time":0,"sub":"alice","user_id":"alice","firebase":{"sign_in_provider":"custom","identities":{}},
         "partner":true,"level":2,"share":0.5}"#;
     let token = format!("{header}.{}.", URL_SAFE_NO_PAD.encode(claims));
-    let Ok(Caller::User(user)) = authenticator.caller("any-project", Credential::Bearer(&token)).await else {
+    let Ok(Caller { who: Principal::User(user), .. }) =
+        authenticator.caller("any-project", Credential::Bearer(&token)).await
+    else {
         panic!("not a user")
     };
     assert_eq!(user.uid, "alice");
@@ -42,7 +44,10 @@ async fn owner_and_mock_users_are_believed() {
         let refused = authenticator.caller("any-project", Credential::Bearer(garbage)).await.unwrap_err();
         assert_eq!(refused.code, base::Code::Unauthenticated, "{garbage}");
     }
-    assert!(matches!(authenticator.caller("p", Credential::None).await.unwrap(), Caller::Unauthenticated));
+    assert!(matches!(
+        authenticator.caller("p", Credential::None).await.unwrap().who,
+        Principal::Unauthenticated
+    ));
 }
 
 #[tokio::test]

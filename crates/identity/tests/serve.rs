@@ -12,7 +12,7 @@ mod house;
 
 use std::collections::HashSet;
 
-use access::{Caller, Credential};
+use access::{Caller, Credential, Principal};
 use aws_lc_rs::hmac;
 use base::Code;
 use base64::Engine as _;
@@ -130,7 +130,7 @@ async fn forgeries_are_refused() {
     let signed = house.sign_up("a@x.com").await;
     let good = signed["idToken"].as_str().unwrap().to_owned();
     let known = house.caller(&good).await.unwrap();
-    let Caller::User(user) = &known else { panic!("{known:?}") };
+    let Principal::User(user) = &known.who else { panic!("{known:?}") };
     assert_eq!(Json::from(user.uid.as_str()), signed["localId"]);
     assert_eq!(user.claims["email"], base::Value::String("a@x.com".into()));
     assert_eq!(user.claims["exp"], base::Value::Integer(START_S + 3600));
@@ -199,7 +199,7 @@ async fn forgeries_are_refused() {
     let elsewhere = authenticator.caller("other", Credential::Bearer(&good)).await.unwrap_err();
     assert_eq!(elsewhere.code, Code::Unauthenticated);
     let none = authenticator.caller(PROJECT, Credential::None).await.unwrap();
-    assert!(matches!(none, Caller::Unauthenticated));
+    assert!(matches!(none.who, Principal::Unauthenticated));
     assert!(house.admin(&good, ":lookup", json!({})).await.is_err(), "a user is no administrator");
     // The genuine one still works, and stops with its hour.
     house.advance_s(3599);
@@ -281,7 +281,9 @@ async fn service_accounts_show_what_they_signed_and_nothing_else_counts() {
         let token = account.sign(&account.claims(now, more));
         let caller = house.caller(&token).await;
         match caller {
-            Ok(Caller::Admin(admin)) if *expected => assert_eq!(admin.account, account.email()),
+            Ok(Caller { who: Principal::Admin(admin), .. }) if *expected => {
+                assert_eq!(admin.account, account.email())
+            }
             Err(status) if !expected => assert_eq!(status.code, Code::Unauthenticated, "{what}"),
             other => panic!("{what}: {other:?}"),
         }
@@ -326,7 +328,9 @@ async fn a_signature_is_exchanged_for_an_access_token() {
             (200, &json!("Bearer"), &json!(3599))
         );
         let token = answer["access_token"].as_str().unwrap();
-        let Ok(Caller::Admin(admin)) = house.caller(token).await else { panic!("no administrator") };
+        let Ok(Caller { who: Principal::Admin(admin), .. }) = house.caller(token).await else {
+            panic!("no administrator")
+        };
         assert_eq!(admin.account, account.email());
         house.admin(token, "", json!({ "localId": format!("made-by-{}", path.len()) })).await.unwrap();
         assert!(house.call("lookup", json!({ "idToken": token })).await.is_err(), "no ID token");

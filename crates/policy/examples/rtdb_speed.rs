@@ -64,7 +64,7 @@ fn main() {
     let data = Memory::new(&map(&[("site", site)]));
     let post = Memory::new(&map(&[("owner", text("alice")), ("title", text("a title"))]));
     let tree = data.as_ref().map(|tree| tree as &dyn Tree);
-    let post = post.as_ref().map(|tree| tree as &dyn Tree);
+    let post = post.as_ref().map(|tree| tree as &(dyn Tree + Sync));
     let auth = Fields::from([
         ("uid".to_owned(), text("alice")),
         ("token".to_owned(), map(&[("siteUser", Value::Bool(true))])),

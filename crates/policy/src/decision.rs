@@ -8,12 +8,12 @@ use crate::source::Span;
 
 /// One step of deciding.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum Step<N = Needed> {
     /// The answer.
     Decided(Decision),
-    /// The answer depends on these documents: read them from one snapshot and ask again. There is at least one, and
-    /// none that was known.
-    Needs(Vec<Needed>),
+    /// The answer depends on these facts: read them from one snapshot and ask again. There is at least one, and none
+    /// that was known.
+    Needs(Vec<N>),
 }
 
 /// The answer.

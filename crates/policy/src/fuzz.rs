@@ -227,10 +227,11 @@ fn decide(ruleset: &crate::rtdb::Ruleset) -> usize {
     ]);
     let memory = Memory::new(&Value::Map(fields.clone()));
     let tree = memory.as_ref().map(|tree| tree as &dyn Tree);
-    let changes = [Change { path: &["a", "b"], value: tree }, Change { path: &["a", "d"], value: None }];
+    let value = memory.as_ref().map(|tree| tree as &(dyn Tree + Sync));
+    let changes = [Change { path: &["a", "b"], value }, Change { path: &["a", "d"], value: None }];
     let operations = [
         Operation::Read { path: &["a", "b"], query: None },
-        Operation::Write(Change { path: &["x"], value: tree }),
+        Operation::Write(Change { path: &["x"], value }),
         Operation::Write(Change { path: &["a"], value: None }),
         Operation::Update(&changes),
     ];

@@ -22,6 +22,7 @@ pub mod eval;
 pub mod fuzz;
 pub mod ir;
 pub mod meter;
+pub mod policy;
 pub mod re2;
 pub mod request;
 pub mod rtdb;
@@ -35,6 +36,7 @@ pub use coverage::Coverage;
 pub use decision::{Cause, Decision, Dependence, RulePosition, Step};
 pub use diagnostic::{Diagnostic, Severity};
 pub use meter::{Cost, Limits};
+pub use policy::{App, Known, Policy, Who};
 pub use request::{
     Auth, Document, DocumentPath, Documents, Lookup, Method, Mock, MockResult, Needed, NoDocuments, Query,
     Request, Scope, Setting,

@@ -206,6 +206,12 @@ impl Documents for NoDocuments {
     }
 }
 
+impl fmt::Display for Needed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
+    }
+}
+
 impl<S: std::hash::BuildHasher> Documents for std::collections::HashMap<Needed, Option<Fields>, S> {
     fn document(&self, need: &Needed) -> Lookup<'_> {
         match self.get(need) {

@@ -46,7 +46,7 @@ async fn admit(State(doorman): State<Doorman>, mut request: Request, next: Next)
 
 #[cfg(test)]
 mod tests {
-    use access::{Admin, Caller};
+    use access::Caller;
     use axum::Extension;
     use axum::body::Body;
     use axum::routing::get;
@@ -63,8 +63,8 @@ mod tests {
     impl Authenticate for OnlySesame {
         async fn caller(&self, project: &str, credential: Credential<'_>) -> Result<Caller, Status> {
             match credential {
-                Credential::None => Ok(Caller::Unauthenticated),
-                Credential::Bearer("sesame") => Ok(Caller::Admin(Admin { account: project.to_owned() })),
+                Credential::None => Ok(Caller::unauthenticated()),
+                Credential::Bearer("sesame") => Ok(Caller::admin(project)),
                 Credential::Bearer("fault") => Err(Status::unavailable("down")),
                 Credential::Bearer(_) => Err(Status::new(Code::Unauthenticated, "näh 100%")),
             }

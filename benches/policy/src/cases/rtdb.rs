@@ -55,7 +55,7 @@ fn case(
 pub fn cases() -> Vec<Case> {
     let read = |path| move |_: &'static Setting| Operation::Read { path, query: None };
     let write = |setting: &'static Setting| {
-        Operation::Write(Change { path: &["posts", "p"], value: Some(&setting.post as &dyn Tree) })
+        Operation::Write(Change { path: &["posts", "p"], value: Some(&setting.post as &(dyn Tree + Sync)) })
     };
     vec![
         Case {

@@ -16,9 +16,11 @@ use super::names::ruleset_id;
 use super::suite::TestSuite;
 use super::testing::{TestResult, run};
 use super::{Deploy, FIRESTORE_RELEASE};
+use crate::authorize::Permit;
 use crate::caller::Caller;
 use crate::gate::{Operation, Service};
-use crate::session::{CommitFailure, Permit, Session};
+use crate::refusal::Refusal;
+use crate::session::{CommitFailure, Session};
 
 /// Rulesets that a project may keep.
 const RULESETS_MAX: usize = 2500;
@@ -101,6 +103,11 @@ pub struct Restored {
     pub source: Source,
 }
 
+/// A denial in the words of the real service.
+fn refused(refusal: Refusal) -> Status {
+    refusal.status(|_| "Missing or insufficient permissions.".to_owned())
+}
+
 fn not_found() -> Status {
     Status::new(Code::NotFound, "Requested entity was not found.")
 }
@@ -169,7 +176,7 @@ impl Deploy {
     ) -> Result<(Session, Permit), Status> {
         let operation = Operation { service: Service::Rules, verb, resource: resource.clone() };
         let mut session = self.gate.begin(caller, operation).await?;
-        let permit = session.authorize_admin(&resource)?;
+        let permit = session.authorize_admin(&resource).map_err(refused)?;
         if self.gate.mode().dev().is_none() && project != self.project {
             let text = format!("The project `{project}` is not served here.");
             return Err(Status::new(Code::PermissionDenied, text));
@@ -195,7 +202,7 @@ impl Deploy {
         let resource = format!("/{}", path.split_once('/').map_or("", |(_, rest)| rest));
         let operation = Operation { service: Service::Rules, verb: "Rules", resource: resource.clone() };
         let mut session = self.gate.begin(caller, operation).await?;
-        let refused = session.authorize_admin(&resource).map(drop).map_err(|refusal| refusal.status());
+        let refused = session.authorize_admin(&resource).map(drop).map_err(refused);
         session.finish();
         refused
     }
@@ -446,7 +453,7 @@ impl Deploy {
         if name != FIRESTORE_RELEASE {
             return Ok(());
         }
-        let rules = self.gate.firestore_rules();
+        let rules = &self.gate.rules().firestore;
         let loaded = match (self.gate.mode().dev(), source) {
             (Some(permit), Some(source)) => rules.load_for(permit, project, source),
             (Some(permit), None) => {
@@ -475,7 +482,7 @@ impl Deploy {
         let compiled = compile(&decode(&stored)?)?;
         check(&compiled)?;
         let source = compiled.source;
-        self.gate.firestore_rules().deploy(source.clone()).map_err(|error| {
+        self.gate.rules().firestore.deploy(source.clone()).map_err(|error| {
             Status::new(Code::FailedPrecondition, format!("the released rules have errors: {error}"))
         })?;
         Ok(Some(Restored { ruleset: row.ruleset, source }))

@@ -1,6 +1,6 @@
 //! The emulator's own verb: everything below a path goes. Dev only.
 
-use access::{Admin, Caller, CommitFailure, DevPermit};
+use access::{Attempts, Caller, DevPermit, Session};
 use base::{DatabaseName, DocumentPath, ResourcePath, Status};
 use kv::{KeyRange, Scan};
 
@@ -26,7 +26,7 @@ impl Firestore {
     pub async fn clear(&self, _permit: DevPermit, name: &str) -> Result<(), Status> {
         let (database, path) = base::name::parse_resource(name).map_err(invalid)?;
         let (database, path) = (&database, &path);
-        let caller = Caller::Admin(Admin { account: "owner".into() });
+        let caller = Caller::admin("owner");
         if let Some(document) = DocumentPath::new(path.clone()) {
             let own = key::document(database, &document);
             let range = KeyRange::between(own.clone(), own.successor());
@@ -42,49 +42,34 @@ impl Firestore {
         path: &ResourcePath,
         range: KeyRange,
     ) -> Result<(), Status> {
+        let operation = operation("ClearDocuments", path);
+        let attempts = Attempts { max: ATTEMPTS_MAX, contended: &[], exhausted: status::contention };
         let mut rest = Some(range);
-        let mut attempts = 0;
-        while let Some(range) = &rest {
-            match self.clear_batch(caller, database, path, range).await? {
-                Some(next) => {
-                    rest = next;
-                    attempts = 0;
-                }
-                None if attempts < ATTEMPTS_MAX => attempts += 1,
-                None => return Err(status::contention()),
-            }
+        while let Some(range) = rest {
+            let batch = |session| clear_batch(session, database, path, range.clone());
+            (rest, _) = self.gate.transact(caller, &operation, attempts, batch).await?;
         }
         Ok(())
     }
+}
 
-    /// One batch: what is left to clear, or `None` when others were in the way.
-    async fn clear_batch(
-        &self,
-        caller: &Caller,
-        database: &DatabaseName,
-        path: &ResourcePath,
-        range: &KeyRange,
-    ) -> Result<Option<Option<KeyRange>>, Status> {
-        let mut session = self.gate.begin(caller, operation("ClearDocuments", path)).await?;
-        let permit = session.authorize_admin(&format!("/{path}"))?;
-        let page = session.scan(range, Scan { rows_max: BATCH_DOCUMENTS, ..Scan::default() }).await?;
-        if page.rows.is_empty() {
-            session.finish();
-            return Ok(Some(page.next));
+/// Stages the deletion of the next documents; what is left to clear.
+async fn clear_batch(
+    mut session: Session,
+    database: &DatabaseName,
+    path: &ResourcePath,
+    range: KeyRange,
+) -> Result<(Session, Option<KeyRange>), Status> {
+    let permit = session.authorize_admin(&format!("/{path}")).map_err(status::refused)?;
+    let page = session.scan(&range, Scan { rows_max: BATCH_DOCUMENTS, ..Scan::default() }).await?;
+    for row in &page.rows {
+        let found = found_in(row)?;
+        let definitions = index::definitions(&mut session, database, found.path.collection_id()).await?;
+        let fields = found.stored.fields()?;
+        for (key, value) in index::changes(database, &definitions, &found.path, Some(&fields), None)? {
+            session.write(&permit, key, value);
         }
-        for row in &page.rows {
-            let found = found_in(row)?;
-            let definitions = index::definitions(&mut session, database, found.path.collection_id()).await?;
-            let fields = found.stored.fields()?;
-            for (key, value) in index::changes(database, &definitions, &found.path, Some(&fields), None)? {
-                session.write(&permit, key, value);
-            }
-            session.write(&permit, row.key.clone(), None);
-        }
-        match session.commit().await {
-            Ok(_) => Ok(Some(page.next)),
-            Err(CommitFailure::Conflict) => Ok(None),
-            Err(CommitFailure::Failed(status)) => Err(status),
-        }
+        session.write(&permit, row.key.clone(), None);
     }
+    Ok((session, page.next))
 }

@@ -145,7 +145,7 @@ impl Firestore {
         let selector = Selector::from(request.consistency_selector);
         let operation = operation("ListCollectionIds", &parent);
         let mut reading = self.reading(caller, operation, &database, selector).await?;
-        reading.session.authorize_admin(&format!("/{parent}"))?;
+        reading.session.authorize_admin(&format!("/{parent}")).map_err(status::refused)?;
         let prefix = key::below_prefix(&database, parent.segments());
         let mut range = KeyRange::prefix(DOCUMENTS, &prefix);
         if let Some(place) = place {

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use access::{Caller, NoPending, Permit, Session};
+use access::{Caller, Grant, Session};
 use base::{DatabaseName, Status};
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use kv::Version;
 use policy::Method;
+use policy::rules::Action;
 use prost::Message;
 use wire::v1;
 use wire::v1::run_aggregation_query_request::QueryType as AggregationType;
 use wire::v1::run_query_request::QueryType;
 
+use super::decide::decide_read;
 use super::reading::{Reading, Selector};
-use super::{Firestore, Source, operation, question};
+use super::{Firestore, operation};
 use crate::model::value::{fields_to_wire, to_wire, version_to_wire};
 use crate::query::{self, AggregationQuery, Found, Query, Results};
 use crate::status;
@@ -30,23 +32,18 @@ pub async fn authorize_query(
     database: &DatabaseName,
     asked: &Query,
     in_transaction: bool,
-) -> Result<Permit, Status> {
-    let caller = session.caller().clone();
+) -> Result<Grant, Status> {
     let (proof, path) = (query::proof(asked), query::proof_path(asked));
-    let mut request = question(session, &caller, database, Method::List, &path);
-    request.query = Some(&proof);
-    request.in_transaction = in_transaction;
-    Ok(session.authorize(&request, &Source { project: &database.project }, &NoPending).await?)
+    let action = Action::new(Method::List, &database.database, &path);
+    decide_read(session, database, &Action { query: Some(&proof), in_transaction, ..action }).await
 }
 
 /// Denies a query that the rules allow literally, and that finds or might find something else.
 pub fn not_literal(session: &mut Session) -> Status {
-    session
-        .retract(
-            "The query finds a number of another type than it asks for (1 also finds 1.0), \
-             and for that one the rules do not allow it.",
-        )
-        .status()
+    status::refused(session.retract(
+        "The query finds a number of another type than it asks for (1 also finds 1.0), \
+         and for that one the rules do not allow it.",
+    ))
 }
 
 /// A document of a result for the client.
@@ -77,6 +74,7 @@ impl Sending {
     /// The next responses; empty when there are no more.
     async fn next(&mut self) -> Result<Vec<v1::RunQueryResponse>, Status> {
         let Some(session) = &mut self.session else { return Ok(Vec::new()) };
+        session.check_standing().await?;
         let Some(page) = self.results.page(session).await? else {
             let skipped_results = self.newly_skipped();
             if self.sent && skipped_results == 0 {
@@ -145,7 +143,7 @@ impl Firestore {
         let mut reading =
             self.reading(caller, operation("RunQuery", &query_path(&asked)), &database, selector).await?;
         let in_transaction = reading.in_transaction();
-        let permit = authorize_query(&mut reading.session, &database, &asked, in_transaction).await?;
+        let grant = authorize_query(&mut reading.session, &database, &asked, in_transaction).await?;
         let results = Results::open(&mut reading.session, &database, &asked).await?;
         let Reading { session, begun, lease } = reading;
         let mut sending = Sending {
@@ -157,7 +155,7 @@ impl Firestore {
             database,
             sent: false,
             skipped: 0,
-            literally: permit.is_literal(),
+            literally: grant.is_literal(),
         };
         let Some(lease) = lease else {
             let pages = stream::try_unfold(Some(sending), |sending| async move {
@@ -211,8 +209,8 @@ impl Firestore {
         let operation = operation("RunAggregationQuery", &query_path(&asked.query));
         let mut reading = self.reading(caller, operation, &database, selector).await?;
         let in_transaction = reading.in_transaction();
-        let permit = authorize_query(&mut reading.session, &database, &asked.query, in_transaction).await?;
-        if permit.is_literal() {
+        let grant = authorize_query(&mut reading.session, &database, &asked.query, in_transaction).await?;
+        if grant.is_literal() {
             // A count is no list of documents that could be looked at.
             return Err(not_literal(&mut reading.session));
         }

@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 
-use access::{Caller, NoPending, Session};
+use access::{Caller, Session};
 use base::{DatabaseName, DocumentPath, Fields, ResourcePath, Status};
 use policy::Method;
+use policy::rules::Action;
 use wire::v1;
 use wire::v1::batch_get_documents_response::Result as Found;
 
+use super::decide::decide_read;
 use super::reading::Selector;
-use super::{Firestore, Source, operation, question};
+use super::{Firestore, operation};
 use crate::model::value::fields_to_wire;
 use crate::model::{Stored, key};
 use crate::status;
@@ -53,15 +55,13 @@ async fn see(
     in_transaction: bool,
 ) -> Result<Option<Seen>, Status> {
     let stored = row.map(Stored::from_row).transpose()?;
-    let caller = session.caller().clone();
     let fields = match &stored {
-        Some(stored) if !caller.is_admin() => Some(stored.fields()?),
+        Some(stored) if !session.caller().is_admin() => Some(stored.fields()?),
         _ => None,
     };
-    let mut request = question(session, &caller, database, Method::Get, path.segments());
-    request.resource = fields.as_ref().map(|fields| policy::Document { fields });
-    request.in_transaction = in_transaction;
-    session.authorize(&request, &Source { project: &database.project }, &NoPending).await?;
+    let resource = fields.as_ref().map(|fields| policy::Document { fields });
+    let action = Action::new(Method::Get, &database.database, path.segments());
+    decide_read(session, database, &Action { resource, in_transaction, ..action }).await?;
     Ok(stored.map(|stored| Seen { stored, fields }))
 }
 

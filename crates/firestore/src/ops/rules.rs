@@ -22,7 +22,7 @@ impl Firestore {
         text: &str,
     ) -> Result<Vec<Issue>, Vec<Issue>> {
         let source = Source::new(name.unwrap_or(UNNAMED), text);
-        let loaded = self.gate.firestore_rules().load_for(permit, project, source.clone());
+        let loaded = self.gate.rules().firestore.load_for(permit, project, source.clone());
         match loaded {
             Ok(warnings) => Ok(issues(&source, &warnings)),
             Err(refused) => {
@@ -34,6 +34,6 @@ impl Firestore {
 
     /// How much of a project's rules has been covered since they are in force; `None` where there are none.
     pub fn coverage(&self, permit: DevPermit, project: &str) -> Option<Coverage> {
-        self.gate.firestore_rules().coverage(permit, project)
+        self.gate.rules().firestore.coverage(permit, project)
     }
 }

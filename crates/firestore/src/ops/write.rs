@@ -1,289 +1,27 @@
-//! Writing: one commit is read, judged, checked and applied in one session.
-//!
-//! The order in [`Firestore::attempt`] matters: every write is applied in memory first, the rules judge every outcome
-//! (they see the whole commit through `getAfter`), only then preconditions and sizes may answer.
-//!
-//! `resource` is always the document before the commit, also for a second write to it; `request.resource` is what
-//! the commit has made of it up to that write. That is what the official emulator does.
+//! The verbs that write.
 
 use std::collections::{BTreeSet, HashMap};
 
-use access::{Caller, CommitFailure, Pending, Permit, Session};
+use access::{Attempts, Caller, CommitFailure};
 use base::limits::{COMMIT_BYTES_MAX, TRANSFORMS_PER_DOCUMENT_MAX};
-use base::{DatabaseName, DocumentPath, Fields, ResourcePath, Status, Value, id};
+use base::{DatabaseName, DocumentPath, ResourcePath, Status, id};
 use futures_util::{FutureExt, StreamExt, stream};
-use kv::{Key, Version};
-use policy::Method;
 use prost::Message;
 use wire::v1;
 
-use super::{Firestore, Source, internal, invalid, operation, question};
-use crate::model::value::{fields_to_wire, to_wire, version_to_wire};
-use crate::model::{Stored, document, key};
-use crate::query::index;
+use super::commit::{Committed, prepare};
+use super::{Firestore, internal, invalid, operation};
+use crate::model::key;
+use crate::model::value::{fields_to_wire, version_to_wire};
 use crate::status;
-use crate::write::{
-    Access, Applied, Held, Operation, State, Write, apply, check, decode, decode_mask, project,
-};
+use crate::write::{Write, decode, decode_mask, project};
 
 /// How often a commit is tried when others keep changing what it relies on.
 const ATTEMPTS_MAX: usize = 10;
 /// Writes of one `BatchWrite` that are under way at once.
 const BATCH_CONCURRENT_MAX: usize = 32;
 
-/// What a commit came to.
-struct Committed {
-    version: Version,
-    results: Vec<v1::WriteResult>,
-    /// The documents it wrote, as they are now.
-    documents: Vec<Document>,
-}
-
-/// Why an attempt came to nothing.
-enum Failure {
-    /// Something it relied on has changed.
-    Conflict,
-    /// For good.
-    Final(Status),
-}
-
-impl From<Status> for Failure {
-    fn from(status: Status) -> Self {
-        Failure::Final(status)
-    }
-}
-
-/// A document of a commit.
-struct Document {
-    path: DocumentPath,
-    key: Key,
-    stored: Option<Stored>,
-    before: State,
-    /// The last step that wrote it.
-    last: Option<usize>,
-    permit: Option<Permit>,
-    /// Its fields after the commit.
-    after: Option<Fields>,
-    /// Who created and last changed it, after the commit; zero stands for the commit's own version.
-    created: Version,
-    updated: Version,
-}
-
-/// A write of a commit, applied.
-struct Step {
-    document: usize,
-    held_before: Held,
-    after: State,
-    transform_results: Vec<Value>,
-}
-
-/// The view of `getAfter()`: the documents as the whole commit leaves them.
-struct After<'a> {
-    documents: HashMap<&'a [String], Option<&'a Fields>>,
-}
-
-impl Pending for After<'_> {
-    fn after(&self, path: &[String]) -> Option<Option<&Fields>> {
-        self.documents.get(path).copied()
-    }
-}
-
-/// Reads the documents of a commit, each once.
-async fn read_documents(
-    session: &mut Session,
-    database: &DatabaseName,
-    writes: &[Write],
-) -> Result<(Vec<Document>, Vec<usize>), Status> {
-    let mut places: HashMap<&DocumentPath, usize> = HashMap::new();
-    let mut paths = Vec::new();
-    let mut of_write = Vec::with_capacity(writes.len());
-    for write in writes {
-        let place = *places.entry(&write.path).or_insert_with(|| {
-            paths.push(&write.path);
-            paths.len() - 1
-        });
-        of_write.push(place);
-    }
-    let keys: Vec<_> = paths.iter().map(|path| key::document(database, path)).collect();
-    let rows = session.get_many(&keys).await?;
-    let documents = paths.into_iter().zip(keys).zip(rows).map(|((path, key), row)| {
-        let stored = row.as_ref().map(Stored::from_row).transpose()?;
-        let before = match &stored {
-            Some(stored) => State { fields: Some(stored.fields()?), held: Held::Since(stored.updated) },
-            None => State::default(),
-        };
-        let (path, permit) = (path.clone(), None);
-        let (created, updated) = (Version::ZERO, Version::ZERO);
-        Ok(Document { path, key, stored, before, last: None, permit, after: None, created, updated })
-    });
-    Ok((documents.collect::<Result<_, Status>>()?, of_write))
-}
-
-/// Applies the writes in order, each to what the ones before it left.
-fn apply_all(
-    session: &Session,
-    writes: &[Write],
-    documents: &mut [Document],
-    of_write: &[usize],
-) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::with_capacity(writes.len());
-    for (write, &place) in writes.iter().zip(of_write) {
-        let Some(document) = documents.get_mut(place) else { continue };
-        let before = match document.last.and_then(|last| steps.get(last)) {
-            Some(step) => &step.after,
-            None => &document.before,
-        };
-        let held_before = before.held;
-        let Applied { after, transform_results } = apply(before, write, session.now());
-        document.last = Some(steps.len());
-        steps.push(Step { document: place, held_before, after, transform_results });
-    }
-    steps
-}
-
-/// Asks the rules about every write.
-async fn authorize(
-    session: &mut Session,
-    database: &DatabaseName,
-    writes: &[Write],
-    documents: &mut [Document],
-    steps: &[Step],
-    in_transaction: bool,
-) -> Result<(), Status> {
-    let caller = session.caller().clone();
-    let is_admin = caller.is_admin();
-    let source = Source { project: &database.project };
-    let mut permits = Vec::with_capacity(writes.len());
-    let mut after = After { documents: HashMap::new() };
-    if !is_admin {
-        for document in &*documents {
-            let last = document.last.and_then(|last| steps.get(last));
-            let fields = last.map_or(&document.before, |step| &step.after).fields.as_ref();
-            after.documents.insert(document.path.segments(), fields);
-        }
-    }
-    for (write, step) in writes.iter().zip(steps) {
-        let document = documents.get(step.document).ok_or_else(|| internal("a write without document"))?;
-        let access = write.access(document.stored.is_some());
-        let method = match access {
-            Access::Get => Method::Get,
-            Access::Create => Method::Create,
-            Access::Update => Method::Update,
-            Access::Delete => Method::Delete,
-        };
-        let mut request = question(session, &caller, database, method, write.path.segments());
-        request.in_transaction = in_transaction;
-        if !is_admin {
-            request.resource = document.before.fields.as_ref().map(|fields| policy::Document { fields });
-            if matches!(access, Access::Create | Access::Update) {
-                request.new_resource = step.after.fields.as_ref().map(|fields| policy::Document { fields });
-            }
-        }
-        permits.push((step.document, session.authorize(&request, &source, &after).await?));
-    }
-    for (place, permit) in permits {
-        if let Some(document) = documents.get_mut(place) {
-            document.permit = Some(permit);
-        }
-    }
-    Ok(())
-}
-
-/// Stages the row and the index entries of every document that really changes.
-async fn stage(
-    session: &mut Session,
-    database: &DatabaseName,
-    documents: &mut [Document],
-    steps: &mut [Step],
-) -> Result<(), Status> {
-    let mut definitions: HashMap<String, Vec<index::Definition>> = HashMap::new();
-    for document in documents {
-        let after = match document.last.and_then(|last| steps.get_mut(last)) {
-            Some(step) => step.after.fields.take(),
-            None => None,
-        };
-        if let Some(stored) = &document.stored {
-            document.created = stored.created;
-            document.updated = stored.updated;
-        }
-        let body = after.as_ref().map(|fields| document::encode_fields(fields.clone()));
-        document.after = after;
-        let is_same = match (&document.stored, &body) {
-            (None, None) => true,
-            (Some(stored), Some(body)) => stored.body() == body,
-            _ => false,
-        };
-        if is_same {
-            continue;
-        }
-        document.updated = Version::ZERO;
-        if document.after.is_none() {
-            document.created = Version::ZERO;
-        }
-        let permit = document.permit.as_ref().ok_or_else(|| internal("a write without permit"))?;
-        let group = document.path.collection_id();
-        if !definitions.contains_key(group) {
-            let found = index::definitions(session, database, group).await?;
-            definitions.insert(group.to_owned(), found);
-        }
-        let definitions = definitions.get(group).map(Vec::as_slice).unwrap_or_default();
-        let (before, after) = (document.before.fields.as_ref(), document.after.as_ref());
-        for (key, value) in index::changes(database, definitions, &document.path, before, after)? {
-            session.write(permit, key, value);
-        }
-        let created = document.stored.as_ref().map(|stored| stored.created);
-        let row = body.map(|body| document::encode(created, &body));
-        session.write(permit, document.key.clone(), row);
-    }
-    Ok(())
-}
-
 impl Firestore {
-    /// One attempt at a commit.
-    async fn attempt(
-        mut session: Session,
-        database: &DatabaseName,
-        writes: &[Write],
-        in_transaction: bool,
-    ) -> Result<Committed, Failure> {
-        let (mut documents, of_write) = read_documents(&mut session, database, writes).await?;
-        let mut steps = apply_all(&session, writes, &mut documents, &of_write);
-        authorize(&mut session, database, writes, &mut documents, &steps, in_transaction).await?;
-        for (write, step) in writes.iter().zip(&steps) {
-            check(database, write, step.held_before, &step.after, session.now())?;
-        }
-        stage(&mut session, database, &mut documents, &mut steps).await?;
-        let version = session.commit().await.map_err(|failure| match failure {
-            CommitFailure::Conflict => Failure::Conflict,
-            CommitFailure::Failed(status) => Failure::Final(status),
-        })?;
-        for document in &mut documents {
-            let own = |at: &mut Version| {
-                if *at == Version::ZERO {
-                    *at = version;
-                }
-            };
-            own(&mut document.created);
-            own(&mut document.updated);
-        }
-        let results = writes.iter().zip(steps).map(|(write, step)| {
-            let document = documents.get(step.document);
-            let update_time = match &write.operation {
-                Operation::Delete => None,
-                Operation::Verify => {
-                    document.and_then(|document| document.stored.as_ref()).map(|it| it.updated)
-                }
-                Operation::Update(_) => document.map(|document| document.updated),
-            };
-            v1::WriteResult {
-                update_time: update_time.map(version_to_wire),
-                transform_results: step.transform_results.into_iter().map(to_wire).collect(),
-            }
-        });
-        let results = results.collect();
-        Ok(Committed { version, results, documents })
-    }
-
     /// Commits writes that belong to no transaction, trying again while others are in the way.
     async fn commit_alone(
         &self,
@@ -293,16 +31,11 @@ impl Firestore {
         writes: &[Write],
     ) -> Result<Committed, Status> {
         let keys: Vec<_> = writes.iter().map(|write| key::document(database, &write.path)).collect();
-        for attempt in 0..ATTEMPTS_MAX {
-            let _turn = self.contention.turn(&keys, attempt == 0).await;
-            let session = self.gate.begin(caller, operation(verb, &subject(writes))).await?;
-            match Self::attempt(session, database, writes, false).await {
-                Ok(committed) => return Ok(committed),
-                Err(Failure::Conflict) => {}
-                Err(Failure::Final(status)) => return Err(status),
-            }
-        }
-        Err(status::contention())
+        let attempts = Attempts { max: ATTEMPTS_MAX, contended: &keys, exhausted: status::contention };
+        let work = |session| prepare(session, database, writes, false);
+        let operation = operation(verb, &subject(writes));
+        let (prepared, version) = self.gate.transact(caller, &operation, attempts, work).await?;
+        Ok(prepared.committed(writes, version))
     }
 
     /// Commits a transaction. It is over then, whatever comes of it.
@@ -329,12 +62,14 @@ impl Firestore {
             // It saw one consistent state, which is all that can be asked of it.
             let version = reads_at.unwrap_or_else(|| session.version());
             session.finish();
-            return Ok(Committed { version, results: Vec::new(), documents: Vec::new() });
+            return Ok(Committed::nothing(version));
         }
-        Self::attempt(session, database, writes, true).await.map_err(|failure| match failure {
-            Failure::Conflict => status::contention(),
-            Failure::Final(status) => status,
-        })
+        let (session, prepared) = prepare(session, database, writes, true).await?;
+        match session.commit().await {
+            Ok(version) => Ok(prepared.committed(writes, version)),
+            Err(CommitFailure::Conflict) => Err(status::contention()),
+            Err(CommitFailure::Failed(status)) => Err(status),
+        }
     }
 
     /// `Commit`: all of the writes or none.
@@ -351,7 +86,7 @@ impl Firestore {
             let session = self.gate.begin(caller, operation("Commit", &ResourcePath::ROOT)).await?;
             let version = session.version();
             session.finish();
-            Committed { version, results: Vec::new(), documents: Vec::new() }
+            Committed::nothing(version)
         } else {
             self.commit_alone(caller, "Commit", &database, &writes).await?
         };
@@ -370,7 +105,7 @@ impl Firestore {
         let database = self.database(&request.database)?;
         if !caller.is_admin() {
             let mut session = self.gate.begin(caller, operation("BatchWrite", &ResourcePath::ROOT)).await?;
-            session.authorize_admin("/")?;
+            session.authorize_admin("/").map_err(status::refused)?;
         }
         let writes = decode_all(&database, request.writes)?;
         let paths: BTreeSet<_> = writes.iter().map(|write| &write.path).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{AccessLog, Admin, Caller, CommitFailure, DevPermit, Gate, Mode, Operation, Service, Session};
+use access::{AccessLog, Caller, CommitFailure, DevPermit, Gate, Mode, Operation, Service, Session};
 use base::{DatabaseName, DocumentPath, Fields, ResourcePath, SystemClock};
 use kv::{Mem, Options, Store};
 
@@ -29,7 +29,7 @@ impl Database {
     }
 
     pub async fn session(&self) -> Session {
-        let caller = Caller::Admin(Admin { account: "owner".into() });
+        let caller = Caller::admin("owner");
         let operation = Operation { service: Service::Firestore, verb: "Test", resource: "/".into() };
         self.gate.begin(&caller, operation).await.unwrap()
     }

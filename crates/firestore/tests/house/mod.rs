@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use access::{AccessLog, Admin, Caller, DevPermit, Gate, Mode, User};
+use access::{AccessLog, Caller, DevPermit, Gate, Mode, User};
 use base::{Clock, ManualClock, SystemClock, Value};
 use firestore::Firestore;
 use kv::{Mem, Options, Store};
@@ -43,19 +43,19 @@ async fn with(rules: &str, mode: Mode, clock: Arc<dyn Clock>) -> House {
         let text = format!(
             "rules_version = '2'; service cloud.firestore {{ match /databases/{{database}}/documents {{ {rules} }} }}"
         );
-        gate.firestore_rules().load(policy::Source::new("firestore.rules", text)).unwrap();
+        gate.rules().firestore.load(policy::Source::new("firestore.rules", text)).unwrap();
     }
     let firestore = Arc::new(Firestore::new(gate.clone(), "p"));
     House { gate, firestore }
 }
 
 pub fn admin() -> Caller {
-    Caller::Admin(Admin { account: "owner".into() })
+    Caller::admin("owner")
 }
 
 pub fn user(uid: &str) -> Caller {
     let claims = [("sub".to_owned(), Value::String(uid.to_owned()))].into();
-    Caller::User(Arc::new(User { uid: uid.to_owned(), claims }))
+    Caller::user(Arc::new(User { uid: uid.to_owned(), claims }))
 }
 
 /// A message from JSON; `$` in it stands for the root of the documents.

@@ -1,6 +1,6 @@
 //! Service accounts: making one with its key file, and changing a signature for an access token.
 
-use access::{Admin, Caller, CommitFailure, Gate, Operation, Service};
+use access::{Attempts, Caller, Gate, Operation, Refusal, Service, Session};
 use base::{Code, Status};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -64,17 +64,14 @@ pub async fn create_service_account(
 }
 
 async fn add_key(gate: &Gate, project: &str, email: &str, key: AccountKey) -> Result<ServiceAccount, Status> {
-    let row_key = Realm::of(project).account(email);
-    let caller = Caller::Admin(Admin { account: "hearth".into() });
-    let resource = format!("/serviceAccounts/{email}");
-    for _ in 0..ATTEMPTS_MAX {
-        let operation = Operation {
-            service: Service::Identity,
-            verb: "createServiceAccount",
-            resource: resource.clone(),
-        };
-        let mut session = gate.begin(&caller, operation).await?;
-        let mut account = match session.get(&row_key).await? {
+    let row_key = &Realm::of(project).account(email);
+    let (resource, key) = (&format!("/serviceAccounts/{email}"), &key);
+    let verb = "createServiceAccount";
+    let operation = Operation { service: Service::Identity, verb, resource: resource.clone() };
+    let exhausted = || Status::new(Code::Aborted, "others kept changing this service account");
+    let attempts = Attempts { max: ATTEMPTS_MAX, contended: &[], exhausted };
+    let work = |mut session: Session| async move {
+        let mut account = match session.get(row_key).await? {
             Some(row) => decode(&row)?,
             None => ServiceAccount {
                 email: email.to_owned(),
@@ -84,16 +81,17 @@ async fn add_key(gate: &Gate, project: &str, email: &str, key: AccountKey) -> Re
             },
         };
         account.add(key.clone());
-        let permit = session.authorize_admin(&resource).map_err(Status::from)?;
+        let permit = session.authorize_admin(resource).map_err(refused)?;
         session.note("key", key.kid.as_str().into());
         session.write(&permit, row_key.clone(), Some(encode(&account)?));
-        match session.commit().await {
-            Ok(_) => return Ok(account),
-            Err(CommitFailure::Conflict) => {}
-            Err(CommitFailure::Failed(status)) => return Err(status),
-        }
-    }
-    Err(Status::new(Code::Aborted, "others kept changing this service account"))
+        Ok::<_, Status>((session, account))
+    };
+    let (account, _) = gate.transact(&Caller::admin("hearth"), &operation, attempts, work).await?;
+    Ok(account)
+}
+
+fn refused(refusal: Refusal) -> Status {
+    refusal.status(|_| "Only administrators may make service accounts.".to_owned())
 }
 
 /// 21 digits, as Google's are, the same for the same address.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Admin, Caller, CommitFailure, Operation, Service};
+use access::{Attempts, Caller, Operation, Service, Session};
 use base::{Code, Status};
 use kv::Scan;
 
@@ -19,6 +19,9 @@ use crate::tokens::Tokens;
 
 /// How often it is asked whether a key is due.
 const ASKED_EVERY: Duration = Duration::from_secs(600);
+
+/// What the record says they are.
+const RESOURCE: &str = "/signingKeys";
 
 impl Identity {
     /// Keeps the signing keys fresh for as long as it is polled. In dev there is nothing to do and it returns.
@@ -37,44 +40,39 @@ impl Identity {
     /// Reads the keys, makes one if it is due, drops those whose time is over, and puts the rest in use.
     pub async fn rotate_keys(&self) -> Result<(), Failure> {
         let Tokens::Signed(signed) = &self.tokens else { return Ok(()) };
-        for _ in 0..ATTEMPTS_MAX {
-            if let Some(rows) = self.rotate_once().await? {
-                let known = signed.ring.load_full();
-                let mut keys = Vec::with_capacity(rows.len());
-                for row in rows {
-                    match known.by_id(&row.kid) {
-                        Some(key) => keys.push(key.clone()),
-                        None => keys.push(Arc::new(self.open(row).await?)),
-                    }
-                }
-                signed.ring.store(Arc::new(Ring::new(keys)));
-                return Ok(());
+        let operation =
+            Operation { service: Service::Identity, verb: "rotateKeys", resource: RESOURCE.to_owned() };
+        let exhausted = || Status::new(Code::Aborted, "others kept changing the signing keys");
+        let attempts = Attempts { max: ATTEMPTS_MAX, contended: &[], exhausted };
+        let work = |session| self.rotated(session);
+        let caller = Caller::admin("hearth");
+        let (rows, _) = self.gate.transact(&caller, &operation, attempts, work).await?;
+        let known = signed.ring.load_full();
+        let mut keys = Vec::with_capacity(rows.len());
+        for row in rows {
+            match known.by_id(&row.kid) {
+                Some(key) => keys.push(key.clone()),
+                None => keys.push(Arc::new(self.open(row).await?)),
             }
         }
-        Err(Failure::Fault(Status::new(Code::Aborted, "others kept changing the signing keys")))
+        signed.ring.store(Arc::new(Ring::new(keys)));
+        Ok(())
     }
 
-    /// One try: the keys in the store afterwards, or `None` on a conflict.
-    async fn rotate_once(&self) -> Result<Option<Vec<SigningKeyRow>>, Failure> {
-        let caller = Caller::Admin(Admin { account: "hearth".into() });
-        let resource = "/signingKeys";
-        let operation =
-            Operation { service: Service::Identity, verb: "rotateKeys", resource: resource.to_owned() };
-        let mut session = self.gate.begin(&caller, operation).await?;
+    /// The keys in the store, after what is due was done.
+    async fn rotated(&self, mut session: Session) -> Result<(Session, Vec<SigningKeyRow>), Failure> {
         let mut rows: Vec<SigningKeyRow> = Vec::new();
         for row in session.scan(&signing_keys(), Scan::default()).await?.rows {
             rows.push(decode(&row)?);
         }
         rows.sort_by_key(|row| row.signs_from_s);
         let now_s = self.now_s();
-        let permit = session.authorize_admin(resource)?;
-        let mut wrote = false;
+        let permit = session.authorize_admin(RESOURCE)?;
         while let [oldest, successor, ..] = rows.as_slice()
             && schedule::over(Some(successor.signs_from_s), now_s)
         {
             session.write(&permit, signing_key(oldest.created_s, &oldest.kid), None);
             rows.remove(0);
-            wrote = true;
         }
         let times: Vec<i64> = rows.iter().map(|row| row.signs_from_s).collect();
         if let Some(signs_from_s) = schedule::due(&times, now_s) {
@@ -82,17 +80,8 @@ impl Identity {
             session.note("key", row.kid.as_str().into());
             session.write(&permit, signing_key(row.created_s, &row.kid), Some(encode(&row)?));
             rows.push(row);
-            wrote = true;
         }
-        if !wrote {
-            session.finish();
-            return Ok(Some(rows));
-        }
-        match session.commit().await {
-            Ok(_) => Ok(Some(rows)),
-            Err(CommitFailure::Conflict) => Ok(None),
-            Err(CommitFailure::Failed(status)) => Err(Failure::Fault(status)),
-        }
+        Ok((session, rows))
     }
 
     async fn generate(&self, now_s: i64, signs_from_s: i64) -> Result<SigningKeyRow, Failure> {

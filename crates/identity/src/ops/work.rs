@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{CommitFailure, Permit, Session as GateSession};
+use access::{Permit, Session as GateSession};
 use kv::{Key, KeyRange, Row, Scan};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,12 +29,11 @@ pub(crate) struct Work<'a> {
     pub asked: &'a Asked,
     session: GateSession,
     about: String,
-    wrote: bool,
 }
 
 impl<'a> Work<'a> {
     pub fn new(identity: &'a Identity, asked: &'a Asked, session: GateSession) -> Self {
-        Self { identity, asked, session, about: "/users".into(), wrote: false }
+        Self { identity, asked, session, about: "/users".into() }
     }
 
     pub fn realm(&self) -> &'a Realm {
@@ -96,14 +95,12 @@ impl<'a> Work<'a> {
     /// Stages a row.
     pub fn put<T: Serialize>(&mut self, permit: &Permit, key: Key, row: &T) -> Result<(), Failure> {
         self.session.write(permit, key, Some(encode(row)?));
-        self.wrote = true;
         Ok(())
     }
 
     /// Stages a deletion.
     pub fn erase(&mut self, permit: &Permit, key: Key) {
         self.session.write(permit, key, None);
-        self.wrote = true;
     }
 
     /// The project's settings.
@@ -264,14 +261,9 @@ impl<'a> Work<'a> {
         self.identity.tokens.sign("JWT", &claims, now_s)
     }
 
-    /// Ends well: commits what was staged.
-    pub async fn close(self) -> Result<(), CommitFailure> {
-        if self.wrote {
-            self.session.commit().await.map(|_| ())
-        } else {
-            self.session.finish();
-            Ok(())
-        }
+    /// Ends well: what was staged can be committed.
+    pub fn into_session(self) -> GateSession {
+        self.session
     }
 
     /// Ends with a refusal.

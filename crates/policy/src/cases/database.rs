@@ -41,13 +41,14 @@ pub(super) fn ask(ruleset: &Ruleset, text: &str, world: &World) -> Result<Answer
     }
     let changes: Vec<Change<'_>> = paths
         .iter()
-        .map(|(path, value)| Change { path, value: value.as_ref().map(|tree| tree as &dyn Tree) })
+        .map(|(path, value)| Change { path, value: value.as_ref().map(|tree| tree as &(dyn Tree + Sync)) })
         .collect();
     let operation = match verb {
         "read" => Operation::Read { path: &at, query: details.is_object().then_some(&asked_query) },
-        "write" => {
-            Operation::Write(Change { path: &at, value: written.as_ref().map(|tree| tree as &dyn Tree) })
-        }
+        "write" => Operation::Write(Change {
+            path: &at,
+            value: written.as_ref().map(|tree| tree as &(dyn Tree + Sync)),
+        }),
         "update" if details.is_object() => Operation::Update(&changes),
         "update" => {
             return Err("an update needs the new values by path, such as {\"title\": \"x\"}".to_owned());

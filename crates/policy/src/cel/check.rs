@@ -1,5 +1,7 @@
 //! Gives names and types their meaning: from the tree to a [`Program`], or to diagnostics in cel-go's words.
 
+use std::collections::BTreeSet;
+
 use crate::diagnostic::Diagnostic;
 use crate::re2::Regex;
 use crate::source::{Source, Span};
@@ -21,6 +23,8 @@ pub(super) struct Checker<'e> {
     /// Variables of macros, outermost first: their positions are those of the evaluation.
     pub locals: Vec<(String, Type)>,
     pub bindings: Bindings,
+    /// The positions of the environment's variables that were named.
+    pub named: BTreeSet<usize>,
 }
 
 /// Reads and checks one expression.
@@ -29,9 +33,16 @@ pub fn compile(source: Source, environment: &Environment) -> Compiled {
     if !diagnostics.is_empty() {
         return Compiled { program: None, diagnostics };
     }
-    let mut checker = Checker { environment, diagnostics, locals: Vec::new(), bindings: Bindings::default() };
+    let mut checker = Checker {
+        environment,
+        diagnostics,
+        locals: Vec::new(),
+        bindings: Bindings::default(),
+        named: BTreeSet::new(),
+    };
     let (root, result) = checker.expr(&expr);
     let result = checker.finish(&result);
+    let named = checker.named.into_iter().collect();
     let mut diagnostics = checker.diagnostics;
     if !diagnostics.is_empty() {
         diagnostics.sort_by_key(|diagnostic| diagnostic.span);
@@ -39,7 +50,7 @@ pub fn compile(source: Source, environment: &Environment) -> Compiled {
         return Compiled { program: None, diagnostics };
     }
     let supplied = environment.supplied.iter().map(|(name, _)| name.clone()).collect();
-    Compiled { program: Some(Program { source, root, result, supplied }), diagnostics }
+    Compiled { program: Some(Program { source, root, result, supplied, named }), diagnostics }
 }
 
 impl Checker<'_> {
@@ -341,6 +352,7 @@ impl Checker<'_> {
         for candidate in self.candidates(name, dotted) {
             if let Some(index) = self.environment.position(&candidate) {
                 let of = self.environment.variables.get(index).map_or(Type::Dyn, |(_, of)| of.clone());
+                self.named.insert(index);
                 return Some((Op::Variable(index), of));
             }
             let constants = &self.environment.constants;

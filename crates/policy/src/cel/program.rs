@@ -14,6 +14,8 @@ pub struct Program {
     pub(super) root: Node,
     pub(super) result: Type,
     pub(super) supplied: Vec<String>,
+    /// Positions of the environment's variables that it names, ascending.
+    pub(super) named: Vec<usize>,
 }
 
 impl Program {

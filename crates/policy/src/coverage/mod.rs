@@ -121,7 +121,8 @@ impl Coverage {
         Self::new(ruleset.source(), ruleset.sites())
     }
 
-    fn new(source: &Source, sites: Sites) -> Self {
+    /// Nothing evaluated yet, of rules with these sites.
+    pub fn new(source: &Source, sites: Sites) -> Self {
         fn list(site: &Site, seen: &mut HashMap<Span, Seen>) {
             seen.insert(site.span, Seen::default());
             site.children.iter().for_each(|child| list(child, seen));

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::Ruleset;
 use super::merge::Merged;
-use super::request::{Change, Observe, Operation, Query, Request};
+use super::request::{AuthVariable, Change, Observe, Operation, Query, Request};
 use super::structure::{Node, Rule};
 use super::tree::Tree;
 use super::values::{Context, Way, type_name};
@@ -57,8 +57,22 @@ impl Ruleset {
         limits: &Limits,
         observe: Observe<'_>,
     ) -> Decision {
+        let Request { operation, auth, now_ms } = *request;
+        self.decide_for(&operation, auth.map(AuthVariable::Whole), now_ms, tree, limits, observe)
+    }
+
+    /// The same with `auth` as a view.
+    pub(super) fn decide_for(
+        &self,
+        operation: &Operation<'_>,
+        auth: Option<AuthVariable<'_>>,
+        now_ms: i64,
+        tree: Option<&dyn Tree>,
+        limits: &Limits,
+        observe: Observe<'_>,
+    ) -> Decision {
         let single;
-        let changes = match &request.operation {
+        let changes = match operation {
             Operation::Read { .. } => &[],
             Operation::Write(change) => {
                 single = [*change];
@@ -68,7 +82,8 @@ impl Ruleset {
         };
         let merged = (!changes.is_empty()).then(|| Merged::new(tree, changes));
         let Observe { trace, touched } = observe;
-        let asked = Asked { ruleset: self, request, tree, limits, changes, merged: merged.as_ref() };
+        let asked =
+            Asked { ruleset: self, operation, auth, now_ms, tree, limits, changes, merged: merged.as_ref() };
         if trace.is_some() {
             return asked.decide::<Recorder>(trace, touched);
         }
@@ -83,7 +98,9 @@ impl Ruleset {
 /// What is to be decided.
 struct Asked<'r> {
     ruleset: &'r Ruleset,
-    request: &'r Request<'r>,
+    operation: &'r Operation<'r>,
+    auth: Option<AuthVariable<'r>>,
+    now_ms: i64,
     tree: Option<&'r dyn Tree>,
     limits: &'r Limits,
     changes: &'r [Change<'r>],
@@ -96,7 +113,7 @@ impl Asked<'_> {
         trace: Option<&mut Trace>,
         touched: Option<&mut BTreeSet<String>>,
     ) -> Decision {
-        let (context, observer) = (context(self.request, self.tree), O::of(trace.as_deref()));
+        let (context, observer) = (self.context(), O::of(trace.as_deref()));
         let mut pass = Pass {
             ruleset: self.ruleset,
             machine: Machine::new(context, &[], Meter::new(self.limits), observer),
@@ -106,7 +123,7 @@ impl Asked<'_> {
             by: None,
             places: 0,
         };
-        let allowed = match (&self.request.operation, self.merged) {
+        let allowed = match (self.operation, self.merged) {
             (Operation::Read { path, .. }, _) => pass.read(path),
             (_, Some(merged)) => pass.write(self.changes, merged),
             // An update of nothing.
@@ -114,27 +131,27 @@ impl Asked<'_> {
         };
         pass.decision(allowed)
     }
-}
 
-#[inline]
-fn context<'v>(request: &Request<'v>, tree: Option<&'v dyn Tree>) -> Context<'v> {
-    let query = match request.operation {
-        Operation::Read { query: Some(query), .. } => *query,
-        _ => Query::default(),
-    };
-    let mut context = Context {
-        auth: request.auth,
-        #[expect(clippy::cast_precision_loss, reason = "the language has doubles only")]
-        now: request.now_ms as f64,
-        query,
-        frames: SmallVec::new(),
-        data: 0,
-        new_data: 0,
-        way: Way::default(),
-        looked_at: None,
-    };
-    context.push_root(tree);
-    context
+    #[inline]
+    fn context(&self) -> Context<'_> {
+        let query = match self.operation {
+            Operation::Read { query: Some(query), .. } => **query,
+            _ => Query::default(),
+        };
+        let mut context = Context {
+            auth: self.auth.map(AuthVariable::map),
+            #[expect(clippy::cast_precision_loss, reason = "the language has doubles only")]
+            now: self.now_ms as f64,
+            query,
+            frames: SmallVec::new(),
+            data: 0,
+            new_data: 0,
+            way: Way::default(),
+            looked_at: None,
+        };
+        context.push_root(self.tree);
+        context
+    }
 }
 
 impl<'v, O: Observer> Pass<'v, '_, '_, O> {
@@ -233,7 +250,7 @@ impl<'v, O: Observer> Pass<'v, '_, '_, O> {
     /// `way` is the place on the way to a change; without it all below is written.
     fn validate(&mut self, node: usize, data: u32, after: u32, way: Option<&'v Merged<'v>>) -> bool {
         let Some(here) = self.node(node).filter(|node| node.validates) else { return true };
-        let Some(tree) = self.machine.dialect.tree(after) else { return true };
+        let Some(tree) = self.machine.dialect.tree(after).filter(|tree| tree.exists()) else { return true };
         self.places += 1;
         if self.places > PLACES_VALIDATED_MAX {
             let text = format!("more than {PLACES_VALIDATED_MAX} places to validate");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::request::Change;
-use super::tree::{Leaf, Tree, has_other_child};
+use super::tree::{Leaf, Tree};
 
 /// A place above or at a change.
 pub struct Merged<'v> {
@@ -22,14 +22,14 @@ impl<'v> Merged<'v> {
     pub fn new(before: Option<&'v dyn Tree>, changes: &'v [Change<'v>]) -> Self {
         let mut root = Self::unchanged(before);
         for change in changes {
-            root.lay(change.path, change.value);
+            root.lay(change.path, change.value.map(|value| value as &dyn Tree));
         }
         root.settle();
         root
     }
 
     fn unchanged(before: Option<&'v dyn Tree>) -> Self {
-        Self { before, whole: false, changed: BTreeMap::new(), exists: before.is_some() }
+        Self { before, whole: false, changed: BTreeMap::new(), exists: false }
     }
 
     fn lay(&mut self, path: &'v [&'v str], value: Option<&'v dyn Tree>) {
@@ -43,6 +43,10 @@ impl<'v> Merged<'v> {
 
     /// Finds out, from below, what exists. Recursion is as deep as the longest path of a change.
     fn settle(&mut self) {
+        if self.changed.is_empty() {
+            self.exists = self.before.is_some_and(Tree::exists);
+            return;
+        }
         let mut any = false;
         for child in self.changed.values_mut() {
             child.settle();
@@ -50,7 +54,7 @@ impl<'v> Merged<'v> {
         }
         self.exists = any
             || self.before.is_some_and(|before| {
-                before.leaf().is_some() || has_other_child(before, &|key| self.changed.contains_key(key))
+                before.leaf().is_some() || before.has_other_child(&|key| self.changed.contains_key(key))
             });
     }
 

@@ -18,7 +18,9 @@ mod language;
 mod lint;
 mod merge;
 mod parser;
+mod partial;
 mod pattern;
+mod policy;
 mod relocate;
 mod request;
 mod structure;
@@ -35,6 +37,7 @@ use crate::source::{Source, Span};
 
 pub use decide::{PLACES_VALIDATED_MAX, limits};
 pub use json::NEST_LEVELS_MAX;
+pub use partial::{Depth, Found, GLANCE_KEYS_MAX, Glance, Place};
 pub use request::{Change, Observe, Operation, Order, Query, Request};
 pub use tree::{Leaf, Memory, Tree};
 

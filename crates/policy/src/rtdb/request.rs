@@ -1,9 +1,11 @@
 //! What is asked of Realtime Database rules.
 
-use base::Fields;
+use base::{Fields, Value};
 
 use super::tree::{Leaf, Tree};
+use crate::request::Auth;
 use crate::trace::Trace;
+use crate::value::{Map, Members, Str, Val};
 
 /// An operation and who wants it.
 #[derive(Clone, Copy)]
@@ -38,7 +40,7 @@ pub struct Change<'r> {
     /// The place.
     pub path: &'r [&'r str],
     /// What will be there; `None` deletes.
-    pub value: Option<&'r dyn Tree>,
+    pub value: Option<&'r (dyn Tree + Sync)>,
 }
 
 /// What a query is ordered by.
@@ -80,4 +82,57 @@ pub struct Observe<'o> {
     /// Gets the places of the database that the rules looked at, `/a/b`, each once: a listener must be checked again
     /// when one of them changes.
     pub touched: Option<&'o mut std::collections::BTreeSet<String>>,
+}
+
+/// The variable `auth` of somebody who is signed in.
+#[derive(Clone, Copy)]
+pub enum AuthVariable<'a> {
+    /// As it is given.
+    Whole(&'a Fields),
+    /// Made of a caller's id and claims.
+    Caller(&'a Caller<'a>),
+}
+
+impl<'a> AuthVariable<'a> {
+    pub(super) fn map(self) -> Map<'a> {
+        match self {
+            AuthVariable::Whole(fields) => Map::Fields(fields),
+            AuthVariable::Caller(caller) => Map::View(caller),
+        }
+    }
+}
+
+/// A caller's id and claims, and how they signed in.
+pub struct Caller<'a> {
+    auth: Auth<'a>,
+    provider: Option<&'a str>,
+}
+
+impl<'a> Caller<'a> {
+    /// The provider is the token's `firebase.sign_in_provider`.
+    pub fn new(auth: Auth<'a>) -> Self {
+        let provider = match auth.token.get("firebase") {
+            Some(Value::Map(firebase)) => match firebase.get("sign_in_provider") {
+                Some(Value::String(provider)) => Some(provider.as_str()),
+                _ => None,
+            },
+            _ => None,
+        };
+        Self { auth, provider }
+    }
+}
+
+impl<'a> Members<'a> for Caller<'a> {
+    fn member(&self, name: &str) -> Option<Val<'a>> {
+        match name {
+            "uid" => Some(Val::Str(Str::Borrowed(self.auth.uid))),
+            "token" => Some(Val::Map(Map::Fields(self.auth.token))),
+            "provider" => self.provider.map(|provider| Val::Str(Str::Borrowed(provider))),
+            _ => None,
+        }
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        vec!["provider", "token", "uid"]
+    }
 }

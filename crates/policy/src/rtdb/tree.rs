@@ -1,8 +1,7 @@
 //! What rules see of a database: a tree that the service lends for one decision.
 //!
 //! Invariants: a tree that exists is never empty (it has a value or children that exist), and it does not change
-//! while it is lent. A service that does not hold everything in memory notes what it was asked for and could not
-//! give; it then throws the decision away, reads, and asks again.
+//! while it is lent. A database that is known only in part is lent as a [`super::Partial`] tree.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -23,8 +22,13 @@ pub enum Leaf<'t> {
     Text(&'t str),
 }
 
-/// A place of the database that is not null, with all below it.
+/// A place of the database that is not null, with all below it. The exception is a place of which nothing is known yet:
+/// it finds out whether it is null when asked.
 pub trait Tree {
+    /// Whether it is not null.
+    fn exists(&self) -> bool {
+        true
+    }
     /// Its value, `None` when it has children.
     fn leaf(&self) -> Option<Leaf<'_>>;
     /// Its priority.
@@ -33,16 +37,15 @@ pub trait Tree {
     fn child<'t>(&'t self, key: &str) -> Option<&'t dyn Tree>;
     /// Shows every child until told to stop.
     fn each_child<'t>(&'t self, visit: &mut dyn FnMut(&'t str, &'t dyn Tree) -> ControlFlow<()>);
-}
-
-/// Whether a tree has a child that is not among these.
-pub fn has_other_child(tree: &dyn Tree, known: &dyn Fn(&str) -> bool) -> bool {
-    let mut found = false;
-    tree.each_child(&mut |key, _| {
-        found = !known(key);
-        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    found
+    /// Whether it has a child that is not among those known.
+    fn has_other_child(&self, known: &dyn Fn(&str) -> bool) -> bool {
+        let mut found = false;
+        self.each_child(&mut |key, _| {
+            found = !known(key);
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found
+    }
 }
 
 /// A tree in memory.
@@ -92,7 +95,8 @@ impl Memory {
     }
 }
 
-fn leaf(value: &Value) -> Option<Leaf<'_>> {
+/// A stored value as a leaf; `None` for what is none.
+pub fn leaf(value: &Value) -> Option<Leaf<'_>> {
     match value {
         Value::Bool(value) => Some(Leaf::Bool(*value)),
         #[expect(clippy::cast_precision_loss, reason = "the rules language has doubles only")]
@@ -137,6 +141,6 @@ mod tests {
         let valued = map(&[(".value", Value::Integer(1)), (".priority", Value::String("p".to_owned()))]);
         let valued = Memory::new(&valued).unwrap();
         assert_eq!((valued.leaf(), valued.priority()), (Some(Leaf::Number(1.0)), Some(Leaf::Text("p"))));
-        assert!(has_other_child(&list, &|key| key == "0") && !has_other_child(&list, &|key| key == "1"));
+        assert!(list.has_other_child(&|key| key == "0") && !list.has_other_child(&|key| key == "1"));
     }
 }

@@ -6,7 +6,6 @@
 
 use std::cmp::Ordering;
 
-use base::Fields;
 use smallvec::SmallVec;
 
 use super::language::{Global, Method, Nothing, Rtdb};
@@ -81,7 +80,7 @@ impl<'v> Way<'v> {
 /// What the rules see.
 pub struct Context<'v> {
     /// `auth`
-    pub auth: Option<&'v Fields>,
+    pub auth: Option<Map<'v>>,
     /// `now`
     pub now: f64,
     /// `query`
@@ -299,13 +298,13 @@ impl<'v> Context<'v> {
             },
             Method::HasChild => {
                 let child = self.follow(frame, text(method, arguments, 0)?, meter)?;
-                Val::Bool(self.look(child).is_some())
+                Val::Bool(self.look(child).is_some_and(Tree::exists))
             }
             Method::HasChildren if !arguments.is_empty() => {
                 let mut all = true;
                 for index in 0..arguments.len() {
                     let child = self.follow(frame, text(method, arguments, index)?, meter)?;
-                    all &= self.look(child).is_some();
+                    all &= self.look(child).is_some_and(Tree::exists);
                 }
                 Val::Bool(all)
             }
@@ -365,7 +364,7 @@ impl<'v> Context<'v> {
 fn told<'v>(tree: Option<&'v dyn Tree>, method: Method) -> Val<'v> {
     let is = |wanted: fn(Leaf<'_>) -> bool| Val::Bool(tree.and_then(Tree::leaf).is_some_and(wanted));
     match method {
-        Method::Exists => Val::Bool(tree.is_some()),
+        Method::Exists => Val::Bool(tree.is_some_and(Tree::exists)),
         Method::HasChildren => Val::Bool(tree.is_some_and(|tree| tree.leaf().is_none())),
         Method::GetPriority => tree.and_then(Tree::priority).map_or(Val::Null, leaf),
         Method::IsNumber => is(|leaf| matches!(leaf, Leaf::Number(_))),
@@ -520,7 +519,7 @@ impl<'v> Dialect<'v> for Context<'v> {
 
     fn global(&mut self, global: Global) -> Computed<'v> {
         Ok(match global {
-            Global::Auth => self.auth.map_or(Val::Null, |auth| Val::Map(Map::Fields(auth))),
+            Global::Auth => self.auth.clone().map_or(Val::Null, Val::Map),
             Global::Now => Val::Float(self.now),
             Global::Root => Val::Handle(Handle::Snapshot(0)),
             Global::Data => Val::Handle(Handle::Snapshot(self.data)),

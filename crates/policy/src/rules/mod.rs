@@ -20,6 +20,7 @@ mod names;
 mod operators;
 pub mod parser;
 mod paths;
+mod policy;
 mod proof;
 mod target;
 
@@ -31,6 +32,7 @@ use sha2::{Digest, Sha256};
 pub use ast::Version;
 pub(crate) use names::nearest;
 pub(crate) use paths::text_of as path_text;
+pub use policy::Action;
 
 use crate::check::walk::children;
 use crate::check::{ClaimUse, claims};

@@ -113,7 +113,8 @@ fn a_granted_read_names_its_method() {
 fn what_the_compiler_adds_belongs_to_the_method_or_the_type() {
     let (source, compiled) = compiled(ROOMS);
     let new = Memory::new(&value(&json!({"name": 5, "owner": "bob"})));
-    let change = Change { path: &["rooms", "r1"], value: new.as_ref().map(|tree| tree as &dyn Tree) };
+    let change =
+        Change { path: &["rooms", "r1"], value: new.as_ref().map(|tree| tree as &(dyn Tree + Sync)) };
     let shown = explained(&compiled, &source, "bob", Operation::Write(change), &data());
     for line in [
         "rooms.bolt:9:1: .write does not grant",

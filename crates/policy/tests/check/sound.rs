@@ -285,7 +285,7 @@ fn write_allowed(ruleset: &rtdb::Ruleset, write: &Write) -> bool {
     let data = Memory::new(&Value::Map(Fields::from([("c".to_owned(), inner)])));
     let after = Memory::new(&write.after);
     let path = ["c", write.id];
-    let value = after.as_ref().map(|tree| tree as &dyn rtdb::Tree);
+    let value = after.as_ref().map(|tree| tree as &(dyn rtdb::Tree + Sync));
     let operation = Operation::Write(Change { path: &path, value });
     let request = rtdb::Request { operation, auth: auth.as_ref(), now_ms: 1_700_000_000_000 };
     let data = data.as_ref().map(|tree| tree as &dyn rtdb::Tree);

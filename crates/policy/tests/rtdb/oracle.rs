@@ -88,9 +88,10 @@ fn recorded_operations_are_decided_as_recorded() {
             let at = path(at);
             let operation = match case["operation"].as_str().unwrap() {
                 "read" => Operation::Read { path: &at, query: None },
-                _ => {
-                    Operation::Write(Change { path: &at, value: new.as_ref().map(|tree| tree as &dyn Tree) })
-                }
+                _ => Operation::Write(Change {
+                    path: &at,
+                    value: new.as_ref().map(|tree| tree as &(dyn Tree + Sync)),
+                }),
             };
             let decision = decide(&ruleset, operation, auth, before.as_ref());
             if decision.allowed != (verdict == "ALLOW") {

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use access::{Admin, Caller, CommitFailure, Gate, Operation, Service, Session};
+use access::{Caller, CommitFailure, Gate, Operation, Service, Session};
 use base::{Code, DatabaseName, Status};
 use bytes::Bytes;
 use kv::Key;
@@ -135,7 +135,7 @@ fn status(failure: CommitFailure) -> Status {
 }
 
 async fn session(gate: &Gate, verb: &'static str, shape: &Shape) -> Result<Session, Status> {
-    let caller = Caller::Admin(Admin { account: "index builder".into() });
+    let caller = Caller::admin("index builder");
     let resource = format!("/{}", shape.group);
     gate.begin(&caller, Operation { service: Service::Firestore, verb, resource }).await
 }
@@ -163,7 +163,7 @@ async fn define(gate: &Gate, database: &DatabaseName, shape: &Shape) -> Result<O
             None => 1,
         };
         let definition = Definition { shape: shape.clone(), id, state: State::Building };
-        let permit = session.authorize_admin(&format!("/{}", shape.group))?;
+        let permit = session.authorize_admin(&format!("/{}", shape.group)).map_err(crate::status::refused)?;
         let next = Bytes::copy_from_slice(&id.saturating_add(1).to_be_bytes());
         session.write(&permit, next_id_key, Some(next));
         session.write(&permit, definition::key(database, shape), Some(definition::value(&definition)));
@@ -197,7 +197,7 @@ async fn stage(
     documents_max: usize,
 ) -> Result<bool, Status> {
     let shape = &definition.shape;
-    let permit = session.authorize_admin(&format!("/{}", shape.group))?;
+    let permit = session.authorize_admin(&format!("/{}", shape.group)).map_err(crate::status::refused)?;
     // In the read set: a definition that is dropped or replaced meanwhile makes this batch fail.
     let definition_key = definition::key(database, shape);
     match session.get(&definition_key).await? {

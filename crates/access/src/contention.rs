@@ -1,8 +1,8 @@
-//! Turns for writers of the same documents.
+//! Turns for writers of the same rows.
 //!
-//! Commits are optimistic: of two that touch one document at once, one must try again. Where that has happened,
-//! writers wait for their turn instead, in the order they came, so that a busy document makes progress without
-//! retries. Documents share a fixed number of queues; sharing one costs waiting, never correctness.
+//! Commits are optimistic: of two that touch one row at once, one must try again. Where that has happened,
+//! writers wait for their turn instead, in the order they came, so that a busy row makes progress without
+//! retries. Rows share a fixed number of queues; sharing one costs waiting, never correctness.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -28,7 +28,7 @@ impl Default for Contention {
 pub struct Turn<'a>(#[expect(dead_code, reason = "held, not read")] Vec<MutexGuard<'a, ()>>);
 
 impl Contention {
-    /// Waits for the turn of a writer of these documents; a first attempt goes ahead at once unless others wait.
+    /// Waits for the turn of a writer of these rows; a first attempt goes ahead at once unless others wait.
     pub async fn turn(&self, keys: &[Key], first_attempt: bool) -> Option<Turn<'_>> {
         // In ascending order, so that two writers never wait for each other.
         let queues: BTreeSet<usize> = keys.iter().map(queue_of).collect();

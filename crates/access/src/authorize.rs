@@ -1,0 +1,282 @@
+//! The decision: rules of any language, asked about an operation of a session, with facts of its snapshot.
+
+use std::any::Any;
+
+use base::{Code, Status};
+use kv::{Key, KeyRange};
+use policy::{Decision, Known, Policy, Step, Who};
+
+use crate::facts::Facts;
+use crate::log::{Cause, Event, Verdict};
+use crate::reads::Reads;
+use crate::refusal::{Denial, Reason, Refusal};
+use crate::rulesets::{Enforced, Rules};
+use crate::session::Session;
+
+/// What an operation is about, for the record.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// What rules call the operation: `get`, `list`, `write`, …
+    pub method: &'static str,
+    /// `/movies/up`
+    pub path: &'a str,
+}
+
+/// The right to one effect of one session. Writes are staged against it.
+#[derive(Debug)]
+pub struct Permit {
+    pub(crate) request: u64,
+}
+
+/// What a decision that allows gives.
+#[derive(Debug)]
+pub struct Grant {
+    /// The right to the effect.
+    pub permit: Permit,
+    /// What the decision depends on.
+    pub footprint: Footprint,
+    literally: bool,
+}
+
+impl Grant {
+    /// Whether a query may return only what has the values it asks for literally: see [`policy::Decision::literally`].
+    /// What it finds beside that is to be answered with [`Session::retract`].
+    pub fn is_literal(&self) -> bool {
+        self.literally
+    }
+}
+
+/// What a decision depends on beside the operation and the rules: what a listener watches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Rows that the rules read. Those of earlier decisions of the session are among them.
+    pub keys: Vec<Key>,
+    /// Ranges that the rules read.
+    pub ranges: Vec<KeyRange>,
+    /// Whether it depends on who asks, with which claims.
+    pub auth: bool,
+    /// Whether it depends on the time.
+    pub time: bool,
+}
+
+/// What the rules of a session have read.
+#[derive(Default)]
+pub(crate) struct Evidence {
+    /// A [`Known`] of each language that read something.
+    known: Vec<Box<dyn Any + Send + Sync>>,
+    keys: Vec<Key>,
+    ranges: Vec<KeyRange>,
+}
+
+impl Evidence {
+    fn take<P: Policy>(&mut self) -> Known<P> {
+        let at = self.known.iter().position(|known| known.is::<Known<P>>());
+        let known = at.and_then(|at| self.known.swap_remove(at).downcast().ok());
+        known.map(|known| *known).unwrap_or_default()
+    }
+
+    fn keep<P: Policy>(&mut self, known: Known<P>) {
+        if !known.is_empty() {
+            self.known.push(Box::new(known));
+        }
+    }
+}
+
+/// A decision of one policy with what it has read.
+struct Judged<P: Policy> {
+    decision: Decision,
+    /// What it asked for that no decision of the session had asked for before.
+    asked: Vec<P::Need>,
+}
+
+/// Lets a policy evaluate until it needs no more facts.
+async fn judge<P: Policy>(
+    enforced: &Enforced<P>,
+    who: &Who<'_>,
+    request: &P::Request<'_>,
+    facts: &dyn Facts<P>,
+    reads: &mut Reads,
+    evidence: &mut Evidence,
+) -> Result<Judged<P>, Status> {
+    let mut known = evidence.take::<P>();
+    known.begin();
+    let mut asked = Vec::new();
+    let decision = loop {
+        let needs = match enforced.policy.decide(who, request, &known, None) {
+            Step::Decided(decision) => break decision,
+            Step::Needs(needs) => needs,
+        };
+        if needs.is_empty() || needs.iter().any(|need| known.get(need).is_some()) {
+            tracing::error!("the rules went on asking for facts they were given");
+            return Err(Status::new(Code::Internal, "The rules could not be evaluated."));
+        }
+        if asked.len() + needs.len() > P::FACTS_MAX {
+            let text = format!("The rules depend on more than {} places of the data.", P::FACTS_MAX);
+            return Err(Status::new(Code::ResourceExhausted, text));
+        }
+        let mark = reads.mark();
+        let found = facts.facts(reads, &needs).await?;
+        let (keys, ranges) = reads.since(mark);
+        evidence.keys.extend_from_slice(keys);
+        evidence.ranges.extend_from_slice(ranges);
+        if found.len() != needs.len() {
+            tracing::error!("a service answered {} facts of {}", found.len(), needs.len());
+            return Err(Status::new(Code::Internal, "The rules could not be evaluated."));
+        }
+        for (need, fact) in needs.into_iter().zip(found) {
+            asked.push(need.clone());
+            known.insert(need, fact);
+        }
+    };
+    // The answer is the same.
+    enforced.cover(|trace| {
+        let _ = enforced.policy.decide(who, request, &known, Some(trace));
+    });
+    evidence.keep(known);
+    Ok(Judged { decision, asked })
+}
+
+impl Session {
+    /// Asks rules whether the operation is allowed. Administrators pass without being asked.
+    ///
+    /// `facts` finds what the rules want to know, in this session's snapshot; it becomes part of the read set, and so of
+    /// what the commit validates. The decision is recorded, whatever it is.
+    pub async fn authorize<P: Policy>(
+        &mut self,
+        rules: &Rules<P>,
+        subject: Subject<'_>,
+        request: &P::Request<'_>,
+        facts: &dyn Facts<P>,
+    ) -> Result<Grant, Refusal> {
+        let mut event = self.event(subject.method, subject.path);
+        if self.caller().is_admin() {
+            event.verdict = Verdict::Admin;
+            self.events.push(event);
+            return Ok(self.grant(Footprint::default(), false));
+        }
+        let enforced = match rules {
+            Rules::Enforced(enforced) => enforced,
+            Rules::Open(_) => {
+                event.rule = Some("no rules are loaded: dev allows everything".to_owned());
+                self.events.push(event);
+                return Ok(self.grant(Footprint::default(), false));
+            }
+            Rules::Closed => {
+                let reason = "no rules are loaded: production denies everything";
+                return Err(self.deny(subject.method, event, vec![plain_cause(reason)], Reason::NoRules));
+            }
+        };
+        let Session { caller, now, reads, evidence, .. } = self;
+        let who = Who { auth: caller.auth(), app: caller.app.as_deref(), time: *now };
+        let judged = judge(enforced, &who, request, facts, reads, evidence).await;
+        let Judged { decision, asked } = judged.map_err(Refusal::Fault)?;
+        event.expressions = u64::from(decision.cost.expressions);
+        event.read = read_of::<P>(&decision, &asked);
+        let source = enforced.policy.source();
+        if decision.allowed {
+            event.rule = decision.by.map(|by| format!("{}:{}:{}", source.name, by.line, by.column));
+            self.events.push(event);
+            let footprint = Footprint {
+                keys: self.evidence.keys.clone(),
+                ranges: self.evidence.ranges.clone(),
+                auth: decision.depends.auth,
+                time: decision.depends.time,
+            };
+            return Ok(self.grant(footprint, decision.literally));
+        }
+        let causes = self.logged(source, &decision.causes);
+        Err(self.deny(subject.method, event, causes, Reason::Rules(decision.causes)))
+    }
+
+    /// The causes for the log. Observed values are data: outside of dev it keeps their types only.
+    fn logged(&self, source: &policy::Source, causes: &[policy::Cause]) -> Vec<Cause> {
+        if causes.is_empty() {
+            return vec![plain_cause("no rule matches this path and method")];
+        }
+        let dev = self.gate().mode().dev().is_some();
+        let logged = causes.iter().map(|cause| Cause {
+            at: format!("{}:{}:{}", source.name, cause.line, cause.column),
+            expression: cause.expression.clone(),
+            observed: if dev { cause.observed.clone() } else { cause.observed_type.to_owned() },
+            text: cause.text.clone(),
+        });
+        logged.collect()
+    }
+
+    /// For verbs that only administrators have.
+    pub fn authorize_admin(&mut self, resource: &str) -> Result<Permit, Refusal> {
+        let mut event = self.event("admin", resource);
+        if self.caller().is_admin() {
+            event.verdict = Verdict::Admin;
+            self.events.push(event);
+            return Ok(self.permit());
+        }
+        let causes = vec![plain_cause("only administrators may do this")];
+        Err(self.deny("admin", event, causes, Reason::NotAdmin))
+    }
+
+    /// For acts whose right was proved to the service itself; `ground` names the proof (`password`, `refresh token`).
+    pub fn authorize_self(&mut self, ground: &'static str, resource: &str) -> Permit {
+        let mut event = self.event(ground, resource);
+        if self.caller().is_admin() {
+            event.verdict = Verdict::Admin;
+        }
+        self.events.push(event);
+        self.permit()
+    }
+
+    /// Ends with a denial that no rule made: a wrong password, a revoked session.
+    pub fn refuse(mut self, ground: &'static str, resource: &str, reason: &str) {
+        let mut event = self.event(ground, resource);
+        event.verdict = Verdict::Deny;
+        event.causes.push(plain_cause(reason));
+        self.events.push(event);
+        self.finish();
+    }
+
+    /// Takes back what the rules allowed on a condition that the data does not meet.
+    pub fn retract(&mut self, reason: &str) -> Refusal {
+        for event in self.events.iter_mut().filter(|event| event.verdict == Verdict::Allow) {
+            event.verdict = Verdict::Deny;
+            event.causes.push(plain_cause(reason));
+        }
+        Refusal::Denied(Denial {
+            method: "list",
+            reason: Reason::Retracted(reason.to_owned()),
+            shows_reasons: self.gate().mode().dev(),
+        })
+    }
+
+    fn deny(
+        &mut self,
+        method: &'static str,
+        mut event: Event,
+        causes: Vec<Cause>,
+        reason: Reason,
+    ) -> Refusal {
+        event.verdict = Verdict::Deny;
+        event.causes = causes;
+        self.events.push(event);
+        Refusal::Denied(Denial { method, reason, shows_reasons: self.gate().mode().dev() })
+    }
+
+    fn permit(&self) -> Permit {
+        Permit { request: self.request }
+    }
+
+    fn grant(&self, footprint: Footprint, literally: bool) -> Grant {
+        Grant { permit: self.permit(), footprint, literally }
+    }
+}
+
+/// What the record says that the rules read.
+fn read_of<P: Policy>(decision: &Decision, asked: &[P::Need]) -> Vec<String> {
+    if decision.documents.is_empty() {
+        return asked.iter().map(ToString::to_string).collect();
+    }
+    decision.documents.iter().map(ToString::to_string).collect()
+}
+
+pub(crate) fn plain_cause(text: &str) -> Cause {
+    Cause { at: String::new(), expression: String::new(), observed: String::new(), text: text.to_owned() }
+}
