@@ -58,10 +58,10 @@ impl Ruleset {
         observe: Observe<'_>,
     ) -> Decision {
         let Request { operation, auth, now_ms } = *request;
-        self.decide_for(&operation, auth.map(AuthVariable::Whole), now_ms, tree, limits, observe)
+        self.decide_for(&operation, auth.map(AuthVariable::Whole), now_ms, tree, limits, observe, &|| true)
     }
 
-    /// The same with `auth` as a view.
+    /// The same with `auth` as a view. Whether the answer `counts` is asked before its reasons are looked for.
     pub(super) fn decide_for(
         &self,
         operation: &Operation<'_>,
@@ -70,6 +70,7 @@ impl Ruleset {
         tree: Option<&dyn Tree>,
         limits: &Limits,
         observe: Observe<'_>,
+        counts: &dyn Fn() -> bool,
     ) -> Decision {
         let single;
         let changes = match operation {
@@ -88,7 +89,7 @@ impl Ruleset {
             return asked.decide::<Recorder>(trace, touched);
         }
         let decision = asked.decide::<Unobserved>(None, touched);
-        if decision.allowed {
+        if decision.allowed || !counts() {
             return decision;
         }
         Decision { cost: decision.cost, ..asked.decide::<Recorder>(None, None) }

@@ -93,6 +93,11 @@ pub type Find<'k> = &'k dyn Fn(&Place) -> Option<&'k Found>;
 pub struct Asked(RefCell<Vec<Place>>);
 
 impl Asked {
+    /// Whether nothing was looked for in vain.
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// The places, in the order in which they were looked for.
     pub fn into_places(self) -> Vec<Place> {
         self.0.into_inner()
@@ -165,6 +170,10 @@ impl<'k> Node<'k> {
 }
 
 impl Tree for Node<'_> {
+    fn is_known(&self) -> bool {
+        matches!(self.known, Known::Glance(_))
+    }
+
     fn exists(&self) -> bool {
         self.glance().is_none_or(|glance| !glance.is_null())
     }

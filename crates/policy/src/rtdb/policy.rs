@@ -39,7 +39,7 @@ impl Policy for Ruleset {
             let partial = Partial::new(&find, &asked);
             let now_ms = who.time.micros().div_euclid(1000);
             let observe = Observe { trace, touched: None };
-            self.decide_for(request, auth, now_ms, partial.tree(), &limits(), observe)
+            self.decide_for(request, auth, now_ms, partial.tree(), &limits(), observe, &|| asked.is_empty())
         };
         let needs = asked.into_places();
         if needs.is_empty() { Step::Decided(decision) } else { Step::Needs(needs) }

@@ -29,6 +29,10 @@ pub trait Tree {
     fn exists(&self) -> bool {
         true
     }
+    /// Whether its value is known: looking at it asks for nothing.
+    fn is_known(&self) -> bool {
+        true
+    }
     /// Its value, `None` when it has children.
     fn leaf(&self) -> Option<Leaf<'_>>;
     /// Its priority.

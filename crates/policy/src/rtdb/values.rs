@@ -246,7 +246,11 @@ impl<'v> Context<'v> {
     /// A place as people read it: with what is there, unless there is more below it.
     fn shown(&self, frame: u32) -> String {
         let place = self.place(frame);
-        match self.peek(frame).map(<dyn Tree>::leaf) {
+        let tree = self.peek(frame);
+        if tree.is_some_and(|tree| !tree.is_known()) {
+            return place;
+        }
+        match tree.map(<dyn Tree>::leaf) {
             None => format!("{place} = null"),
             Some(None) => place,
             Some(Some(Leaf::Bool(value))) => format!("{place} = {value}"),
