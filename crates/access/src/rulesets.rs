@@ -137,7 +137,7 @@ impl Rulesets {
         let compiled = policy::compile(source, self.service);
         match compiled.ruleset {
             Some(ruleset) if compiled.diagnostics.iter().all(|found| found.severity != Severity::Error) => {
-                let coverage = self.covers.then(|| Mutex::new(Coverage::of(&ruleset)));
+                let coverage = self.covers.then(|| Mutex::new(Coverage::new(ruleset.sites())));
                 let enforced = Enforced { ruleset, coverage };
                 Ok((Arc::new(Rules::Enforced(Arc::new(enforced))), compiled.diagnostics))
             }

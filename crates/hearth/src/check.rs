@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use policy::check::{Checked, check, together};
+use prove::check::{Checked, check, together};
 use policy::{Diagnostic, diagnostic};
 use serde_json::json;
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use base::Timestamp;
-use policy::cases::{Explanation, Policy, World, world_block};
-use policy::check::Language;
+use prove::cases::{Explanation, Policy, World, world_block};
+use prove::Language;
 use policy::{Source, diagnostic};
 
 use crate::cli::Explain;

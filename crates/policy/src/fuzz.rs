@@ -188,9 +188,8 @@ pub fn rules_agree(seed: u64, text: &str) -> bool {
 /// whether it compiles.
 pub fn bolt(text: &str) -> bool {
     let source = Source::new("fuzz.bolt", text);
-    let checked = crate::check::check(source.clone(), crate::check::Language::Bolt);
-    render(&source, &checked.diagnostics, false);
-    let compiled = crate::bolt::compile(source);
+    let compiled = crate::bolt::compile(source.clone());
+    render(&source, &compiled.diagnostics, false);
     if let Some(ruleset) = &compiled.ruleset {
         decide(ruleset);
     }
@@ -247,17 +246,4 @@ fn decide(ruleset: &crate::rtdb::Ruleset) -> usize {
         allowed += usize::from(decision.allowed);
     }
     allowed
-}
-
-/// Runs the static checks of every language over a text and renders what they tell. Returns how much that is.
-pub fn checks(text: &str) -> usize {
-    use crate::check::{Language, check, together};
-    let languages =
-        [Language::Firestore, Language::Storage, Language::Realtime, Language::Bolt, Language::Cel];
-    let mut project = languages.map(|language| check(Source::new("fuzz", text), language));
-    together(&mut project);
-    for checked in &project {
-        render(&checked.source, &checked.diagnostics, false);
-    }
-    project.iter().map(|checked| checked.diagnostics.len()).sum()
 }

@@ -12,9 +12,7 @@
 
 pub mod bolt;
 pub mod builtin;
-pub mod cases;
 pub mod cel;
-pub mod check;
 pub mod coverage;
 pub mod decision;
 pub mod diagnostic;

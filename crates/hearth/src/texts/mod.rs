@@ -12,7 +12,7 @@ pub mod project;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use policy::check::Language;
+use prove::Language;
 use policy::{Diagnostic, Severity, Source, Span};
 
 pub use language::name;

@@ -12,7 +12,7 @@
 //!
 //! Source: cel-spec's language definition and its conformance cases; cel-go for the wording of messages.
 
-mod ast;
+pub mod ast;
 mod check;
 mod environment;
 mod eval;
@@ -22,7 +22,6 @@ mod functions;
 pub mod fuzz;
 mod lexer;
 mod library;
-pub(crate) mod lint;
 mod literal;
 mod macros;
 mod math;
@@ -47,7 +46,7 @@ use crate::trace::{Node as Traced, Observer, Recorder, Unobserved};
 pub use check::compile;
 pub use environment::{DeclarationError, Environment, Place};
 pub use fault::{Fault, FaultKind, Outcome};
-pub use parser::{EXPR_LEVELS_MAX, SOURCE_BYTES_MAX};
+pub use parser::{EXPR_LEVELS_MAX, SOURCE_BYTES_MAX, parse};
 pub use program::Program;
 pub use show::show;
 pub use types::{Record, Type};

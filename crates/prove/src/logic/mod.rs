@@ -1,0 +1,5 @@
+//! Conditions as logic.
+
+pub mod solver;
+pub mod terms;
+pub mod types;

@@ -1,0 +1,5 @@
+//! Readers.
+
+pub mod cel;
+pub mod realtime;
+pub mod rules;

@@ -1,0 +1,4 @@
+//! Readers.
+
+pub mod abstraction;
+pub mod reader;

@@ -1,0 +1,5 @@
+//! Readers.
+
+pub mod needs;
+pub mod reader;
+pub mod shapes;
