@@ -1,8 +1,46 @@
-//! Parts of conditions that can never be true, and what they contradict.
+//! A condition, or one alternative of `||`, that can never be true: what it asks contradicts itself, or a request of the
+//! rule's methods.
+//!
+//! ```
+//! x is string && x > 3
+//! a == 1 && a == 2
+//! auth == null && auth.uid == 'x'
+//! allow delete: if request.resource.data.open;
+//! ```
+//!
+//! A value has one type and one value: join alternatives with `||`. After a delete there is no `request.resource`. A
+//! literal `false` is a way to switch a rule off and is not told.
 
-use crate::logic::solver::{Facts, Formula, Kind, Solver};
-use policy::diagnostic::Diagnostic;
-use policy::source::{Source, Span};
+use policy::{Diagnostic, Source, Span};
+
+use super::{ALL, Finding};
+use crate::logic::{Facts, Formula, Kind, Solver};
+use crate::readers::rules::{Place, Standing};
+use crate::wording::on_one_line;
+
+/// The finding.
+pub const FINDING: Finding = Finding::warning("never-holds", ALL);
+
+/// In Firestore and Storage rules: a condition that is true for no method that its rule is about.
+pub fn of_rule(place: &Place<'_>, parts: &Parts<'_>) -> Option<Diagnostic> {
+    let (grant, reading) = (place.grant, place.reading);
+    if grant.standing != Standing::Never {
+        return None;
+    }
+    if place.solver.refutes(&[&grant.condition], &Facts::default()) {
+        return parts.contradiction(&[], &grant.condition);
+    }
+    if parts.switched_off(&grant.condition) {
+        return None;
+    }
+    let methods = grant.rule.methods;
+    let message = format!("this is never true for `{}`: {}", place.verbs(), reading.absent(methods));
+    let diagnostic = FINDING.at(grant.span(), message);
+    Some(match reading.other_resource(methods) {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    })
+}
 
 /// Parts of a condition among which the contradicting ones are looked for.
 const PARTS_MAX: usize = 60;
@@ -25,6 +63,7 @@ pub struct Parts<'s> {
 }
 
 impl<'s> Parts<'s> {
+    /// `places` are those where something is told already.
     pub fn new(solver: &'s Solver<'s>, source: &'s Source, places: Vec<Span>) -> Self {
         Self { solver, source, places, facts: Facts::default(), seen: Vec::new() }
     }
@@ -73,15 +112,14 @@ impl<'s> Parts<'s> {
         if others.iter().any(|other| other.span == last.span) {
             return None;
         }
-        let text = |span: Span| self.source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
         Some(match others {
             // Why it cannot be is told there.
             [] if self.told_within(last.span) => return None,
-            [] => Diagnostic::warning("never-holds", last.span, "this can never be true"),
+            [] => FINDING.at(last.span, "this can never be true"),
             [first, ..] => {
                 let (line, _) = self.source.line_column(first.span.start);
-                let message = format!("this can never be true where `{}` (line {line}) is", text(first.span));
-                let mut diagnostic = Diagnostic::warning("never-holds", last.span, message);
+                let message = format!("this can never be true where `{}` (line {line}) is", on_one_line(self.source, first.span));
+                let mut diagnostic = FINDING.at(last.span, message);
                 for other in others {
                     diagnostic = diagnostic.label(other.span, "this is asked too");
                 }

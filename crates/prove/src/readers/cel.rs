@@ -1,61 +1,55 @@
-//! What a condition can never be, and whether it is true for who is not signed in.
-//!
-//! `auth` is null when nobody is signed in, and what looks into null is an error, which denies.
+//! CEL expressions as logic. `auth` is null when nobody is signed in, and what looks into null is an error, which denies.
 
 use base::Value;
-
-use policy::cel::ast::{Expr, Kind};
 use policy::cel::Constant;
-use crate::findings::never_holds::Parts;
-use crate::logic::solver::{Errors, Facts, Formula, Kind as Logic, Order, Solver, Test, Truth};
-use crate::logic::terms::{About, Need, Term, Terms};
-use crate::logic::types::Types;
-use policy::diagnostic::Diagnostic;
-use policy::source::{Source, Span};
+use policy::cel::ast::{Expr, Kind};
+use policy::{Source, Span};
 
-/// Looks at an expression that compiles.
-pub fn findings(source: &Source) -> Vec<Diagnostic> {
+use crate::logic::{self, About, Callers, Errors, Formula, Kind as Logic, Meanings, Need, Order, Solver, Term};
+use crate::logic::{Test, Types};
+
+type Meaning = logic::Meaning<Term>;
+
+/// An expression as logic.
+pub struct Reading {
+    /// Where it is.
+    pub span: Span,
+    /// What it says.
+    pub condition: Formula,
+    meanings: Meanings,
+    auth: Term,
+}
+
+/// Reads an expression that compiles; `None` for a value of another kind, and for one word that says it all.
+pub fn read(source: &Source) -> Option<Reading> {
     let (expr, _) = policy::cel::parse(&source.text);
-    let condition = matches!(&expr.kind, Kind::And(_) | Kind::Or(_))
-        || matches!(&expr.kind, Kind::Operator(name, _) if ORDERS.iter().any(|(order, _)| order == name)
-            || ["!_", "_==_", "_!=_", "@in", "_?_:_"].contains(name));
-    // A value of another kind, or one word that says it all.
-    if !condition {
-        return Vec::new();
+    let is_condition = match &expr.kind {
+        Kind::And(_) | Kind::Or(_) => true,
+        Kind::Operator(name, _) => {
+            ORDERS.iter().any(|(order, _)| order == name)
+                || ["!_", "_==_", "_!=_", "@in", "_?_:_"].contains(name)
+        }
+        _ => false,
+    };
+    if !is_condition {
+        return None;
     }
-    let mut reader = Reader { source, terms: Terms::default() };
-    let formula = reader.formula(&expr);
+    let mut reader = Reader { source, meanings: Meanings::default() };
+    let condition = reader.formula(&expr);
     let auth = reader.auth();
-    let solver = Solver { terms: &reader.terms, errors: Errors::Absorbed };
-    let mut parts = Parts::new(&solver, source, Vec::new());
-    let know = |types| solver.with(&Facts::default(), auth, &Test::Is(types), true).unwrap_or_default();
-    let (signed_in, signed_out) = (know(Types::MAP), know(Types::NULL));
-    let truth = solver.truth(&formula, &Facts::default());
-    let help = "if that is meant, fine; otherwise ask for something, such as `auth != null`";
-    if truth == Truth::True {
-        let message = "this condition is always true: it lets everybody in, signed in or not";
-        return vec![Diagnostic::warning("open-access", expr.span, message).help(help)];
+    Some(Reading { span: expr.span, condition, meanings: reader.meanings, auth })
+}
+
+impl Reading {
+    /// What can be proven of it.
+    pub fn solver(&self) -> Solver<'_> {
+        Solver { terms: &self.meanings.terms, errors: Errors::Absorbed }
     }
-    if solver.refutes(&[&formula], &Facts::default()) {
-        return parts.contradiction(&[], &formula).into_iter().collect();
+
+    /// Those who are signed in, and those who are not.
+    pub fn callers(&self, solver: &Solver<'_>) -> Callers {
+        Callers::new(solver, self.auth)
     }
-    parts.look(&formula);
-    let mut found = parts.told();
-    let asks = formula.asks_for_null(auth, true);
-    if solver.refutes(&[&formula], &signed_in) && !solver.refutes(&[&formula], &signed_out) {
-        let message = "this lets in only those who are not signed in";
-        found.push(
-            Diagnostic::warning("only-when-signed-out", expr.span, message)
-                .help("to let in those who are, write `auth != null`"),
-        );
-    } else if !asks && solver.truth(&formula, &signed_out) == Truth::True {
-        let message = "this is true when nobody is signed in: then `auth` is null";
-        found.push(
-            Diagnostic::warning("true-when-signed-out", expr.span, message)
-                .help("begin with `auth != null &&`"),
-        );
-    }
-    found
 }
 
 const ORDERS: [(&str, Order); 4] = [
@@ -65,60 +59,32 @@ const ORDERS: [(&str, Order); 4] = [
     ("_>=_", Order::GreaterOrEqual),
 ];
 
-/// What an expression stands for.
-enum Meaning {
-    Constant(Value),
-    Value(Term),
-    Condition(Formula),
-}
-
 struct Reader<'s> {
     source: &'s Source,
-    terms: Terms,
+    meanings: Meanings,
 }
 
 impl Reader<'_> {
     fn auth(&mut self) -> Term {
-        self.terms.add(About { caller: true, ..About::given("auth", Types::MAP.or(Types::NULL)) })
+        self.meanings
+            .terms
+            .add(About { caller: true, ..About::given("auth", Types::MAP.or(Types::NULL)) })
     }
 
     fn formula(&mut self, expr: &Expr) -> Formula {
-        let kind = match self.read(expr) {
-            Meaning::Constant(Value::Bool(value)) => Logic::Known(value),
-            Meaning::Constant(_) => Logic::Fails,
-            Meaning::Value(term) if self.terms.about(term).types.meets(Types::BOOL) => {
-                Logic::Test(term, Test::Holds)
-            }
-            Meaning::Value(_) => Logic::Fails,
-            Meaning::Condition(formula) => formula.kind,
-        };
-        Formula::new(kind, expr.span)
+        let meaning = self.read(expr);
+        self.meanings.holds(meaning, expr.span)
+    }
+
+    fn formulas(&mut self, exprs: &[Expr]) -> Vec<Formula> {
+        exprs.iter().map(|expr| self.formula(expr)).collect()
     }
 
     /// Something of which only its text is known, and what it needs.
     fn opaque(&mut self, span: Span, types: Types, needs: Vec<Need>) -> Meaning {
         let text: String = self.source.slice(span).split_whitespace().collect();
         let caller = text.contains("auth");
-        Meaning::Value(self.terms.add(About { caller, needs, ..About::maybe(format!("text {text}"), types) }))
-    }
-
-    fn key(&self, meaning: &Meaning) -> String {
-        match meaning {
-            Meaning::Constant(value) => format!("{value:?}"),
-            Meaning::Value(term) => self.terms.about(*term).key.clone(),
-            Meaning::Condition(formula) => formula.key(),
-        }
-    }
-
-    fn term(&mut self, meaning: &Meaning) -> Option<Term> {
-        match meaning {
-            Meaning::Value(term) => Some(*term),
-            Meaning::Constant(_) => None,
-            Meaning::Condition(formula) => {
-                let key = format!("condition {}", formula.key());
-                Some(self.terms.add(About { caller: true, ..About::maybe(key, Types::BOOL) }))
-            }
-        }
+        self.meanings.value(About { caller, needs, ..About::maybe(format!("text {text}"), types) })
     }
 
     /// Recursion is bounded by the parser.
@@ -136,26 +102,19 @@ impl Reader<'_> {
             Kind::Name(name, _) => match name.as_str() {
                 "nil" => Meaning::Constant(Value::Null),
                 "auth" => Meaning::Value(self.auth()),
-                name => Meaning::Value(self.terms.add(About::maybe(name, Types::ANY))),
+                name => self.meanings.value(About::maybe(name, Types::ANY)),
             },
             Kind::Field { object, name, .. } => {
                 let object = self.read(object);
                 self.field(&object, name, span)
             }
-            Kind::And(parts) => {
-                let parts = parts.iter().map(|part| self.formula(part)).collect();
-                Meaning::Condition(Formula::new(Logic::And(parts), span))
-            }
-            Kind::Or(parts) => {
-                let parts = parts.iter().map(|part| self.formula(part)).collect();
-                Meaning::Condition(Formula::new(Logic::Or(parts), span))
-            }
+            Kind::And(parts) => Meaning::condition(Logic::And(self.formulas(parts)), span),
+            Kind::Or(parts) => Meaning::condition(Logic::Or(self.formulas(parts)), span),
             Kind::Operator(name, operands) => self.operator(name, operands, span),
             Kind::Call { receiver, .. } => {
                 let receiver = receiver.as_ref().map(|receiver| self.read(receiver));
-                let term = receiver.and_then(|receiver| self.term(&receiver));
-                let needs = term.map(|term| Need::Strict(term, Types::ANY.but(Types::NULL)));
-                self.opaque(span, Types::ANY, needs.into_iter().collect())
+                let needs = self.meanings.needs(&receiver, Types::ANY.but(Types::NULL));
+                self.opaque(span, Types::ANY, needs)
             }
             _ => self.opaque(span, Types::ANY, Vec::new()),
         }
@@ -163,7 +122,7 @@ impl Reader<'_> {
 
     fn field(&mut self, object: &Meaning, name: &str, span: Span) -> Meaning {
         let Meaning::Value(of) = object else { return self.opaque(span, Types::ANY, Vec::new()) };
-        let about = self.terms.about(*of);
+        let about = self.meanings.terms.about(*of);
         if about.key == "request" && name == "auth" {
             return Meaning::Value(self.auth());
         }
@@ -176,25 +135,21 @@ impl Reader<'_> {
             _ => (Types::ANY, false),
         };
         let needs = vec![Need::Strict(*of, Types::ANY.but(Types::NULL))];
-        Meaning::Value(self.terms.add(About { needs, caller, always, ..About::given(key, types) }))
+        self.meanings.value(About { needs, caller, always, ..About::given(key, types) })
     }
 
     fn operator(&mut self, name: &str, operands: &[Expr], span: Span) -> Meaning {
         let kind = match (name, operands) {
             ("!_", [operand]) => Logic::Not(Box::new(self.formula(operand))),
-            ("_==_", [one, two]) => self.equal(one, two, span),
-            ("_!=_", [one, two]) => {
-                let equal = self.equal(one, two, span);
-                Logic::Not(Box::new(Formula::new(equal, span)))
-            }
+            ("_==_", [one, two]) => self.equal(one, two),
+            ("_!=_", [one, two]) => Logic::Not(Box::new(Formula::new(self.equal(one, two), span))),
             ("_?_:_", [test, yes, no]) => {
                 let (test, yes, no) = (self.formula(test), self.formula(yes), self.formula(no));
                 Logic::If(Box::new(test), Box::new(yes), Box::new(no))
             }
             ("@in", [one, two]) => {
                 let subject = self.read(one);
-                let (term, values) = (self.term(&subject), literals(two));
-                match (term, values) {
+                match (self.meanings.term(&subject), literals(two)) {
                     (Some(term), Some(values)) => Logic::Test(term, Test::Among(values)),
                     (term, _) => {
                         let need = term.map(|term| Need::Strict(term, Types::ANY));
@@ -203,52 +158,31 @@ impl Reader<'_> {
                 }
             }
             (name, [one, two]) => {
-                let (left, right) = (self.read(one), self.read(two));
+                let (one, two) = (self.read(one), self.read(two));
                 let order = ORDERS.iter().find(|(order, _)| *order == name).map(|(_, order)| *order);
-                let (subject, value, order) = match (left, right, order) {
-                    (subject, Meaning::Constant(value), Some(order)) => (subject, value, order),
-                    (Meaning::Constant(value), subject, Some(order)) => (subject, value, order.mirrored()),
-                    (left, right, _) => {
-                        let terms = [self.term(&left), self.term(&right)];
-                        let needs = terms.into_iter().flatten();
-                        let needs =
-                            needs.map(|term| Need::Strict(term, Types::ANY.but(Types::NULL))).collect();
-                        return self.opaque(span, Types::ANY, needs);
-                    }
-                };
-                match self.term(&subject) {
-                    Some(term) => Logic::Test(term, Test::Compares(order, value)),
-                    None => return self.opaque(span, Types::BOOL, Vec::new()),
+                match order.and_then(|order| self.meanings.ordered(order, &one, &two)) {
+                    Some(kind) => kind,
+                    None => return self.computed(order, &one, &two, span),
                 }
             }
             _ => return self.opaque(span, Types::ANY, Vec::new()),
         };
-        Meaning::Condition(Formula::new(kind, span))
+        Meaning::condition(kind, span)
     }
 
-    fn equal(&mut self, one: &Expr, two: &Expr, span: Span) -> Logic {
-        let (left, right) = (self.read(one), self.read(two));
-        match (&left, &right) {
-            (Meaning::Constant(a), Meaning::Constant(b)) => Logic::Known(crate::logic::solver::equal(a, b)),
-            (Meaning::Condition(formula), Meaning::Constant(Value::Bool(value)))
-            | (Meaning::Constant(Value::Bool(value)), Meaning::Condition(formula)) => match value {
-                true => formula.kind.clone(),
-                false => Logic::Not(Box::new(formula.clone())),
-            },
-            (subject, Meaning::Constant(value)) | (Meaning::Constant(value), subject) => {
-                match self.term(subject) {
-                    Some(term) => Logic::Test(term, Test::Equals(value.clone())),
-                    None => Logic::Fails,
-                }
-            }
-            _ => match (self.term(&left), self.term(&right)) {
-                (Some(one), Some(two)) => Logic::Test(one, Test::Same(two)),
-                _ => {
-                    let key = format!("{} {} {span:?}", self.key(&left), self.key(&right));
-                    Logic::Test(self.terms.add(About::maybe(key, Types::BOOL)), Test::Holds)
-                }
-            },
+    /// What is made of two values and is no test of one of them.
+    fn computed(&mut self, order: Option<Order>, one: &Meaning, two: &Meaning, span: Span) -> Meaning {
+        let constant = one.constant().is_some() || two.constant().is_some();
+        if order.is_some() && constant {
+            return self.opaque(span, Types::BOOL, Vec::new());
         }
+        let needs = self.meanings.needs([one, two], Types::ANY.but(Types::NULL));
+        self.opaque(span, Types::ANY, needs)
+    }
+
+    fn equal(&mut self, one: &Expr, two: &Expr) -> Logic {
+        let (one, two) = (self.read(one), self.read(two));
+        self.meanings.equal(&one, &two)
     }
 }
 

@@ -77,41 +77,13 @@ pub fn evaluate(expr: &Condition, caller: Caller) -> Abstract {
             }
             (_, left, _, right) => binary(*op, left, right),
         },
-        Kind::And(operands) => {
-            let mut known = true;
-            for operand in operands {
-                match value(operand) {
-                    Known(Value::Bool(true)) => {}
-                    Known(Value::Bool(false)) if known => return Known(Value::Bool(false)),
-                    Unknown => known = false,
-                    // What comes before may be an error, or it is false.
-                    _ if !known => return Unknown,
-                    _ => return Error,
-                }
-            }
-            if known { Known(Value::Bool(true)) } else { Unknown }
-        }
-        Kind::Or(operands) => {
-            for operand in operands {
-                match value(operand) {
-                    Known(Value::Bool(false)) => {}
-                    Known(Value::Bool(true)) => return Known(Value::Bool(true)),
-                    Unknown => return Unknown,
-                    _ => return Error,
-                }
-            }
-            Known(Value::Bool(false))
-        }
+        Kind::And(operands) => and(operands.iter().map(value)),
+        Kind::Or(operands) => or(operands.iter().map(value)),
         Kind::Condition(test, yes, no) => match value(test) {
             Known(Value::Bool(true)) => value(yes),
             Known(Value::Bool(false)) => value(no),
-            Unknown => {
-                if (value(yes), value(no)) == (Error, Error) {
-                    Error
-                } else {
-                    Unknown
-                }
-            }
+            Unknown if (value(yes), value(no)) == (Error, Error) => Error,
+            Unknown => Unknown,
             _ => Error,
         },
         Kind::Method(receiver, method, arguments, _) => {
@@ -125,6 +97,33 @@ pub fn evaluate(expr: &Condition, caller: Caller) -> Abstract {
         }
         _ => Unknown,
     }
+}
+
+fn and(operands: impl Iterator<Item = Abstract>) -> Abstract {
+    let mut known = true;
+    for operand in operands {
+        match operand {
+            Known(Value::Bool(true)) => {}
+            Known(Value::Bool(false)) if known => return Known(Value::Bool(false)),
+            Unknown => known = false,
+            // What comes before may be an error, or it is false.
+            _ if !known => return Unknown,
+            _ => return Error,
+        }
+    }
+    if known { Known(Value::Bool(true)) } else { Unknown }
+}
+
+fn or(operands: impl Iterator<Item = Abstract>) -> Abstract {
+    for operand in operands {
+        match operand {
+            Known(Value::Bool(false)) => {}
+            Known(Value::Bool(true)) => return Known(Value::Bool(true)),
+            Unknown => return Unknown,
+            _ => return Error,
+        }
+    }
+    Known(Value::Bool(false))
 }
 
 fn binary(op: Binary, left: Abstract, right: Abstract) -> Abstract {

@@ -1,90 +1,68 @@
-//! Conditions that cannot be granted because they must go over a limit: documents read, expressions, depth of calls.
+//! The least that a condition needs to be granted: documents read, expressions, depth of calls.
 //!
-//! What is counted is the least that any grant needs, so whatever is told is sure.
+//! What is counted is the least that any grant needs, so whatever is over a limit surely is.
 
 use std::collections::HashMap;
 
-use policy::diagnostic::Diagnostic;
-use policy::ir::{Expr, Kind, Part};
-use policy::meter::Limits;
+use policy::ir::{Expr, Kind, Part, walk};
 use policy::rules::lowered::Rules;
-use policy::rules::{Ruleset, Service};
+use policy::{Ruleset, Span};
 
 /// Expressions looked at for one ruleset.
 const EXPRESSIONS_MAX: usize = 200_000;
 /// Paths remembered of one condition.
 const PATHS_MAX: usize = 100;
 
-/// What a condition needs at least.
+/// What whoever is let in needs at least.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    /// Documents that are read: paths that differ in a written segment.
+    pub reads: u32,
+    /// Expressions that are evaluated.
+    pub expressions: u64,
+    /// How deep functions call each other.
+    pub calls: u32,
+}
+
+/// What each condition needs, and where it is.
+pub fn needs(ruleset: &Ruleset) -> Vec<(Span, Needs)> {
+    let mut counter = Counter { ruleset, functions: HashMap::new(), expressions: 0 };
+    let mut all = Vec::new();
+    for rule in &ruleset.lowered().rules {
+        let Some(condition) = &rule.condition else { continue };
+        let Count { expressions, calls, reads } = counter.needs(condition);
+        let reads = u32::try_from(different(&reads)).unwrap_or(u32::MAX);
+        all.push((condition.span, Needs { reads, expressions, calls }));
+    }
+    all
+}
+
+/// What an expression needs at least.
 #[derive(Clone, Default)]
-struct Needs {
+struct Count {
     expressions: u64,
     calls: u32,
     /// Paths of documents that are surely read; `None` is a part that is computed.
     reads: Vec<Vec<Option<String>>>,
 }
 
-pub fn findings(ruleset: &Ruleset) -> Vec<Diagnostic> {
-    let limits = Limits::default();
-    let mut counter = Counter { ruleset, functions: HashMap::new(), expressions: 0 };
-    let mut found = Vec::new();
-    for rule in &ruleset.lowered().rules {
-        let Some(condition) = &rule.condition else { continue };
-        let needs = counter.needs(condition);
-        let reads_max = match ruleset.service() {
-            Service::Firestore => limits.document_reads_max,
-            Service::Storage => limits.storage_document_reads_max,
-        };
-        let reads = u32::try_from(different(&needs.reads)).unwrap_or(u32::MAX);
-        if reads > reads_max {
-            let message =
-                format!("whoever is let in here needs {reads} documents to be read, and {reads_max} may be");
-            found.push(
-                Diagnostic::warning("too-many-reads", condition.span, message)
-                    .help("put what is needed into fewer documents, or into claims"),
-            );
-        }
-        if needs.expressions > u64::from(limits.expressions_max) {
-            let message = format!(
-                "whoever is let in here needs {} expressions to be evaluated, and {} may be",
-                needs.expressions, limits.expressions_max
-            );
-            found.push(
-                Diagnostic::warning("too-many-expressions", condition.span, message)
-                    .help("ask for less in one condition, or split it over several `match`es"),
-            );
-        }
-        if needs.calls > limits.call_depth_max {
-            let message = format!(
-                "functions call each other {} deep here, and {} may be",
-                needs.calls, limits.call_depth_max
-            );
-            found.push(
-                Diagnostic::warning("calls-too-deep", condition.span, message)
-                    .help("call fewer functions from functions"),
-            );
-        }
-    }
-    found
-}
-
 struct Counter<'r> {
     ruleset: &'r Ruleset,
     /// What a body needs, its arguments aside; the paths with computed parts.
-    functions: HashMap<usize, Needs>,
+    functions: HashMap<usize, Count>,
     expressions: usize,
 }
 
 impl Counter<'_> {
     /// Recursion is bounded by the parser and, in functions, by what is remembered: there are no cycles.
-    fn needs(&mut self, expr: &Expr<Rules>) -> Needs {
+    fn needs(&mut self, expr: &Expr<Rules>) -> Count {
         self.expressions += 1;
         if self.expressions > EXPRESSIONS_MAX {
-            return Needs::default();
+            return Count::default();
         }
         match &expr.kind {
             // Constants are free.
-            Kind::Constant(_) => Needs::default(),
+            Kind::Constant(_) => Count::default(),
             Kind::Or(parts) => self.least(parts),
             Kind::Condition(test, yes, no) => {
                 let test = self.needs(test);
@@ -94,11 +72,11 @@ impl Counter<'_> {
             Kind::Call(function, arguments) => {
                 let mut needs = self.function(*function);
                 needs.calls += 1;
-                let arguments: Vec<Needs> = arguments.iter().map(|argument| self.needs(argument)).collect();
+                let arguments: Vec<Count> = arguments.iter().map(|argument| self.needs(argument)).collect();
                 one_more(all(arguments.into_iter().chain([needs])))
             }
             Kind::Function(function, arguments) => {
-                let inner: Vec<Needs> = arguments.iter().map(|argument| self.needs(argument)).collect();
+                let inner: Vec<Count> = arguments.iter().map(|argument| self.needs(argument)).collect();
                 let mut needs = one_more(all(inner.into_iter()));
                 if function.reads()
                     && let [path] = &**arguments
@@ -110,14 +88,14 @@ impl Counter<'_> {
             }
             _ => {
                 let mut inner = Vec::new();
-                policy::ir::walk::children(expr, &mut |child| inner.push(child));
-                let inner: Vec<Needs> = inner.into_iter().map(|child| self.needs(child)).collect();
+                walk::children(expr, &mut |child| inner.push(child));
+                let inner: Vec<Count> = inner.into_iter().map(|child| self.needs(child)).collect();
                 one_more(all(inner.into_iter()))
             }
         }
     }
 
-    fn function(&mut self, index: usize) -> Needs {
+    fn function(&mut self, index: usize) -> Count {
         if let Some(known) = self.functions.get(&index) {
             return known.clone();
         }
@@ -127,25 +105,25 @@ impl Counter<'_> {
             .lowered()
             .functions
             .get(index)
-            .map_or_else(Needs::default, |function| self.needs(&function.body));
+            .map_or_else(Count::default, |function| self.needs(&function.body));
         self.functions.insert(index, needs.clone());
         needs
     }
 
     /// Of alternatives, what the cheapest needs of each.
-    fn least(&mut self, parts: &[Expr<Rules>]) -> Needs {
-        let parts: Vec<Needs> = parts.iter().map(|part| self.needs(part)).collect();
+    fn least(&mut self, parts: &[Expr<Rules>]) -> Count {
+        let parts: Vec<Count> = parts.iter().map(|part| self.needs(part)).collect();
         one_more(parts.into_iter().reduce(least).unwrap_or_default())
     }
 }
 
-fn one_more(mut needs: Needs) -> Needs {
+fn one_more(mut needs: Count) -> Count {
     needs.expressions = needs.expressions.saturating_add(1);
     needs
 }
 
-fn all(parts: impl Iterator<Item = Needs>) -> Needs {
-    parts.fold(Needs::default(), |mut all, part| {
+fn all(parts: impl Iterator<Item = Count>) -> Count {
+    parts.fold(Count::default(), |mut all, part| {
         all.expressions = all.expressions.saturating_add(part.expressions);
         all.calls = all.calls.max(part.calls);
         if all.reads.len() < PATHS_MAX {
@@ -155,9 +133,9 @@ fn all(parts: impl Iterator<Item = Needs>) -> Needs {
     })
 }
 
-fn least(one: Needs, two: Needs) -> Needs {
+fn least(one: Count, two: Count) -> Count {
     let fewer = if different(&two.reads) < different(&one.reads) { two.reads } else { one.reads };
-    Needs { expressions: one.expressions.min(two.expressions), calls: one.calls.min(two.calls), reads: fewer }
+    Count { expressions: one.expressions.min(two.expressions), calls: one.calls.min(two.calls), reads: fewer }
 }
 
 /// The segments of a path that is written as one.

@@ -1,8 +1,9 @@
 //! What rules see of a request, by name and kind: the fields of `request`, `resource`, tokens and stored objects.
 
-use crate::logic::types::Types;
-use policy::rules::Service;
+use policy::Service;
 use policy::rules::lowered::{Function, Method};
+
+use crate::logic::Types;
 
 /// Values whose fields are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

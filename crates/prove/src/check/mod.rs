@@ -10,46 +10,18 @@
 //!
 //! Source: rules of published guides and of questions people ask. `docs/checks.md` lists the findings.
 
-use policy::bolt;
-use policy::cel;
-use policy::diagnostic::{Diagnostic, Severity};
-use policy::rtdb;
-use policy::rules::{self, Service};
-use policy::source::Source;
+mod cel;
+mod realtime;
+mod rules;
+
+use policy::cel::Environment;
+use policy::{Diagnostic, Service, Source, bolt, rtdb};
 
 use crate::Language;
-use crate::claims::{self, ClaimUse};
-use crate::findings;
+use crate::findings::{claim_misspelled, claim_used_inconsistently, claims};
+use crate::readers::claims::{ClaimUse, of_realtime, of_rules};
 
-/// A text and what there is to say about it.
-#[derive(Clone, Debug)]
-pub struct Checked {
-    /// The text.
-    pub source: Source,
-    /// Its language.
-    pub language: Language,
-    /// Errors, warnings and notes in the order of the text.
-    pub diagnostics: Vec<Diagnostic>,
-    /// Where it looks at claims of the caller's token.
-    pub claims: Vec<ClaimUse>,
-}
-
-impl Checked {
-    /// Whether there is something as bad as this, or worse.
-    pub fn has(&self, severity: Severity) -> bool {
-        let rank = |severity| match severity {
-            Severity::Error => 2,
-            Severity::Warning => 1,
-            Severity::Note => 0,
-        };
-        self.diagnostics.iter().any(|found| rank(found.severity) >= rank(severity))
-    }
-
-    fn sort(&mut self) {
-        self.diagnostics.sort_by_key(|found| (found.span.start, found.span.end, found.code));
-        self.diagnostics.dedup();
-    }
-}
+pub use crate::checked::Checked;
 
 /// Checks one text.
 pub fn check(source: Source, language: Language) -> Checked {
@@ -59,7 +31,7 @@ pub fn check(source: Source, language: Language) -> Checked {
         Language::Storage => check_rules(&source, Service::Storage, &mut claims),
         Language::Realtime => check_realtime(&source, &mut claims),
         Language::Bolt => check_bolt(&source, &mut claims),
-        Language::Cel => check_cel(&source, &cel::Environment::anywhere()),
+        Language::Cel => check_cel(&source, &Environment::anywhere()),
     };
     let mut checked = Checked { source, language, diagnostics, claims };
     checked.sort();
@@ -67,7 +39,7 @@ pub fn check(source: Source, language: Language) -> Checked {
 }
 
 /// Checks one CEL expression of a place that is known.
-pub fn check_expression(source: Source, environment: &cel::Environment) -> Checked {
+pub fn check_expression(source: Source, environment: &Environment) -> Checked {
     let diagnostics = check_cel(&source, environment);
     let mut checked = Checked { source, language: Language::Cel, diagnostics, claims: Vec::new() };
     checked.sort();
@@ -76,48 +48,47 @@ pub fn check_expression(source: Source, environment: &cel::Environment) -> Check
 
 /// Adds what shows only when the texts of a project are seen together.
 pub fn together(project: &mut [Checked]) {
-    claims::compare(project);
+    let uses = claims::uses(project);
+    let mut found = claim_used_inconsistently::of_project(project, &uses);
+    found.extend(claim_misspelled::of_project(project, &uses));
+    for (text, diagnostic) in found {
+        if let Some(checked) = project.get_mut(text) {
+            checked.diagnostics.push(diagnostic);
+        }
+    }
     project.iter_mut().for_each(Checked::sort);
 }
 
 fn check_rules(source: &Source, service: Service, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
-    let mut compiled = rules::compile(source.clone(), service);
+    let mut compiled = policy::compile(source.clone(), service);
     if let Some(ruleset) = &compiled.ruleset {
-        claims.extend(claims::of_rules(ruleset));
-        compiled.diagnostics.extend(findings::rules::findings(ruleset));
+        claims.extend(of_rules(ruleset));
+        compiled.diagnostics.extend(rules::findings(ruleset));
     }
     compiled.diagnostics
 }
 
-fn check_cel(source: &Source, environment: &cel::Environment) -> Vec<Diagnostic> {
-    let mut compiled = cel::compile(source.clone(), environment);
+fn check_cel(source: &Source, environment: &Environment) -> Vec<Diagnostic> {
+    let mut compiled = policy::cel::compile(source.clone(), environment);
     if compiled.program.is_some() {
-        compiled.diagnostics.extend(crate::readers::cel::findings(source));
+        compiled.diagnostics.extend(cel::findings(source));
     }
     compiled.diagnostics
 }
 
 fn check_bolt(source: &Source, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
     let draft = bolt::draft(source.clone());
-    let mut found = Vec::new();
-    if let Some(rules) = draft.rules() {
-        findings::realtime::lint(rules.source(), rules.nodes(), &mut found);
-    }
+    let found = draft.rules().map(realtime::findings).unwrap_or_default();
     let compiled = draft.finish(found);
-    if let Some(ruleset) = &compiled.ruleset {
-        claims.extend(claims::of_realtime(ruleset));
-    }
+    claims.extend(compiled.ruleset.iter().flat_map(of_realtime));
     compiled.diagnostics
 }
 
 fn check_realtime(source: &Source, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
     let draft = rtdb::draft(source.clone());
-    let mut found = Vec::new();
-    findings::realtime::lint(draft.source(), draft.nodes(), &mut found);
+    let found = realtime::findings(&draft);
     let compiled = draft.finish(found);
-    if let Some(ruleset) = &compiled.ruleset {
-        claims.extend(claims::of_realtime(ruleset));
-    }
+    claims.extend(compiled.ruleset.iter().flat_map(of_realtime));
     compiled.diagnostics
 }
 
