@@ -3,8 +3,8 @@
 use policy::Source;
 use policy::diagnostic::render;
 
-use crate::check::{check, together};
 use crate::Language;
+use crate::check::{check, together};
 
 /// Runs the static checks of every language over a text and renders what they tell. Returns how much that is.
 pub fn checks(text: &str) -> usize {

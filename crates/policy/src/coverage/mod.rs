@@ -119,14 +119,7 @@ impl Coverage {
         let mut seen = HashMap::new();
         sites.roots.iter().for_each(|root| list(root, &mut seen));
         let rules = sites.rules.iter().map(|rule| (rule.span, RuleSeen::default())).collect();
-        Self {
-            positions: Positions::new(&sites.source),
-            sites,
-            seen,
-            rules,
-            kept_bytes: 0,
-            decisions: 0,
-        }
+        Self { positions: Positions::new(&sites.source), sites, seen, rules, kept_bytes: 0, decisions: 0 }
     }
 
     /// Adds what one decision did. The trace is of the step that decided, and of this ruleset; values are reported whole

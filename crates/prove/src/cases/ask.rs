@@ -1,10 +1,8 @@
 //! Decides one request written as a case line.
 
 use base::{Fields, Value};
-
 use policy::bolt;
 use policy::cel as expressions;
-use crate::Language;
 use policy::decision::Decision;
 use policy::diagnostic::{Diagnostic, Severity};
 use policy::rtdb;
@@ -13,6 +11,7 @@ use policy::source::Source;
 use policy::trace::Trace;
 
 use super::{World, cel, database, service};
+use crate::Language;
 
 /// Compiled rules of one language.
 #[derive(Debug)]

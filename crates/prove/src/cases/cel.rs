@@ -1,7 +1,6 @@
 //! Expressions of Data Connect: the request is the expression, the outcome its value.
 
 use base::{Fields, Value as Stored};
-
 use policy::cel::{Environment, Inputs, Outcome, Place, Type, Value, compile, limits, show};
 use policy::decision::{Cause, Decision, Dependence, RulePosition};
 use policy::meter::Cost;

@@ -2,11 +2,10 @@
 //! `alice update /rooms {"1/title": "x"}`. Bolt is asked the same and explained in its own text.
 
 use base::{Fields, Value};
-use serde_json::Value as Json;
-
 use policy::decision::Decision;
 use policy::rtdb::{Change, Leaf, Memory, Observe, Operation, Order, Query, Request, Ruleset, Tree, limits};
 use policy::trace::Trace;
+use serde_json::Value as Json;
 
 use super::World;
 use super::ask::{Answer, user, words};

@@ -3,14 +3,14 @@
 
 use annotate_snippets::renderer::{AnsiColor, Effects, Style};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use serde_json::{Value as Json, json};
-
-use crate::Language;
 use policy::decision::Cause;
 use policy::source::{Source, Span};
 use policy::trace::{self, Candidate, Ending, Node, Shape};
+use serde_json::{Value as Json, json};
 
 use super::ask::{Answer, Policy};
+use crate::Language;
+use crate::wording::on_one_line;
 
 /// Places shown in the text; the rest is in the list below it.
 const PLACES_SHOWN_MAX: usize = 6;
@@ -128,7 +128,7 @@ impl<'a> Explanation<'a> {
     }
 
     fn squeezed(&self, span: Span) -> String {
-        plain(&self.answer.source.slice(span).split_whitespace().collect::<Vec<_>>().join(" "))
+        plain(&on_one_line(&self.answer.source, span))
     }
 
     /// `allow read`, `.write`, `expression`.
@@ -143,33 +143,51 @@ impl<'a> Explanation<'a> {
 
     /// The verdict with the places of the text that decided it.
     fn places(&self, color: bool) -> String {
-        let Answer { request, decision, outcome, source, trace, .. } = self.answer;
-        let is_expression = self.policy.language == Language::Cel;
-        let level = match (decision.allowed, is_expression) {
+        let Answer { decision, source, .. } = self.answer;
+        let (title, marks) = self.marks();
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let more = marks.len().saturating_sub(PLACES_SHOWN_MAX);
+        let group = if marks.is_empty() {
+            Group::with_title(self.level().primary_title(title.as_str()))
+        } else {
+            let snippet = Snippet::source(&*source.text).path(&*source.name).annotations(
+                marks.iter().take(PLACES_SHOWN_MAX).map(|(span, text)| {
+                    AnnotationKind::Primary.span(within(source, *span)).label(text.as_str())
+                }),
+            );
+            self.level().primary_title(title.as_str()).element(snippet)
+        };
+        let mut out = renderer.render(&[group]);
+        out.push('\n');
+        if decision.literally {
+            out.push_str(
+                "as long as every number found is of the type asked for: 1 also finds 1.0, which is denied\n",
+            );
+        }
+        if more > 0 {
+            out.push_str(&format!("… and {more} more places\n"));
+        }
+        out
+    }
+
+    /// The verdict's word and colour.
+    fn level(&self) -> Level<'static> {
+        let Answer { outcome, decision, .. } = self.answer;
+        match (decision.allowed, self.policy.language == Language::Cel) {
             (true, _) => Level::NOTE.with_name("allow"),
             (false, true) if outcome.starts_with("refused: ") => Level::ERROR.with_name("refused"),
             (false, true) if outcome != "false" && !outcome.starts_with("error: ") => {
                 Level::INFO.with_name("value")
             }
             (false, _) => Level::ERROR.with_name("deny"),
-        };
-        let mut marks: Vec<(Span, String)> = Vec::new();
-        for candidate in &trace.candidates {
-            let decides = decision.by.is_some_and(|by| by.span == candidate.span);
-            match &candidate.condition {
-                Some(node) if !decision.allowed && !candidate.granted => {
-                    let blamed = self.blamed(candidate, node);
-                    marks.push((blamed.span, self.seen(candidate, blamed)));
-                }
-                Some(node) if decision.allowed && decides => {
-                    marks.push((node.span, format!("is {}", node.value)))
-                }
-                None if decision.allowed && decides => {
-                    marks.push((candidate.span, "asks nothing".to_owned()))
-                }
-                _ => {}
-            }
         }
+    }
+
+    /// The title, and the places that decided with what was seen there, each once.
+    fn marks(&self) -> (String, Vec<(Span, String)>) {
+        let Answer { request, decision, trace, .. } = self.answer;
+        let mut marks: Vec<(Span, String)> =
+            trace.candidates.iter().filter_map(|candidate| self.mark(candidate)).collect();
         let mut title = request.clone();
         if marks.is_empty() {
             // Nothing was evaluated: the reason is in words only.
@@ -190,29 +208,22 @@ impl<'a> Explanation<'a> {
                 true
             }
         });
-        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        let more = marks.len().saturating_sub(PLACES_SHOWN_MAX);
-        let group = if marks.is_empty() {
-            Group::with_title(level.primary_title(title.as_str()))
-        } else {
-            let snippet = Snippet::source(&*source.text).path(&*source.name).annotations(
-                marks.iter().take(PLACES_SHOWN_MAX).map(|(span, text)| {
-                    AnnotationKind::Primary.span(within(source, *span)).label(text.as_str())
-                }),
-            );
-            level.primary_title(title.as_str()).element(snippet)
-        };
-        let mut out = renderer.render(&[group]);
-        out.push('\n');
-        if decision.literally {
-            out.push_str(
-                "as long as every number found is of the type asked for: 1 also finds 1.0, which is denied\n",
-            );
+        (title, marks)
+    }
+
+    /// Where a candidate decided.
+    fn mark(&self, candidate: &Candidate) -> Option<(Span, String)> {
+        let decision = &self.answer.decision;
+        let decides = decision.by.is_some_and(|by| by.span == candidate.span);
+        match &candidate.condition {
+            Some(node) if !decision.allowed && !candidate.granted => {
+                let blamed = self.blamed(candidate, node);
+                Some((blamed.span, self.seen(candidate, blamed)))
+            }
+            Some(node) if decision.allowed && decides => Some((node.span, format!("is {}", node.value))),
+            None if decision.allowed && decides => Some((candidate.span, "asks nothing".to_owned())),
+            _ => None,
         }
-        if more > 0 {
-            out.push_str(&format!("… and {more} more places\n"));
-        }
-        out
     }
 
     /// Why a candidate did not grant, as the decision says. It tells the causes in their order, and may stop early.

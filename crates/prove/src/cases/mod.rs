@@ -21,10 +21,10 @@ mod value;
 use std::sync::Arc;
 
 use base::{Fields, Timestamp, Value};
-
-use crate::Language;
 use policy::rtdb::Memory;
 use policy::source::Source;
+
+use crate::Language;
 
 pub use ask::{Answer, Policy, Refused};
 pub use explanation::Explanation;

@@ -1,9 +1,8 @@
 //! List queries as cases write them: `group where a == 1 and b > 2 or c in [1] order by a desc limit 5 offset 2`.
 
-use serde_json::Value as Json;
-
 use policy::request::{Query, Scope};
 use policy::value::{Constraint, Operator};
+use serde_json::Value as Json;
 
 use super::value::value;
 

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use base::{Fields, Timestamp, Value};
-use serde_json::Value as Json;
-
-use crate::Language;
 use policy::syntax::nearest;
+use serde_json::Value as Json;
 
 use super::markdown::{Block, blocks};
 use super::value::{fields, value};
 use super::{Case, Check, Expected, Problem, Rules, Section, World, Written, database};
+use crate::Language;
 
 /// The first words of blocks that mean something here.
 const WORDS: &[&str] = &["rules", "bolt", "cel", "cases", "diagnostics", "upload", "explain", "time"];

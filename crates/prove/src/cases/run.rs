@@ -1,7 +1,5 @@
 //! Runs what a section says of its rules, and tells what is not so.
 
-use crate::Language;
-use crate::check::check;
 use policy::diagnostic::{Diagnostic, render};
 use policy::source::Source;
 use policy::{bolt, rtdb, rules};
@@ -9,6 +7,8 @@ use policy::{bolt, rtdb, rules};
 use super::ask::{Answer, Policy};
 use super::explanation::Explanation;
 use super::{Case, Check, Expected, Rules, Section, Written};
+use crate::Language;
+use crate::check::check;
 
 /// What became of a section.
 #[derive(Debug, Default)]

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use base::{Fields, Value};
-
 use policy::decision::{Decision, Step};
 use policy::meter::Limits;
 use policy::request::{Auth, Document, DocumentPath, Method, Needed, Query, Request, Setting};

@@ -20,8 +20,8 @@ pub fn findings(source: &Source) -> Vec<Diagnostic> {
     }
     parts.look(&reading.condition);
     let mut found = parts.told();
-    let callers =
-        only_when_signed_out::of_expression(&reading).or_else(|| true_when_signed_out::of_expression(&reading));
+    let callers = only_when_signed_out::of_expression(&reading)
+        .or_else(|| true_when_signed_out::of_expression(&reading));
     found.extend(callers);
     found
 }

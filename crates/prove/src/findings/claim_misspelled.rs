@@ -43,8 +43,7 @@ pub fn of_project(project: &[Checked], uses: &Uses) -> Vec<(usize, Diagnostic)> 
         if let Some(example) = uses.get(near).and_then(|uses| uses.first()) {
             message.push_str(&format!(", which is looked at {}", place(project, example, only.text)));
         }
-        let diagnostic = FINDING.at(only.claim.span, message)
-            .help(format!("did you mean `{near}`?"));
+        let diagnostic = FINDING.at(only.claim.span, message).help(format!("did you mean `{near}`?"));
         found.push((only.text, diagnostic));
     }
     found

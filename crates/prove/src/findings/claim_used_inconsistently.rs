@@ -45,8 +45,8 @@ fn of_claim(project: &[Checked], name: &str, uses: &[Use]) -> Vec<(usize, Diagno
             common.name(),
             place(project, example, one.text),
         );
-        let mut diagnostic = FINDING.at(one.claim.span, message)
-            .help("write both as what `setCustomUserClaims` puts there");
+        let mut diagnostic =
+            FINDING.at(one.claim.span, message).help("write both as what `setCustomUserClaims` puts there");
         if one.text == example.text {
             diagnostic = diagnostic.label(example.claim.span, format!("{} here", common.name()));
         }

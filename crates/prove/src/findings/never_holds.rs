@@ -118,7 +118,10 @@ impl<'s> Parts<'s> {
             [] => FINDING.at(last.span, "this can never be true"),
             [first, ..] => {
                 let (line, _) = self.source.line_column(first.span.start);
-                let message = format!("this can never be true where `{}` (line {line}) is", on_one_line(self.source, first.span));
+                let message = format!(
+                    "this can never be true where `{}` (line {line}) is",
+                    on_one_line(self.source, first.span)
+                );
                 let mut diagnostic = FINDING.at(last.span, message);
                 for other in others {
                     diagnostic = diagnostic.label(other.span, "this is asked too");

@@ -22,8 +22,10 @@ pub fn of_rule(place: &rules::Place<'_>) -> Option<Diagnostic> {
     if !grant.writes() || place.solver.asks_caller(&grant.condition) {
         return None;
     }
-    let message =
-        format!("`allow {}` asks nothing about the caller: who is not signed in can meet it too", place.verbs());
+    let message = format!(
+        "`allow {}` asks nothing about the caller: who is not signed in can meet it too",
+        place.verbs()
+    );
     let help = "if that is meant, fine; otherwise begin with `request.auth != null &&`";
     Some(FINDING.at(grant.span(), message).help(help))
 }

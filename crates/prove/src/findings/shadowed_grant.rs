@@ -38,8 +38,9 @@ pub fn of_database_rule(place: &Place<'_>) -> Option<Diagnostic> {
     let (node, granting) = place.granted_by()?;
     let (name, line) = (place.rule.kind.name(), granting.position.line);
     let above = if node.path.is_empty() { "/" } else { &node.path };
-    let message =
-        format!("this `{name}` never matters: `{name}` at {above} (line {line}) already grants whenever it would");
+    let message = format!(
+        "this `{name}` never matters: `{name}` at {above} (line {line}) already grants whenever it would"
+    );
     let help = format!(
         "a deeper rule cannot take back what `{name}` on line {line} grants: make that one as strict as it is meant, or remove this one"
     );

@@ -45,7 +45,8 @@ fn is_text(place: &Place<'_>, value: &Condition) -> Option<String> {
         Kind::Method(snapshot, Method::Val, ..) => snapshot,
         _ => return None,
     };
-    if let Some((_, text)) = reading.texts.iter().find(|(known, _)| same(reading.source, known, value, true)) {
+    if let Some((_, text)) = reading.texts.iter().find(|(known, _)| same(reading.source, known, value, true))
+    {
         let (line, _) = reading.source.line_column(text.span.start);
         return Some(format!("on line {line} the same value is compared with {}", reading.text(text)));
     }

@@ -30,7 +30,6 @@ impl Callers {
 
     /// Whether a condition is true when nobody is signed in, without asking for that.
     pub fn forgets_signed_out(&self, solver: &Solver<'_>, condition: &Formula) -> bool {
-        !condition.asks_for_null(self.auth, true)
-            && solver.truth(condition, &self.signed_out) == Truth::True
+        !condition.asks_for_null(self.auth, true) && solver.truth(condition, &self.signed_out) == Truth::True
     }
 }

@@ -5,7 +5,9 @@ use policy::cel::Constant;
 use policy::cel::ast::{Expr, Kind};
 use policy::{Source, Span};
 
-use crate::logic::{self, About, Callers, Errors, Formula, Kind as Logic, Meanings, Need, Order, Solver, Term};
+use crate::logic::{
+    self, About, Callers, Errors, Formula, Kind as Logic, Meanings, Need, Order, Solver, Term,
+};
 use crate::logic::{Test, Types};
 
 type Meaning = logic::Meaning<Term>;
@@ -66,9 +68,7 @@ struct Reader<'s> {
 
 impl Reader<'_> {
     fn auth(&mut self) -> Term {
-        self.meanings
-            .terms
-            .add(About { caller: true, ..About::given("auth", Types::MAP.or(Types::NULL)) })
+        self.meanings.terms.add(About { caller: true, ..About::given("auth", Types::MAP.or(Types::NULL)) })
     }
 
     fn formula(&mut self, expr: &Expr) -> Formula {

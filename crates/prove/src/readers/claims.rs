@@ -48,11 +48,7 @@ pub struct ClaimUse {
 }
 
 /// Finds claims in an expression. `is_token` knows the token itself.
-fn collect<L: ir::Language>(
-    expr: &Expr<L>,
-    is_token: &dyn Fn(&Expr<L>) -> bool,
-    found: &mut Vec<ClaimUse>,
-) {
+fn collect<L: ir::Language>(expr: &Expr<L>, is_token: &dyn Fn(&Expr<L>) -> bool, found: &mut Vec<ClaimUse>) {
     find(expr, is_token, &Compared::Unknown, found);
 }
 

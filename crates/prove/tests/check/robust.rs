@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use policy::Source;
+use proptest::prelude::*;
 use prove::Language;
 use prove::check::check;
-use proptest::prelude::*;
 
 /// Far more than any check takes, also without optimization on a busy machine.
 const CHECK_TIME_MAX: Duration = Duration::from_secs(20);

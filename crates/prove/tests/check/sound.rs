@@ -6,8 +6,6 @@
 use std::cell::Cell;
 
 use base::{Fields, Timestamp, Value};
-use prove::Language;
-use prove::check::check;
 use policy::rtdb::{self, Change, Memory, Operation};
 use policy::{
     Auth, Diagnostic, Document, Limits, Method, NoDocuments, Request, Ruleset, Service, Setting, Source,
@@ -16,6 +14,8 @@ use policy::{
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
+use prove::Language;
+use prove::check::check;
 
 fn text(value: &str) -> Value {
     Value::String(value.to_owned())

@@ -3,9 +3,8 @@
 //! It is right or says that it does not know; it decides nothing but warnings.
 
 use base::Value;
-
-use policy::rtdb::lowered::{Condition, Global, Method};
 use policy::ir::{Binary, Kind};
+use policy::rtdb::lowered::{Condition, Global, Method};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,7 +21,9 @@ impl Reader<'_> {
     ) -> Meaning {
         let span = expr.span;
         let object = self.read(receiver);
-        let Meaning::Value(Thing::Place(place)) = object else { return self.text_method(expr, &object, method, arguments) };
+        let Meaning::Value(Thing::Place(place)) = object else {
+            return self.text_method(expr, &object, method, arguments);
+        };
         let there = |reader: &mut Self, place: &Place| {
             let empty = Logic::Test(reader.value(place), Test::Equals(Value::Null));
             Logic::Not(Box::new(Formula::new(empty, span)))

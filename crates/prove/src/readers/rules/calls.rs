@@ -10,12 +10,7 @@ use crate::logic::Types;
 
 impl<'r> Reader<'r> {
     /// A comparison is where it is written, also when it is in a function.
-    pub(super) fn call(
-        &mut self,
-        function: usize,
-        arguments: &'r [Condition],
-        frame: &Frame<'r>,
-    ) -> Meaning {
+    pub(super) fn call(&mut self, function: usize, arguments: &'r [Condition], frame: &Frame<'r>) -> Meaning {
         let parameters = self.read_all(arguments, frame);
         match self.lowered.functions.get(function) {
             Some(called) => self.read(&called.body, &Frame { parameters, lets: &called.lets }),
@@ -86,11 +81,8 @@ impl<'r> Reader<'r> {
         let meanings = self.read_all(arguments, frame);
         let types = self.meanings.types(&object);
         let (holders, returned) = shapes::method(method);
-        let odd = (!types.meets(holders)).then_some(Oddity::NoMethod {
-            receiver: receiver.span,
-            types,
-            method,
-        });
+        let odd =
+            (!types.meets(holders)).then_some(Oddity::NoMethod { receiver: receiver.span, types, method });
         if self.note(expr.at, Question::HasMethod, odd) {
             return Self::fails(expr.span);
         }

@@ -145,9 +145,10 @@ impl<'r> Reader<'r> {
             Service::Storage => Shape::Object,
         };
         match global {
-            Global::Request => {
-                Meaning::Value(Shaped(self.meanings.terms.add(About::given("request", Types::MAP)), Shape::Request))
-            }
+            Global::Request => Meaning::Value(Shaped(
+                self.meanings.terms.add(About::given("request", Types::MAP)),
+                Shape::Request,
+            )),
             Global::RequestAuth => Meaning::Value(Shaped(self.auth(), Shape::Auth)),
             Global::Resource => Meaning::Value(Shaped(self.existing(), document)),
             Global::RequestResource => Meaning::Value(Shaped(self.new_resource(), document)),

@@ -1,7 +1,7 @@
 //! The words of an `allow`, and what its methods have to do with documents.
 
-use policy::{Method, Service};
 use policy::rules::lowered::{Rule, method_bit};
+use policy::{Method, Service};
 
 use super::{Grant, Reading};
 
