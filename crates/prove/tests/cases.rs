@@ -31,7 +31,7 @@ fn outcome(name: &str, text: &str) -> (usize, Vec<Failure>, Vec<Problem>) {
     (count, failures, problems)
 }
 
-/// The text with its explanations as they are now: `CASES=overwrite cargo test -p policy --test cases`.
+/// The text with its explanations as they are now: `CASES=overwrite cargo test -p prove --test cases`.
 fn with_explanations(text: &str, failures: &[Failure]) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
     for failure in failures.iter().rev().filter(|failure| failure.check.starts_with("explanation of ")) {

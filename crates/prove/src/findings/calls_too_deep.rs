@@ -1,6 +1,6 @@
 //! Whoever is let in needs functions to call each other deeper than they may: 20.
 //!
-//! ```
+//! ```text
 //! function a() { return b(); } function b() { return c(); } …
 //! ```
 //!

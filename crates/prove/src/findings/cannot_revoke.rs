@@ -1,7 +1,7 @@
 //! A `false` that takes nothing away, because another rule grants: below a grant of the Realtime Database, or beside a
 //! `match` that lets in everybody who is signed in.
 //!
-//! ```
+//! ```text
 //! ".read": "auth != null"              at /a
 //! ".read": false                       at /a/secret
 //! ```

@@ -1,6 +1,6 @@
 //! Rules below a place that can only be text or a number, which has no children: they are never looked at.
 //!
-//! ```
+//! ```text
 //! "name": {".validate": "newData.isString()", "first": {".validate": "newData.val() != ''"}}
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! `child()` of a value that is a number: where `.validate` wants a number there, or where the same value is turned into
 //! text elsewhere in the rule. A number fails the whole rule.
 //!
-//! ```
+//! ```text
 //! ".read": "root.child(data.child('room').val()).exists()"
 //! ```
 //!

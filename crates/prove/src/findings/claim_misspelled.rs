@@ -1,6 +1,6 @@
 //! A claim that is looked at once, and is nearly called like one that is looked at more often or that every token has.
 //!
-//! ```
+//! ```text
 //! moderater            looked at once, beside `moderator`
 //! ```
 //!

@@ -1,6 +1,6 @@
-//! A claim that is one thing here and another there: one of the comparisons is never equal. What fewer uses have is told.
+//! A claim that is one thing here and another there: one of the comparisons is never equal. What fewer uses have is reported.
 //!
-//! ```
+//! ```text
 //! admin == true        in firestore.rules
 //! admin === 'yes'      in database.rules.json
 //! ```

@@ -1,7 +1,7 @@
 //! A condition that is the same whatever is asked, or that is no boolean. A literal `false` is a way to switch a rule off
-//! and is not told.
+//! and is not reported.
 //!
-//! ```
+//! ```text
 //! allow read: if 1 == 2;
 //! ".validate": "'a' == 'a'"
 //! ```

@@ -1,7 +1,7 @@
 //! A document is looked for at what can never be a path, such as a claim: the condition denies everybody. What needs no
-//! more than the expression at hand is told when compiling too.
+//! more than the expression at hand is reported when compiling too.
 //!
-//! ```
+//! ```text
 //! allow read: if exists(request.auth.token.role);
 //! ```
 //!

@@ -1,6 +1,6 @@
 //! An index where there is nothing to order: at the item instead of the list of items, or of a capture's name.
 //!
-//! ```
+//! ```text
 //! "scores": {"$id": {".indexOn": "points", "points": {".validate": "newData.isNumber()"}, "$other": {".validate": false}}}
 //! ```
 //!

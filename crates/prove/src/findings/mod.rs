@@ -1,11 +1,11 @@
-//! The findings of static checks, one in each file: what is told ([`Finding`]), the decision to tell it, and its words.
+//! The findings of static checks, one in each file: what is reported ([`Finding`]), the decision to report it, and its words.
 //!
 //! The doc comment of a finding's file is its chapter in `docs/checks.md`: what it means, an example, what to do.
 //! `CHECKS=overwrite cargo test -p prove --test documentation` writes the document anew; the test proves it fresh.
 //!
 //! Readers ([`crate::readers`]) say what is so; who asks for which finding, and in which order, is in [`crate::check`].
 //! Two files hold more than a decision: [`never_holds`] also finds the parts that contradict each other, which only it
-//! tells; [`claims`] counts the uses of claims that two findings compare.
+//! reports; [`claims`] counts the uses of claims that two findings compare.
 
 pub mod calls_too_deep;
 pub mod cannot_revoke;

@@ -1,6 +1,6 @@
 //! An index of what needs none: keys and priorities are always indexed.
 //!
-//! ```
+//! ```text
 //! ".indexOn": ".key"
 //! ```
 //!

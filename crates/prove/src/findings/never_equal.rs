@@ -1,6 +1,6 @@
 //! What is compared is of different types: it is never equal.
 //!
-//! ```
+//! ```text
 //! request.auth == ''
 //! $id === 3
 //! ```

@@ -1,7 +1,7 @@
 //! A condition, or one alternative of `||`, that can never be true: what it asks contradicts itself, or a request of the
 //! rule's methods.
 //!
-//! ```
+//! ```text
 //! x is string && x > 3
 //! a == 1 && a == 2
 //! auth == null && auth.uid == 'x'
@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A value has one type and one value: join alternatives with `||`. After a delete there is no `request.resource`. A
-//! literal `false` is a way to switch a rule off and is not told.
+//! literal `false` is a way to switch a rule off and is not reported.
 
 use policy::{Diagnostic, Source, Span};
 

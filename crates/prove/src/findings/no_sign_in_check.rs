@@ -1,11 +1,11 @@
 //! A write that does not depend on who asks: who is not signed in can meet its condition too.
 //!
-//! ```
+//! ```text
 //! allow create: if request.resource.data.size() < 5;
 //! ```
 //!
 //! Begin with `request.auth != null &&`, unless it is meant. Rules that look at `request.auth.uid` without a null check
-//! are not told: without a caller they fail, and deny.
+//! are not reported: without a caller they fail, and deny.
 
 use policy::Diagnostic;
 use policy::rtdb::lowered::RuleKind;

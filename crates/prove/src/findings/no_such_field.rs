@@ -1,6 +1,6 @@
 //! A field that its holder does not have: the condition fails and denies.
 //!
-//! ```
+//! ```text
 //! request.auth.email
 //! resource.owner
 //! get(/databases/$(d)/documents/users/$(u)).admin

@@ -1,6 +1,6 @@
 //! A method that its receiver does not have: the condition fails and denies.
 //!
-//! ```
+//! ```text
 //! request.resource.data.hasAll(['a'])
 //! ```
 //!

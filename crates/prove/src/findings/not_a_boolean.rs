@@ -1,7 +1,7 @@
 //! A condition, or a part of one, that is no boolean: the condition fails and denies. The compilers of the Realtime
-//! Database (`uid-as-boolean`) and of Bolt (`bolt-not-boolean`, an error) tell the same of theirs.
+//! Database (`uid-as-boolean`) and of Bolt (`bolt-not-boolean`, an error) report the same of theirs.
 //!
-//! ```
+//! ```text
 //! allow read: if request.auth.uid && resource.data.open;
 //! ```
 //!

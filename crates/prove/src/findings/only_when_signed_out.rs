@@ -1,6 +1,6 @@
 //! Only those who are not signed in get in: mostly the opposite is meant.
 //!
-//! ```
+//! ```text
 //! allow update: if request.auth == null;
 //! ```
 //!

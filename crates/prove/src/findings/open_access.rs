@@ -1,7 +1,7 @@
 //! Everybody may write, or whatever else is granted, signed in or not: the condition is always true, or compares only
 //! the time with a fixed one, as the rules do that a new project begins with.
 //!
-//! ```
+//! ```text
 //! allow write: if true;
 //! allow read, write: if request.time < timestamp.date(2030, 1, 1);
 //! ".write": "auth != null || true"

@@ -1,6 +1,6 @@
 //! Everybody may read, signed in or not. It is often meant.
 //!
-//! ```
+//! ```text
 //! allow read;
 //! ".read": true
 //! ```

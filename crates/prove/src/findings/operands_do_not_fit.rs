@@ -1,6 +1,6 @@
 //! An operator that does not take what stands beside it: the condition fails and denies.
 //!
-//! ```
+//! ```text
 //! request.time > 1700000000000
 //! 'a' + 1
 //! ```

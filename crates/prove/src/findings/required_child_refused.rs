@@ -1,6 +1,6 @@
 //! A child that must be there and that no rule lets be there: nothing can be written.
 //!
-//! ```
+//! ```text
 //! ".validate": "newData.hasChildren(['name', 'age'])",
 //! "name": {".validate": true},
 //! "$other": {".validate": false}

@@ -1,6 +1,6 @@
 //! A rule that never matters: another one, for the same documents and more, grants whenever it would.
 //!
-//! ```
+//! ```text
 //! ".read": "auth != null"              at /a
 //! ".read": "auth.uid === $id"          at /a/$id
 //! ```

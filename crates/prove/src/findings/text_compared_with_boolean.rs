@@ -1,7 +1,7 @@
 //! Text is compared with a boolean, which is never equal: the same value is a name elsewhere, or `.validate` wants text
-//! there, or it is called a role. Bolt's compiler tells the same of its files (`bolt-text-as-boolean`).
+//! there, or it is called a role. Bolt's compiler reports the same of its files (`bolt-text-as-boolean`).
 //!
-//! ```
+//! ```text
 //! ".write": "auth.token.role == true"
 //! ```
 //!

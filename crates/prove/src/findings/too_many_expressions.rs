@@ -1,6 +1,6 @@
 //! Whoever is let in needs more expressions to be evaluated than one decision may: 1,000.
 //!
-//! ```
+//! ```text
 //! allow read: if a(1) && a(2) && … && a(99);
 //! ```
 //!

@@ -2,7 +2,7 @@
 //! a written segment. The larger budget of batches and multi-document reads (20) is not looked at: each operation has its
 //! 10 there too.
 //!
-//! ```
+//! ```text
 //! allow read: if exists(/databases/$(d)/documents/a/1) && … && exists(/databases/$(d)/documents/k/1);
 //! ```
 //!

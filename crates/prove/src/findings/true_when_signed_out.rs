@@ -1,6 +1,6 @@
 //! A condition about the caller that is true when there is none: `auth` is null then, and so is all of it.
 //!
-//! ```
+//! ```text
 //! ".write": "auth.provider !== 'anonymous'"
 //! ```
 //!

@@ -1,6 +1,6 @@
 //! A word of an `allow` that its condition can never grant, although it grants others.
 //!
-//! ```
+//! ```text
 //! allow create, update: if resource.data.owner == request.auth.uid;
 //! ```
 //!
