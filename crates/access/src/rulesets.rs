@@ -175,8 +175,7 @@ impl<P: Policy> Rulesets<P> {
         let (policy, diagnostics) = (self.compile)(source);
         match policy {
             Some(policy) if diagnostics.iter().all(|found| found.severity != Severity::Error) => {
-                let coverage =
-                    self.covers.then(|| Mutex::new(Coverage::new(policy.source(), policy.sites())));
+                let coverage = self.covers.then(|| Mutex::new(Coverage::new(policy.sites())));
                 Ok((Arc::new(Rules::Enforced(Enforced { policy, coverage })), diagnostics))
             }
             _ => Err(Box::new(RulesRefused { diagnostics })),

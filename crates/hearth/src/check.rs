@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use policy::check::{Checked, check, together};
 use policy::{Diagnostic, diagnostic};
+use prove::check::{Checked, check, together};
 use serde_json::json;
 
 use crate::cli::Check;

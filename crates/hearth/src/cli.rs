@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use policy::check::Language;
+use prove::Language;
 
 /// The open home for Firebase apps.
 #[derive(Debug, Parser)]

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use base::Timestamp;
-use policy::cases::{Explanation, Policy, World, world_block};
-use policy::check::Language;
 use policy::{Source, diagnostic};
+use prove::Language;
+use prove::cases::{Explanation, Policy, World, world_block};
 
 use crate::cli::Explain;
 use crate::paint;

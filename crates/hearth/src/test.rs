@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use policy::Source;
-use policy::cases::{self, Failure, Options, Rules, Section};
-use policy::check::Language;
+use prove::Language;
+use prove::cases::{self, Failure, Options, Rules, Section};
 use serde_json::json;
 
 use crate::check::plural;

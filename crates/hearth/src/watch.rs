@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use access::Gate;
-use policy::check::Language;
 use policy::{Diagnostic, Severity, Source};
+use prove::Language;
 
 use crate::screen::Screen;
 
@@ -43,7 +43,7 @@ pub fn load(gate: &Gate, path: &Path, shown_as: &str) -> std::io::Result<Loaded>
 
 /// What is doubtful in rules that compile: also what only `hearth check` looks for, such as rules that let everybody in.
 pub fn warnings(source: &Source) -> Vec<Diagnostic> {
-    let mut found = policy::check::check(source.clone(), Language::Firestore).diagnostics;
+    let mut found = prove::check::check(source.clone(), Language::Firestore).diagnostics;
     found.retain(|found| found.severity == Severity::Warning);
     found
 }

@@ -13,7 +13,7 @@ pub enum Severity {
     Error,
     /// The text has a meaning that is probably not the intended one.
     Warning,
-    /// Worth knowing, and often meant so. Only [`crate::check`] tells these.
+    /// Worth knowing, and often meant so. Only static checks tell these, no compiler.
     Note,
 }
 

@@ -11,12 +11,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::coverage;
 use crate::ir::{Binary, Expr, Function, Kind, Language, Part};
 use crate::meter::Meter;
 use crate::re2::Regex;
 use crate::trace::{Detail, Ending, Observer, Shape};
-use crate::value::{Fault, FaultKind, Map, Outcome, Segments, Str, Val, show};
+use crate::value::{Fault, FaultKind, Map, Outcome, Segments, Str, Val, report, show};
 
 /// What an operation gives before its place is attached.
 pub type Computed<'v> = Result<Val<'v>, FaultKind<'v>>;
@@ -225,7 +224,7 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
         };
         let kind = outcome.as_ref().map_or("error", Val::type_name);
         let reported = match &outcome {
-            Ok(value) if detail == Detail::Whole => Some(Box::new(coverage::report(value, &text))),
+            Ok(value) if detail == Detail::Whole => Some(Box::new(report::report(value, &text))),
             _ => None,
         };
         self.observer.exit(expr.span, shape, ending, kind, text, reported);

@@ -104,45 +104,12 @@ pub fn rules_agree(seed: u64, text: &str) -> bool {
     let mut choices = Choices(seed);
     let service = if choices.of(4) == 0 { Service::Storage } else { Service::Firestore };
     let Some(ruleset) = compile(Source::new("fuzz.rules", text), service).ruleset else { return false };
-    let inner = Fields::from([
-        ("a".to_owned(), Value::Integer(1)),
-        ("role".to_owned(), Value::String("x".to_owned())),
-        ("b".to_owned(), Value::Array(vec![Value::String("x".to_owned()), Value::Double(f64::NAN)])),
-        ("r".to_owned(), Value::Reference("projects/p/databases/(default)/documents/a/b".to_owned())),
-        ("t".to_owned(), Value::Timestamp(Timestamp::EPOCH)),
-    ]);
-    let mut fields = inner.clone();
-    fields.insert("c".to_owned(), Value::Map(inner.clone()));
-    fields.insert("uid".to_owned(), Value::String("u".to_owned()));
+    let (inner, fields) = some_fields();
     let method = choices.from(&Method::ALL).unwrap_or(Method::Get);
     let paths: [&[&str]; 5] = [&["a", "b"], &["a", "x"], &["a", "b", "x", "u"], &["b", "a"], &["x", "u"]];
     let mut path: Vec<String> =
         choices.from(&paths).unwrap_or_default().iter().map(|segment| (*segment).to_owned()).collect();
-    let operators = [
-        Operator::Eq,
-        Operator::Neq,
-        Operator::Lt,
-        Operator::Gte,
-        Operator::In,
-        Operator::NotIn,
-        Operator::Contains,
-        Operator::ContainsAny,
-    ];
-    let op = choices.from(&operators).unwrap_or(Operator::Eq);
-    let one = Value::String("x".to_owned());
-    let many = matches!(op, Operator::In | Operator::NotIn | Operator::ContainsAny);
-    let value = if many { Value::Array(vec![one, Value::Integer(1)]) } else { one };
-    let field = choices.from(&["a", "role", "uid", "b"]).unwrap_or("a");
-    let constraint = Constraint { field: vec![field.to_owned()], op, value };
-    let constrained = choices.of(2) == 0;
-    let query = Query {
-        limit: (choices.of(2) == 0).then_some(1),
-        alternatives: if constrained { vec![vec![constraint]] } else { Vec::new() },
-        scope: choices
-            .from(&[Scope::Collection, Scope::CollectionGroup, Scope::Children, Scope::Descendants])
-            .unwrap_or_default(),
-        ..Query::default()
-    };
+    let query = some_query(&mut choices);
     let is_list = method == Method::List;
     if is_list && choices.of(2) == 0 {
         path.pop();
@@ -166,6 +133,54 @@ pub fn rules_agree(seed: u64, text: &str) -> bool {
     let mut trace = Trace::default();
     let plain = ruleset.decide(&request, &documents, &limits, None);
     let observed = ruleset.decide(&request, &documents, &limits, Some(&mut trace));
+    agreed(plain, observed)
+}
+
+/// A document, and a smaller one.
+fn some_fields() -> (Fields, Fields) {
+    let inner = Fields::from([
+        ("a".to_owned(), Value::Integer(1)),
+        ("role".to_owned(), Value::String("x".to_owned())),
+        ("b".to_owned(), Value::Array(vec![Value::String("x".to_owned()), Value::Double(f64::NAN)])),
+        ("r".to_owned(), Value::Reference("projects/p/databases/(default)/documents/a/b".to_owned())),
+        ("t".to_owned(), Value::Timestamp(Timestamp::EPOCH)),
+    ]);
+    let mut fields = inner.clone();
+    fields.insert("c".to_owned(), Value::Map(inner.clone()));
+    fields.insert("uid".to_owned(), Value::String("u".to_owned()));
+    (inner, fields)
+}
+
+fn some_query(choices: &mut Choices) -> Query {
+    let operators = [
+        Operator::Eq,
+        Operator::Neq,
+        Operator::Lt,
+        Operator::Gte,
+        Operator::In,
+        Operator::NotIn,
+        Operator::Contains,
+        Operator::ContainsAny,
+    ];
+    let op = choices.from(&operators).unwrap_or(Operator::Eq);
+    let one = Value::String("x".to_owned());
+    let many = matches!(op, Operator::In | Operator::NotIn | Operator::ContainsAny);
+    let value = if many { Value::Array(vec![one, Value::Integer(1)]) } else { one };
+    let field = choices.from(&["a", "role", "uid", "b"]).unwrap_or("a");
+    let constraint = Constraint { field: vec![field.to_owned()], op, value };
+    let constrained = choices.of(2) == 0;
+    Query {
+        limit: (choices.of(2) == 0).then_some(1),
+        alternatives: if constrained { vec![vec![constraint]] } else { Vec::new() },
+        scope: choices
+            .from(&[Scope::Collection, Scope::CollectionGroup, Scope::Children, Scope::Descendants])
+            .unwrap_or_default(),
+        ..Query::default()
+    }
+}
+
+/// Whether a request was allowed, observed and not.
+fn agreed(plain: Step, observed: Step) -> bool {
     match (plain, observed) {
         (Step::Decided(plain), Step::Decided(observed)) => {
             assert_eq!(plain.allowed, observed.allowed, "observing changes the answer");
@@ -188,9 +203,8 @@ pub fn rules_agree(seed: u64, text: &str) -> bool {
 /// whether it compiles.
 pub fn bolt(text: &str) -> bool {
     let source = Source::new("fuzz.bolt", text);
-    let checked = crate::check::check(source.clone(), crate::check::Language::Bolt);
-    render(&source, &checked.diagnostics, false);
-    let compiled = crate::bolt::compile(source);
+    let compiled = crate::bolt::compile(source.clone());
+    render(&source, &compiled.diagnostics, false);
     if let Some(ruleset) = &compiled.ruleset {
         decide(ruleset);
     }
@@ -248,17 +262,4 @@ fn decide(ruleset: &crate::rtdb::Ruleset) -> usize {
         allowed += usize::from(decision.allowed);
     }
     allowed
-}
-
-/// Runs the static checks of every language over a text and renders what they tell. Returns how much that is.
-pub fn checks(text: &str) -> usize {
-    use crate::check::{Language, check, together};
-    let languages =
-        [Language::Firestore, Language::Storage, Language::Realtime, Language::Bolt, Language::Cel];
-    let mut project = languages.map(|language| check(Source::new("fuzz", text), language));
-    together(&mut project);
-    for checked in &project {
-        render(&checked.source, &checked.diagnostics, false);
-    }
-    project.iter().map(|checked| checked.diagnostics.len()).sum()
 }

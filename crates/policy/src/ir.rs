@@ -3,6 +3,8 @@
 //! Names are gone: variables are slots, functions are numbers, a language's own functions are values
 //! of its own enum. Every node knows its place in the text and the token the real service points at.
 
+pub mod walk;
+
 use std::fmt::Debug;
 
 use base::Value;

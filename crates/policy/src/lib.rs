@@ -1,7 +1,17 @@
 //! The policy core: decides whether an operation is allowed, and says why.
 //!
-//! One evaluator under all policy languages: a language's front end parses a [`Source`], tells
-//! [`Diagnostic`]s and lowers it to one tree; the evaluator runs that tree over borrowed values.
+//! A language's front end parses a [`Source`], reports [`Diagnostic`]s and lowers it to one tree; an evaluator runs that
+//! tree over borrowed values.
+//!
+//! There are two evaluators: [`eval`] for rules (Firestore, Storage, Realtime Database, Bolt) and one in [`cel`], because
+//! unsigned integers, macros, optionals and keyed maps would burden the hot path of rules. What they would duplicate
+//! (showing values, causes, traces, the readers of static checks) exists once.
+//!
+//! Who looks at rules without a request, as static checks do, reads the tree that a ruleset runs ([`rules::lowered`],
+//! [`rtdb::lowered`]), CEL's syntax tree ([`cel::ast`]), and drafts of broken texts ([`rtdb::draft`], [`bolt::draft`]).
+//!
+//! From the bottom: `source`, `re2`, `builtin` → `diagnostic`, `syntax`, `ir`, `trace`, `value` → `request`, `meter`,
+//! `coverage` → `decision`, `eval` → `rules`, `rtdb`, `cel` → `bolt` → `fuzz`. No arrow runs upward.
 //!
 //! Invariants:
 //! - No I/O, no clock, no service: a decision finishes, or names the documents it needs ([`Step::Needs`]).
@@ -12,9 +22,7 @@
 
 pub mod bolt;
 pub mod builtin;
-pub mod cases;
 pub mod cel;
-pub mod check;
 pub mod coverage;
 pub mod decision;
 pub mod diagnostic;

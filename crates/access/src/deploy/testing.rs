@@ -51,7 +51,7 @@ pub fn run(compiled: &CompiledSource, case: &Case) -> TestResult {
         state: state(decision.allowed == case.expects_allow),
         debug_messages: errors.iter().map(message).collect(),
         error_position: errors.first().map(|cause| positions.in_file(cause.span)),
-        function_calls: document_calls(ruleset, &trace),
+        function_calls: document_calls(&ruleset.sites(), &trace),
         visited_expressions: visits(source, &trace, case.level),
         expression_reports: reports(ruleset, &trace, case.level),
     }
@@ -82,5 +82,5 @@ fn visits(source: &Source, trace: &Trace, level: Level) -> Vec<VisitedExpression
 }
 
 fn reports(ruleset: &Ruleset, trace: &Trace, level: Level) -> Vec<ExpressionReport> {
-    if level == Level::Full { expression_reports(ruleset, trace) } else { Vec::new() }
+    if level == Level::Full { expression_reports(ruleset.sites(), trace) } else { Vec::new() }
 }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use policy::cases::{Answer, Policy};
 use policy::coverage::Coverage;
+use prove::cases::{Answer, Policy};
+use prove::lcov;
 use serde_json::{Value as Json, json};
 
 /// Rulesets that were asked.
@@ -19,10 +20,10 @@ impl Covered {
         let at = match known {
             Some(at) => at,
             None => {
-                let new = policy.ruleset().map(Coverage::of);
-                let new = new.or_else(|| policy.database_ruleset().map(Coverage::of_database));
-                let Some(new) = new else { return };
-                self.rulesets.push(new);
+                let new = policy.ruleset().map(policy::Ruleset::sites);
+                let new = new.or_else(|| policy.database_ruleset().map(policy::rtdb::Ruleset::sites));
+                let Some(sites) = new else { return };
+                self.rulesets.push(Coverage::new(sites));
                 self.rulesets.len() - 1
             }
         };
@@ -50,7 +51,7 @@ impl Covered {
             }
             write(format!("{name}.html"), coverage.html())?;
             write(format!("{name}.json"), format!("{:#}\n", coverage.json()))?;
-            lcov.push_str(&coverage.lcov());
+            lcov.push_str(&lcov(coverage));
             names.push(name);
         }
         write("lcov.info".to_owned(), lcov)?;

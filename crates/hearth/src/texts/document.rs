@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use policy::Source;
-use policy::cases::{Block, blocks};
-use policy::check::Language;
+use prove::Language;
+use prove::cases::{Block, blocks};
 
 use super::bracket::{Lines, Style, end_of_statement};
 use super::fragment::{self, Statement};
@@ -208,9 +208,9 @@ fn expression(document: &Source, range: Range<usize>) -> Text {
 #[cfg(test)]
 mod tests {
     use policy::Span;
-    use policy::check::check;
     use proptest::prelude::*;
     use proptest::sample::select;
+    use prove::check::check;
 
     use super::*;
 

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use policy::check::Language;
+use prove::Language;
 
 /// What a line of rules begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

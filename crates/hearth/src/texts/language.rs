@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use policy::check::Language;
+use prove::Language;
 
 use super::fragment;
 

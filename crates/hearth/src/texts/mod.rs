@@ -12,8 +12,8 @@ pub mod project;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use policy::check::Language;
 use policy::{Diagnostic, Severity, Source, Span};
+use prove::Language;
 
 pub use language::name;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use policy::check::Language;
+use prove::Language;
 use serde_json::Value as Json;
 
 use crate::project::{ProjectError, read_json};

@@ -60,41 +60,63 @@ impl Compiled {
     pub fn usable(&self) -> Option<&str> {
         self.json.as_deref().filter(|_| self.ruleset.is_some())
     }
+}
 
+/// A Bolt file as far as it can be read: its rules with what is wrong with them.
+#[derive(Debug)]
+pub struct Draft {
+    json: Option<String>,
+    map: Map,
+    diagnostics: Vec<Diagnostic>,
+    rules: Option<rtdb::Draft>,
+}
+
+impl Draft {
     fn refused(diagnostics: Vec<Diagnostic>) -> Self {
-        Self { json: None, map: Map::default(), ruleset: None, diagnostics }
+        Self { json: None, map: Map::default(), diagnostics, rules: None }
+    }
+
+    /// The rules that Bolt prints, with all their places in the Bolt text; `None` where it prints none.
+    pub fn rules(&self) -> Option<&rtdb::Draft> {
+        self.rules.as_ref()
+    }
+
+    /// What compiling gives. `found` is what else was found about the rules; what is told already is left out of it.
+    pub fn finish(self, found: Vec<Diagnostic>) -> Compiled {
+        let Self { json, map, mut diagnostics, rules } = self;
+        let checked = rules.map(|rules| rules.finish(found));
+        let ruleset = checked.and_then(|checked| {
+            merge(&mut diagnostics, checked.diagnostics);
+            checked.ruleset
+        });
+        let ruleset = ruleset.filter(|_| !has_error(&diagnostics));
+        Compiled { json, map, ruleset, diagnostics }
     }
 }
 
 /// Compiles a Bolt file.
 pub fn compile(source: Source) -> Compiled {
-    read(source, false)
+    draft(source).finish(Vec::new())
 }
 
-/// Compiles a file and also tells what the static checks of its rules find.
-pub(crate) fn compile_and_check(source: Source) -> Compiled {
-    read(source, true)
-}
-
-fn read(source: Source, checks: bool) -> Compiled {
+/// Reads a Bolt file.
+pub fn draft(source: Source) -> Draft {
     if source.text.len() > SOURCE_BYTES_MAX {
         let message = format!("a Bolt file has at most {SOURCE_BYTES_MAX} bytes");
-        return Compiled::refused(vec![Diagnostic::error("source-too-large", Span::default(), message)]);
+        return Draft::refused(vec![Diagnostic::error("source-too-large", Span::default(), message)]);
     }
     let parser::Parsed { file, mut diagnostics } = parser::parse(&source);
     if has_error(&diagnostics) {
-        return Compiled::refused(diagnostics);
+        return Draft::refused(diagnostics);
     }
     let (tree, found) = generate::generate(&file);
     diagnostics.extend(found);
-    let Some(tree) = tree else { return Compiled::refused(diagnostics) };
+    let Some(tree) = tree else { return Draft::refused(diagnostics) };
     let (json, map) = map::print(&tree);
     let locate = |span| map.locate(span);
     let origin = rtdb::Origin { text: &source, locate: &locate };
-    let checked = rtdb::compile_from(Source::new(source.name.clone(), json.as_str()), origin, checks);
-    merge(&mut diagnostics, checked.diagnostics);
-    let ruleset = checked.ruleset.filter(|_| !has_error(&diagnostics));
-    Compiled { json: Some(json), map, ruleset, diagnostics }
+    let rules = rtdb::draft_from(Source::new(source.name.clone(), json.as_str()), origin);
+    Draft { json: Some(json), map, diagnostics, rules: Some(rules) }
 }
 
 fn has_error(diagnostics: &[Diagnostic]) -> bool {

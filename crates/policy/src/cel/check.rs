@@ -382,7 +382,7 @@ impl Checker<'_> {
     }
 
     fn suggest_from<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n str>) {
-        let near = crate::rules::nearest(name, known);
+        let near = crate::syntax::nearest(name, known);
         if let Some(near) = near
             && self.environment.checked
             && let Some(last) = self.diagnostics.last_mut()

@@ -269,7 +269,7 @@ impl Policy for Guard {
     }
 
     fn sites(&self) -> Sites {
-        Sites::default()
+        Sites::new(&self.source)
     }
 
     fn decide(

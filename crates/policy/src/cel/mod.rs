@@ -12,7 +12,7 @@
 //!
 //! Source: cel-spec's language definition and its conformance cases; cel-go for the wording of messages.
 
-mod ast;
+pub mod ast;
 mod check;
 mod environment;
 mod eval;
@@ -23,7 +23,6 @@ pub mod fuzz;
 mod guard;
 mod lexer;
 mod library;
-pub(crate) mod lint;
 mod literal;
 mod macros;
 mod math;
@@ -49,7 +48,7 @@ pub use check::compile;
 pub use environment::{DeclarationError, Environment, Place};
 pub use fault::{Fault, FaultKind, Outcome};
 pub use guard::{Call, Guard, Level, Supply};
-pub use parser::{EXPR_LEVELS_MAX, SOURCE_BYTES_MAX};
+pub use parser::{EXPR_LEVELS_MAX, SOURCE_BYTES_MAX, parse};
 pub use program::Program;
 pub use show::show;
 pub use types::{Record, Type};

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::Ruleset;
+use super::Sites;
 use crate::trace::{Node, Trace};
+use crate::value;
 
 /// One call of `get`, `exists` and the like.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,11 +17,10 @@ pub struct DocumentCall {
 }
 
 /// The calls of a trace that reports values.
-pub fn document_calls(ruleset: &Ruleset, trace: &Trace) -> Vec<DocumentCall> {
-    let functions = ruleset.document_functions();
+pub fn document_calls(sites: &Sites, trace: &Trace) -> Vec<DocumentCall> {
     let mut calls = Vec::new();
     let mut visit = |node: &Node| {
-        let Some(function) = functions.get(&node.span) else { return };
+        let Some(function) = sites.reads.get(&node.span) else { return };
         let paths = node.children.iter().filter_map(|argument| path_text(argument.reported.as_deref()?));
         calls.push(DocumentCall { function, args: paths.collect() });
     };
@@ -39,5 +39,5 @@ fn walk(node: &Node, visit: &mut dyn FnMut(&Node)) {
 fn path_text(reported: &Json) -> Option<String> {
     let segments = reported.get("pathValue")?.get("segments")?.as_array()?;
     let names = segments.iter().filter_map(|segment| segment.get("simple")?.as_str());
-    Some(crate::rules::path_text(names))
+    Some(value::path_text(names))
 }

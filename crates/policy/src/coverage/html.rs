@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
-use super::{Came, Coverage, Seen, Site, plain};
+use super::{Came, Coverage, Seen, Site};
 use crate::source::Span;
+use crate::value::report::plain;
 
 /// Values of one expression on the page.
 const VALUES_SHOWN_MAX: usize = 10;
@@ -30,8 +31,8 @@ impl Coverage {
     /// The page.
     pub fn html(&self) -> String {
         let totals = self.totals();
-        let name = escaped(&self.source.name);
-        let mut out = String::with_capacity(self.source.text.len() * 8);
+        let name = escaped(&self.source().name);
+        let mut out = String::with_capacity(self.source().text.len() * 8);
         // Writing to a `String` cannot fail.
         let _ = write!(
             out,
@@ -64,7 +65,7 @@ impl Coverage {
         }
         out.push_str("</pre><pre class=\"text\">");
         let marks = self.marks();
-        let end = u32::try_from(self.source.text.len()).unwrap_or(u32::MAX);
+        let end = u32::try_from(self.source().text.len()).unwrap_or(u32::MAX);
         self.write_marks(out, &marks, Span { start: 0, end });
         out.push_str("</pre></div>\n");
     }
@@ -144,7 +145,7 @@ impl Coverage {
             if mark.span.start < at || mark.span.end > span.end {
                 continue;
             }
-            out.push_str(&escaped(self.source.slice(Span { start: at, end: mark.span.start })));
+            out.push_str(&escaped(self.source().slice(Span { start: at, end: mark.span.start })));
             let id = match mark.site {
                 Some(_) => format!(" id=\"e{}-{}\"", mark.span.start, mark.span.end),
                 None => String::new(),
@@ -154,7 +155,7 @@ impl Coverage {
             out.push_str("</span>");
             at = mark.span.end;
         }
-        out.push_str(&escaped(self.source.slice(Span { start: at, end: span.end })));
+        out.push_str(&escaped(self.source().slice(Span { start: at, end: span.end })));
     }
 
     fn write_table(&self, out: &mut String) {
@@ -163,7 +164,7 @@ impl Coverage {
         );
         self.each_site(&mut |site, seen| {
             let place = self.positions.of(site.span);
-            let text = self.source.slice(site.span).split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = self.source().slice(site.span).split_whitespace().collect::<Vec<_>>().join(" ");
             let class = if seen.count == 0 { " class=\"never\"" } else { "" };
             let _ = writeln!(
                 out,

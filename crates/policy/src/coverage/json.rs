@@ -9,7 +9,7 @@ impl Coverage {
     /// around it was evaluated has an empty value with a count; one that was never reached has no values.
     pub fn json(&self) -> Json {
         let mut out = Map::new();
-        let file = json!({ "content": &*self.source.text, "name": &*self.source.name });
+        let file = json!({ "content": &*self.source().text, "name": &*self.source().name });
         out.insert("rules".to_owned(), json!({ "files": [file] }));
         let report: Vec<Json> = self.sites.roots.iter().map(|root| self.report(root, 0)).collect();
         if !report.is_empty() {

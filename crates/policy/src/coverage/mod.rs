@@ -1,5 +1,8 @@
 //! Coverage: what a ruleset's expressions came to, added up over many decisions.
 //!
+//! A ruleset gives its [`Sites`]; nothing here knows what a ruleset is. Whoever writes another report of a [`Coverage`] has
+//! [`Coverage::each_site`] and [`Coverage::rule_seen`].
+//!
 //! - Every expression of the ruleset is in every report, evaluated or not; literals are left out.
 //! - What is kept is bounded, whatever the traces hold: distinct values of an expression, bytes of all values. Counts are
 //!   kept for all.
@@ -12,8 +15,6 @@ mod calls;
 mod html;
 mod issue;
 mod json;
-mod lcov;
-mod observed;
 mod position;
 mod site;
 mod visit;
@@ -28,7 +29,6 @@ use crate::trace::{Ending, Node, Trace};
 
 pub use calls::{DocumentCall, document_calls};
 pub use issue::{Issue, IssueSeverity, issues};
-pub use observed::{plain, report};
 pub use position::{Positions, SourcePosition};
 pub use site::{FunctionSite, RuleSite, Site, Sites};
 pub use visit::{ExpressionReport, ValueCount, VisitedExpression, expression_reports, visited};
@@ -101,7 +101,6 @@ pub struct Totals {
 /// The coverage of one ruleset.
 #[derive(Clone, Debug)]
 pub struct Coverage {
-    source: Source,
     positions: Positions,
     sites: Sites,
     seen: HashMap<Span, Seen>,
@@ -111,18 +110,8 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Nothing evaluated yet, of Firestore or Storage rules.
-    pub fn of(ruleset: &crate::Ruleset) -> Self {
-        Self::new(ruleset.source(), ruleset.sites())
-    }
-
-    /// Nothing evaluated yet, of Realtime Database rules.
-    pub fn of_database(ruleset: &crate::rtdb::Ruleset) -> Self {
-        Self::new(ruleset.source(), ruleset.sites())
-    }
-
-    /// Nothing evaluated yet, of rules with these sites.
-    pub fn new(source: &Source, sites: Sites) -> Self {
+    /// Nothing evaluated yet of what a ruleset has.
+    pub fn new(sites: Sites) -> Self {
         fn list(site: &Site, seen: &mut HashMap<Span, Seen>) {
             seen.insert(site.span, Seen::default());
             site.children.iter().for_each(|child| list(child, seen));
@@ -130,15 +119,7 @@ impl Coverage {
         let mut seen = HashMap::new();
         sites.roots.iter().for_each(|root| list(root, &mut seen));
         let rules = sites.rules.iter().map(|rule| (rule.span, RuleSeen::default())).collect();
-        Self {
-            source: source.clone(),
-            positions: Positions::new(source),
-            sites,
-            seen,
-            rules,
-            kept_bytes: 0,
-            decisions: 0,
-        }
+        Self { positions: Positions::new(&sites.source), sites, seen, rules, kept_bytes: 0, decisions: 0 }
     }
 
     /// Adds what one decision did. The trace is of the step that decided, and of this ruleset; values are reported whole
@@ -200,7 +181,12 @@ impl Coverage {
 
     /// The text that is covered.
     pub fn source(&self) -> &Source {
-        &self.source
+        &self.sites.source
+    }
+
+    /// Finds places in that text.
+    pub fn positions(&self) -> &Positions {
+        &self.positions
     }
 
     /// The expressions, rules and functions there are.
@@ -238,7 +224,7 @@ impl Coverage {
     }
 
     /// Calls for every expression, those that hold others first.
-    fn each_site<'a>(&'a self, call: &mut dyn FnMut(&'a Site, &'a Seen)) {
+    pub fn each_site<'a>(&'a self, call: &mut dyn FnMut(&'a Site, &'a Seen)) {
         fn walk<'a>(coverage: &'a Coverage, site: &'a Site, call: &mut dyn FnMut(&'a Site, &'a Seen)) {
             if let Some(seen) = coverage.seen.get(&site.span) {
                 call(site, seen);

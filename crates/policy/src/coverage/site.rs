@@ -3,10 +3,12 @@
 //! Literals are left out, as the official emulator leaves them out: they have one value. Lists and maps of literals are
 //! in, and so is what needs no request: it counts as one expression, without its parts.
 
+use std::collections::HashMap;
+
 use base::Value;
 
 use crate::ir::{Expr, Function, Kind, Language, Part};
-use crate::source::Span;
+use crate::source::{Source, Span};
 
 /// One expression and those within it.
 #[derive(Clone, Debug)]
@@ -38,17 +40,27 @@ pub struct FunctionSite {
 }
 
 /// Everything of a ruleset that can be covered.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Sites {
+    /// The text.
+    pub source: Source,
     /// Conditions of rules, variables and results of functions, in the order of the text.
     pub roots: Vec<Site>,
     /// In the order of the text.
     pub rules: Vec<RuleSite>,
     /// In the order of the text.
     pub functions: Vec<FunctionSite>,
+    /// The calls that read documents, and the name of the function.
+    pub reads: HashMap<Span, &'static str>,
 }
 
 impl Sites {
+    /// None yet.
+    pub fn new(source: &Source) -> Self {
+        let (roots, rules, functions) = (Vec::new(), Vec::new(), Vec::new());
+        Self { source: source.clone(), roots, rules, functions, reads: HashMap::new() }
+    }
+
     /// Adds a rule.
     pub fn rule<L: Language>(&mut self, rule: &'static str, span: Span, condition: Option<&Expr<L>>) {
         self.rules.push(RuleSite { rule, span });

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{Came, Coverage, Positions, Site, SourcePosition, plain};
-use crate::Ruleset;
+use super::{Came, Coverage, Positions, Site, Sites, SourcePosition};
 use crate::source::{Source, Span};
 use crate::trace::{Ending, Trace};
+use crate::value::report::plain;
 
 /// The condition of an `allow` that came to a value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -65,8 +65,8 @@ fn first_token(source: &Source, span: Span) -> Span {
 }
 
 /// The values of the expressions of those rules and functions that a trace evaluated.
-pub fn expression_reports(ruleset: &Ruleset, trace: &Trace) -> Vec<ExpressionReport> {
-    let mut coverage = Coverage::of(ruleset);
+pub fn expression_reports(sites: Sites, trace: &Trace) -> Vec<ExpressionReport> {
+    let mut coverage = Coverage::new(sites);
     coverage.add(trace);
     let evaluated = |root: &&Site| coverage.seen(root.span).is_some_and(|seen| seen.count > 0);
     coverage.sites.roots.iter().filter(evaluated).map(|root| report(&coverage, root)).collect()

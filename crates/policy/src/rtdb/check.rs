@@ -10,8 +10,8 @@ use super::language::{Condition, Global, Method, QUERY_FIELDS, Rtdb, RuleKind};
 use super::pattern;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{self, Binary};
-use crate::rules::nearest;
 use crate::source::{Source, Span};
+use crate::syntax::nearest;
 
 /// What is known about a value before the rule runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

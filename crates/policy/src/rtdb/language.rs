@@ -44,6 +44,7 @@ impl RuleKind {
 
 /// The variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Global {
     Auth,
     Now,
@@ -79,6 +80,7 @@ impl Global {
 
 /// The methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Method {
     Val,
     Child,

@@ -1,21 +1,19 @@
 //! Realtime Database rules.
 //!
 //! Text → [`json`] (a lax dialect, never fails) → the tree of rules ([`structure`]) with each expression parsed
-//! ([`parser`]), checked and lowered ([`check`]) → a [`Ruleset`] that decides ([`decide`]). [`lint`] tells what is
-//! probably not meant, when asked by [`crate::check`].
+//! ([`parser`]), checked and lowered ([`check`]) → a [`Draft`] → a [`Ruleset`] that decides ([`decide`]).
 //!
 //! Invariants: the first error in a rule makes it false, whatever stands around it; a rule never sees a database other
 //! than the one it was lent; nothing here does I/O.
 //!
 //! Source: Firebase's rules reference, and verdicts and upload texts of the live service where it differs.
 
-mod abstraction;
 mod ast;
 mod check;
 mod decide;
 mod json;
 mod language;
-mod lint;
+pub mod lowered;
 mod merge;
 mod parser;
 mod partial;
@@ -29,10 +27,8 @@ mod values;
 
 use sha2::{Digest, Sha256};
 
-use crate::check::{ClaimUse, claims};
 use crate::coverage::Sites;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::ir;
 use crate::source::{Source, Span};
 
 pub use decide::{PLACES_VALIDATED_MAX, limits};
@@ -68,33 +64,23 @@ impl Ruleset {
         &self.source
     }
 
-    /// Its rules and their expressions.
-    pub(crate) fn sites(&self) -> Sites {
-        let mut sites = Sites::default();
+    /// What coverage counts: its rules and their expressions.
+    pub fn sites(&self) -> Sites {
+        let mut sites = Sites::new(&self.source);
         for rule in self.nodes.iter().flat_map(structure::Node::rules) {
             sites.rule(rule.kind.name(), rule.position.span, Some(&rule.condition));
         }
         sites.sorted()
     }
 
+    /// The places with their rules, for those who look at rules without a request. The first is the root.
+    pub fn nodes(&self) -> &[structure::Node] {
+        &self.nodes
+    }
+
     /// The SHA-256 of the rules' text, in hex: equal for equal rules.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
-    }
-
-    /// Where it looks at claims.
-    pub(crate) fn claims(&self) -> Vec<ClaimUse> {
-        let is_token = |expr: &language::Condition| match &expr.kind {
-            ir::Kind::Member(auth, name) => {
-                **name == *"token" && matches!(auth.kind, ir::Kind::Global(language::Global::Auth))
-            }
-            _ => false,
-        };
-        let mut found = Vec::new();
-        for rule in self.nodes.iter().flat_map(structure::Node::rules) {
-            claims::collect(&rule.condition, &is_token, &mut found);
-        }
-        found
     }
 
     /// Whether `.indexOn` at exactly this place names a child (or `.value`). Keys and priorities need none.
@@ -107,14 +93,50 @@ impl Ruleset {
     }
 }
 
-/// Compiles a text.
-pub fn compile(source: Source) -> Compiled {
-    read(source, None, false)
+/// Rules as far as they can be read: those of a broken text too, beside what is wrong with it.
+#[derive(Debug)]
+pub struct Draft {
+    source: Source,
+    nodes: Vec<structure::Node>,
+    fingerprint: String,
+    diagnostics: Vec<Diagnostic>,
 }
 
-/// Compiles a text and also tells what static checks find, beside errors in other rules too.
-pub(crate) fn compile_and_check(source: Source) -> Compiled {
-    read(source, None, true)
+impl Draft {
+    /// The text that places are of: of Bolt, the Bolt text.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The places with their rules, for those who look at rules without a request. The first is the root; a text that is
+    /// no tree at all has none.
+    pub fn nodes(&self) -> &[structure::Node] {
+        &self.nodes
+    }
+
+    /// The ruleset if there is no error, and everything that there is to say: by the compiler, and what else was found.
+    pub fn finish(self, found: Vec<Diagnostic>) -> Compiled {
+        let Self { source, nodes, fingerprint, mut diagnostics } = self;
+        let failed = nodes.is_empty() || has_error(&diagnostics);
+        diagnostics.extend(found);
+        diagnostics
+            .sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.severity == Severity::Warning));
+        Compiled { ruleset: (!failed).then_some(Ruleset { source, nodes, fingerprint }), diagnostics }
+    }
+}
+
+fn has_error(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// Compiles a text.
+pub fn compile(source: Source) -> Compiled {
+    draft(source).finish(Vec::new())
+}
+
+/// Reads a text.
+pub fn draft(source: Source) -> Draft {
+    read(source, None)
 }
 
 /// The text that rules were made of, and the way there from a place in the rules.
@@ -124,17 +146,16 @@ pub(crate) struct Origin<'o> {
     pub locate: &'o dyn Fn(Span) -> Span,
 }
 
-/// Compiles rules that were made of another text, and checks them if asked: whatever is told about them is told about
-/// that one.
-pub(crate) fn compile_from(source: Source, origin: Origin<'_>, checks: bool) -> Compiled {
-    read(source, Some(origin), checks)
+/// Reads rules that were made of another text: all their places are places in that one.
+pub(crate) fn draft_from(source: Source, origin: Origin<'_>) -> Draft {
+    read(source, Some(origin))
 }
 
-fn read(source: Source, origin: Option<Origin<'_>>, checks: bool) -> Compiled {
+fn read(source: Source, origin: Option<Origin<'_>>) -> Draft {
     if source.text.len() > SOURCE_BYTES_MAX {
         let message = format!("rules may have {} KiB", SOURCE_BYTES_MAX / 1024);
-        let diagnostic = Diagnostic::error("source-too-large", Span::new(0, 0), message);
-        return Compiled { ruleset: None, diagnostics: vec![diagnostic] };
+        let diagnostics = vec![Diagnostic::error("source-too-large", Span::new(0, 0), message)];
+        return Draft { source, nodes: Vec::new(), fingerprint: String::new(), diagnostics };
     }
     let mut diagnostics = Vec::new();
     let json = json::read(&source, &mut diagnostics);
@@ -146,14 +167,7 @@ fn read(source: Source, origin: Option<Origin<'_>>, checks: bool) -> Compiled {
         diagnostics.iter_mut().for_each(|diagnostic| diagnostic.relocate(locate));
         text = original.clone();
     }
-    let failed =
-        nodes.is_empty() || diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    if checks {
-        lint::lint(&text, &nodes, &mut diagnostics);
-    }
-    diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.severity == Severity::Warning));
-    let ruleset = (!failed).then_some(Ruleset { fingerprint, source: text, nodes });
-    Compiled { ruleset, diagnostics }
+    Draft { source: text, nodes, fingerprint, diagnostics }
 }
 
 /// Errors that an upload is answered with.

@@ -7,8 +7,8 @@ use super::language::{Condition, RuleKind};
 use super::parser;
 use crate::decision::RulePosition;
 use crate::diagnostic::Diagnostic;
-use crate::rules::nearest;
 use crate::source::{Source, Span};
+use crate::syntax::nearest;
 
 /// A place in the tree of rules.
 #[derive(Debug, Default)]

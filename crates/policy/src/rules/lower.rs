@@ -11,15 +11,16 @@ use base::Value;
 use super::Service;
 use super::ast::{self, Version};
 use super::fold::fold;
-use super::lint;
-use super::names::{Function, Global, Method, NAMESPACES, Rules, Type, nearest};
+use super::names::{Function, Global, Method, NAMESPACES, Rules, Type};
 use super::target::{Pattern, PatternSegment};
+use super::warnings;
 use crate::decision::RulePosition;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::ir::{self, Expr, Kind, Part};
 use crate::re2::Regex;
 use crate::request::Method as Verb;
 use crate::source::Span;
+use crate::syntax::nearest;
 
 /// Levels of `match` within `match`.
 const MATCH_LEVELS_MAX: usize = 10;
@@ -61,6 +62,13 @@ pub struct Lowered {
 }
 
 impl Lowered {
+    /// What functions compute and rules ask: the roots of all expressions.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expr<Rules>> {
+        let functions = self.functions.iter();
+        let bodies = functions.flat_map(|function| function.lets.iter().chain([&function.body]));
+        bodies.chain(self.rules.iter().filter_map(|rule| rule.condition.as_ref()))
+    }
+
     /// Finds the lines and columns of the rules, which are in the order of the text: one pass over it.
     pub fn find_positions(&mut self, text: &str) {
         let (mut from, mut line, mut column) = (0, 1, 1);
@@ -354,7 +362,7 @@ impl Lowering<'_> {
         }
         self.locals.clear();
         let condition = allow.condition.as_ref().map(|condition| self.expr(condition));
-        if let Some(diagnostic) = allow.condition.as_ref().and_then(lint::not_boolean) {
+        if let Some(diagnostic) = allow.condition.as_ref().and_then(warnings::not_boolean) {
             self.tell(diagnostic);
         }
         let position = RulePosition { line: 1, column: 1, span: allow.span };
@@ -390,7 +398,7 @@ impl Lowering<'_> {
             ast::Kind::Not(operand) => Kind::Not(self.boxed(operand)),
             ast::Kind::Negate(operand) => Kind::Negate(self.boxed(operand)),
             ast::Kind::Binary(op, left, right) => {
-                if let Some(diagnostic) = lint::membership(*op, right) {
+                if let Some(diagnostic) = warnings::membership(*op, right) {
                     self.tell(diagnostic);
                 }
                 Kind::Binary(*op, self.boxed(left), self.boxed(right))
@@ -519,7 +527,7 @@ impl Lowering<'_> {
         let service = self.service;
         match Function::named(whole).filter(|function| function.is_in(service)) {
             Some(function) => {
-                if let Some(diagnostic) = lint::path_argument(function, arguments) {
+                if let Some(diagnostic) = warnings::path_argument(function, arguments) {
                     self.tell(diagnostic);
                 }
                 Kind::Function(function, lowered)

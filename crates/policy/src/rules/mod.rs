@@ -1,7 +1,7 @@
 //! Firestore and Storage Security Rules, versions 1 and 2.
 //!
-//! Text → [`ast`] ([`parser`], never fails) → the evaluator's tree ([`lower`], with the language's warnings from
-//! [`lint`]) → a [`Ruleset`] that decides ([`decide`]).
+//! Text → [`ast`] ([`parser`], never fails) → the evaluator's tree ([`mod@lowered`], with what compiling [`warnings`] of) →
+//! a [`Ruleset`] that decides ([`decide`]).
 //!
 //! Source: Firebase's rules reference, and verdicts and texts of the production services where it differs.
 
@@ -13,8 +13,8 @@ mod environment;
 mod fold;
 mod functions;
 mod lexer;
-mod lint;
 mod lower;
+pub mod lowered;
 mod methods;
 mod names;
 mod operators;
@@ -23,6 +23,7 @@ mod paths;
 mod policy;
 mod proof;
 mod target;
+mod warnings;
 
 use std::collections::HashMap;
 
@@ -30,15 +31,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub use ast::Version;
-pub(crate) use names::nearest;
-pub(crate) use paths::text_of as path_text;
 pub use policy::Action;
 
-use crate::check::walk::children;
-use crate::check::{ClaimUse, claims};
 use crate::coverage::Sites;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::ir;
+use crate::ir::{self, walk};
 use crate::source::{Source, Span};
 use lower::Lowered;
 
@@ -109,55 +106,27 @@ impl Ruleset {
         self.version
     }
 
-    /// What static checks find beside what compiling tells.
-    pub(crate) fn findings(&self) -> Vec<Diagnostic> {
-        lint::findings(self)
+    /// The tree it runs, for those who look at rules without a request.
+    pub fn lowered(&self) -> &Lowered {
+        &self.lowered
     }
 
-    /// Where it looks at claims.
-    pub(crate) fn claims(&self) -> Vec<ClaimUse> {
-        let is_token = |expr: &ir::Expr<names::Rules>| match &expr.kind {
-            ir::Kind::Member(auth, name) => {
-                **name == *"token" && matches!(auth.kind, ir::Kind::Global(names::Global::RequestAuth))
-            }
-            _ => false,
-        };
-        let mut found = Vec::new();
-        let functions = self.lowered.functions.iter();
-        let bodies = functions.flat_map(|function| function.lets.iter().chain([&function.body]));
-        let conditions = self.lowered.rules.iter().filter_map(|rule| rule.condition.as_ref());
-        for expr in bodies.chain(conditions) {
-            claims::collect(expr, &is_token, &mut found);
-        }
-        found
-    }
-
-    /// Where it reads documents, and with which function.
-    pub(crate) fn document_functions(&self) -> HashMap<Span, &'static str> {
-        fn walk(expr: &ir::Expr<names::Rules>, found: &mut HashMap<Span, &'static str>) {
-            if let ir::Kind::Function(function, _) = &expr.kind
-                && function.reads()
-            {
-                found.insert(expr.span, function.name());
-            }
-            children(expr, &mut |child| walk(child, found));
-        }
-        let mut found = HashMap::new();
-        for function in &self.lowered.functions {
-            function.lets.iter().chain([&function.body]).for_each(|expr| walk(expr, &mut found));
-        }
-        let conditions = self.lowered.rules.iter().filter_map(|rule| rule.condition.as_ref());
-        conditions.for_each(|condition| walk(condition, &mut found));
-        found
-    }
-
-    /// Its expressions, rules and functions.
-    pub(crate) fn sites(&self) -> Sites {
-        let mut sites = Sites::default();
+    /// What coverage counts: its expressions, rules and functions.
+    pub fn sites(&self) -> Sites {
+        let mut sites = Sites::new(&self.source);
         for rule in &self.lowered.rules {
             sites.rule("allow", rule.span, rule.condition.as_ref());
         }
         self.lowered.functions.iter().for_each(|function| sites.function(function));
+        for expr in self.lowered.expressions() {
+            walk::each(expr, &mut |expr| {
+                if let ir::Kind::Function(function, _) = &expr.kind
+                    && function.reads()
+                {
+                    sites.reads.insert(expr.span, function.name());
+                }
+            });
+        }
         sites.sorted()
     }
 

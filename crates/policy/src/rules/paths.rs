@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::request::DocumentPath;
-use crate::value::{Segments, Str};
+use crate::value::{Segments, Str, path_text};
 
 /// `path('a/b')`: the segments between slashes.
 pub fn parse<'v>(text: &Str<'v>) -> Segments<'v> {
@@ -19,24 +19,7 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 
 /// The text form, percent-encoded: `/databases/%28default%29/documents/a/b`.
 pub fn text(segments: &[Str<'_>]) -> String {
-    text_of(segments.iter().map(Str::as_str))
-}
-
-/// The same of plain text.
-pub fn text_of<'s>(segments: impl Iterator<Item = &'s str>) -> String {
-    let mut out = String::new();
-    for segment in segments {
-        out.push('/');
-        for byte in segment.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-                out.push(char::from(byte));
-            } else {
-                // Writing to a `String` cannot fail.
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-    }
-    out
+    path_text(segments.iter().map(Str::as_str))
 }
 
 /// The form that errors of service calls show.

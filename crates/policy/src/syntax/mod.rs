@@ -4,6 +4,9 @@
 //! exhaust the stack, neither while parsing nor later while walking the tree.
 
 pub mod cursor;
+mod nearest;
+
+pub use nearest::nearest;
 
 /// How tightly an infix operator binds its two sides; a higher number binds tighter. A left-associative operator
 /// binds its right side tighter than its left.

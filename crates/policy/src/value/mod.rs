@@ -6,6 +6,8 @@
 pub mod compare;
 mod fault;
 mod field;
+mod path;
+pub mod report;
 mod show;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use crate::builtin::Duration;
 
 pub use fault::{Fault, FaultKind, Outcome};
 pub use field::{Child, Class, Comparison, Constraint, Fact, Facts, Field, Operator, is_exact};
+pub use path::path_text;
 pub use show::show;
 
 /// Text, borrowed or shared.
