@@ -6,7 +6,6 @@
 //! record; an infrastructure fault is never a denial.
 
 mod caller;
-pub mod deploy;
 mod documents;
 mod gate;
 pub mod keyspace;
@@ -16,7 +15,6 @@ mod rulesets;
 mod session;
 
 pub use caller::{Admin, Authenticate, Caller, Credential, User};
-pub use deploy::Deploy;
 pub use documents::{DocumentSource, NoPending, Pending};
 pub use gate::{Gate, Operation, Service};
 pub use log::AccessLog;
