@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-        assert_eq!(port("auth=0"), Ok((Row::named("auth").unwrap(), 0)));
+        assert_eq!(port("auth=0"), Ok((listening("auth").unwrap(), 0)));
         assert!(port("auth").is_err());
         assert!(port("auth=x").is_err());
         assert!(port("mail=1").is_err());

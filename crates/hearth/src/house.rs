@@ -17,8 +17,7 @@ use crate::services::{Addresses, Callers, Ground, Part, Row, Service, TABLE};
 pub struct House {
     /// The way to the data.
     pub gate: Gate,
-    project: String,
-    authenticate: Arc<dyn Authenticate>,
+    ground: Ground,
     services: Vec<(&'static Row, Box<dyn Service>)>,
     work: Vec<JoinHandle<()>>,
 }
@@ -44,14 +43,9 @@ impl House {
             .await
             .map_err(|failure| OpenError::Service(Status::unavailable(failure.to_string())))?;
         let authenticate: Arc<dyn Authenticate> = Arc::new(identity.authenticator());
-        let ground = Ground {
-            gate: gate.clone(),
-            project: project.to_owned(),
-            identity,
-            authenticate: Arc::clone(&authenticate),
-        };
+        let ground = Ground { gate: gate.clone(), project: project.to_owned(), identity, authenticate };
         let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
-        Ok(Self { gate, project: ground.project, authenticate, services, work: Vec::new() })
+        Ok(Self { gate, ground, services, work: Vec::new() })
     }
 
     /// Puts the rules that production has deployed in force again.
@@ -83,8 +77,10 @@ impl House {
             let services = self.services.iter().filter(|(row, _)| row.callers == callers && wanted(row));
             services.map(|(_, service)| service.routes(addresses)).reduce(Router::merge)
         };
-        let found = of(Callers::Found)
-            .map(|routes| server::with_caller(routes, Arc::clone(&self.authenticate), &self.project));
+        let found = of(Callers::Found).map(|routes| {
+            let authenticate = Arc::clone(&self.ground.authenticate);
+            server::with_caller(routes, authenticate, &self.ground.project)
+        });
         // A path that nobody has is answered as the last of these answers it.
         let merged = found.into_iter().chain(of(Callers::Own)).reduce(Router::merge);
         server::with_google_hosts(merged.unwrap_or_default())
