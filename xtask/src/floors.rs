@@ -9,7 +9,7 @@ use std::process::Command;
 use std::{fmt, io};
 
 /// Every room and its floor.
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 16] = [
     ("base", 0),
     ("wire", 1),
     ("policy", 2),
@@ -22,6 +22,7 @@ const FLOORS: [(&str, u8); 15] = [
     ("storage", 4),
     ("dataconnect", 4),
     ("functions", 4),
+    ("deploy", 4),
     ("server", 5),
     ("hearth", 6),
     ("lsp", 6),

@@ -8,7 +8,6 @@
 mod authorize;
 mod caller;
 mod contention;
-pub mod deploy;
 mod documents;
 mod facts;
 mod gate;
@@ -23,7 +22,6 @@ mod transact;
 
 pub use authorize::{Footprint, Grant, Permit, Subject};
 pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
-pub use deploy::Deploy;
 pub use documents::{DocumentSource, Documents, NoPending, Pending};
 pub use facts::Facts;
 pub use gate::{Gate, Operation, Service};

@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use prove::Language;
+
+use crate::services::Row;
 
 /// The open home for Firebase apps.
 #[derive(Debug, Parser)]
@@ -41,9 +44,9 @@ pub struct Dev {
     /// The folder with `firebase.json`
     #[arg(default_value = ".")]
     pub project_dir: PathBuf,
-    /// Services to run: auth, firestore (all by default)
-    #[arg(long, value_delimiter = ',')]
-    pub only: Vec<ServiceName>,
+    /// Services to run (default: all)
+    #[arg(long, value_delimiter = ',', value_parser = service())]
+    pub only: Vec<&'static Row>,
     /// Where data lives (default: `.hearth` in the project folder)
     #[arg(long, conflicts_with = "ephemeral")]
     pub data: Option<PathBuf>,
@@ -56,9 +59,8 @@ pub struct Dev {
     /// The address to listen on; loopback only, since dev accepts unsigned tokens
     #[arg(long, default_value = "127.0.0.1")]
     pub host: std::net::IpAddr,
-    /// Ports other than those of `firebase.json`, as `auth=9099,firestore=8080,hub=4400`; 0 picks a free one
-    #[arg(long, value_delimiter = ',', value_parser = port)]
-    pub ports: Vec<(ServiceName, u16)>,
+    #[arg(long, value_delimiter = ',', value_parser = port, help = ports_help())]
+    pub ports: Vec<(&'static Row, u16)>,
     /// Say only one line of JSON when ready
     #[arg(long)]
     pub json: bool,
@@ -260,24 +262,6 @@ pub struct CreateServiceAccount {
     pub token_uri: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum ServiceName {
-    Auth,
-    Firestore,
-    Hub,
-}
-
-impl ServiceName {
-    /// The name in `firebase.json` and in what the hub tells.
-    pub fn name(self) -> &'static str {
-        match self {
-            ServiceName::Auth => "auth",
-            ServiceName::Firestore => "firestore",
-            ServiceName::Hub => "hub",
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum VerdictName {
     Allow,
@@ -286,12 +270,28 @@ pub enum VerdictName {
     Admin,
 }
 
-fn port(text: &str) -> Result<(ServiceName, u16), String> {
+/// Reads the name of a service that has a socket of its own.
+fn service() -> impl TypedValueParser<Value = &'static Row> {
+    let names = Row::listening().map(|(row, _)| row.name);
+    PossibleValuesParser::new(names).try_map(|name| listening(&name))
+}
+
+fn listening(name: &str) -> Result<&'static Row, String> {
+    let found = Row::listening().find(|(row, _)| row.name == name);
+    found.map(|(row, _)| row).ok_or_else(|| format!("there is no service `{name}`"))
+}
+
+fn port(text: &str) -> Result<(&'static Row, u16), String> {
     let (name, port) =
         text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form service=port"))?;
-    let service = ServiceName::from_str(name, false)?;
+    let service = listening(name)?;
     let port = port.parse().map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
     Ok((service, port))
+}
+
+fn ports_help() -> String {
+    let usual: Vec<String> = Row::listening().map(|(row, port)| format!("{}={port}", row.name)).collect();
+    format!("Ports other than those of `firebase.json`, as `{}`; 0 picks a free one", usual.join(","))
 }
 
 #[cfg(test)]
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-        assert_eq!(port("auth=0"), Ok((ServiceName::Auth, 0)));
+        assert_eq!(port("auth=0"), Ok((listening("auth").unwrap(), 0)));
         assert!(port("auth").is_err());
         assert!(port("auth=x").is_err());
         assert!(port("mail=1").is_err());

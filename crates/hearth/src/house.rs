@@ -1,25 +1,25 @@
-//! Puts the rooms together: store, gate, services and the routes between them. The one place that knows them all.
+//! Puts the rooms together: store, gate, services and the routes between them. The one place that opens them all.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use access::{AccessLog, Authenticate, Deploy, Gate, Mode};
+use access::{AccessLog, Authenticate, Gate, Mode};
 use axum::Router;
 use base::{Clock, Status, SystemClock};
-use firestore::Firestore;
+use deploy::Restored;
 use identity::Identity;
 use kv::{Mem, Options, Sqlite, Store, StoreError};
+use tokio::task::JoinHandle;
+
+use crate::services::{Addresses, Callers, Ground, Part, Row, Service, TABLE};
 
 /// A running house, before it has sockets.
 pub struct House {
     /// The way to the data.
     pub gate: Gate,
-    /// The identity service.
-    pub identity: Arc<Identity>,
-    /// Rules that are deployed over the Rules API.
-    pub deploy: Arc<Deploy>,
-    firestore: Arc<Firestore>,
-    project: String,
+    ground: Ground,
+    services: Vec<(&'static Row, Box<dyn Service>)>,
+    work: Vec<JoinHandle<()>>,
 }
 
 /// Why the house cannot be opened.
@@ -36,52 +36,78 @@ pub enum OpenError {
 }
 
 impl House {
-    /// Opens the data (`None`: in memory) and starts the services on it.
+    /// Opens the data (`None`: in memory) and the services on it: identity first, which the others may ask who calls.
     pub async fn open(mode: Mode, project: &str, data: Option<&Path>) -> Result<Self, OpenError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let options = Options { clock: Arc::clone(&clock), ..Options::default() };
-        let gate = match data {
-            None => {
-                Gate::new(Store::open(Mem::default(), options).await?, AccessLog::discarding(), clock, mode)
-            }
-            Some(folder) => {
-                std::fs::create_dir_all(folder)
-                    .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
-                let store = Store::open(Sqlite::open(folder)?, options).await?;
-                let log = AccessLog::open(folder)
-                    .map_err(|source| OpenError::Log { path: folder.to_owned(), source })?;
-                let gate = Gate::new(store, log, clock, mode);
-                gate.complete_log(folder).await.map_err(OpenError::Service)?;
-                gate
-            }
-        };
+        let gate = open_gate(mode, data).await?;
         let identity = Identity::new(gate.clone(), identity::Settings::new(project))
             .await
             .map_err(|failure| OpenError::Service(Status::unavailable(failure.to_string())))?;
-        let firestore = Firestore::new(gate.clone(), project);
-        let deploy = Deploy::new(gate.clone(), project);
-        Ok(Self { gate, identity, deploy, firestore: Arc::new(firestore), project: project.to_owned() })
+        let authenticate: Arc<dyn Authenticate> = Arc::new(identity.authenticator());
+        let ground = Ground { gate: gate.clone(), project: project.to_owned(), identity, authenticate };
+        let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
+        Ok(Self { gate, ground, services, work: Vec::new() })
     }
 
-    /// The routes of the identity service.
-    pub fn identity_routes(&self) -> Router {
-        let routes = identity::api::router(Arc::clone(&self.identity));
-        match self.gate.mode() {
-            // On its own port the emulator's readiness probe asks for `/`.
-            Mode::Dev(_) => routes.merge(identity::api::welcome()),
-            Mode::Serve => routes,
+    /// Puts the rules that production has deployed in force again.
+    pub async fn restore(&self) -> Result<Vec<Restored>, Status> {
+        let mut restored = Vec::new();
+        for (_, service) in &self.services {
+            restored.extend(service.restore().await?);
         }
+        Ok(restored)
     }
 
-    /// The routes of Firestore, gRPC and REST, and of its rules' deployment, with the caller found.
-    pub fn firestore_routes(&self) -> Router {
-        let authenticate: Arc<dyn Authenticate> = Arc::new(self.identity.authenticator());
-        let routes = firestore::api::router(Arc::clone(&self.firestore)).merge(self.deploy.routes());
-        server::with_caller(routes, authenticate, &self.project)
+    /// Begins what services do beside answering.
+    pub fn begin_work(&mut self) {
+        self.work.extend(self.services.iter().filter_map(|(_, service)| service.work()).map(tokio::spawn));
+    }
+
+    /// The routes of one socket of `dev`: those of the service that it belongs to and of those beside it.
+    pub fn routes_of(&self, name: &'static str, addresses: &Addresses) -> Router {
+        self.merged(|row| row.is_on(name), addresses)
+    }
+
+    /// The routes of the one port of `serve`.
+    pub fn routes(&self) -> Router {
+        self.merged(|row| row.part == Part::Product, &Addresses::new())
+    }
+
+    fn merged(&self, wanted: impl Fn(&Row) -> bool, addresses: &Addresses) -> Router {
+        let of = |callers: Callers| {
+            let services = self.services.iter().filter(|(row, _)| row.callers == callers && wanted(row));
+            services.map(|(_, service)| service.routes(addresses)).reduce(Router::merge)
+        };
+        let found = of(Callers::Found).map(|routes| {
+            let authenticate = Arc::clone(&self.ground.authenticate);
+            server::with_caller(routes, authenticate, &self.ground.project)
+        });
+        // A path that nobody has is answered as the last of these answers it.
+        let merged = found.into_iter().chain(of(Callers::Own)).reduce(Router::merge);
+        server::with_google_hosts(merged.unwrap_or_default())
     }
 
     /// Flushes and closes.
     pub async fn close(self) -> Result<(), Status> {
+        for work in &self.work {
+            work.abort();
+        }
         self.gate.close().await
     }
+}
+
+/// The gate over the data in a folder, or in memory.
+async fn open_gate(mode: Mode, data: Option<&Path>) -> Result<Gate, OpenError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = Options { clock: Arc::clone(&clock), ..Options::default() };
+    let Some(folder) = data else {
+        let store = Store::open(Mem::default(), options).await?;
+        return Ok(Gate::new(store, AccessLog::discarding(), clock, mode));
+    };
+    std::fs::create_dir_all(folder)
+        .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+    let store = Store::open(Sqlite::open(folder)?, options).await?;
+    let log = AccessLog::open(folder).map_err(|source| OpenError::Log { path: folder.to_owned(), source })?;
+    let gate = Gate::new(store, log, clock, mode);
+    gate.complete_log(folder).await.map_err(OpenError::Service)?;
+    Ok(gate)
 }

@@ -1,32 +1,85 @@
-//! A Firebase project's folder, read as it is: `firebase.json`, `.firebaserc`, the rules it names.
+//! A Firebase project's folder, read as it is: `firebase.json`, `.firebaserc`, the rules it names. The one reader for all
+//! verbs; every path in it is resolved here.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+use prove::Language;
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value as Json;
 
 use crate::jsonc;
+
+/// How the rules of one service are called.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RulesKind {
+    /// The key in `firebase.json`.
+    pub key: &'static str,
+    /// Their language; a Bolt file means the same rules.
+    pub language: Language,
+    /// The names of their file where `firebase.json` names none. The first is the one that people are told of.
+    usual: &'static [(&'static str, Language)],
+}
+
+/// Cloud Firestore's rules.
+pub static FIRESTORE: RulesKind = RulesKind {
+    key: "firestore",
+    language: Language::Firestore,
+    usual: &[("firestore.rules", Language::Firestore)],
+};
+/// Cloud Storage's rules.
+pub static STORAGE: RulesKind =
+    RulesKind { key: "storage", language: Language::Storage, usual: &[("storage.rules", Language::Storage)] };
+/// The Realtime Database's rules.
+pub static DATABASE: RulesKind = RulesKind {
+    key: "database",
+    language: Language::Realtime,
+    usual: &[
+        ("database.rules.json", Language::Realtime),
+        ("database.rules.bolt", Language::Bolt),
+        ("rules.bolt", Language::Bolt),
+    ],
+};
+static KINDS: [&RulesKind; 3] = [&FIRESTORE, &STORAGE, &DATABASE];
 
 /// What a folder says of its project.
 #[derive(Debug)]
 pub struct Project {
-    /// The folder.
-    pub folder: PathBuf,
-    /// The id in `.firebaserc`.
-    pub id: Option<String>,
-    /// Firestore's rules file, where one is named or lies in its usual place.
-    pub firestore_rules: Option<PathBuf>,
-    /// Ports that `firebase.json` asks for.
-    pub ports: Ports,
     /// What was read and is not understood yet, for the start-up screen.
     pub notes: Vec<String>,
+    /// Where Data Connect's operations are, if there is such a folder.
+    pub operations: PathBuf,
+    folder: PathBuf,
+    ports: BTreeMap<String, u16>,
+    entries: Vec<Entry>,
 }
 
-/// The ports of `emulators` in `firebase.json`.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Ports {
-    pub auth: Option<u16>,
-    pub firestore: Option<u16>,
-    pub hub: Option<u16>,
+/// A file of rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RulesFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How it is called to people: by its path inside the project.
+    pub shown: String,
+    /// Its language.
+    pub language: Language,
+}
+
+/// What `firebase.json` says of one database or bucket.
+#[derive(Debug)]
+struct Entry {
+    kind: &'static RulesKind,
+    database: Option<String>,
+    rules: Option<Named>,
+}
+
+/// A file of rules that is named; it need not be there.
+#[derive(Debug)]
+struct Named {
+    name: String,
+    file: RulesFile,
 }
 
 /// Why a folder cannot be read as a project.
@@ -46,7 +99,13 @@ pub enum ProjectError {
 struct FirebaseJson {
     firestore: Option<FirestoreEntry>,
     #[serde(default)]
-    emulators: Emulators,
+    storage: Json,
+    #[serde(default)]
+    database: Json,
+    #[serde(default)]
+    dataconnect: Json,
+    #[serde(default)]
+    emulators: BTreeMap<String, Emulator>,
 }
 
 #[derive(Deserialize)]
@@ -62,26 +121,59 @@ struct FirestoreConfig {
     database: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-struct Emulators {
-    auth: Option<Emulator>,
-    firestore: Option<Emulator>,
-    hub: Option<Emulator>,
-}
-
-#[derive(Deserialize)]
+/// An entry of `emulators`: a service with its port, or a switch of the suite.
+#[derive(Default)]
 struct Emulator {
     port: Option<u16>,
+}
+
+impl<'de> Deserialize<'de> for Emulator {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EmulatorVisitor)
+    }
+}
+
+struct EmulatorVisitor;
+
+impl<'de> Visitor<'de> for EmulatorVisitor {
+    type Value = Emulator;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an emulator such as {\"port\": 8080}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Emulator, A::Error> {
+        let mut emulator = Emulator::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "port" => emulator.port = map.next_value()?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(emulator)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Emulator, E> {
+        Ok(Emulator::default())
+    }
+
+    fn visit_unit<E>(self) -> Result<Emulator, E> {
+        Ok(Emulator::default())
+    }
 }
 
 #[derive(Deserialize)]
 struct FirebaseRc {
     #[serde(default)]
-    projects: std::collections::BTreeMap<String, String>,
+    projects: BTreeMap<String, String>,
 }
 
-/// Names the rules have when `firebase.json` names none.
-const USUAL_RULES: &str = "firestore.rules";
+impl RulesKind {
+    /// The usual name of their file.
+    pub fn usual_name(&self) -> &'static str {
+        self.usual.first().map_or(self.key, |(name, _)| name)
+    }
+}
 
 impl Project {
     /// Reads a project's folder. One without `firebase.json` is a project too, with every default.
@@ -91,53 +183,107 @@ impl Project {
         }
         let config_path = folder.join("firebase.json");
         let config: FirebaseJson = read_json(&config_path)?.unwrap_or_default();
-        let rc: Option<FirebaseRc> = read_json(&folder.join(".firebaserc"))?;
         let mut notes = Vec::new();
         if !config_path.exists() {
             notes.push(format!("no firebase.json in {}: running with defaults", folder.display()));
         }
-        let named = match config.firestore {
-            None => None,
-            Some(FirestoreEntry::One(config)) => config.rules,
-            Some(FirestoreEntry::Several(several)) => {
-                if several.len() > 1 {
-                    notes.push(
-                        "firebase.json names several databases: the rules of the first apply to all".into(),
-                    );
-                }
-                let is_default = |config: &FirestoreConfig| config.database.as_deref() == Some("(default)");
-                let first = several.iter().position(is_default).unwrap_or(0);
-                several.into_iter().nth(first).and_then(|config| config.rules)
+        let firestore = match config.firestore {
+            None => Vec::new(),
+            Some(FirestoreEntry::One(config)) => vec![config],
+            Some(FirestoreEntry::Several(several)) => several,
+        };
+        if firestore.len() > 1 {
+            notes.push("firebase.json names several databases: the rules of the first apply to all".into());
+        }
+        let mut entries = Vec::new();
+        for FirestoreConfig { rules, database } in firestore {
+            let rules = rules.map(|name| named(folder, &FIRESTORE, name));
+            entries.push(Entry { kind: &FIRESTORE, database, rules });
+        }
+        for (kind, entry) in [(&STORAGE, &config.storage), (&DATABASE, &config.database)] {
+            let several = entry.as_array().map_or(&[][..], Vec::as_slice);
+            for entry in std::iter::once(entry).chain(several).filter(|entry| entry.is_object()) {
+                let rules = entry.get("rules").and_then(Json::as_str);
+                let rules = rules.map(|name| named(folder, kind, name.to_owned()));
+                entries.push(Entry { kind, database: None, rules });
             }
-        };
-        let firestore_rules = match named {
-            Some(name) => {
-                let path = folder.join(&name);
-                if !path.is_file() {
-                    return Err(ProjectError::NoRules { path: config_path, key: "firestore", rules: name });
-                }
-                Some(path)
-            }
-            None => Some(folder.join(USUAL_RULES)).filter(|path| path.is_file()),
-        };
-        let ports = Ports {
-            auth: config.emulators.auth.and_then(|emulator| emulator.port),
-            firestore: config.emulators.firestore.and_then(|emulator| emulator.port),
-            hub: config.emulators.hub.and_then(|emulator| emulator.port),
-        };
-        let id =
-            rc.and_then(|rc| rc.projects.get("default").or_else(|| rc.projects.values().next()).cloned());
-        Ok(Self { folder: folder.to_owned(), id, firestore_rules, ports, notes })
+        }
+        let source = ["/source", "/0/source"].iter().find_map(|at| config.dataconnect.pointer(at));
+        let operations = folder.join(source.and_then(Json::as_str).unwrap_or("dataconnect"));
+        let of = |(name, emulator): (String, Emulator)| Some((name, emulator.port?));
+        let ports = config.emulators.into_iter().filter_map(of).collect();
+        Ok(Self { notes, operations, folder: folder.to_owned(), ports, entries })
     }
 
-    /// How a file of the project is called to people: by its path inside the project.
-    pub fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
+    /// The id in `.firebaserc`.
+    pub fn id(&self) -> Result<Option<String>, ProjectError> {
+        let rc: Option<FirebaseRc> = read_json(&self.folder.join(".firebaserc"))?;
+        Ok(rc.and_then(|rc| rc.projects.get("default").or_else(|| rc.projects.values().next()).cloned()))
+    }
+
+    /// The port that `emulators` asks for.
+    pub fn port(&self, service: &str) -> Option<u16> {
+        self.ports.get(service).copied()
+    }
+
+    /// The file of a service's rules: that of the default database, where one is named or lies in its usual place.
+    pub fn rules_of(&self, kind: &RulesKind) -> Result<Option<RulesFile>, ProjectError> {
+        let entries = || self.entries.iter().filter(|entry| entry.kind == kind);
+        let default = entries().find(|entry| entry.database.as_deref() == Some("(default)"));
+        match default.or_else(|| entries().next()).and_then(|entry| entry.rules.as_ref()) {
+            Some(rules) => self.present(kind, rules).map(Some),
+            None => Ok(self.usual(kind).next()),
+        }
+    }
+
+    /// All files of rules: those of every service, database and bucket, and those with usual names.
+    pub fn rules(&self) -> Result<Vec<RulesFile>, ProjectError> {
+        let mut found: Vec<RulesFile> = Vec::new();
+        for entry in &self.entries {
+            let Some(rules) = &entry.rules else { continue };
+            let file = self.present(entry.kind, rules)?;
+            if !found.iter().any(|known| known.path == file.path) {
+                found.push(file);
+            }
+        }
+        for file in KINDS.into_iter().flat_map(|kind| self.usual(kind)) {
+            // The usual name of a service that already has its file is no other ruleset, except a Bolt file beside its
+            // output.
+            if !found.iter().any(|known| known.language == file.language) {
+                found.push(file);
+            }
+        }
+        Ok(found)
+    }
+
+    fn present(&self, kind: &RulesKind, rules: &Named) -> Result<RulesFile, ProjectError> {
+        if rules.file.path.is_file() {
+            return Ok(rules.file.clone());
+        }
+        let path = self.folder.join("firebase.json");
+        Err(ProjectError::NoRules { path, key: kind.key, rules: rules.name.clone() })
+    }
+
+    fn usual(&self, kind: &RulesKind) -> impl Iterator<Item = RulesFile> {
+        let files = kind.usual.iter().map(|(name, language)| RulesFile {
+            path: self.folder.join(name),
+            shown: (*name).to_owned(),
+            language: *language,
+        });
+        files.filter(|file| file.path.is_file())
     }
 }
 
+fn named(folder: &Path, kind: &RulesKind, name: String) -> Named {
+    let path = folder.join(&name);
+    let shown = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+    let bolt = path.extension().is_some_and(|extension| extension == "bolt");
+    let language = if bolt { Language::Bolt } else { kind.language };
+    Named { name, file: RulesFile { path, shown, language } }
+}
+
 /// A file's JSON; `None` where there is no file.
-pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, ProjectError> {
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, ProjectError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -169,6 +315,11 @@ mod tests {
         folder
     }
 
+    fn path_of(project: &Project) -> Result<Option<PathBuf>, String> {
+        let file = project.rules_of(&FIRESTORE).map_err(|error| error.to_string())?;
+        Ok(file.map(|file| file.path))
+    }
+
     #[test]
     fn an_ordinary_project_is_read_as_it_is() {
         let folder = folder(&[
@@ -183,9 +334,13 @@ mod tests {
             ("my.rules", ""),
         ]);
         let project = Project::read(folder.path()).unwrap();
-        assert_eq!(project.id.as_deref(), Some("demo-app"));
-        assert_eq!(project.firestore_rules, Some(folder.path().join("my.rules")));
-        assert_eq!((project.ports.auth, project.ports.firestore), (Some(9199), None));
+        assert_eq!(project.id().unwrap().as_deref(), Some("demo-app"));
+        let rules = project.rules_of(&FIRESTORE).unwrap().unwrap();
+        assert_eq!((rules.path, rules.shown.as_str()), (folder.path().join("my.rules"), "my.rules"));
+        assert_eq!(
+            (project.port("auth"), project.port("firestore"), project.port("ui")),
+            (Some(9199), None, None)
+        );
     }
 
     #[test]
@@ -198,12 +353,10 @@ mod tests {
             ("o.rules", ""),
             ("d.rules", ""),
         ]);
-        assert_eq!(
-            Project::read(several.path()).unwrap().firestore_rules,
-            Some(several.path().join("d.rules"))
-        );
+        let project = Project::read(several.path()).unwrap();
+        assert_eq!(path_of(&project), Ok(Some(several.path().join("d.rules"))));
         let bare = folder(&[]);
-        assert_eq!(Project::read(bare.path()).unwrap().firestore_rules, None);
+        assert_eq!(path_of(&Project::read(bare.path()).unwrap()), Ok(None));
     }
 
     #[test]
@@ -212,6 +365,40 @@ mod tests {
         let error = Project::read(broken.path()).unwrap_err().to_string();
         assert!(error.contains("firebase.json:"), "{error}");
         let missing = folder(&[("firebase.json", r#"{"firestore": {"rules": "gone.rules"}}"#)]);
-        assert!(Project::read(missing.path()).unwrap_err().to_string().contains("gone.rules"));
+        let missing = Project::read(missing.path()).unwrap();
+        assert!(path_of(&missing).unwrap_err().contains("gone.rules"));
+        let port = folder(&[("firebase.json", "{\n  \"emulators\": {\"auth\": {\"port\": \"x\"}}\n}")]);
+        let error = Project::read(port.path()).unwrap_err().to_string();
+        assert!(error.contains("firebase.json:2:"), "{error}");
+    }
+
+    #[test]
+    fn all_rules_are_found_once_and_usual_names_fill_the_gaps() {
+        let files = folder(&[
+            (
+                "firebase.json",
+                r#"{"firestore": [{"rules": "a.rules"}, {"database": "b", "rules": "b.rules"}, {"rules": "a.rules"}],
+                    "database": {"rules": "out.json"}, "storage": [{"target": "t", "rules": 3}]}"#,
+            ),
+            ("a.rules", ""),
+            ("b.rules", ""),
+            ("out.json", ""),
+            ("firestore.rules", ""),
+            ("storage.rules", ""),
+            ("database.rules.json", ""),
+            ("rules.bolt", ""),
+        ]);
+        let project = Project::read(files.path()).unwrap();
+        let found: Vec<_> =
+            project.rules().unwrap().into_iter().map(|file| (file.shown, file.language)).collect();
+        let expected = [
+            ("a.rules", Language::Firestore),
+            ("b.rules", Language::Firestore),
+            ("out.json", Language::Realtime),
+            ("storage.rules", Language::Storage),
+            ("rules.bolt", Language::Bolt),
+        ];
+        assert_eq!(found, expected.map(|(name, language)| (name.to_owned(), language)));
+        assert_eq!(project.rules_of(&DATABASE).unwrap().unwrap().shown, "out.json");
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
-use std::net::SocketAddr;
 
 use serde_json::json;
 
-use crate::watch::Loaded;
+use crate::services::Addresses;
+use crate::watch::{Guarded, Loaded};
 
 /// Where words to people go.
 #[derive(Clone, Copy)]
@@ -22,19 +22,88 @@ pub struct Running<'a> {
     /// The project's id.
     pub project: &'a str,
     /// Service → address.
-    pub services: &'a BTreeMap<String, SocketAddr>,
+    pub services: &'a Addresses,
     /// Whether they are spoken to over TLS.
     pub tls: bool,
     /// Where data lives; `None` in memory.
     pub data: Option<&'a str>,
-    /// The rules file's name and what loading it said; `None` without one.
-    pub rules: Option<&'a Loaded>,
+    /// The rules of the services that have some.
+    pub rules: &'a [Guarded],
     /// Milliseconds from start to ready.
     pub took_ms: f64,
     /// Further things to know.
     pub notes: &'a [String],
     /// What to try next.
     pub hints: &'a [String],
+}
+
+impl Running<'_> {
+    fn loaded(&self) -> impl Iterator<Item = &Loaded> {
+        self.rules.iter().filter_map(|guarded| guarded.loaded.as_ref())
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let ports: BTreeMap<_, _> = self.services.iter().map(|(name, at)| (name, at.port())).collect();
+        let names: Vec<_> = self.loaded().map(|loaded| loaded.source.name.to_string()).collect();
+        let warnings: Vec<_> = self
+            .loaded()
+            .flat_map(|loaded| loaded.diagnostics.iter().map(|found| found.report(&loaded.source)))
+            .collect();
+        json!({
+            "ready": true,
+            "verb": self.verb,
+            "project": self.project,
+            "ports": ports,
+            "data": self.data,
+            "rules": Some(names.join(", ")).filter(|names| !names.is_empty()),
+            "warnings": warnings,
+            "tookMs": self.took_ms,
+        })
+    }
+
+    fn text(&self, colour: bool) -> String {
+        let (bold, dim, off) = if colour { ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m") } else { ("", "", "") };
+        let mut text = format!(
+            "\n  {bold}Hearth {}{off}  {} {}  {dim}ready in {:.0} ms{off}\n\n",
+            env!("CARGO_PKG_VERSION"),
+            self.verb,
+            self.project,
+            self.took_ms
+        );
+        let scheme = if self.tls { "https" } else { "http" };
+        for (name, address) in self.services {
+            text.push_str(&format!("  {name:<10} {scheme}://{address}\n"));
+        }
+        text.push_str(&format!(
+            "  {:<10} {}\n",
+            "data",
+            self.data.unwrap_or("in memory: gone when Hearth stops")
+        ));
+        for Guarded { rules, loaded, .. } in self.rules {
+            let usual = rules.kind.usual_name();
+            text.push_str(&match loaded {
+                Some(loaded) => {
+                    let warnings = match loaded.warnings() {
+                        0 => "no warnings".to_owned(),
+                        1 => "1 warning".to_owned(),
+                        count => format!("{count} warnings"),
+                    };
+                    format!("  {:<10} {} ({warnings})\n", "rules", loaded.source.name)
+                }
+                None if self.verb == "dev" => format!(
+                    "\n  {bold}NO RULES:{off} there is no {usual}, so everyone may read and write everything.\n"
+                ),
+                None => format!("\n  NO RULES: there is no {usual}, so every client is denied.\n"),
+            });
+        }
+        for note in self.notes {
+            text.push_str(&format!("  {dim}{note}{off}\n"));
+        }
+        for hint in self.hints {
+            text.push_str(&format!("\n  {hint}"));
+        }
+        text
+    }
 }
 
 impl Screen {
@@ -57,65 +126,12 @@ impl Screen {
     /// The start-up screen, or its line of JSON on standard output.
     pub fn ready(self, running: &Running<'_>) {
         if self.json {
-            let ports: BTreeMap<_, _> = running.services.iter().map(|(name, at)| (name, at.port())).collect();
-            let warnings: Vec<_> = running
-                .rules
-                .map(|loaded| loaded.diagnostics.iter().map(|found| found.report(&loaded.source)).collect())
-                .unwrap_or_default();
-            let line = json!({
-                "ready": true,
-                "verb": running.verb,
-                "project": running.project,
-                "ports": ports,
-                "data": running.data,
-                "rules": running.rules.map(|loaded| loaded.source.name.to_string()),
-                "warnings": warnings,
-                "tookMs": running.took_ms,
-            });
             let mut output = io::stdout().lock();
-            let _ = writeln!(output, "{line}").and_then(|()| output.flush());
+            let _ = writeln!(output, "{}", running.json()).and_then(|()| output.flush());
             return;
         }
-        let (bold, dim, off) =
-            if self.colour { ("\u{1b}[1m", "\u{1b}[2m", "\u{1b}[0m") } else { ("", "", "") };
-        let mut text = format!(
-            "\n  {bold}Hearth {}{off}  {} {}  {dim}ready in {:.0} ms{off}\n\n",
-            env!("CARGO_PKG_VERSION"),
-            running.verb,
-            running.project,
-            running.took_ms
-        );
-        let scheme = if running.tls { "https" } else { "http" };
-        for (name, address) in running.services {
-            text.push_str(&format!("  {name:<10} {scheme}://{address}\n"));
-        }
-        text.push_str(&format!(
-            "  {:<10} {}\n",
-            "data",
-            running.data.unwrap_or("in memory: gone when Hearth stops")
-        ));
-        match running.rules {
-            Some(loaded) => {
-                let warnings = match loaded.warnings() {
-                    0 => "no warnings".to_owned(),
-                    1 => "1 warning".to_owned(),
-                    count => format!("{count} warnings"),
-                };
-                text.push_str(&format!("  {:<10} {} ({warnings})\n", "rules", loaded.source.name));
-            }
-            None if running.verb == "dev" => text.push_str(&format!(
-                "\n  {bold}NO RULES:{off} there is no firestore.rules, so everyone may read and write everything.\n"
-            )),
-            None => text.push_str("\n  NO RULES: there is no firestore.rules, so every client is denied.\n"),
-        }
-        for note in running.notes {
-            text.push_str(&format!("  {dim}{note}{off}\n"));
-        }
-        for hint in running.hints {
-            text.push_str(&format!("\n  {hint}"));
-        }
-        self.say(&text);
-        if let Some(loaded) = running.rules {
+        self.say(&running.text(self.colour));
+        for loaded in running.loaded() {
             self.diagnostics(loaded);
         }
     }

@@ -3,18 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use prove::Language;
-use serde_json::Value as Json;
 
-use crate::project::{ProjectError, read_json};
-
-/// Names that rules usually have.
-const USUAL: &[(&str, Language)] = &[
-    ("firestore.rules", Language::Firestore),
-    ("storage.rules", Language::Storage),
-    ("database.rules.json", Language::Realtime),
-    ("database.rules.bolt", Language::Bolt),
-    ("rules.bolt", Language::Bolt),
-];
+use crate::project::{Project, ProjectError};
 
 /// Files of operations looked for below one folder.
 const FILES_MAX: usize = 2_000;
@@ -23,45 +13,14 @@ const LEVELS_MAX: usize = 8;
 
 /// The files, each with its language where the project says it.
 pub fn rules(folder: &Path) -> Result<Vec<(PathBuf, Option<Language>)>, ProjectError> {
-    let config_path = folder.join("firebase.json");
-    let config: Json = read_json(&config_path)?.unwrap_or(Json::Null);
-    let mut found: Vec<(PathBuf, Option<Language>)> = Vec::new();
-    let services = [
-        ("firestore", Language::Firestore),
-        ("storage", Language::Storage),
-        ("database", Language::Realtime),
-    ];
-    for (key, language) in services {
-        let entry = config.get(key);
-        let several = entry.and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-        for entry in entry.into_iter().filter(|entry| entry.is_object()).chain(several) {
-            let Some(rules) = entry.get("rules").and_then(Json::as_str) else { continue };
-            let path = folder.join(rules);
-            if !path.is_file() {
-                return Err(ProjectError::NoRules { path: config_path, key, rules: rules.to_owned() });
-            }
-            let bolt = path.extension().is_some_and(|extension| extension == "bolt");
-            let language = if bolt { Language::Bolt } else { language };
-            if !found.iter().any(|(known, _)| *known == path) {
-                found.push((path, Some(language)));
-            }
-        }
-    }
-    for (name, language) in USUAL {
-        let path = folder.join(name);
-        // The usual name of a service that already has its file is no other ruleset, except a Bolt file beside its output.
-        let has_one = found.iter().any(|(_, known)| *known == Some(*language));
-        if !has_one && path.is_file() {
-            found.push((path, Some(*language)));
-        }
-    }
-    let source = config.pointer("/dataconnect/source").or_else(|| config.pointer("/dataconnect/0/source"));
-    let operations = folder.join(source.and_then(Json::as_str).unwrap_or("dataconnect"));
-    if operations.is_dir() {
+    let project = Project::read(folder)?;
+    let mut found: Vec<_> =
+        project.rules()?.into_iter().map(|file| (file.path, Some(file.language))).collect();
+    if project.operations.is_dir() {
         let wanted = |path: &Path| {
             path.extension().is_some_and(|extension| extension == "gql" || extension == "graphql")
         };
-        found.extend(files_below(&operations, &wanted)?.into_iter().map(|path| (path, None)));
+        found.extend(files_below(&project.operations, &wanted)?.into_iter().map(|path| (path, None)));
     }
     Ok(found)
 }

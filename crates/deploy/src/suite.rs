@@ -1,11 +1,15 @@
 //! Test cases as clients write them, read into requests that rules can be asked.
 
+pub mod run;
+
 use base::{Fields, Status, Timestamp, Value};
 use percent_encoding::percent_decode_str;
 use policy::{DocumentPath, Method, Mock, MockResult, Service};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value as Json;
+
+use crate::status;
 
 /// Test cases of one call.
 const CASES_MAX: usize = 2000;
@@ -56,7 +60,7 @@ enum MockedResult {
     Undefined(IgnoredAny),
 }
 
-/// How much is told of a test.
+/// How much the result of a test says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// The verdict, messages and calls.
@@ -90,7 +94,7 @@ pub struct Case {
     pub new_resource: Option<Fields>,
     /// What functions give.
     pub mocks: Vec<Mock>,
-    /// How much is to be told.
+    /// How much the result says.
     pub level: Level,
 }
 
@@ -98,10 +102,10 @@ impl TestSuite {
     /// Reads every case; `now` is the time of those that give none.
     pub fn cases(self, now: Timestamp) -> Result<Vec<Case>, Status> {
         if self.test_cases.len() > CASES_MAX {
-            return Err(Status::invalid(format!("A test suite may have {CASES_MAX} test cases.")));
+            return Err(status::too_many_cases(CASES_MAX));
         }
         let read = |(index, case): (usize, TestCase)| {
-            case.read(now).map_err(|why| Status::invalid(format!("testSuite.testCases[{index}]: {why}")))
+            case.read(now).map_err(|reason| status::bad_case(index, &reason))
         };
         self.test_cases.into_iter().enumerate().map(read).collect()
     }

@@ -2,6 +2,8 @@
 
 use base::Status;
 
+use crate::status;
+
 /// Characters of a project's id.
 const PROJECT_LEN_MAX: usize = 64;
 /// Characters of a release's name below `releases/`.
@@ -77,9 +79,7 @@ fn is_release(name: &str) -> bool {
 pub fn ruleset_id(project: &str, name: &str) -> Result<String, Status> {
     match Path::parse(name) {
         Some(Path { project: own, target: Target::Ruleset(id), verb: None }) if own == project => Ok(id),
-        _ => Err(Status::invalid(format!(
-            "Invalid ruleset name: `{name}`. It is `projects/{project}/rulesets/` and an id."
-        ))),
+        _ => Err(status::bad_ruleset_name(project, name)),
     }
 }
 
@@ -87,9 +87,7 @@ pub fn ruleset_id(project: &str, name: &str) -> Result<String, Status> {
 pub fn release_name(project: &str, name: &str) -> Result<String, Status> {
     match Path::parse(name) {
         Some(Path { project: own, target: Target::Release(name), verb: None }) if own == project => Ok(name),
-        _ => Err(Status::invalid(format!(
-            "Invalid release name: `{name}`. It is `projects/{project}/releases/` and a name such as `cloud.firestore`."
-        ))),
+        _ => Err(status::bad_release_name(project, name)),
     }
 }
 

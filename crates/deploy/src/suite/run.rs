@@ -7,8 +7,8 @@ use policy::coverage::{
 use policy::{Auth, Document, Limits, NoDocuments, Request, Ruleset, Setting, Source, Step, Trace};
 use serde::Serialize;
 
-use super::model::CompiledSource;
-use super::suite::{Case, Level};
+use super::{Case, Level};
+use crate::model::source::CompiledSource;
 
 /// What became of one case.
 #[derive(Debug, Default, Serialize)]

@@ -6,17 +6,17 @@
 
 use std::sync::Arc;
 
+use access::Caller;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::routing::get;
-use base::{Code, Status};
+use base::Status;
 use http::Response;
 use serde_json::{Value as Json, json};
 
-use super::Deploy;
-use super::api::{caller_of, respond_with};
-use crate::caller::Caller;
+use super::respond_with;
+use crate::{Deploy, status};
 
 /// Bytes of a list of permissions.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -40,10 +40,9 @@ pub async fn permissions(
 ) -> Result<Json, Status> {
     deploy.look(caller, project, "TestIamPermissions", "/permissions".to_owned()).await?;
     if body.len() > BODY_BYTES_MAX {
-        return Err(Status::invalid("There are too many permissions to test."));
+        return Err(status::too_many_permissions());
     }
-    let asked: Json = serde_json::from_slice(body)
-        .map_err(|error| Status::invalid(format!("Invalid JSON payload received. {error}")))?;
+    let asked: Json = serde_json::from_slice(body).map_err(|error| status::bad_payload(&error))?;
     Ok(json!({ "permissions": asked.get("permissions").cloned().unwrap_or_else(|| json!([])) }))
 }
 
@@ -52,7 +51,7 @@ async fn project(
     Path(project): Path<String>,
     request: Request,
 ) -> Response<Body> {
-    let caller = caller_of(&request);
+    let caller = super::caller(&request);
     let answer = async {
         let caller = caller?;
         deploy.look(&caller, &project, "GetProject", "/".to_owned()).await?;
@@ -69,7 +68,7 @@ async fn service(
     Path((project, service)): Path<(String, String)>,
     request: Request,
 ) -> Response<Body> {
-    let caller = caller_of(&request);
+    let caller = super::caller(&request);
     let answer = async {
         let caller = caller?;
         deploy.look(&caller, &project, "GetService", format!("/services/{service}")).await?;
@@ -83,12 +82,12 @@ async fn database(
     Path((project, database)): Path<(String, String)>,
     request: Request,
 ) -> Response<Body> {
-    let caller = caller_of(&request);
+    let caller = super::caller(&request);
     let answer = async {
         let caller = caller?;
         deploy.look(&caller, &project, "GetDatabase", format!("/databases/{database}")).await?;
         if database != "(default)" {
-            return Err(Status::new(Code::NotFound, format!("There is no database `{database}` here.")));
+            return Err(status::no_database(&database));
         }
         let name = format!("projects/{project}/databases/{database}");
         Ok(json!({ "name": name, "type": "FIRESTORE_NATIVE", "databaseEdition": "STANDARD" }))

@@ -11,21 +11,18 @@
 //! it, and the recorded answers of `:test`.
 
 mod api;
-mod cli;
 mod model;
-mod names;
 mod ops;
+mod status;
 mod suite;
-mod testing;
 
 use std::sync::Arc;
 
+use access::Gate;
 use axum::Router;
 use tokio::sync::Mutex;
 
-use crate::gate::Gate;
-
-pub use ops::Restored;
+pub use ops::releases::Restored;
 
 /// The release whose rules decide about the default database of Firestore.
 pub const FIRESTORE_RELEASE: &str = "cloud.firestore";
@@ -45,8 +42,8 @@ impl Deploy {
         Arc::new(Self { gate, project: project.to_owned(), releasing: Mutex::new(()) })
     }
 
-    /// All routes. Every request must carry its [`crate::Caller`] as an extension.
+    /// All routes. Every request must carry its [`access::Caller`] as an extension.
     pub fn routes(self: &Arc<Self>) -> Router {
-        api::routes(Arc::clone(self))
+        api::router(Arc::clone(self))
     }
 }

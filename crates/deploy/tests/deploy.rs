@@ -6,9 +6,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use access::{AccessLog, Caller, Deploy, DevPermit, Gate, Mode, Rules, User};
+use access::{AccessLog, Caller, DevPermit, Gate, Mode, Rules, User};
 use axum::body::Body;
 use base::{Clock, Fields, SystemClock};
+use deploy::Deploy;
 use http::Request;
 use http_body_util::BodyExt;
 use kv::{Mem, Options, Sqlite, Store};

@@ -1,0 +1,117 @@
+//! The rules files of a project: put in force at a start, after an edit (dev) and on SIGHUP (production). Which services
+//! have rules is said by their table.
+
+use access::Gate;
+use deploy::Restored;
+
+use crate::project::{Project, ProjectError, RulesFile};
+use crate::screen::Screen;
+use crate::services::{RulesOf, TABLE};
+use crate::watch::{self, Guarded, Loaded};
+
+/// The rules of every service that has some, each with the project's file of them. Nothing is loaded yet.
+pub fn of_project(project: &Project) -> Result<Vec<Guarded>, ProjectError> {
+    let rules = TABLE.into_iter().filter_map(|row| row.rules.as_ref());
+    rules.map(|rules| Ok(Guarded { rules, file: project.rules_of(rules.kind)?, loaded: None })).collect()
+}
+
+/// Loads them in dev. Broken rules do not keep it from starting: everything is denied until they are mended.
+pub fn load_in_dev(gate: &Gate, guarded: &mut [Guarded]) -> Result<(), String> {
+    for Guarded { rules, file, loaded } in guarded {
+        let Some(file) = file else { continue };
+        let now = load(gate, rules, file)?;
+        if now.refused {
+            (rules.at)(gate).close();
+        }
+        *loaded = Some(now);
+    }
+    Ok(())
+}
+
+/// Follows the files that were loaded, until the process ends.
+pub fn follow(gate: &Gate, guarded: Vec<Guarded>, screen: Screen) {
+    for Guarded { rules, file, loaded } in guarded {
+        let (Some(file), Some(loaded)) = (file, loaded) else { continue };
+        let gate = gate.clone();
+        tokio::spawn(async move {
+            let report = |edit: std::io::Result<Loaded>| match edit {
+                Ok(loaded) => screen.reloaded(&loaded),
+                Err(error) => screen.warn(&format!(
+                    "{} cannot be read, the last good rules stay in force: {error}",
+                    file.shown
+                )),
+            };
+            watch::watch(gate, rules, &file, &loaded.source, report).await;
+        });
+    }
+}
+
+/// Loads them in production, where what is deployed stands before the files. Gives what is to be known of it.
+///
+/// Errors: rules that are broken and in force, or a file that cannot be read.
+pub fn load_in_production(
+    gate: &Gate,
+    guarded: &mut [Guarded],
+    restored: Vec<Restored>,
+    screen: Screen,
+) -> Result<Vec<String>, String> {
+    let mut notes = Vec::new();
+    let mut restored: Vec<Restored> = restored;
+    for Guarded { rules, file, loaded } in guarded {
+        let at = restored.iter().position(|restored| rules.release == Some(restored.release));
+        let deployed = at.map(|index| restored.swap_remove(index));
+        if let Some(file) = file {
+            let now = load(gate, rules, file)?;
+            let shown_as = &file.shown;
+            if now.refused && deployed.is_none() {
+                screen.diagnostics(&now);
+                return Err(format!("{shown_as} has errors; production does not start without good rules"));
+            }
+            if now.refused {
+                screen.warn(&format!(
+                    "{shown_as} has errors: it is not what is in force, the deployed rules are"
+                ));
+            }
+            *loaded = Some(now).filter(|now| !now.refused);
+        }
+        if let Some(Restored { ruleset, source, .. }) = deployed {
+            notes.push(format!(
+                "rules: ruleset {ruleset} decides, deployed over the Rules API; a rules file comes after it"
+            ));
+            let diagnostics = watch::warnings(&source, rules.kind.language);
+            *loaded = Some(Loaded { diagnostics, source, refused: false });
+        }
+    }
+    Ok(notes)
+}
+
+/// Loads the files again in production; rules may have come to a project that had none.
+pub fn reload(gate: &Gate, project: Result<Project, ProjectError>, screen: Screen) {
+    let guarded = match project.and_then(|project| of_project(&project)) {
+        Ok(guarded) => guarded,
+        Err(error) => return screen.warn(&format!("the rules in force stay: {error}")),
+    };
+    for Guarded { rules, file, .. } in guarded {
+        let Some(file) = file else {
+            let usual = rules.kind.usual_name();
+            screen.warn(&format!("there is no {usual} to load: the rules in force stay"));
+            continue;
+        };
+        match watch::load(gate, rules, &file) {
+            Ok(loaded) => {
+                screen.reloaded(&loaded);
+                if (rules.at)(gate).is_deployed() {
+                    screen.warn("deployed rules are in force: the file's wait until the release is deleted");
+                }
+            }
+            Err(error) => {
+                screen.warn(&format!("the rules cannot be read, the last good ones stay in force: {error}"));
+            }
+        }
+    }
+}
+
+fn load(gate: &Gate, rules: &RulesOf, file: &RulesFile) -> Result<Loaded, String> {
+    watch::load(gate, rules, file)
+        .map_err(|error| format!("`{}` cannot be read: {error}", file.path.display()))
+}

@@ -1,0 +1,197 @@
+//! The services of the house, one row each. Whatever lists services reads this table: the sockets of `dev` and their
+//! ports, the routes of `serve`, `--only` and `--ports`, the hub, the start-up screen, the rules files that are loaded
+//! and watched.
+//!
+//! A new service is a file in `services/` with its row and a line in [`TABLE`]; nowhere else does its name stand.
+
+mod auth;
+mod deploy;
+mod firestore;
+mod hub;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use ::deploy::Restored;
+use access::{Authenticate, Gate, Rulesets};
+use async_trait::async_trait;
+use axum::Router;
+use base::Status;
+use identity::Identity;
+use policy::{Diagnostic, Policy, Source};
+
+use crate::project::RulesKind;
+
+/// All rows, in the order their sockets are bound.
+pub static TABLE: [&Row; 4] = [&auth::ROW, &firestore::ROW, &deploy::ROW, &hub::ROW];
+
+/// What is to be known of a service before it is open.
+pub struct Row {
+    /// Its name in `firebase.json`, on the command line and at the hub.
+    pub name: &'static str,
+    /// Whether it belongs to the product or only to `dev`.
+    pub part: Part,
+    /// Where it listens in `dev`. `serve` has one port for all.
+    pub socket: Socket,
+    /// Who finds out who asks.
+    pub callers: Callers,
+    /// The environment variables by which SDKs find it in `dev`.
+    pub variables: &'static [Variable],
+    /// The rules that guard it.
+    pub rules: Option<RulesOf>,
+    /// Opens it. Nothing listens yet.
+    pub open: fn(&Ground) -> Box<dyn Service>,
+}
+
+/// Whether `serve` has it, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A service: in `dev` and in `serve`; `--only` may leave it out.
+    Product,
+    /// A tool of the suite: in `dev` only, whatever `--only` says.
+    Suite,
+}
+
+/// Where a service listens in `dev`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Socket {
+    /// On a port of its own, usually this one.
+    Own(u16),
+    /// On that of the service with this name.
+    Beside(&'static str),
+}
+
+/// Who finds out who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// The server, from the `Authorization` header: no request comes in without its caller.
+    Found,
+    /// The service itself, because its protocol says who asks in its own way, or nobody needs to know.
+    Own,
+}
+
+/// An environment variable whose value is the service's address.
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What stands before the address: nothing, or `http://`.
+    pub before: &'static str,
+}
+
+/// The rules that guard a service.
+pub struct RulesOf {
+    /// How the project calls them.
+    pub kind: &'static RulesKind,
+    /// The release of the Rules API that stands before the file.
+    pub release: Option<&'static str>,
+    /// Where they are put in force.
+    pub at: for<'g> fn(&'g Gate) -> &'g dyn InForce,
+}
+
+/// The place where rules of one language are in force.
+pub trait InForce {
+    /// Puts a text in force, unless it has errors.
+    fn load(&self, source: Source) -> Result<(), Vec<Diagnostic>>;
+    /// Denies everything from now on.
+    fn close(&self);
+    /// Whether deployed rules stand before those of a file.
+    fn is_deployed(&self) -> bool;
+}
+
+impl<P: Policy> InForce for Rulesets<P> {
+    fn load(&self, source: Source) -> Result<(), Vec<Diagnostic>> {
+        Rulesets::load(self, source).map(drop).map_err(|refused| refused.diagnostics)
+    }
+
+    fn close(&self) {
+        Rulesets::close(self);
+    }
+
+    fn is_deployed(&self) -> bool {
+        Rulesets::is_deployed(self)
+    }
+}
+
+/// What services are built on.
+pub struct Ground {
+    /// The way to the data.
+    pub gate: Gate,
+    /// The project's id.
+    pub project: String,
+    /// The identity service: open before all others.
+    pub identity: Arc<Identity>,
+    /// Makes callers, for services whose protocol signs in in-band.
+    pub authenticate: Arc<dyn Authenticate>,
+}
+
+/// A service that is open.
+#[async_trait]
+pub trait Service: Send + Sync {
+    /// Its routes, of all its protocols. `dev` has everything bound by then: here is what listens where.
+    fn routes(&self, addresses: &Addresses) -> Router;
+
+    /// Puts rules that were deployed in force again, before the first request of production.
+    async fn restore(&self) -> Result<Option<Restored>, Status> {
+        Ok(None)
+    }
+
+    /// What it does beside answering, until the house is closed.
+    fn work(&self) -> Option<Work> {
+        None
+    }
+}
+
+/// Work that is polled until the house is closed, or it ends by itself.
+pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Service → address. Ordered by name, as people read it.
+pub type Addresses = BTreeMap<String, SocketAddr>;
+
+impl Row {
+    /// Rows with a socket of their own, each with its usual port.
+    pub fn listening() -> impl Iterator<Item = (&'static Self, u16)> {
+        TABLE.into_iter().filter_map(|row| match row.socket {
+            Socket::Own(port) => Some((row, port)),
+            Socket::Beside(_) => None,
+        })
+    }
+
+    /// Whether it answers on the socket of the service with this name.
+    pub fn is_on(&self, name: &'static str) -> bool {
+        self.name == name || self.socket == Socket::Beside(name)
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sound() {
+        for (index, row) in TABLE.into_iter().enumerate() {
+            assert_eq!(TABLE.iter().position(|other| other == &row), Some(index), "{row:?} stands twice");
+            if let Socket::Beside(name) = row.socket {
+                assert!(Row::listening().any(|(host, _)| host.name == name), "{row:?} is beside `{name}`");
+            }
+            for (other, port) in Row::listening() {
+                assert!(other == row || row.socket != Socket::Own(port), "{row:?} and {other:?}: {port}");
+            }
+        }
+    }
+}
