@@ -52,11 +52,10 @@ pub fn follow(gate: &Gate, guarded: Vec<Guarded>, screen: Screen) {
 pub fn load_in_production(
     gate: &Gate,
     guarded: &mut [Guarded],
-    restored: Vec<Restored>,
+    mut restored: Vec<Restored>,
     screen: Screen,
 ) -> Result<Vec<String>, String> {
     let mut notes = Vec::new();
-    let mut restored: Vec<Restored> = restored;
     for Guarded { rules, file, loaded } in guarded {
         let at = restored.iter().position(|restored| rules.release == Some(restored.release));
         let deployed = at.map(|index| restored.swap_remove(index));
