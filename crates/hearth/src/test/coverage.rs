@@ -42,7 +42,7 @@ impl Covered {
                 .map_err(|error| format!("`{}` cannot be written: {error}", path.display()))
         };
         let mut names: Vec<String> = Vec::new();
-        let mut lcov = String::new();
+        let mut lines = String::new();
         for coverage in &self.rulesets {
             let mut name =
                 coverage.source().name.trim_start_matches(['.', '/']).replace(['/', '\\', ':', ' '], "-");
@@ -51,10 +51,10 @@ impl Covered {
             }
             write(format!("{name}.html"), coverage.html())?;
             write(format!("{name}.json"), format!("{:#}\n", coverage.json()))?;
-            lcov.push_str(&lcov(coverage));
+            lines.push_str(&lcov(coverage));
             names.push(name);
         }
-        write("lcov.info".to_owned(), lcov)?;
+        write("lcov.info".to_owned(), lines)?;
         Ok(folder.to_owned())
     }
 
