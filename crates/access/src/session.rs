@@ -24,8 +24,12 @@ struct Known<'s> {
 }
 
 impl policy::Documents for Known<'_> {
-    fn document(&self, need: &policy::Needed) -> policy::Lookup<'_> {
+    fn document(&self, need: &policy::Need<'_>) -> policy::Lookup<'_> {
         self.fetched.document(need)
+    }
+
+    fn kept(&self, need: &policy::Need<'_>) -> policy::Needed {
+        self.fetched.kept(need)
     }
 
     fn earlier(&self) -> &[policy::Needed] {
@@ -298,11 +302,12 @@ impl Session {
                 policy::Step::Needs(needs) => {
                     for need in needs {
                         // A commit writes to one database; `getAfter` of another one's document is as it is now.
-                        let written = need.after && need.path.database == request.database;
-                        let fields = match written.then(|| pending.after(&need.path.segments)).flatten() {
+                        let written = need.after && need.path.database() == request.database;
+                        let path: Vec<String> = need.path.segments().map(str::to_owned).collect();
+                        let fields = match written.then(|| pending.after(&path)).flatten() {
                             Some(after) => after.cloned(),
                             _ => {
-                                let key = documents.key(&need.path.database, &need.path.segments);
+                                let key = documents.key(need.path.database(), &path);
                                 match self.get(&key).await? {
                                     Some(row) => Some(documents.decode(&row)?),
                                     None => None,

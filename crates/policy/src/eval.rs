@@ -11,105 +11,21 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use crate::coverage;
-use crate::ir::{Binary, Expr, Function, Kind, Language, Part};
+use crate::ir::{Expr, Function, Kind, Language, Part};
 use crate::meter::Meter;
 use crate::re2::Regex;
 use crate::trace::{Detail, Ending, Observer, Shape};
-use crate::value::{Fault, FaultKind, Map, Outcome, Segments, Str, Val, show};
+use crate::value::{Fault, FaultKind, Map, Outcome, Str, Val, show};
 
-/// What an operation gives before its place is attached.
-pub type Computed<'v> = Result<Val<'v>, FaultKind<'v>>;
+pub use crate::dialect::{Computed, Dialect};
 
-/// What a language decides: its variables, its value tables, its functions. Operands are values, never faults.
-pub trait Dialect<'v> {
-    /// The language.
-    type Language: Language;
-
-    /// A place that values of the language can stand for, where steps lead from one place to another
-    /// (`root.child('a').child('b')`). Unobserved, a chain of steps makes no value on the way.
-    type Place: Copy;
-
-    /// Whether `&&` and `||` go on after an error and may absorb it. Where not, the first error ends the whole rule.
-    const ABSORBS: bool = true;
-
-    /// What an operator that wants a boolean says about anything else.
-    fn not_boolean(&self, op: &'static str, operand: &Val<'v>) -> FaultKind<'v> {
-        let received = format!("{op}({})", operand.type_name());
-        FaultKind::Unsupported { received, expected: format!("{op}(bool)") }
-    }
-
-    /// A value as people read it in a trace.
-    fn show(&self, value: &Val<'v>) -> String {
-        show(value)
-    }
-
-    /// The place a value stands for, if nobody needs to know of the steps from it.
-    fn place(&mut self, _value: &Val<'v>) -> Option<Self::Place> {
-        None
-    }
-    /// Whether a method with one argument is a step.
-    fn is_step(_method: <Self::Language as Language>::Method) -> bool {
-        false
-    }
-    /// Whether a method without arguments looks at a place.
-    fn is_look(_method: <Self::Language as Language>::Method) -> bool {
-        false
-    }
-    /// A step.
-    fn step(
-        &mut self,
-        _from: Self::Place,
-        _method: <Self::Language as Language>::Method,
-        _argument: &Val<'v>,
-        _meter: &mut Meter<'_>,
-    ) -> Result<Self::Place, FaultKind<'v>> {
-        Err(FaultKind::NullValue)
-    }
-    /// What a look at a place gives.
-    fn look(&mut self, _place: Self::Place, _method: <Self::Language as Language>::Method) -> Computed<'v> {
-        Err(FaultKind::NullValue)
-    }
-
-    /// A predefined variable.
-    fn global(&mut self, global: <Self::Language as Language>::Global) -> Computed<'v>;
-    /// A variable of the matched path.
-    fn capture(&mut self, index: usize) -> Computed<'v>;
-    /// `object.name`
-    fn member(&mut self, object: &Val<'v>, name: &'v str) -> Computed<'v>;
-    /// `object[index]`
-    fn index(&mut self, object: &Val<'v>, index: &Val<'v>) -> Computed<'v>;
-    /// `object[start:end]`
-    fn slice(
-        &mut self,
-        object: &Val<'v>,
-        start: &Val<'v>,
-        end: &Val<'v>,
-        meter: &mut Meter<'_>,
-    ) -> Computed<'v>;
-    /// `-value`
-    fn negate(&mut self, value: &Val<'v>) -> Computed<'v>;
-    /// `left op right`
-    fn binary(&mut self, op: Binary, left: &Val<'v>, right: &Val<'v>, meter: &mut Meter<'_>) -> Computed<'v>;
-    /// `value is type`
-    fn is(&mut self, value: &Val<'v>, name: <Self::Language as Language>::Type) -> Computed<'v>;
-    /// A call of a function.
-    fn function(
-        &mut self,
-        function: <Self::Language as Language>::Function,
-        arguments: &[Val<'v>],
-        meter: &mut Meter<'_>,
-    ) -> Computed<'v>;
-    /// A call of a method.
-    fn method(
-        &mut self,
-        receiver: &Val<'v>,
-        method: <Self::Language as Language>::Method,
-        arguments: &[Val<'v>],
-        regex: Option<&'v Regex>,
-        meter: &mut Meter<'_>,
-    ) -> Computed<'v>;
-}
+/// Segments of a path that is read without an allocation.
+const SEGMENTS_USUAL: usize = 8;
+/// Parameters and `let`s, of all calls that run, for which an evaluation allocates nothing.
+const LOCALS_USUAL: usize = 4;
 
 enum Local<'v, L: Language> {
     Ready(Outcome<'v>),
@@ -122,6 +38,13 @@ enum Walked<'v, P> {
     Value(Val<'v>),
 }
 
+/// A call of a function that reads what a written path names.
+struct Reading<'v, L: Language> {
+    function: L::Function,
+    path: &'v Expr<L>,
+    parts: &'v [Part<L>],
+}
+
 /// One evaluation.
 pub struct Machine<'v, 'm, D: Dialect<'v>, O: Observer> {
     /// The language's side.
@@ -131,7 +54,7 @@ pub struct Machine<'v, 'm, D: Dialect<'v>, O: Observer> {
     /// Who watches.
     pub observer: O,
     functions: &'v [Function<D::Language>],
-    locals: Vec<Local<'v, D::Language>>,
+    locals: SmallVec<[Local<'v, D::Language>; LOCALS_USUAL]>,
     base: usize,
     calls: u32,
     nesting: u32,
@@ -166,7 +89,7 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
     /// A machine for one decision.
     #[inline]
     pub fn new(dialect: D, functions: &'v [Function<D::Language>], meter: Meter<'m>, observer: O) -> Self {
-        Self { dialect, meter, observer, functions, locals: Vec::new(), base: 0, calls: 0, nesting: 0 }
+        Self { dialect, meter, observer, functions, locals: SmallVec::new(), base: 0, calls: 0, nesting: 0 }
     }
 
     /// Evaluates an expression.
@@ -239,6 +162,9 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
             Kind::Local(slot) => self.local(expr, *slot),
             Kind::Capture(index) => place(expr, self.dialect.capture(*index)),
             Kind::Member(object, name) => {
+                if let Some(reading) = Self::reading(object) {
+                    return self.read_member(expr, object, &reading, name);
+                }
                 let object = self.eval(object)?;
                 place(expr, self.dialect.member(&object, name))
             }
@@ -417,7 +343,15 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
 
     #[inline(never)]
     fn path(&mut self, expr: &'v Expr<D::Language>, parts: &'v [Part<D::Language>]) -> Outcome<'v> {
-        let mut segments: Vec<Str<'v>> = Vec::with_capacity(parts.len());
+        Ok(Val::Path(self.segments(expr, parts)?.into_iter().collect()))
+    }
+
+    fn segments(
+        &mut self,
+        expr: &'v Expr<D::Language>,
+        parts: &'v [Part<D::Language>],
+    ) -> Result<SmallVec<[Str<'v>; SEGMENTS_USUAL]>, Rc<Fault<'v>>> {
+        let mut segments = SmallVec::new();
         for part in parts {
             match part {
                 Part::Text(text) => segments.push(Str::Borrowed(text)),
@@ -436,7 +370,57 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
                 },
             }
         }
-        Ok(Val::Path(Segments::from(segments)))
+        Ok(segments)
+    }
+
+    /// A call that reads what a written path names. Observed, the path is a value to be seen like any other.
+    fn reading(expr: &'v Expr<D::Language>) -> Option<Reading<'v, D::Language>> {
+        match &expr.kind {
+            Kind::Function(function, arguments) if !O::OBSERVES && D::reads(*function) => {
+                match &**arguments {
+                    [path @ Expr { kind: Kind::Path(parts), .. }] => {
+                        Some(Reading { function: *function, path, parts })
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// What the path of a call that reads names. It counts like a value.
+    fn read_path(
+        &mut self,
+        reading: &Reading<'v, D::Language>,
+    ) -> Result<SmallVec<[Str<'v>; SEGMENTS_USUAL]>, Rc<Fault<'v>>> {
+        self.begin(reading.path)?;
+        let segments = self.segments(reading.path, reading.parts);
+        self.nesting -= 1;
+        segments
+    }
+
+    #[inline(never)]
+    fn read(&mut self, expr: &'v Expr<D::Language>, reading: &Reading<'v, D::Language>) -> Outcome<'v> {
+        let path = self.read_path(reading)?;
+        place(expr, self.dialect.read(reading.function, &path, &mut self.meter))
+    }
+
+    /// `get(path).name`
+    #[inline(never)]
+    fn read_member(
+        &mut self,
+        expr: &'v Expr<D::Language>,
+        call: &'v Expr<D::Language>,
+        reading: &Reading<'v, D::Language>,
+        name: &'v str,
+    ) -> Outcome<'v> {
+        self.begin(call)?;
+        let path = self.read_path(reading);
+        self.nesting -= 1;
+        match self.dialect.read_member(reading.function, &path?, name, &mut self.meter) {
+            Ok(member) => place(expr, member),
+            Err(kind) => Err(fault(call, kind)),
+        }
     }
 
     #[inline(never)]
@@ -484,6 +468,9 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
         function: <D::Language as Language>::Function,
         arguments: &'v [Expr<D::Language>],
     ) -> Outcome<'v> {
+        if let Some(reading) = Self::reading(expr) {
+            return self.read(expr, &reading);
+        }
         let computed = if let [only] = arguments {
             let argument = [self.eval(only)?];
             self.dialect.function(function, &argument, &mut self.meter)

@@ -18,6 +18,8 @@ pub mod check;
 pub mod coverage;
 pub mod decision;
 pub mod diagnostic;
+pub mod dialect;
+pub mod document;
 pub mod eval;
 pub mod fuzz;
 pub mod ir;
@@ -34,10 +36,10 @@ pub mod value;
 pub use coverage::Coverage;
 pub use decision::{Cause, Decision, Dependence, RulePosition, Step};
 pub use diagnostic::{Diagnostic, Severity};
+pub use document::{DocumentName, DocumentPath, DocumentPaths, Need, Needed};
 pub use meter::{Cost, Limits};
 pub use request::{
-    Auth, Document, DocumentPath, Documents, Lookup, Method, Mock, MockResult, Needed, NoDocuments, Query,
-    Request, Scope, Setting,
+    Auth, Document, Documents, Lookup, Method, Mock, MockResult, NoDocuments, Query, Request, Scope, Setting,
 };
 pub use rules::{Compiled, Ruleset, Service, compile};
 pub use source::{Source, Span};

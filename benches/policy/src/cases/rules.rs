@@ -79,10 +79,7 @@ pub fn asked(method: Method, path: &'static [&'static str]) -> Asked {
         }]],
         ..Query::default()
     });
-    let project = DocumentPath {
-        database: "(default)".to_owned(),
-        segments: ["projects", "apollo"].map(str::to_owned).to_vec(),
-    };
+    let project = DocumentPath::new("(default)", ["projects", "apollo"]);
     let owner = fields([("owner", text("alice")), ("name", text("Apollo"))]);
     let path: Vec<String> = path.iter().map(|segment| (*segment).to_owned()).collect();
     let request = Request {

@@ -106,7 +106,8 @@ fn answer(
     let by = allowed.then_some(RulePosition { line: 1, column: 1, span });
     let cost = Cost { expressions, reads: 0 };
     let depends = Dependence::default();
-    let decision = Decision { allowed, literally: false, by, causes, documents: Vec::new(), depends, cost };
+    let decision =
+        Decision { allowed, literally: false, by, causes, documents: Default::default(), depends, cost };
     Answer { request: text.trim().to_owned(), outcome, decision, trace, source, missing: None }
 }
 

@@ -144,7 +144,7 @@ impl<'v, O: Observer> Pass<'v, '_, '_, O> {
             allowed,
             by: self.by.filter(|_| allowed),
             causes: if allowed { Vec::new() } else { self.causes },
-            documents: Vec::new(),
+            documents: crate::document::DocumentPaths::new(),
             depends: crate::Dependence { auth: true, time: true },
             cost: Cost { expressions: self.machine.meter.expressions, reads: 0 },
         }

@@ -4,9 +4,10 @@
 //! that is true for every document it admits. An alternative that names its document is decided as that document.
 
 use crate::decision::{Cause, Decision, Dependence, RulePosition, Step};
+use crate::document::{DocumentPath, Needed};
 use crate::eval::Machine;
 use crate::meter::{Cost, Limits, Meter};
-use crate::request::{Document, DocumentPath, Documents, Lookup, Method, Needed, Request};
+use crate::request::{Document, Documents, Lookup, Method, Request};
 use crate::source::Span;
 use crate::trace::{self, Candidate, Ending, Node, Observer, Recorder, Trace, Unobserved};
 use crate::value::{Facts, FaultKind, Outcome, Val};
@@ -123,7 +124,7 @@ impl<'r> Deciding<'r, '_> {
                 self.decided(true, by, Vec::new())
             }
             Verdict::Denied(causes) => self.denied(causes),
-            Verdict::Pending => Step::Needs(self.session.needs),
+            Verdict::Pending => Step::Needs(self.session.into_needs()),
         }
     }
 
@@ -132,13 +133,8 @@ impl<'r> Deciding<'r, '_> {
     }
 
     fn decided(self, allowed: bool, by: Option<RulePosition>, causes: Vec<Cause>) -> Step {
-        let reads = u32::try_from(self.session.reads.len()).unwrap_or(u32::MAX);
-        let mut documents = self.session.named;
-        for read in self.session.reads {
-            if !documents.contains(&read.path) {
-                documents.push(read.path);
-            }
-        }
+        let reads = u32::try_from(self.session.reads()).unwrap_or(u32::MAX);
+        let documents = self.session.into_documents();
         let cost = Cost { expressions: self.expressions, reads };
         let literally = allowed && self.literally;
         Step::Decided(Decision { allowed, literally, by, causes, documents, depends: self.depends, cost })
@@ -178,25 +174,22 @@ impl<'r> Deciding<'r, '_> {
         let need = Needed { path, after: false };
         let resource = match documents.document(&need) {
             Lookup::Unknown => {
-                if !self.session.needs.contains(&need) {
-                    self.session.needs.push(need);
-                }
+                self.session.need(need);
                 return Verdict::Pending;
             }
             Lookup::Missing => None,
             Lookup::Found(fields) => Some(Document { fields }),
         };
-        if !self.session.named.contains(&need.path) {
-            self.session.named.push(need.path.clone());
-        }
-        let request = Request { path: &need.path.segments, resource, ..*request };
+        self.session.name(&need.path);
+        let path: Vec<String> = need.path.segments().map(str::to_owned).collect();
+        let request = Request { path: &path, resource, ..*request };
         self.evaluate(&request, None, count)
     }
 
     /// Decides about one document, or about all that an alternative's facts admit.
     fn evaluate(&mut self, request: &Request<'_>, facts: Option<&Facts<'_>>, count: usize) -> Verdict {
         let ruleset = self.ruleset;
-        self.session.current.clear();
+        self.session.begin();
         let environment = Environment::new(ruleset.service, request, facts);
         let first = match environment.target.get(PREFIX_LEN) {
             Some(Segment::Known(first)) => Some(first),
