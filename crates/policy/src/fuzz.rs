@@ -119,31 +119,7 @@ pub fn rules_agree(seed: u64, text: &str) -> bool {
     let paths: [&[&str]; 5] = [&["a", "b"], &["a", "x"], &["a", "b", "x", "u"], &["b", "a"], &["x", "u"]];
     let mut path: Vec<String> =
         choices.from(&paths).unwrap_or_default().iter().map(|segment| (*segment).to_owned()).collect();
-    let operators = [
-        Operator::Eq,
-        Operator::Neq,
-        Operator::Lt,
-        Operator::Gte,
-        Operator::In,
-        Operator::NotIn,
-        Operator::Contains,
-        Operator::ContainsAny,
-    ];
-    let op = choices.from(&operators).unwrap_or(Operator::Eq);
-    let one = Value::String("x".to_owned());
-    let many = matches!(op, Operator::In | Operator::NotIn | Operator::ContainsAny);
-    let value = if many { Value::Array(vec![one, Value::Integer(1)]) } else { one };
-    let field = choices.from(&["a", "role", "uid", "b"]).unwrap_or("a");
-    let constraint = Constraint { field: vec![field.to_owned()], op, value };
-    let constrained = choices.of(2) == 0;
-    let query = Query {
-        limit: (choices.of(2) == 0).then_some(1),
-        alternatives: if constrained { vec![vec![constraint]] } else { Vec::new() },
-        scope: choices
-            .from(&[Scope::Collection, Scope::CollectionGroup, Scope::Children, Scope::Descendants])
-            .unwrap_or_default(),
-        ..Query::default()
-    };
+    let query = query(&mut choices);
     let is_list = method == Method::List;
     if is_list && choices.of(2) == 0 {
         path.pop();
@@ -167,6 +143,40 @@ pub fn rules_agree(seed: u64, text: &str) -> bool {
     let mut trace = Trace::default();
     let plain = ruleset.decide(&request, &documents, &limits, None);
     let observed = ruleset.decide(&request, &documents, &limits, Some(&mut trace));
+    same(plain, observed)
+}
+
+/// A query with one constraint or none.
+fn query(choices: &mut Choices) -> Query {
+    let operators = [
+        Operator::Eq,
+        Operator::Neq,
+        Operator::Lt,
+        Operator::Gte,
+        Operator::In,
+        Operator::NotIn,
+        Operator::Contains,
+        Operator::ContainsAny,
+    ];
+    let op = choices.from(&operators).unwrap_or(Operator::Eq);
+    let one = Value::String("x".to_owned());
+    let many = matches!(op, Operator::In | Operator::NotIn | Operator::ContainsAny);
+    let value = if many { Value::Array(vec![one, Value::Integer(1)]) } else { one };
+    let field = choices.from(&["a", "role", "uid", "b"]).unwrap_or("a");
+    let constraint = Constraint { field: vec![field.to_owned()], op, value };
+    let constrained = choices.of(2) == 0;
+    Query {
+        limit: (choices.of(2) == 0).then_some(1),
+        alternatives: if constrained { vec![vec![constraint]] } else { Vec::new() },
+        scope: choices
+            .from(&[Scope::Collection, Scope::CollectionGroup, Scope::Children, Scope::Descendants])
+            .unwrap_or_default(),
+        ..Query::default()
+    }
+}
+
+/// Whether the two, which must not differ, allow.
+fn same(plain: Step, observed: Step) -> bool {
     match (plain, observed) {
         (Step::Decided(plain), Step::Decided(observed)) => {
             assert_eq!(plain.allowed, observed.allowed, "observing changes the answer");

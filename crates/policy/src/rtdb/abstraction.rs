@@ -77,31 +77,8 @@ pub fn evaluate(expr: &Condition, caller: Caller) -> Abstract {
             }
             (_, left, _, right) => binary(*op, left, right),
         },
-        Kind::And(operands) => {
-            let mut known = true;
-            for operand in operands {
-                match value(operand) {
-                    Known(Value::Bool(true)) => {}
-                    Known(Value::Bool(false)) if known => return Known(Value::Bool(false)),
-                    Unknown => known = false,
-                    // What comes before may be an error, or it is false.
-                    _ if !known => return Unknown,
-                    _ => return Error,
-                }
-            }
-            if known { Known(Value::Bool(true)) } else { Unknown }
-        }
-        Kind::Or(operands) => {
-            for operand in operands {
-                match value(operand) {
-                    Known(Value::Bool(false)) => {}
-                    Known(Value::Bool(true)) => return Known(Value::Bool(true)),
-                    Unknown => return Unknown,
-                    _ => return Error,
-                }
-            }
-            Known(Value::Bool(false))
-        }
+        Kind::And(operands) => all(operands, caller),
+        Kind::Or(operands) => any(operands, caller),
         Kind::Condition(test, yes, no) => match value(test) {
             Known(Value::Bool(true)) => value(yes),
             Known(Value::Bool(false)) => value(no),
@@ -125,6 +102,33 @@ pub fn evaluate(expr: &Condition, caller: Caller) -> Abstract {
         }
         _ => Unknown,
     }
+}
+
+fn all(operands: &[Condition], caller: Caller) -> Abstract {
+    let mut known = true;
+    for operand in operands {
+        match evaluate(operand, caller) {
+            Known(Value::Bool(true)) => {}
+            Known(Value::Bool(false)) if known => return Known(Value::Bool(false)),
+            Unknown => known = false,
+            // What comes before may be an error, or it is false.
+            _ if !known => return Unknown,
+            _ => return Error,
+        }
+    }
+    if known { Known(Value::Bool(true)) } else { Unknown }
+}
+
+fn any(operands: &[Condition], caller: Caller) -> Abstract {
+    for operand in operands {
+        match evaluate(operand, caller) {
+            Known(Value::Bool(false)) => {}
+            Known(Value::Bool(true)) => return Known(Value::Bool(true)),
+            Unknown => return Unknown,
+            _ => return Error,
+        }
+    }
+    Known(Value::Bool(false))
 }
 
 fn binary(op: Binary, left: Abstract, right: Abstract) -> Abstract {
