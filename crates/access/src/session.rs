@@ -28,8 +28,8 @@ impl policy::Documents for Known<'_> {
         self.fetched.document(need)
     }
 
-    fn kept(&self, need: &policy::Need<'_>) -> policy::Needed {
-        self.fetched.kept(need)
+    fn look(&self, need: &policy::Need<'_>) -> (policy::Lookup<'_>, Option<&policy::Needed>) {
+        self.fetched.look(need)
     }
 
     fn earlier(&self) -> &[policy::Needed] {

@@ -3,7 +3,7 @@
 use crate::ir::{Binary, Language};
 use crate::meter::Meter;
 use crate::re2::Regex;
-use crate::value::{FaultKind, Str, Val, show};
+use crate::value::{FaultKind, Str, Val, push_shown};
 
 /// What an operation gives before its place is attached.
 pub type Computed<'v> = Result<Val<'v>, FaultKind<'v>>;
@@ -26,9 +26,9 @@ pub trait Dialect<'v> {
         FaultKind::Unsupported { received, expected: format!("{op}(bool)") }
     }
 
-    /// A value as people read it in a trace.
-    fn show(&self, value: &Val<'v>) -> String {
-        show(value)
+    /// Appends a value as people read it in a trace.
+    fn show(&self, out: &mut String, value: &Val<'v>) {
+        push_shown(out, value);
     }
 
     /// The place a value stands for, if nobody needs to know of the steps from it.

@@ -13,6 +13,7 @@
 pub mod bolt;
 pub mod builtin;
 pub mod cases;
+mod cause;
 pub mod cel;
 pub mod check;
 pub mod coverage;
@@ -25,6 +26,7 @@ pub mod fuzz;
 pub mod ir;
 pub mod meter;
 pub mod re2;
+pub mod recording;
 pub mod request;
 pub mod rtdb;
 pub mod rules;

@@ -165,9 +165,9 @@ pub trait Documents {
     /// What is known of a document.
     fn document(&self, need: &Need<'_>) -> Lookup<'_>;
 
-    /// What is asked for, as these documents keep it, where they do: then nobody makes it again.
-    fn kept(&self, need: &Need<'_>) -> Needed {
-        need.to_kept()
+    /// The same, and what was asked for as these documents keep it, where they do: then nobody makes it again.
+    fn look(&self, need: &Need<'_>) -> (Lookup<'_>, Option<&Needed>) {
+        (self.document(need), None)
     }
 
     /// What earlier operations of the same request have read, each once.
@@ -188,15 +188,15 @@ impl Documents for NoDocuments {
 
 impl<S: std::hash::BuildHasher> Documents for std::collections::HashMap<Needed, Option<Fields>, S> {
     fn document(&self, need: &Need<'_>) -> Lookup<'_> {
-        match self.get(need.key()) {
-            None => Lookup::Unknown,
-            Some(None) => Lookup::Missing,
-            Some(Some(fields)) => Lookup::Found(fields),
-        }
+        self.look(need).0
     }
 
-    fn kept(&self, need: &Need<'_>) -> Needed {
-        self.get_key_value(need.key()).map_or_else(|| need.to_kept(), |(kept, _)| kept.to_kept())
+    fn look(&self, need: &Need<'_>) -> (Lookup<'_>, Option<&Needed>) {
+        match self.get_key_value(need.key()) {
+            None => (Lookup::Unknown, None),
+            Some((kept, None)) => (Lookup::Missing, Some(kept)),
+            Some((kept, Some(fields))) => (Lookup::Found(fields), Some(kept)),
+        }
     }
 }
 

@@ -62,6 +62,24 @@ impl Source {
         self.text.get(span.range()).unwrap_or("")
     }
 
+    /// The text at a span with every stretch of white space as one space.
+    pub fn on_one_line(&self, span: Span) -> String {
+        let mut out = String::with_capacity(self.slice(span).len());
+        self.push_on_one_line(&mut out, span);
+        out
+    }
+
+    /// Appends what [`Source::on_one_line`] gives.
+    pub fn push_on_one_line(&self, out: &mut String, span: Span) {
+        let text = self.slice(span);
+        for (index, word) in text.split_whitespace().enumerate() {
+            if index > 0 {
+                out.push(' ');
+            }
+            out.push_str(word);
+        }
+    }
+
     /// Line and column of a byte offset, both from 1. The cost grows with the length of the line, not of the text.
     pub fn line_column(&self, offset: u32) -> (u32, u32) {
         let whole = Span::new(0, self.text.len()).end;

@@ -124,6 +124,14 @@ pub fn cases() -> Vec<Case> {
         },
         own("the same as a list query", Method::List, &["notes"], true),
         own("diff and a pattern", Method::Update, &["posts", "p"], true),
-        own("a denial, with its reasons", Method::Get, &["users", "bob"], false),
+        Case::new(
+            "Firestore rules",
+            "a denial, with its reasons",
+            vec![hearth(
+                "match, decision, its reasons as text",
+                false,
+                asked(Method::Get, &["users", "bob"]),
+            )],
+        ),
     ]
 }

@@ -2,11 +2,12 @@
 
 use base::{Fields, Value as Stored};
 
+use crate::cause::Said;
 use crate::cel::{Environment, Inputs, Outcome, Place, Type, Value, compile, limits, show};
 use crate::decision::{Cause, Decision, Dependence, RulePosition};
 use crate::meter::Cost;
 use crate::source::{Source, Span};
-use crate::trace::{self, Candidate, Node, Trace};
+use crate::trace::{Candidate, Node, Trace};
 
 use super::World;
 use super::ask::{Answer, user};
@@ -39,14 +40,7 @@ pub(super) fn ask(environment: &Environment, text: &str, world: &World) -> Resul
         };
         let (line, column) = source.line_column(first.span.start);
         let outcome = format!("refused: {line}:{column}: {}", first.message);
-        let cause = Cause {
-            text: first.message.clone(),
-            span: first.span,
-            line,
-            column,
-            error: true,
-            ..empty_cause()
-        };
+        let cause = Cause::plain(&first.message, true).at(&source, first.span);
         return Ok(answer(text, source, outcome, vec![cause], 0, Trace::default()));
     };
     let auth = auth(world);
@@ -118,38 +112,14 @@ fn told(outcome: &Outcome<'_>) -> String {
     }
 }
 
-fn empty_cause() -> Cause {
-    Cause {
-        text: String::new(),
-        allow_line: 1,
-        span: Span::default(),
-        line: 1,
-        column: 1,
-        expression: String::new(),
-        observed: String::new(),
-        observed_type: String::new(),
-        error: false,
-        help: None,
-    }
-}
-
 fn cause(source: &Source, outcome: &Outcome<'_>, node: &Node) -> Cause {
-    let squeeze = |span: Span| source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
-    let (text, blamed, span) = match outcome {
-        Ok(value) => {
-            let blamed = trace::blame(node);
-            (show(value), blamed, blamed.span)
-        }
-        Err(fault) => (
-            fault.to_string(),
-            trace::failure_at(node, fault.span).unwrap_or_else(|| trace::blame(node)),
-            fault.span,
-        ),
+    let fault = outcome.as_ref().err().map(|fault| fault.span);
+    let text = match outcome {
+        Ok(value) => show(value),
+        Err(fault) => fault.to_string(),
     };
-    let (observed, observed_type) = trace::observed(blamed, &squeeze);
-    let (line, column) = source.line_column(span.start);
-    let (expression, error) = (squeeze(blamed.span), outcome.is_err());
-    Cause { text, span, line, column, expression, observed, observed_type, error, ..empty_cause() }
+    let said = Said { text, rule_line: 1, at: fault, failed: fault, error: fault.is_some() };
+    Cause::of(source, node, said)
 }
 
 /// The variable `auth`.

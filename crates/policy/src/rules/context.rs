@@ -71,14 +71,14 @@ impl Session {
     }
 
     /// What is not known yet.
-    pub fn into_needs(self) -> Vec<Needed> {
-        self.asked.into_iter().filter(|asked| !asked.known).map(|asked| asked.need).collect()
+    pub fn take_needs(&mut self) -> Vec<Needed> {
+        self.asked.drain(..).filter(|asked| !asked.known).map(|asked| asked.need).collect()
     }
 
     /// The documents that were named or read, each once.
-    pub fn into_documents(self) -> DocumentPaths {
-        let mut documents = DocumentPaths::from_vec(self.named);
-        for Asked { need, .. } in self.asked.into_iter().filter(|asked| asked.known) {
+    pub fn take_documents(&mut self) -> DocumentPaths {
+        let mut documents: DocumentPaths = self.named.drain(..).collect();
+        for Asked { need, .. } in self.asked.drain(..).filter(|asked| asked.known) {
             if !documents.contains(&need.path) {
                 documents.push(need.path);
             }
@@ -277,7 +277,7 @@ impl<'v> Context<'v, '_> {
         }
         let mut text = NameText::new();
         let need = Need { path: named.write(&mut text), after };
-        let lookup = self.documents.document(&need);
+        let (lookup, kept) = self.documents.look(&need);
         let position = self.session.position(&need);
         if position.is_none_or(|position| !self.session.current.contains(&position)) {
             if let Some(max) = self.reads_exceeded(&need, position.is_none(), meter.limits) {
@@ -287,7 +287,8 @@ impl<'v> Context<'v, '_> {
             }
             let position = position.unwrap_or_else(|| {
                 let known = !matches!(lookup, Lookup::Unknown);
-                self.session.asked.push(Asked { need: self.documents.kept(&need), known });
+                let need = kept.cloned().unwrap_or_else(|| need.to_kept());
+                self.session.asked.push(Asked { need, known });
                 self.session.asked.len() - 1
             });
             self.session.current.push(position);

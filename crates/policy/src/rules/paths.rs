@@ -59,7 +59,7 @@ pub struct Named<'p, 'v> {
     pub segments: &'p [Str<'v>],
 }
 
-/// A document's name, written down to look for it.
+/// Where a document's name is written down to look for it.
 pub type NameText = SmallVec<[u8; NAME_BYTES_USUAL]>;
 
 /// Bytes of a document's name that is looked for without an allocation.
@@ -68,10 +68,14 @@ const NAME_BYTES_USUAL: usize = 128;
 impl Named<'_, '_> {
     /// The name, as it is looked for.
     pub fn write(self, text: &mut NameText) -> DocumentName<'_> {
-        text.extend_from_slice(self.database.as_bytes());
-        for segment in self.segments {
-            text.push(b'/');
-            text.extend_from_slice(segment.as_str().as_bytes());
+        let len = self.segments.iter().map(|segment| 1 + segment.as_str().len()).sum::<usize>();
+        text.resize(self.database.len() + len, b'/');
+        let mut rest = text.as_mut_slice();
+        let parts = self.segments.iter().map(Str::as_str);
+        for part in std::iter::once(self.database).chain(parts) {
+            let Some((here, behind)) = rest.split_at_mut_checked(part.len()) else { break };
+            here.copy_from_slice(part.as_bytes());
+            rest = behind.get_mut(1..).unwrap_or_default();
         }
         // Made of texts, it is one.
         DocumentName::borrowed(std::str::from_utf8(text).unwrap_or_default(), self.database.len())
