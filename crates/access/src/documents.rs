@@ -44,12 +44,12 @@ pub struct Documents<'a> {
 #[async_trait]
 impl Facts<Ruleset> for Documents<'_> {
     async fn facts(&self, reads: &mut Reads, needs: &[Needed]) -> Result<Vec<Option<Fields>>, Status> {
+        let path = |need: &Needed| need.path.segments().map(str::to_owned).collect::<Vec<_>>();
         let after = |need: &Needed| {
-            need.after.then(|| self.pending.after(&need.path.database, &need.path.segments)).flatten()
+            need.after.then(|| self.pending.after(need.path.database(), &path(need))).flatten()
         };
         let stored = needs.iter().filter(|need| after(need).is_none());
-        let keys: Vec<_> =
-            stored.map(|need| self.source.key(&need.path.database, &need.path.segments)).collect();
+        let keys: Vec<_> = stored.map(|need| self.source.key(need.path.database(), &path(need))).collect();
         let mut rows = reads.get_many(&keys).await?.into_iter();
         let fact = |need: &Needed| match after(need) {
             Some(fields) => Ok(fields.cloned()),

@@ -241,7 +241,7 @@ impl FunctionMock {
                 if service != Service::Firestore {
                     return Err(format!("`{path}` is not a document's path"));
                 }
-                Some(DocumentPath { database, segments })
+                Some(DocumentPath::new(&database, segments))
             }
             _ => return Err(format!("`{}` takes one argument, a path", self.function)),
         };

@@ -59,8 +59,7 @@ fn main() {
         }]],
         ..Query::default()
     };
-    let member = ["rooms", "r", "members", "alice"].map(str::to_owned).to_vec();
-    let path = DocumentPath { database: "(default)".to_owned(), segments: member };
+    let path = DocumentPath::new("(default)", ["rooms", "r", "members", "alice"]);
     let known = HashMap::from([(Needed { path, after: false }, Some(Fields::new()))]);
     let limits = Limits::default();
 

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use crate::document::{DocumentPaths, Needed};
 use crate::meter::Cost;
-use crate::request::{DocumentPath, Method, Needed};
+use crate::request::Method;
 use crate::source::Span;
 
 /// One step of deciding.
@@ -33,7 +34,7 @@ pub struct Decision {
     /// The documents it depended on, each once: those that the rules read, and of a query those that it names. Missing
     /// ones are among them. With the same documents, the same request and the same ruleset, the answer is the same;
     /// while none of them changes, only what `depends` says can change it.
-    pub documents: Vec<DocumentPath>,
+    pub documents: DocumentPaths,
     /// What else it depended on that changes while a listener is open.
     pub depends: Dependence,
     /// What it cost.

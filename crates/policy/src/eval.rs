@@ -9,120 +9,31 @@
 //!   the same.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::rc::Rc;
 
-use crate::ir::{Binary, Expr, Function, Kind, Language, Part};
+use smallvec::SmallVec;
+
+use crate::ir::{Expr, Function, Kind, Language};
 use crate::meter::Meter;
-use crate::re2::Regex;
-use crate::trace::{Detail, Ending, Observer, Shape};
-use crate::value::{Fault, FaultKind, Map, Outcome, Segments, Str, Val, report, show};
+use crate::recording::{Ended, Observer, Recorded};
+use crate::trace::{Detail, Ending, Node, Shape};
+use crate::value::{Fault, FaultKind, Map, Outcome, Str, Val, report, show};
 
-/// What an operation gives before its place is attached.
-pub type Computed<'v> = Result<Val<'v>, FaultKind<'v>>;
+mod calls;
 
-/// What a language decides: its variables, its value tables, its functions. Operands are values, never faults.
-pub trait Dialect<'v> {
-    /// The language.
-    type Language: Language;
+pub use crate::dialect::{Computed, Dialect};
 
-    /// A place that values of the language can stand for, where steps lead from one place to another
-    /// (`root.child('a').child('b')`). Unobserved, a chain of steps makes no value on the way.
-    type Place: Copy;
-
-    /// Whether `&&` and `||` go on after an error and may absorb it. Where not, the first error ends the whole rule.
-    const ABSORBS: bool = true;
-
-    /// What an operator that wants a boolean says about anything else.
-    fn not_boolean(&self, op: &'static str, operand: &Val<'v>) -> FaultKind<'v> {
-        let received = format!("{op}({})", operand.type_name());
-        FaultKind::Unsupported { received, expected: format!("{op}(bool)") }
-    }
-
-    /// A value as people read it in a trace.
-    fn show(&self, value: &Val<'v>) -> String {
-        show(value)
-    }
-
-    /// The place a value stands for, if nobody needs to know of the steps from it.
-    fn place(&mut self, _value: &Val<'v>) -> Option<Self::Place> {
-        None
-    }
-    /// Whether a method with one argument is a step.
-    fn is_step(_method: <Self::Language as Language>::Method) -> bool {
-        false
-    }
-    /// Whether a method without arguments looks at a place.
-    fn is_look(_method: <Self::Language as Language>::Method) -> bool {
-        false
-    }
-    /// A step.
-    fn step(
-        &mut self,
-        _from: Self::Place,
-        _method: <Self::Language as Language>::Method,
-        _argument: &Val<'v>,
-        _meter: &mut Meter<'_>,
-    ) -> Result<Self::Place, FaultKind<'v>> {
-        Err(FaultKind::NullValue)
-    }
-    /// What a look at a place gives.
-    fn look(&mut self, _place: Self::Place, _method: <Self::Language as Language>::Method) -> Computed<'v> {
-        Err(FaultKind::NullValue)
-    }
-
-    /// A predefined variable.
-    fn global(&mut self, global: <Self::Language as Language>::Global) -> Computed<'v>;
-    /// A variable of the matched path.
-    fn capture(&mut self, index: usize) -> Computed<'v>;
-    /// `object.name`
-    fn member(&mut self, object: &Val<'v>, name: &'v str) -> Computed<'v>;
-    /// `object[index]`
-    fn index(&mut self, object: &Val<'v>, index: &Val<'v>) -> Computed<'v>;
-    /// `object[start:end]`
-    fn slice(
-        &mut self,
-        object: &Val<'v>,
-        start: &Val<'v>,
-        end: &Val<'v>,
-        meter: &mut Meter<'_>,
-    ) -> Computed<'v>;
-    /// `-value`
-    fn negate(&mut self, value: &Val<'v>) -> Computed<'v>;
-    /// `left op right`
-    fn binary(&mut self, op: Binary, left: &Val<'v>, right: &Val<'v>, meter: &mut Meter<'_>) -> Computed<'v>;
-    /// `value is type`
-    fn is(&mut self, value: &Val<'v>, name: <Self::Language as Language>::Type) -> Computed<'v>;
-    /// A call of a function.
-    fn function(
-        &mut self,
-        function: <Self::Language as Language>::Function,
-        arguments: &[Val<'v>],
-        meter: &mut Meter<'_>,
-    ) -> Computed<'v>;
-    /// A call of a method.
-    fn method(
-        &mut self,
-        receiver: &Val<'v>,
-        method: <Self::Language as Language>::Method,
-        arguments: &[Val<'v>],
-        regex: Option<&'v Regex>,
-        meter: &mut Meter<'_>,
-    ) -> Computed<'v>;
-}
+/// Parameters and `let`s, of all calls that run, for which an evaluation allocates nothing.
+const LOCALS_USUAL: usize = 4;
 
 enum Local<'v, L: Language> {
     Ready(Outcome<'v>),
     Lazy(&'v Expr<L>),
 }
 
-/// Where a chain of steps has come to.
-enum Walked<'v, P> {
-    Place(P),
-    Value(Val<'v>),
-}
-
 /// One evaluation.
-pub struct Machine<'v, 'm, D: Dialect<'v>, O: Observer> {
+pub struct Machine<'v, 'm, D: Dialect<'v>, O: Observer<Outcome<'v>>> {
     /// The language's side.
     pub dialect: D,
     /// What was used.
@@ -130,7 +41,7 @@ pub struct Machine<'v, 'm, D: Dialect<'v>, O: Observer> {
     /// Who watches.
     pub observer: O,
     functions: &'v [Function<D::Language>],
-    locals: Vec<Local<'v, D::Language>>,
+    locals: SmallVec<[Local<'v, D::Language>; LOCALS_USUAL]>,
     base: usize,
     calls: u32,
     nesting: u32,
@@ -153,6 +64,33 @@ fn storable<'v, L: Language>(expr: &Expr<L>, value: &Val<'v>) -> Result<(), Rc<F
     Ok(())
 }
 
+impl Ended for Outcome<'_> {
+    fn ending(&self) -> Ending {
+        match self {
+            Ok(Val::Bool(true)) => Ending::True,
+            Ok(Val::Bool(false)) => Ending::False,
+            Ok(_) => Ending::Value,
+            Err(fault) if fault.kind.is_pending() => Ending::Pending,
+            Err(_) => Ending::Error,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        self.as_ref().map_or("error", Val::type_name)
+    }
+}
+
+/// Appends an outcome as people read it.
+fn push_outcome<'v, D: Dialect<'v>>(dialect: &D, out: &mut String, outcome: &Outcome<'v>) {
+    match outcome {
+        Ok(value) => dialect.show(out, value),
+        Err(fault) => {
+            // Writing to a `String` cannot fail.
+            let _ = write!(out, "{}", fault.kind);
+        }
+    }
+}
+
 /// Whether to go on with a sibling: its documents are wanted too.
 fn goes_on(outcome: &Outcome<'_>) -> bool {
     match outcome {
@@ -161,11 +99,43 @@ fn goes_on(outcome: &Outcome<'_>) -> bool {
     }
 }
 
-impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
+impl<'v, 'm, D: Dialect<'v>, O: Observer<Outcome<'v>>> Machine<'v, 'm, D, O> {
     /// A machine for one decision.
     #[inline]
     pub fn new(dialect: D, functions: &'v [Function<D::Language>], meter: Meter<'m>, observer: O) -> Self {
-        Self { dialect, meter, observer, functions, locals: Vec::new(), base: 0, calls: 0, nesting: 0 }
+        Self { dialect, meter, observer, functions, locals: SmallVec::new(), base: 0, calls: 0, nesting: 0 }
+    }
+
+    /// Reads the outermost expression that was recorded.
+    pub fn read_recorded<R>(
+        &mut self,
+        read: impl FnOnce(Recorded<'_, Outcome<'v>>, &Outcome<'v>) -> R,
+    ) -> Option<R> {
+        let dialect = &self.dialect;
+        let show = |out: &mut String, outcome: &Outcome<'v>| push_outcome(dialect, out, outcome);
+        let root = self.observer.recording()?.root(&show)?;
+        Some(read(root, root.outcome()?))
+    }
+
+    /// What was recorded, as a trace has it.
+    pub fn traced(&mut self, detail: Detail) -> Option<Node> {
+        let dialect = &self.dialect;
+        self.observer
+            .recording()?
+            .root(&|_, _| ())?
+            .node(&mut |outcome| {
+                let mut text = String::new();
+                let reported = match outcome {
+                    Ok(value) if detail == Detail::Endings && !matches!(value, Val::Bool(_)) => None,
+                    _ => {
+                        push_outcome(dialect, &mut text, outcome);
+                        let value = outcome.as_ref().ok().filter(|_| detail == Detail::Whole);
+                        value.map(|value| Box::new(report::report(value, &text)))
+                    }
+                };
+                (text, reported)
+            })
+            .into()
     }
 
     /// Evaluates an expression.
@@ -201,7 +171,7 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
 
     #[inline(never)]
     fn recorded(&mut self, expr: &'v Expr<D::Language>) -> Outcome<'v> {
-        self.observer.enter();
+        let number = self.observer.enter();
         let outcome = self.node(expr);
         let shape = match &expr.kind {
             Kind::And(_) => Shape::And,
@@ -213,21 +183,7 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
             }
             _ => Shape::Other,
         };
-        let detail = self.observer.detail();
-        let (ending, text) = match &outcome {
-            Ok(Val::Bool(true)) => (Ending::True, "true".to_owned()),
-            Ok(Val::Bool(false)) => (Ending::False, "false".to_owned()),
-            Ok(_) if detail == Detail::Endings => (Ending::Value, String::new()),
-            Ok(value) => (Ending::Value, self.dialect.show(value)),
-            Err(fault) if fault.kind.is_pending() => (Ending::Pending, fault.kind.to_string()),
-            Err(fault) => (Ending::Error, fault.kind.to_string()),
-        };
-        let kind = outcome.as_ref().map_or("error", Val::type_name);
-        let reported = match &outcome {
-            Ok(value) if detail == Detail::Whole => Some(Box::new(report::report(value, &text))),
-            _ => None,
-        };
-        self.observer.exit(expr.span, shape, ending, kind, text, reported);
+        self.observer.exit(number, expr.span, shape, &outcome);
         outcome
     }
 
@@ -238,6 +194,9 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
             Kind::Local(slot) => self.local(expr, *slot),
             Kind::Capture(index) => place(expr, self.dialect.capture(*index)),
             Kind::Member(object, name) => {
+                if let Some(reading) = Self::reading(object) {
+                    return self.read_member(expr, object, &reading, name);
+                }
                 let object = self.eval(object)?;
                 place(expr, self.dialect.member(&object, name))
             }
@@ -286,23 +245,32 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
             Kind::Method(receiver, method, arguments, regex) => {
                 self.method(expr, receiver, *method, arguments, regex.as_deref())
             }
-            Kind::UnknownFunction(name, arguments) => {
-                self.all(arguments)?;
-                Err(fault(expr, FaultKind::FunctionNotFound(Str::Borrowed(name))))
-            }
+            Kind::UnknownFunction(name, arguments) => self.unknown(expr, None, name, arguments),
             Kind::UnknownMethod(receiver, name, arguments) => {
-                let receiver = self.eval(receiver)?;
-                self.all(arguments)?;
-                let kind = match receiver {
-                    Val::Null => FaultKind::NullValue,
-                    _ => FaultKind::FunctionNotFound(Str::Borrowed(name)),
-                };
-                Err(fault(expr, kind))
+                self.unknown(expr, Some(receiver), name, arguments)
             }
             Kind::UnknownVariable(name) => {
                 Err(fault(expr, FaultKind::UndefinedProperty(Str::Borrowed(name))))
             }
         }
+    }
+
+    /// A call of what does not exist.
+    #[inline(never)]
+    fn unknown(
+        &mut self,
+        expr: &'v Expr<D::Language>,
+        receiver: Option<&'v Expr<D::Language>>,
+        name: &'v str,
+        arguments: &'v [Expr<D::Language>],
+    ) -> Outcome<'v> {
+        let receiver = receiver.map(|receiver| self.eval(receiver)).transpose()?;
+        self.all(arguments)?;
+        let kind = match receiver {
+            Some(Val::Null) => FaultKind::NullValue,
+            _ => FaultKind::FunctionNotFound(Str::Borrowed(name)),
+        };
+        Err(fault(expr, kind))
     }
 
     /// Both operands; the second also while the first waits for a document.
@@ -412,150 +380,5 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer> Machine<'v, 'm, D, O> {
             map.insert(Str::Borrowed(key), value);
         }
         Ok(Val::Map(Map::Shared(Rc::new(map))))
-    }
-
-    #[inline(never)]
-    fn path(&mut self, expr: &'v Expr<D::Language>, parts: &'v [Part<D::Language>]) -> Outcome<'v> {
-        let mut segments: Vec<Str<'v>> = Vec::with_capacity(parts.len());
-        for part in parts {
-            match part {
-                Part::Text(text) => segments.push(Str::Borrowed(text)),
-                Part::Value(value) => match self.eval(value)? {
-                    Val::Str(text) => segments.push(text),
-                    Val::Path(inner) => {
-                        self.meter.work(inner.len()).map_err(|kind| fault(expr, kind))?;
-                        segments.extend(inner.iter().cloned());
-                    }
-                    Val::Null => return Err(fault(expr, FaultKind::NullValue)),
-                    other => {
-                        let received = format!("path({})", other.type_name());
-                        let expected = "path(string), path(path)".to_owned();
-                        return Err(fault(expr, FaultKind::Unsupported { received, expected }));
-                    }
-                },
-            }
-        }
-        Ok(Val::Path(Segments::from(segments)))
-    }
-
-    #[inline(never)]
-    fn call(
-        &mut self,
-        expr: &'v Expr<D::Language>,
-        index: usize,
-        arguments: &'v [Expr<D::Language>],
-    ) -> Outcome<'v> {
-        let functions = self.functions;
-        let Some(function) = functions.get(index) else { return Err(fault(expr, FaultKind::NullValue)) };
-        if self.calls >= self.meter.limits.call_depth_max {
-            return Err(fault(expr, FaultKind::Depth));
-        }
-        // Arguments are evaluated in the caller's frame and only then pushed.
-        let new_base = match arguments {
-            [] => self.locals.len(),
-            [only] => {
-                let value = self.eval(only);
-                let new_base = self.locals.len();
-                self.locals.push(Local::Ready(value));
-                new_base
-            }
-            several => {
-                let values: Vec<_> = several.iter().map(|argument| self.eval(argument)).collect();
-                let new_base = self.locals.len();
-                self.locals.extend(values.into_iter().map(Local::Ready));
-                new_base
-            }
-        };
-        self.locals.extend(function.lets.iter().map(Local::Lazy));
-        let caller = std::mem::replace(&mut self.base, new_base);
-        self.calls += 1;
-        let outcome = self.eval(&function.body);
-        self.calls -= 1;
-        self.base = caller;
-        self.locals.truncate(new_base);
-        outcome
-    }
-
-    #[inline(never)]
-    fn function(
-        &mut self,
-        expr: &'v Expr<D::Language>,
-        function: <D::Language as Language>::Function,
-        arguments: &'v [Expr<D::Language>],
-    ) -> Outcome<'v> {
-        let computed = if let [only] = arguments {
-            let argument = [self.eval(only)?];
-            self.dialect.function(function, &argument, &mut self.meter)
-        } else {
-            let arguments = self.all(arguments)?;
-            self.dialect.function(function, &arguments, &mut self.meter)
-        };
-        place(expr, computed)
-    }
-
-    #[inline(never)]
-    fn method(
-        &mut self,
-        expr: &'v Expr<D::Language>,
-        receiver: &'v Expr<D::Language>,
-        method: <D::Language as Language>::Method,
-        arguments: &'v [Expr<D::Language>],
-        regex: Option<&'v Regex>,
-    ) -> Outcome<'v> {
-        if !O::OBSERVES && D::is_look(method) && arguments.is_empty() {
-            let computed = match self.walk(receiver)? {
-                Walked::Place(place) => self.dialect.look(place, method),
-                Walked::Value(value) => self.dialect.method(&value, method, &[], regex, &mut self.meter),
-            };
-            return place(expr, computed);
-        }
-        let receiver = self.eval(receiver)?;
-        let computed = match arguments {
-            [] => self.dialect.method(&receiver, method, &[], regex, &mut self.meter),
-            [only] => {
-                let argument = [self.eval(only)?];
-                self.dialect.method(&receiver, method, &argument, regex, &mut self.meter)
-            }
-            several => {
-                let arguments = self.all(several)?;
-                self.dialect.method(&receiver, method, &arguments, regex, &mut self.meter)
-            }
-        };
-        place(expr, computed)
-    }
-
-    /// Evaluates a chain of steps without a value for each. What is no step is evaluated as ever.
-    fn walk(&mut self, expr: &'v Expr<D::Language>) -> Result<Walked<'v, D::Place>, Rc<Fault<'v>>> {
-        let Kind::Method(receiver, method, arguments, _) = &expr.kind else { return self.walk_begins(expr) };
-        let ([argument], true) = (&**arguments, D::is_step(*method)) else { return self.walk_begins(expr) };
-        self.begin(expr)?;
-        let walked = self.step(expr, receiver, *method, argument);
-        self.nesting -= 1;
-        walked
-    }
-
-    fn step(
-        &mut self,
-        expr: &'v Expr<D::Language>,
-        receiver: &'v Expr<D::Language>,
-        method: <D::Language as Language>::Method,
-        argument: &'v Expr<D::Language>,
-    ) -> Result<Walked<'v, D::Place>, Rc<Fault<'v>>> {
-        let from = self.walk(receiver)?;
-        let argument = self.eval(argument)?;
-        let walked = match from {
-            Walked::Place(from) => {
-                self.dialect.step(from, method, &argument, &mut self.meter).map(Walked::Place)
-            }
-            Walked::Value(value) => {
-                self.dialect.method(&value, method, &[argument], None, &mut self.meter).map(Walked::Value)
-            }
-        };
-        walked.map_err(|kind| fault(expr, kind))
-    }
-
-    fn walk_begins(&mut self, expr: &'v Expr<D::Language>) -> Result<Walked<'v, D::Place>, Rc<Fault<'v>>> {
-        let value = self.eval(expr)?;
-        Ok(self.dialect.place(&value).map_or(Walked::Value(value), Walked::Place))
     }
 }

@@ -4,9 +4,10 @@ use base::{Fields, Timestamp, Value};
 
 use crate::decision::Step;
 use crate::diagnostic::render;
+use crate::document::Need;
 use crate::meter::Limits;
 use crate::request::{
-    Auth, Document, Documents, Lookup, Method, Needed, NoDocuments, Query, Request, Scope, Setting,
+    Auth, Document, Documents, Lookup, Method, NoDocuments, Query, Request, Scope, Setting,
 };
 use crate::rules::{Service, compile};
 use crate::source::Source;
@@ -79,8 +80,8 @@ impl Choices {
 struct SomeDocuments<'f>(&'f Fields, bool);
 
 impl Documents for SomeDocuments<'_> {
-    fn document(&self, need: &Needed) -> Lookup<'_> {
-        match need.path.segments.last().map(String::as_str) {
+    fn document(&self, need: &Need<'_>) -> Lookup<'_> {
+        match need.path.segments().next_back() {
             Some("b" | "u") => Lookup::Found(self.0),
             Some("x") if self.1 => Lookup::Unknown,
             _ => Lookup::Missing,

@@ -22,16 +22,20 @@
 
 pub mod bolt;
 pub mod builtin;
+mod cause;
 pub mod cel;
 pub mod coverage;
 pub mod decision;
 pub mod diagnostic;
+pub mod dialect;
+pub mod document;
 pub mod eval;
 pub mod fuzz;
 pub mod ir;
 pub mod meter;
 pub mod policy;
 pub mod re2;
+pub mod recording;
 pub mod request;
 pub mod rtdb;
 pub mod rules;
@@ -43,11 +47,11 @@ pub mod value;
 pub use coverage::Coverage;
 pub use decision::{Cause, Decision, Dependence, RulePosition, Step};
 pub use diagnostic::{Diagnostic, Severity};
+pub use document::{DocumentName, DocumentPath, DocumentPaths, Need, Needed};
 pub use meter::{Cost, Limits};
 pub use policy::{App, Known, Policy, Who};
 pub use request::{
-    Auth, Document, DocumentPath, Documents, Lookup, Method, Mock, MockResult, Needed, NoDocuments, Query,
-    Request, Scope, Setting,
+    Auth, Document, Documents, Lookup, Method, Mock, MockResult, NoDocuments, Query, Request, Scope, Setting,
 };
 pub use rules::{Compiled, Ruleset, Service, compile};
 pub use source::{Source, Span};

@@ -3,6 +3,7 @@
 //! A [`Policy`] decides a request of its service. It does no I/O: a decision that depends on data names it
 //! ([`Policy::Need`]) and is asked again once the data ([`Policy::Fact`]) is [`Known`].
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt::{Debug, Display};
 use std::hash::Hash;
@@ -77,6 +78,15 @@ impl<P: Policy> Known<P> {
     /// What is known of a need; `None` when it was not read.
     pub fn get(&self, need: &P::Need) -> Option<&P::Fact> {
         self.facts.get(need)
+    }
+
+    /// What is known of a need that is borrowed, and the need as it is kept.
+    pub fn entry<Q>(&self, need: &Q) -> Option<(&P::Need, &P::Fact)>
+    where
+        P::Need: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.facts.get_key_value(need)
     }
 
     /// Adds a fact.

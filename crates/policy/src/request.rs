@@ -1,10 +1,9 @@
 //! What a policy is asked: who does what to which document, with what there is now and what there would be.
 
-use std::fmt;
-
 use base::{Fields, Timestamp, Value};
 use serde::Serialize;
 
+use crate::document::{DocumentPath, Need, Needed};
 use crate::value::Constraint;
 
 /// What is done to a document or an object.
@@ -150,30 +149,6 @@ pub struct Query {
     pub scope: Scope,
 }
 
-/// A document's place.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DocumentPath {
-    /// The database id.
-    pub database: String,
-    /// The segments below `documents`.
-    pub segments: Vec<String>,
-}
-
-impl fmt::Display for DocumentPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/databases/{}/documents/{}", self.database, self.segments.join("/"))
-    }
-}
-
-/// A document that a decision depends on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Needed {
-    /// Which.
-    pub path: DocumentPath,
-    /// As it will be after the whole commit, or as it is now.
-    pub after: bool,
-}
-
 /// What is known of a document.
 #[derive(Clone, Copy, Debug)]
 pub enum Lookup<'a> {
@@ -188,7 +163,12 @@ pub enum Lookup<'a> {
 /// The documents read so far. The document that is written is not asked for: the [`Request`] has it.
 pub trait Documents {
     /// What is known of a document.
-    fn document(&self, need: &Needed) -> Lookup<'_>;
+    fn document(&self, need: &Need<'_>) -> Lookup<'_>;
+
+    /// The same, and what was asked for as these documents keep it, where they do: then nobody makes it again.
+    fn look(&self, need: &Need<'_>) -> (Lookup<'_>, Option<&Needed>) {
+        (self.document(need), None)
+    }
 
     /// What earlier operations of the same request have read, each once.
     fn earlier(&self) -> &[Needed] {
@@ -201,32 +181,26 @@ pub trait Documents {
 pub struct NoDocuments;
 
 impl Documents for NoDocuments {
-    fn document(&self, _need: &Needed) -> Lookup<'_> {
+    fn document(&self, _need: &Need<'_>) -> Lookup<'_> {
         Lookup::Missing
     }
 }
 
-impl fmt::Display for Needed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.path.fmt(f)
-    }
-}
-
 impl<S: std::hash::BuildHasher> Documents for std::collections::HashMap<Needed, Option<Fields>, S> {
-    fn document(&self, need: &Needed) -> Lookup<'_> {
-        match self.get(need) {
-            None => Lookup::Unknown,
-            Some(None) => Lookup::Missing,
-            Some(Some(fields)) => Lookup::Found(fields),
+    fn document(&self, need: &Need<'_>) -> Lookup<'_> {
+        self.look(need).0
+    }
+
+    fn look(&self, need: &Need<'_>) -> (Lookup<'_>, Option<&Needed>) {
+        match self.get_key_value(need.key()) {
+            None => (Lookup::Unknown, None),
+            Some((kept, None)) => (Lookup::Missing, Some(kept)),
+            Some((kept, Some(fields))) => (Lookup::Found(fields), Some(kept)),
         }
     }
 }
 
 /// The value of a `__name__` constraint for a document.
 pub fn document_name(project: &str, path: &DocumentPath) -> Value {
-    Value::Reference(format!(
-        "projects/{project}/databases/{}/documents/{}",
-        path.database,
-        path.segments.join("/")
-    ))
+    Value::Reference(format!("projects/{project}/databases/{}/documents/{}", path.database(), path.path()))
 }

@@ -11,6 +11,8 @@ pub struct Source {
     pub name: Arc<str>,
     /// The text.
     pub text: Arc<str>,
+    /// Where every line but the first begins; `None` when there is only one.
+    lines: Option<Arc<[u32]>>,
 }
 
 /// A range of bytes in a [`Source`], the end exclusive.
@@ -48,7 +50,11 @@ impl Span {
 impl Source {
     /// Names a text.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        let text = text.into();
+        let begins = |(newline, _)| Span::new(newline + 1, newline + 1).start;
+        let lines: Vec<u32> = text.match_indices('\n').map(begins).collect();
+        let lines = (!lines.is_empty()).then(|| lines.into());
+        Self { name: name.into(), text, lines }
     }
 
     /// The text at a span, empty when the span is not of this source.
@@ -56,15 +62,34 @@ impl Source {
         self.text.get(span.range()).unwrap_or("")
     }
 
-    /// Line and column of a byte offset, both from 1.
+    /// The text at a span with every stretch of white space as one space.
+    pub fn on_one_line(&self, span: Span) -> String {
+        let mut out = String::with_capacity(self.slice(span).len());
+        self.push_on_one_line(&mut out, span);
+        out
+    }
+
+    /// Appends what [`Source::on_one_line`] gives.
+    pub fn push_on_one_line(&self, out: &mut String, span: Span) {
+        let text = self.slice(span);
+        for (index, word) in text.split_whitespace().enumerate() {
+            if index > 0 {
+                out.push(' ');
+            }
+            out.push_str(word);
+        }
+    }
+
+    /// Line and column of a byte offset, both from 1. The cost grows with the length of the line, not of the text.
     pub fn line_column(&self, offset: u32) -> (u32, u32) {
-        let offset = (offset as usize).min(self.text.len());
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let lines = before.bytes().filter(|byte| *byte == b'\n').count();
-        let column = before.get(line_start..).map_or(0, |line| line.chars().count());
+        let whole = Span::new(0, self.text.len()).end;
+        let offset = if self.text.is_char_boundary(offset as usize) { offset } else { whole };
+        let starts = self.lines.as_deref().unwrap_or_default();
+        let before = starts.partition_point(|start| *start <= offset);
+        let line_start = before.checked_sub(1).and_then(|line| starts.get(line)).copied().unwrap_or(0);
+        let column = self.slice(Span { start: line_start, end: offset }).chars().count();
         let count = |n| u32::try_from(n).unwrap_or(u32::MAX - 1) + 1;
-        (count(lines), count(column))
+        (count(before), count(column))
     }
 }
 

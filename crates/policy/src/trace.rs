@@ -169,7 +169,7 @@ impl Trace {
 }
 
 fn explain_node(out: &mut String, source: &Source, node: &Node, level: usize) {
-    let text = source.slice(node.span).split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = source.on_one_line(node.span);
     out.push_str(&"  ".repeat(level));
     out.push_str(&format!("{text}  →  {}", node.value));
     let (made_of, node) = steps(node);
@@ -200,137 +200,78 @@ pub fn steps(node: &Node) -> (Vec<&str>, &Node) {
     (values, node)
 }
 
+/// An evaluated expression: of a trace, or as the evaluator left it.
+pub trait Evaluated: Copy {
+    /// Its text.
+    fn span(self) -> Span;
+    /// Its kind.
+    fn shape(self) -> Shape;
+    /// How it ended.
+    fn ending(self) -> Ending;
+    /// Its type, or `error`.
+    fn kind(self) -> &'static str;
+    /// Appends its value or its error, as people read it.
+    fn show(self, out: &mut String);
+    /// The expressions it evaluated, in order.
+    fn children(self) -> impl Iterator<Item = Self>;
+}
+
+impl Evaluated for &Node {
+    fn span(self) -> Span {
+        self.span
+    }
+
+    fn shape(self) -> Shape {
+        self.shape
+    }
+
+    fn ending(self) -> Ending {
+        self.ending
+    }
+
+    fn kind(self) -> &'static str {
+        self.kind
+    }
+
+    fn show(self, out: &mut String) {
+        out.push_str(&self.value);
+    }
+
+    fn children(self) -> impl Iterator<Item = Self> {
+        self.children.iter()
+    }
+}
+
 /// The parts of an expression that somebody wrote: a compiler puts its own at empty places. Each once.
-pub fn written(node: &Node) -> Vec<&Node> {
-    let mut parts: Vec<&Node> =
-        node.children.iter().filter(|child| child.span.start < child.span.end).collect();
-    parts.dedup_by_key(|child| (child.span, &child.value));
+pub fn written<E: Evaluated>(node: E) -> Vec<E> {
+    let shown = |part: E| {
+        let mut out = String::new();
+        part.show(&mut out);
+        out
+    };
+    let mut parts: Vec<E> = node.children().filter(|child| child.span().start < child.span().end).collect();
+    parts.dedup_by(|part, before| part.span() == before.span() && shown(*part) == shown(*before));
     parts
 }
 
-/// Who watches an evaluation. It is a type, not a switch: an evaluator that nobody watches is compiled without anything
-/// of watching.
-pub trait Observer: Sized {
-    /// Whether it wants to know.
-    const OBSERVES: bool;
-
-    /// One for a trace.
-    fn of(trace: Option<&Trace>) -> Self;
-    /// How much it wants to know of values.
-    fn detail(&self) -> Detail;
-    /// An expression begins.
-    fn enter(&mut self);
-    /// The expression that began last ends.
-    fn exit(
-        &mut self,
-        span: Span,
-        shape: Shape,
-        ending: Ending,
-        kind: &'static str,
-        value: String,
-        reported: Option<Box<serde_json::Value>>,
-    );
-    /// The outermost expression recorded last.
-    fn take(&mut self) -> Option<Node>;
-}
-
-/// Nobody.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    const OBSERVES: bool = false;
-
-    fn of(_: Option<&Trace>) -> Self {
-        Self
-    }
-
-    fn detail(&self) -> Detail {
-        Detail::Endings
-    }
-
-    fn enter(&mut self) {}
-
-    fn exit(
-        &mut self,
-        _: Span,
-        _: Shape,
-        _: Ending,
-        _: &'static str,
-        _: String,
-        _: Option<Box<serde_json::Value>>,
-    ) {
-    }
-
-    fn take(&mut self) -> Option<Node> {
-        None
-    }
-}
-
-/// Collects nodes while an evaluation runs.
-#[derive(Debug, Default)]
-pub struct Recorder {
-    open: Vec<Vec<Node>>,
-    done: Vec<Node>,
-    detail: Detail,
-}
-
-impl Observer for Recorder {
-    const OBSERVES: bool = true;
-
-    fn of(trace: Option<&Trace>) -> Self {
-        Self { detail: trace.map_or(Detail::Shown, |trace| trace.detail), ..Self::default() }
-    }
-
-    fn detail(&self) -> Detail {
-        self.detail
-    }
-
-    fn enter(&mut self) {
-        self.open.push(Vec::new());
-    }
-
-    fn exit(
-        &mut self,
-        span: Span,
-        shape: Shape,
-        ending: Ending,
-        kind: &'static str,
-        value: String,
-        reported: Option<Box<serde_json::Value>>,
-    ) {
-        let children = self.open.pop().unwrap_or_default();
-        let node = Node { span, shape, ending, value, kind, reported, children };
-        match self.open.last_mut() {
-            Some(parent) => parent.push(node),
-            None => self.done.push(node),
-        }
-    }
-
-    fn take(&mut self) -> Option<Node> {
-        self.open.clear();
-        self.done.pop()
-    }
-}
-
 /// The first expression at a place that ended with an error.
-pub fn failure_at(node: &Node, span: Span) -> Option<&Node> {
-    if node.span == span && node.ending == Ending::Error {
+pub fn failure_at<E: Evaluated>(node: E, span: Span) -> Option<E> {
+    if node.span() == span && node.ending() == Ending::Error {
         return Some(node);
     }
-    node.children.iter().find_map(|child| failure_at(child, span))
+    node.children().find_map(|child| failure_at(child, span))
 }
 
 /// The smallest expression that explains why this one is not true, as a reader would point at it.
-pub fn blame(node: &Node) -> &Node {
+pub fn blame<E: Evaluated>(node: E) -> E {
     let mut node = node;
     loop {
-        let next = match (node.shape, node.ending) {
-            (Shape::And, Ending::False) => node.children.iter().find(|child| child.ending == Ending::False),
-            (Shape::Call, _) => node.children.last().filter(|child| child.ending == node.ending),
-            (Shape::Condition, _) => node.children.last().filter(|child| child.ending == node.ending),
+        let same = |child: &E| child.ending() == node.ending();
+        let next = match (node.shape(), node.ending()) {
+            (Shape::And, Ending::False) => node.children().find(|child| child.ending() == Ending::False),
+            (Shape::Call | Shape::Condition, _) => node.children().last().filter(same),
             (Shape::Name, _) => None,
-            (_, Ending::Error) => node.children.iter().find(|child| child.ending == Ending::Error),
+            (_, Ending::Error) => node.children().find(|child| child.ending() == Ending::Error),
             _ => None,
         };
         match next {
@@ -340,18 +281,29 @@ pub fn blame(node: &Node) -> &Node {
     }
 }
 
+/// Bytes of what was seen for which there is room from the beginning.
+const SEEN_BYTES_USUAL: usize = 64;
+
 /// What was seen at a blamed expression: its operands, or its value. The second text has types instead of values.
-pub fn observed(node: &Node, text: &dyn Fn(Span) -> String) -> (String, String) {
-    if written(node).is_empty() || node.shape == Shape::Name {
-        let value = node.children.first().unwrap_or(node);
-        return (
-            format!("{} is {}", text(value.span), value.value),
-            format!("{} is {}", text(value.span), value.kind),
-        );
-    }
-    let describe = |value: fn(&Node) -> &str| {
-        let seen = written(node).into_iter().map(|child| format!("{} is {}", text(child.span), value(child)));
-        seen.collect::<Vec<_>>().join(", ")
+pub fn observed<E: Evaluated>(node: E, source: &Source) -> (String, String) {
+    let with_room = || String::with_capacity(SEEN_BYTES_USUAL);
+    let (mut values, mut types) = (with_room(), with_room());
+    let mut describe = |seen: E| {
+        for out in [&mut values, &mut types] {
+            if !out.is_empty() {
+                out.push_str(", ");
+            }
+            source.push_on_one_line(out, seen.span());
+            out.push_str(" is ");
+        }
+        seen.show(&mut values);
+        types.push_str(seen.kind());
     };
-    (describe(|node| &node.value), describe(|node| node.kind))
+    let parts = if node.shape() == Shape::Name { Vec::new() } else { written(node) };
+    if parts.is_empty() {
+        describe(node.children().next().unwrap_or(node));
+    } else {
+        parts.into_iter().for_each(describe);
+    }
+    (values, types)
 }

@@ -111,13 +111,7 @@ fn both_documents_are_asked_for_at_once_and_reported() {
     let mut asked = request(Method::Update, &path, Some("alice"), &token);
     (asked.resource, asked.new_resource) =
         (Some(Document { fields: &note }), Some(Document { fields: &note }));
-    let needed = |segments: &[&str], after| Needed {
-        path: DocumentPath {
-            database: "(default)".to_owned(),
-            segments: segments.iter().map(|segment| (*segment).to_owned()).collect(),
-        },
-        after,
-    };
+    let needed = |segments: &[&str], after| Needed { path: DocumentPath::new("(default)", segments), after };
     let (admin, lock) = (needed(&["admins", "alice"], false), needed(&["locks", "one"], true));
     let mut known: HashMap<Needed, Option<Fields>> = HashMap::new();
     match ruleset().decide(&asked, &known, &Limits::default(), None) {
@@ -128,13 +122,13 @@ fn both_documents_are_asked_for_at_once_and_reported() {
     known.insert(lock.clone(), Some(Fields::from([("open".to_owned(), Value::Bool(true))])));
     let decision = decided(ruleset().decide(&asked, &known, &Limits::default(), None));
     assert!(decision.allowed);
-    assert_eq!(decision.documents, [admin.path.clone(), lock.path]);
+    assert_eq!(decision.documents.as_slice(), [admin.path.clone(), lock.path]);
     assert_eq!(decision.cost.reads, 2);
     // The first is enough to deny: what would have been read after it is not reported.
     known.insert(admin.clone(), None);
     let decision = decided(ruleset().decide(&asked, &known, &Limits::default(), None));
     assert!(!decision.allowed);
-    assert_eq!(decision.documents, [admin.path]);
+    assert_eq!(decision.documents.as_slice(), [admin.path]);
 }
 
 #[test]

@@ -156,8 +156,7 @@ fn mock(json: &Json) -> Mock {
         Json::Bool(exists) => MockResult::Exists(*exists),
         document => MockResult::Document(fields(document)),
     };
-    let path =
-        DocumentPath { database: "(default)".to_owned(), segments: segments(json["path"].as_str().unwrap()) };
+    let path = DocumentPath::new("(default)", segments(json["path"].as_str().unwrap()));
     Mock { function, path: Some(path), result }
 }
 

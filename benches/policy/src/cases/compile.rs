@@ -153,7 +153,14 @@ pub fn cases() -> Vec<Case> {
                 vec![Subject::new("hearth", checks, true, hearth_rtdb)],
             )
         },
-        Case::new("compiling", "64 KiB of Bolt", vec![Subject::new("hearth", "to JSON", true, hearth_bolt)]),
+        Case {
+            aim_ns: Some(10_000_000),
+            ..Case::new(
+                "compiling",
+                "64 KiB of Bolt",
+                vec![Subject::new("hearth", "to JSON, with warnings", true, hearth_bolt)],
+            )
+        },
         Case::new(
             "compiling",
             "a CEL expression",

@@ -113,7 +113,9 @@ pub fn cases() -> Vec<Case> {
             ..Case::new("one policy, three languages", "a role in a claim", claim)
         },
         Case {
-            aim_ns: Some(5000),
+            aim_ns: Some(1000),
+            aim_allocations: Some(0),
+            aim_ratio: Some(1.0),
             ..Case::new("one policy, three languages", "the owner, by a cached get()", owner)
         },
     ]

@@ -79,10 +79,7 @@ pub fn asked(method: Method, path: &'static [&'static str]) -> Asked {
         }]],
         ..Query::default()
     });
-    let project = DocumentPath {
-        database: "(default)".to_owned(),
-        segments: ["projects", "apollo"].map(str::to_owned).to_vec(),
-    };
+    let project = DocumentPath::new("(default)", ["projects", "apollo"]);
     let owner = fields([("owner", text("alice")), ("name", text("Apollo"))]);
     let path: Vec<String> = path.iter().map(|segment| (*segment).to_owned()).collect();
     let request = Request {
@@ -127,6 +124,14 @@ pub fn cases() -> Vec<Case> {
         },
         own("the same as a list query", Method::List, &["notes"], true),
         own("diff and a pattern", Method::Update, &["posts", "p"], true),
-        own("a denial, with its reasons", Method::Get, &["users", "bob"], false),
+        Case::new(
+            "Firestore rules",
+            "a denial, with its reasons",
+            vec![hearth(
+                "match, decision, its reasons as text",
+                false,
+                asked(Method::Get, &["users", "bob"]),
+            )],
+        ),
     ]
 }

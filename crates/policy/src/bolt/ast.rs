@@ -347,28 +347,27 @@ pub struct PathStatement {
 #[derive(Debug, Default)]
 pub struct File {
     pub functions: HashMap<Rc<str>, Function>,
-    pub schemas: IndexMap<Rc<str>, Schema>,
+    pub schemas: IndexMap<Rc<str>, Rc<Schema>>,
     pub paths: Vec<PathStatement>,
 }
 
 /// Puts an entry where JavaScript would list it: keys that are array indices come first, in their order.
 pub fn insert_ordered<V>(map: &mut IndexMap<Rc<str>, V>, key: Rc<str>, value: V) {
-    if let Some(old) = map.get_mut(&key) {
-        *old = value;
-        return;
-    }
     match array_index(&key) {
-        Some(index) => {
+        Some(index) if !map.contains_key(&key) => {
             let place = map.keys().take_while(|other| array_index(other).is_some_and(|i| i < index)).count();
             map.shift_insert(place, key, value);
         }
-        None => {
+        _ => {
             map.insert(key, value);
         }
     }
 }
 
 fn array_index(key: &str) -> Option<u32> {
+    if !key.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
     let index: u32 = key.parse().ok()?;
     (index != u32::MAX && index.to_string() == key).then_some(index)
 }

@@ -33,7 +33,7 @@ pub type Run<T> = Result<T, Stopped>;
 /// Everything known while the rules are made.
 pub struct Generator<'f> {
     pub(super) file: &'f File,
-    pub(super) schemas: IndexMap<Rc<str>, Schema>,
+    pub(super) schemas: IndexMap<Rc<str>, Rc<Schema>>,
     pub(super) validators: HashMap<String, Rc<Rules>>,
     pub(super) key_index: usize,
     /// Where the expression at hand is; `None` while that is not known yet.
@@ -169,7 +169,7 @@ impl<'f> Generator<'f> {
                 parameters,
                 span: Span::default(),
             };
-            self.schemas.entry(name.into()).or_insert(schema);
+            self.schemas.entry(name.into()).or_insert_with(|| Rc::new(schema));
         }
     }
 
@@ -336,7 +336,8 @@ impl<'f> Generator<'f> {
         sibling: bool,
     ) -> Run<Json> {
         let scope = rules.scope.as_ref().unwrap_or(scope);
-        let mut object = IndexMap::new();
+        let mut object = IndexMap::with_capacity(rules.entries.len());
+        let captures = rules.entries.keys().filter(|key| key.starts_with('$')).count();
         for (key, entry) in &rules.entries {
             match entry {
                 Entry::Terms(terms) => {
@@ -351,7 +352,7 @@ impl<'f> Generator<'f> {
                     object.insert(key.clone(), Json { kind: JsonKind::List(names.clone()), origin: *origin });
                 }
                 Entry::Child(child) => {
-                    let sibling = rules.entries.keys().any(|other| other != key && other.starts_with('$'));
+                    let sibling = captures > usize::from(key.starts_with('$'));
                     path.push(key.clone());
                     let json = self.convert(child, scope, path, sibling)?;
                     path.pop();

@@ -78,7 +78,7 @@ impl Printer {
                 for (index, (key, below)) in object.iter().enumerate() {
                     self.line(index, level + 1);
                     let entry = self.begin(below.origin);
-                    self.out.push_str(&quoted(key));
+                    push_quoted(&mut self.out, key);
                     self.out.push_str(": ");
                     self.json(below, level + 1);
                     self.end(entry);
@@ -97,7 +97,7 @@ impl Printer {
         self.out.push('[');
         for (index, name) in names.iter().enumerate() {
             self.line(index, level + 1);
-            self.out.push_str(&quoted(name));
+            push_quoted(&mut self.out, name);
         }
         self.line(0, level);
         self.out.push(']');
@@ -109,12 +109,16 @@ impl Printer {
             self.out.push(',');
         }
         self.out.push('\n');
-        self.out.push_str(&"  ".repeat(level));
+        (0..level).for_each(|_| self.out.push_str("  "));
     }
 
     fn rule(&mut self, text: &str, pieces: &[Piece]) {
-        let offsets = offsets(text, self.out.len() + 1);
-        let at = |offset: u32| offsets.get(offset as usize).copied().unwrap_or_default();
+        let begin = Span::new(self.out.len() + 1, 0).start;
+        let offsets = if is_plain(text) { Vec::new() } else { offsets(text, self.out.len() + 1) };
+        let at = |offset: u32| match offsets.get(offset as usize) {
+            Some(at) => *at,
+            None => begin.saturating_add(offset),
+        };
         let outermost = self.parent;
         for piece in pieces {
             let json = Span { start: at(piece.printed.start), end: at(piece.printed.end) };
@@ -133,7 +137,7 @@ impl Printer {
             self.parent = Some(self.map.entries.len() - 1);
         }
         self.parent = outermost;
-        self.out.push_str(&quoted(text));
+        push_quoted(&mut self.out, text);
     }
 
     fn get(&self, index: Option<usize>) -> Option<&Entry> {
@@ -156,6 +160,22 @@ impl Printer {
             entry.json.end = end;
             self.parent = entry.parent;
         }
+    }
+}
+
+/// Whether JSON writes a text as it is.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
+}
+
+/// Appends a text in JSON's quotes.
+fn push_quoted(out: &mut String, text: &str) {
+    if is_plain(text) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&quoted(text));
     }
 }
 

@@ -11,17 +11,18 @@ use smallvec::SmallVec;
 
 use crate::meter::Meter;
 use crate::re2::Regex;
+use crate::recording::{Ended, Observer};
 use crate::source::Span;
-use crate::trace::{Ending, Observer, Shape};
+use crate::trace::{Ending, Shape};
 use crate::value::Str;
 
 use super::fault::{Computed, Fault, FaultKind, Outcome};
 use super::functions;
 use super::operators;
-use super::program::{Access, Binary, Comprehension, Node, Op, Over, Program};
-use super::show::show;
+use super::program::{Access, Comprehension, Node, Op, Over, Program};
 use super::value::{Key, List, Map, Value};
 use super::{Inputs, limit};
+use crate::ir::Binary;
 
 /// Levels of values that expressions may make: macros could otherwise nest them far deeper than any text is.
 const VALUE_LEVELS_MAX: u32 = 500;
@@ -46,7 +47,22 @@ fn at<'v>(span: Span, computed: Computed<'v>) -> Outcome<'v> {
     computed.or_else(|kind| fault(span, kind))
 }
 
-impl<'v, O: Observer> Machine<'v, '_, O> {
+impl Ended for Outcome<'_> {
+    fn ending(&self) -> Ending {
+        match self {
+            Ok(Value::Bool(true)) => Ending::True,
+            Ok(Value::Bool(false)) => Ending::False,
+            Ok(_) => Ending::Value,
+            Err(_) => Ending::Error,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        self.as_ref().map_or("error", Value::type_name)
+    }
+}
+
+impl<'v, O: Observer<Outcome<'v>>> Machine<'v, '_, O> {
     #[inline]
     pub fn eval(&mut self, node: &'v Node) -> Outcome<'v> {
         // Constants are free, observed or not.
@@ -69,7 +85,7 @@ impl<'v, O: Observer> Machine<'v, '_, O> {
 
     #[inline(never)]
     fn recorded(&mut self, node: &'v Node) -> Outcome<'v> {
-        self.observer.enter();
+        let number = self.observer.enter();
         let outcome = self.node(node);
         let shape = match &node.op {
             Op::And(_) => Shape::And,
@@ -78,14 +94,7 @@ impl<'v, O: Observer> Machine<'v, '_, O> {
             Op::Constant(_) | Op::Variable(_) | Op::Local(_) | Op::Field(_, _, Access::Plain) => Shape::Name,
             _ => Shape::Other,
         };
-        let (ending, text) = match &outcome {
-            Ok(Value::Bool(true)) => (Ending::True, "true".to_owned()),
-            Ok(Value::Bool(false)) => (Ending::False, "false".to_owned()),
-            Ok(value) => (Ending::Value, show(value)),
-            Err(fault) => (Ending::Error, fault.kind.to_string()),
-        };
-        let kind = outcome.as_ref().map_or("error", Value::type_name);
-        self.observer.exit(node.span, shape, ending, kind, text, None);
+        self.observer.exit(number, node.span, shape, &outcome);
         outcome
     }
 
@@ -130,40 +139,7 @@ impl<'v, O: Observer> Machine<'v, '_, O> {
                 Value::Bool(false) => self.eval(&parts.2),
                 _ => fault(span, FaultKind::NoOverload),
             },
-            Op::Binary(op, operands) => {
-                // A variable is compared where it is.
-                let inputs = self.inputs;
-                let variable = match &operands.0.op {
-                    Op::Variable(index) if !O::OBSERVES => {
-                        inputs.variables.get(*index).and_then(Option::as_ref)
-                    }
-                    _ => None,
-                };
-                let evaluated;
-                let left = match variable {
-                    Some(left) => {
-                        if !self.meter.take_expression() {
-                            return fault(operands.0.span, FaultKind::Limit);
-                        }
-                        left
-                    }
-                    None => {
-                        evaluated = self.eval(&operands.0)?;
-                        &evaluated
-                    }
-                };
-                if !O::OBSERVES
-                    && let (Binary::Equal | Binary::NotEqual, Op::Constant(constant)) = (op, &operands.1.op)
-                    && let Some((same, work)) = constant.equals(left)
-                {
-                    if !self.meter.take_work(work) {
-                        return fault(span, FaultKind::Limit);
-                    }
-                    return Ok(Value::Bool(same == (*op == Binary::Equal)));
-                }
-                let right = self.eval(&operands.1)?;
-                at(span, operators::binary(*op, left, &right, &mut self.meter))
-            }
+            Op::Binary(op, operands) => self.binary(span, *op, operands),
             Op::Matches(text, regex) => {
                 let text = self.eval(text)?;
                 at(span, self.matches(&text, regex))
@@ -173,6 +149,40 @@ impl<'v, O: Observer> Machine<'v, '_, O> {
                 outcome => outcome,
             },
         }
+    }
+
+    #[inline]
+    fn binary(&mut self, span: Span, op: Binary, operands: &'v (Node, Node)) -> Outcome<'v> {
+        // A variable is compared where it is.
+        let inputs = self.inputs;
+        let variable = match &operands.0.op {
+            Op::Variable(index) if !O::OBSERVES => inputs.variables.get(*index).and_then(Option::as_ref),
+            _ => None,
+        };
+        let evaluated;
+        let left = match variable {
+            Some(left) => {
+                if !self.meter.take_expression() {
+                    return fault(operands.0.span, FaultKind::Limit);
+                }
+                left
+            }
+            None => {
+                evaluated = self.eval(&operands.0)?;
+                &evaluated
+            }
+        };
+        if !O::OBSERVES
+            && let (Binary::Equal | Binary::NotEqual, Op::Constant(constant)) = (op, &operands.1.op)
+            && let Some((same, work)) = constant.equals(left)
+        {
+            if !self.meter.take_work(work) {
+                return fault(span, FaultKind::Limit);
+            }
+            return Ok(Value::Bool(same == (op == Binary::Equal)));
+        }
+        let right = self.eval(&operands.1)?;
+        at(span, operators::binary(op, left, &right, &mut self.meter))
     }
 
     #[inline(never)]

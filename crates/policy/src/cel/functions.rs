@@ -39,6 +39,25 @@ pub fn call<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'
         Function::Duration => to_duration(arguments),
         Function::Dyn => only(arguments).cloned(),
         Function::Type => Ok(Value::Type(Str::Borrowed(only(arguments)?.type_name()))),
+        Function::Format => format::format(arguments, meter),
+        Function::Base64Encode | Function::Base64Decode => base64(function, arguments, meter),
+        Function::SetsContains | Function::SetsEquivalent | Function::SetsIntersects => {
+            sets(function, arguments, meter)
+        }
+        Function::OptionalNone
+        | Function::OptionalOf
+        | Function::OptionalOfNonZero
+        | Function::OptionalHasValue
+        | Function::OptionalValue
+        | Function::OptionalOr
+        | Function::OptionalOrValue => optional(function, arguments),
+        of_family => family(of_family, arguments, meter),
+    }
+}
+
+/// Functions that have a file of their own, by what they are about.
+fn family<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
+    match function {
         Function::FullYear
         | Function::Month
         | Function::DayOfYear
@@ -64,7 +83,6 @@ pub fn call<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'
         | Function::Reverse
         | Function::Join
         | Function::Quote => text::call(function, arguments, meter),
-        Function::Format => format::format(arguments, meter),
         Function::Ceil
         | Function::Floor
         | Function::Round
@@ -83,6 +101,27 @@ pub fn call<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'
         | Function::BitShiftRight
         | Function::Greatest
         | Function::Least => super::math::call(function, arguments),
+        Function::Ip
+        | Function::IsIp
+        | Function::IsCanonical
+        | Function::Family
+        | Function::IsUnspecified
+        | Function::IsLoopback
+        | Function::IsGlobalUnicast
+        | Function::IsLinkLocalMulticast
+        | Function::IsLinkLocalUnicast
+        | Function::Cidr
+        | Function::IsCidr
+        | Function::ContainsIp
+        | Function::ContainsCidr
+        | Function::Masked
+        | Function::PrefixLength => network::call(function, arguments),
+        _ => Err(FaultKind::NoOverload),
+    }
+}
+
+fn base64<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
+    match function {
         Function::Base64Encode => match only(arguments)? {
             Value::Bytes(bytes) => {
                 limit(meter.take_work(bytes.as_slice().len() * 2))?;
@@ -99,9 +138,12 @@ pub fn call<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'
             }
             _ => Err(FaultKind::NoOverload),
         },
-        Function::SetsContains | Function::SetsEquivalent | Function::SetsIntersects => {
-            sets(function, arguments, meter)
-        }
+        _ => Err(FaultKind::NoOverload),
+    }
+}
+
+fn optional<'v>(function: Function, arguments: &[Value<'v>]) -> Computed<'v> {
+    match function {
         Function::OptionalNone => Ok(Value::Optional(None)),
         Function::OptionalOf => Ok(Value::Optional(Some(Rc::new(only(arguments)?.clone())))),
         Function::OptionalOfNonZero => {
@@ -127,21 +169,7 @@ pub fn call<'v>(function: Function, arguments: &[Value<'v>], meter: &mut Meter<'
             [Value::Optional(None), other] => Ok(other.clone()),
             _ => Err(FaultKind::NoOverload),
         },
-        Function::Ip
-        | Function::IsIp
-        | Function::IsCanonical
-        | Function::Family
-        | Function::IsUnspecified
-        | Function::IsLoopback
-        | Function::IsGlobalUnicast
-        | Function::IsLinkLocalMulticast
-        | Function::IsLinkLocalUnicast
-        | Function::Cidr
-        | Function::IsCidr
-        | Function::ContainsIp
-        | Function::ContainsCidr
-        | Function::Masked
-        | Function::PrefixLength => network::call(function, arguments),
+        _ => Err(FaultKind::NoOverload),
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 
 use base::{Fields, Value as Stored};
 
+use crate::cause::Said;
 use crate::coverage::Sites;
 use crate::decision::{Cause, Decision, Dependence, RulePosition, Step};
 use crate::diagnostic::Diagnostic;
@@ -14,7 +15,7 @@ use crate::meter::Cost;
 use crate::policy::{Known, Policy, Who};
 use crate::request::Auth;
 use crate::source::{Source, Span};
-use crate::trace::{self, Candidate, Node, Trace};
+use crate::trace::{Candidate, Node, Trace};
 use crate::value::Str;
 
 use super::value::Map;
@@ -203,7 +204,7 @@ impl Guard {
             literally: false,
             by: allowed.then_some(RulePosition { line, column, span: self.whole() }),
             causes,
-            documents: Vec::new(),
+            documents: Default::default(),
             depends,
             cost: Cost { expressions, reads: 0 },
         })
@@ -216,16 +217,9 @@ impl Guard {
         }
         let is_auth = !matches!(level, Level::Public | Level::NoAccess);
         let cause = || Cause {
-            text: format!("the level {} requires {}", level.name(), level.wants()),
-            allow_line: 1,
-            span: self.whole(),
-            line: 1,
-            column: 1,
             expression: level.name().to_owned(),
             observed: if who.auth.is_some() { "signed in" } else { "not signed in" }.to_owned(),
-            observed_type: String::new(),
-            error: false,
-            help: None,
+            ..Cause::plain(format!("the level {} requires {}", level.name(), level.wants()), false)
         };
         let causes = if admitted { Vec::new() } else { vec![cause()] };
         self.decided(causes, Dependence { auth: is_auth, time: false }, 0)
@@ -236,24 +230,17 @@ impl Guard {
     }
 
     fn cause(&self, outcome: &Outcome<'_>, node: &Node) -> Cause {
-        let source = &self.source;
-        let squeeze = |span: Span| source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
-        let (text, blamed, span) = match outcome {
-            Ok(value) => {
-                let blamed = trace::blame(node);
-                (show(value), blamed, blamed.span)
-            }
-            Err(fault) => (
-                fault.to_string(),
-                trace::failure_at(node, fault.span).unwrap_or_else(|| trace::blame(node)),
-                fault.span,
-            ),
+        let fault = outcome.as_ref().err().map(|fault| fault.span);
+        let text = match outcome {
+            Ok(value) => show(value),
+            Err(fault) => fault.to_string(),
         };
-        let (observed, observed_type) = trace::observed(blamed, &squeeze);
-        let (line, column) = source.line_column(span.start);
-        let (expression, error) = (squeeze(blamed.span), outcome.is_err());
-        let allow_line = source.line_column(0).0;
-        Cause { text, allow_line, span, line, column, expression, observed, observed_type, error, help: None }
+        let rule_line = self.source.line_column(0).0;
+        Cause::of(
+            &self.source,
+            node,
+            Said { text, rule_line, at: fault, failed: fault, error: fault.is_some() },
+        )
     }
 }
 

@@ -41,8 +41,9 @@ use smallvec::SmallVec;
 
 use crate::diagnostic::Diagnostic;
 use crate::meter::{Limits, Meter};
+use crate::recording::{Recording, Unobserved};
 use crate::source::Source;
-use crate::trace::{Node as Traced, Observer, Recorder, Unobserved};
+use crate::trace::Node as Traced;
 
 pub use check::compile;
 pub use environment::{DeclarationError, Environment, Place};
@@ -107,9 +108,15 @@ impl Program {
             let mut machine = self.machine(inputs, limits, Unobserved);
             return Evaluation { outcome: machine.eval(&self.root), steps: machine.meter.expressions };
         };
-        let mut machine = self.machine(inputs, limits, Recorder::default());
+        let mut machine = self.machine(inputs, limits, Recording::default());
         let outcome = machine.eval(&self.root);
-        *trace = machine.observer.take();
+        let recorded = machine.observer.root(&|_, _| ());
+        *trace = recorded.map(|root| {
+            root.node(&mut |outcome| match outcome {
+                Ok(value) => (show(value), None),
+                Err(fault) => (fault.kind.to_string(), None),
+            })
+        });
         Evaluation { outcome, steps: machine.meter.expressions }
     }
 

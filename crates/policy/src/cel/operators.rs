@@ -4,13 +4,14 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use crate::builtin::Duration;
+use crate::ir::Binary;
 use crate::meter::Meter;
 use crate::value::{Bytes, Str};
 
 use super::fault::{Computed, FaultKind};
 use super::limit;
 use super::number::double_to_int;
-use super::program::{Access, Binary};
+use super::program::Access;
 use super::show::show;
 use super::value::{Key, List, Map, Value, compare, equal, is_ordered};
 

@@ -1,5 +1,6 @@
 //! A checked expression, ready to be evaluated often: names are slots, patterns are compiled, functions are bound.
 
+use crate::ir::Binary;
 use crate::re2::Regex;
 use crate::source::{Source, Span};
 
@@ -80,41 +81,23 @@ pub(super) enum Access {
     Test,
 }
 
-/// Operators with two operands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Binary {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    In,
-}
-
-impl Binary {
-    pub(super) fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "_+_" => Binary::Add,
-            "_-_" => Binary::Subtract,
-            "_*_" => Binary::Multiply,
-            "_/_" => Binary::Divide,
-            "_%_" => Binary::Remainder,
-            "_==_" => Binary::Equal,
-            "_!=_" => Binary::NotEqual,
-            "_<_" => Binary::Less,
-            "_<=_" => Binary::LessOrEqual,
-            "_>_" => Binary::Greater,
-            "_>=_" => Binary::GreaterOrEqual,
-            "@in" => Binary::In,
-            _ => return None,
-        })
-    }
+/// The operator with two operands of a function's name.
+pub(super) fn binary(name: &str) -> Option<Binary> {
+    Some(match name {
+        "_+_" => Binary::Add,
+        "_-_" => Binary::Subtract,
+        "_*_" => Binary::Multiply,
+        "_/_" => Binary::Divide,
+        "_%_" => Binary::Remainder,
+        "_==_" => Binary::Equal,
+        "_!=_" => Binary::NotEqual,
+        "_<_" => Binary::Less,
+        "_<=_" => Binary::LessOrEqual,
+        "_>_" => Binary::Greater,
+        "_>=_" => Binary::GreaterOrEqual,
+        "@in" => Binary::In,
+        _ => return None,
+    })
 }
 
 /// A macro over a list or a map.

@@ -8,6 +8,7 @@
 //! A denial is decided once more, observed, to say why. The outcome is the same.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::ops::ControlFlow;
 
 use smallvec::SmallVec;
@@ -18,17 +19,22 @@ use super::request::{AuthVariable, Change, Observe, Operation, Query, Request};
 use super::structure::{Node, Rule};
 use super::tree::Tree;
 use super::values::{Context, Way, type_name};
+use crate::cause::Said;
 use crate::decision::{Cause, Decision, RulePosition};
 use crate::eval::Machine;
 use crate::meter::{Cost, Limits, Meter};
-use crate::source::Span;
-use crate::trace::{self, Candidate, Ending, Observer, Recorder, Trace, Unobserved};
+use crate::recording::{Ended, Observer, Recording, Unobserved};
+use crate::trace::{Candidate, Ending, Trace};
 use crate::value::{FaultKind, Outcome, Str, Val};
 
 /// Places of one operation that `.validate` rules may be looked for at.
 pub const PLACES_VALIDATED_MAX: u32 = 1_000_000;
 /// Reasons that one denial tells.
 const CAUSES_MAX: usize = 20;
+/// Bytes of a reason for which there is room from the beginning.
+const TEXT_BYTES_USUAL: usize = 128;
+/// Rules along a read's path for which a decision allocates nothing.
+const RULES_TRIED_USUAL: usize = 4;
 
 /// The limits of a Realtime Database decision: the service names none, so they only guard the machine.
 pub fn limits() -> Limits {
@@ -38,7 +44,7 @@ pub fn limits() -> Limits {
 /// One pass over the rules.
 ///
 /// Observed, every expression is recorded and every reason collected.
-struct Pass<'v, 'm, 'o, O: Observer> {
+struct Pass<'v, 'm, 'o, O: Observer<Outcome<'v>>> {
     ruleset: &'v Ruleset,
     machine: Machine<'v, 'm, Context<'v>, O>,
     trace: Option<&'o mut Trace>,
@@ -46,6 +52,8 @@ struct Pass<'v, 'm, 'o, O: Observer> {
     causes: Vec<Cause>,
     by: Option<RulePosition>,
     places: u32,
+    /// The rules of a read that nobody observes: each with the place of `data` and how far on the way it is.
+    tried: SmallVec<[(&'v Rule, u32, usize); RULES_TRIED_USUAL]>,
 }
 
 impl Ruleset {
@@ -86,13 +94,14 @@ impl Ruleset {
         let asked =
             Asked { ruleset: self, operation, auth, now_ms, tree, limits, changes, merged: merged.as_ref() };
         if trace.is_some() {
-            return asked.decide::<Recorder>(trace, touched);
+            return asked.decide::<Recording<_>>(trace, touched);
         }
         let decision = asked.decide::<Unobserved>(None, touched);
-        if decision.allowed || !counts() {
+        let has_reasons = matches!(operation, Operation::Read { .. });
+        if decision.allowed || has_reasons || !counts() {
             return decision;
         }
-        Decision { cost: decision.cost, ..asked.decide::<Recorder>(None, None) }
+        Decision { cost: decision.cost, ..asked.decide::<Recording<_>>(None, None) }
     }
 }
 
@@ -109,23 +118,28 @@ struct Asked<'r> {
 }
 
 impl Asked<'_> {
-    fn decide<O: Observer>(
-        &self,
+    fn decide<'v, O: Observer<Outcome<'v>>>(
+        &'v self,
         trace: Option<&mut Trace>,
         touched: Option<&mut BTreeSet<String>>,
     ) -> Decision {
-        let (context, observer) = (self.context(), O::of(trace.as_deref()));
+        let context = self.context();
         let mut pass = Pass {
             ruleset: self.ruleset,
-            machine: Machine::new(context, &[], Meter::new(self.limits), observer),
+            machine: Machine::new(context, &[], Meter::new(self.limits), O::default()),
             trace,
             touched,
             causes: Vec::new(),
             by: None,
             places: 0,
+            tried: SmallVec::new(),
         };
         let allowed = match (self.operation, self.merged) {
-            (Operation::Read { path, .. }, _) => pass.read(path),
+            (Operation::Read { path, .. }, _) if O::OBSERVES => pass.read(path),
+            (Operation::Read { path, .. }, _) => {
+                let allowed = pass.read(path);
+                return if allowed { pass.decision(true) } else { pass.denied_read(path) };
+            }
             (_, Some(merged)) => pass.write(self.changes, merged),
             // An update of nothing.
             (_, None) => true,
@@ -155,14 +169,14 @@ impl Asked<'_> {
     }
 }
 
-impl<'v, O: Observer> Pass<'v, '_, '_, O> {
+impl<'v, O: Observer<Outcome<'v>>> Pass<'v, '_, '_, O> {
     fn decision(self, allowed: bool) -> Decision {
         Decision {
             literally: false,
             allowed,
             by: self.by.filter(|_| allowed),
             causes: if allowed { Vec::new() } else { self.causes },
-            documents: Vec::new(),
+            documents: crate::document::DocumentPaths::new(),
             depends: crate::Dependence { auth: true, time: true },
             cost: Cost { expressions: self.machine.meter.expressions, reads: 0 },
         }
@@ -187,6 +201,9 @@ impl<'v, O: Observer> Pass<'v, '_, '_, O> {
             if let Some(rule) = &here.read {
                 tried = true;
                 self.machine.dialect.data = data;
+                if !O::OBSERVES {
+                    self.tried.push((rule, data, self.machine.dialect.way.len()));
+                }
                 granted |= self.run(rule) == Ending::True;
                 if self.is_done(granted) {
                     break;
@@ -201,6 +218,34 @@ impl<'v, O: Observer> Pass<'v, '_, '_, O> {
             self.no_rule(".read", path);
         }
         granted
+    }
+
+    /// A denial with its reasons: the rules that were tried are evaluated once more, observed, without the way to them.
+    #[inline(never)]
+    fn denied_read(self, path: &'v [&'v str]) -> Decision {
+        let Pass { ruleset, machine, tried, .. } = self;
+        let (cost, limits, mut context) = (machine.meter.expressions, machine.meter.limits, machine.dialect);
+        context.looked_at = None;
+        let mut pass = Pass {
+            ruleset,
+            machine: Machine::new(context, &[], Meter::new(limits), Recording::default()),
+            trace: None,
+            touched: None,
+            causes: Vec::new(),
+            by: None,
+            places: 0,
+            tried: SmallVec::new(),
+        };
+        for (rule, data, way_len) in &tried {
+            pass.machine.dialect.data = *data;
+            pass.machine.dialect.way.go_to(*way_len);
+            pass.run(rule);
+        }
+        if tried.is_empty() {
+            pass.no_rule(".read", path);
+        }
+        pass.machine.meter.expressions = cost;
+        pass.decision(false)
     }
 
     fn write(&mut self, changes: &'v [Change<'v>], merged: &'v Merged<'v>) -> bool {
@@ -316,14 +361,9 @@ impl<'v, O: Observer> Pass<'v, '_, '_, O> {
     fn run(&mut self, rule: &'v Rule) -> Ending {
         let kept = self.machine.dialect.frames.len();
         let outcome = self.machine.eval(&rule.condition);
-        let ending = match &outcome {
-            Ok(Val::Bool(true)) => Ending::True,
-            Ok(Val::Bool(false)) => Ending::False,
-            Ok(_) => Ending::Value,
-            Err(_) => Ending::Error,
-        };
+        let ending = outcome.ending();
         if O::OBSERVES {
-            self.record(rule, &outcome, ending);
+            self.record(rule, ending);
         }
         if ending == Ending::True {
             self.by.get_or_insert(rule.position);
@@ -337,13 +377,10 @@ impl<'v, O: Observer> Pass<'v, '_, '_, O> {
     }
 
     #[inline(never)]
-    fn record(&mut self, rule: &'v Rule, outcome: &Outcome<'v>, ending: Ending) {
-        let node = self.machine.observer.take();
-        if ending != Ending::True
-            && self.causes.len() < CAUSES_MAX
-            && let Some(node) = &node
-        {
-            self.causes.push(self.cause(rule, outcome, node));
+    fn record(&mut self, rule: &'v Rule, ending: Ending) {
+        if ending != Ending::True && self.causes.len() < CAUSES_MAX {
+            let cause = self.cause(rule);
+            self.causes.extend(cause);
         }
         if let Some(trace) = &mut self.trace {
             trace.candidates.push(Candidate {
@@ -351,44 +388,41 @@ impl<'v, O: Observer> Pass<'v, '_, '_, O> {
                 span: rule.position.span,
                 alternative: 0,
                 granted: ending == Ending::True,
-                condition: node,
+                condition: self.machine.traced(trace.detail),
             });
+        }
+        if let Some(recording) = self.machine.observer.recording() {
+            recording.clear();
         }
     }
 
-    fn cause(&self, rule: &Rule, outcome: &Outcome<'v>, node: &trace::Node) -> Cause {
-        let source = &self.ruleset.source;
-        let squeeze = |span: Span| source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
-        let place = self.machine.dialect.way.text();
-        let (said, span, at) = match outcome {
-            Ok(Val::Bool(value)) => (format!(" is {value}"), None, rule.condition.span),
-            Ok(other) => {
-                (format!(": the value is a {}, not a boolean", type_name(other)), None, rule.condition.span)
-            }
-            Err(fault) => {
-                let text = match &fault.kind {
-                    FaultKind::Expressions(max) => format!("more than {max} expressions to evaluate"),
-                    kind => kind.to_string(),
-                };
-                (format!(": {text}"), Some(fault.span), fault.at)
-            }
-        };
-        let blamed =
-            span.and_then(|span| trace::failure_at(node, span)).unwrap_or_else(|| trace::blame(node));
-        let (observed, observed_type) = trace::observed(blamed, &squeeze);
-        let (line, column) = source.line_column(at.start);
-        Cause {
-            text: format!("`{}` at /{place}{said}", rule.kind.name()),
-            allow_line: rule.position.line,
-            span: at,
-            line,
-            column,
-            expression: squeeze(blamed.span),
-            observed,
-            observed_type,
-            error: !matches!(outcome, Ok(Val::Bool(_))),
-            help: None,
+    fn cause(&mut self, rule: &Rule) -> Option<Cause> {
+        let mut text = String::with_capacity(TEXT_BYTES_USUAL);
+        text.extend(["`", rule.kind.name(), "` at /"]);
+        for (index, key) in self.machine.dialect.way.keys().enumerate() {
+            text.push_str(if index > 0 { "/" } else { "" });
+            text.push_str(key);
         }
+        self.machine.read_recorded(|condition, outcome| {
+            // Writing to a `String` cannot fail.
+            let _ = match outcome {
+                Ok(Val::Bool(value)) => write!(text, " is {value}"),
+                Ok(other) => write!(text, ": the value is a {}, not a boolean", type_name(other)),
+                Err(fault) => match &fault.kind {
+                    FaultKind::Expressions(max) => write!(text, ": more than {max} expressions to evaluate"),
+                    kind => write!(text, ": {kind}"),
+                },
+            };
+            let fault = outcome.as_ref().err();
+            let said = Said {
+                text,
+                rule_line: rule.position.line,
+                at: Some(fault.map_or(rule.condition.span, |fault| fault.at)),
+                failed: fault.map(|fault| fault.span),
+                error: !matches!(outcome, Ok(Val::Bool(_))),
+            };
+            Cause::of(&self.ruleset.source, condition, said)
+        })
     }
 
     fn no_rule(&mut self, rule: &str, path: &[&str]) {
@@ -399,18 +433,7 @@ impl<'v, O: Observer> Pass<'v, '_, '_, O> {
 
     fn plain_cause(&mut self, text: String) {
         if self.causes.len() < CAUSES_MAX {
-            self.causes.push(Cause {
-                text,
-                allow_line: 1,
-                span: Span::default(),
-                line: 1,
-                column: 1,
-                expression: String::new(),
-                observed: String::new(),
-                observed_type: String::new(),
-                error: false,
-                help: None,
-            });
+            self.causes.push(Cause::plain(text, false));
         }
     }
 }

@@ -4,10 +4,15 @@
 //! member of it is null. Text joins with text and with numbers. Everything else is an error, and the first error ends
 //! the rule.
 
+mod number;
+mod place;
+
 use std::cmp::Ordering;
 
 use smallvec::SmallVec;
 
+use self::number::{number_str, number_text};
+use self::place::{FRAMES_USUAL, Frame, NONE};
 use super::language::{Global, Method, Nothing, Rtdb};
 use super::request::{Order, Query};
 use super::tree::{Leaf, Tree};
@@ -15,67 +20,7 @@ use crate::eval::{Computed, Dialect};
 use crate::ir::Binary;
 use crate::meter::Meter;
 use crate::re2::Regex;
-use crate::value::{FaultKind, Handle, Map, Str, Val, compare, show};
-
-/// A place in the database, in one of its states: before or after the operation.
-pub struct Frame<'v> {
-    /// `u32::MAX` is none.
-    parent: u32,
-    /// Whether `tree` is known. Nothing is looked for before a rule wants it.
-    found: bool,
-    key: Str<'v>,
-    /// What is there; `None` is null.
-    tree: Option<&'v dyn Tree>,
-}
-
-/// Places held at once for which a decision allocates nothing.
-const FRAMES_USUAL: usize = 8;
-/// No place.
-const NONE: u32 = u32::MAX;
-
-/// The keys from the root to a rule: along the operation's path, or wherever validation has gone.
-#[derive(Default)]
-pub struct Way<'v> {
-    path: &'v [&'v str],
-    len: usize,
-    further: Vec<&'v str>,
-}
-
-impl<'v> Way<'v> {
-    /// Begins at the root, along a path.
-    pub fn begin(&mut self, path: &'v [&'v str]) {
-        *self = Self { path, len: 0, further: Vec::new() };
-    }
-
-    /// One key further along the path.
-    pub fn advance(&mut self) {
-        self.len += 1;
-    }
-
-    /// One key further, beside the path.
-    pub fn push(&mut self, key: &'v str) {
-        self.further.push(key);
-    }
-
-    /// Back again.
-    pub fn pop(&mut self) {
-        self.further.pop();
-    }
-
-    fn get(&self, index: usize) -> Option<&'v str> {
-        if index < self.len {
-            self.path.get(index).copied()
-        } else {
-            self.further.get(index - self.len).copied()
-        }
-    }
-
-    /// `a/b`
-    pub fn text(&self) -> String {
-        let along = self.path.get(..self.len).unwrap_or_default();
-        [along, &self.further].concat().join("/")
-    }
-}
+use crate::value::{FaultKind, Handle, Map, Str, Val, compare, push_shown};
 
 /// What the rules see.
 pub struct Context<'v> {
@@ -97,6 +42,8 @@ pub struct Context<'v> {
     pub looked_at: Option<Vec<u32>>,
 }
 
+pub use self::place::Way;
+
 fn message<'v>(text: impl Into<String>) -> FaultKind<'v> {
     FaultKind::Message(text.into())
 }
@@ -109,44 +56,6 @@ pub fn type_name(value: &Val<'_>) -> &'static str {
         Val::Map(_) => "object",
         other => other.type_name(),
     }
-}
-
-/// A number as JavaScript writes it.
-pub fn number_text(number: f64) -> String {
-    if number == 0.0 {
-        return "0".to_owned();
-    }
-    if number.is_infinite() {
-        return if number > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() };
-    }
-    let size = number.abs();
-    if size.is_nan() || (1e-6..1e21).contains(&size) {
-        return format!("{number}");
-    }
-    let text = format!("{number:e}");
-    if text.contains("e-") { text } else { text.replace('e', "e+") }
-}
-
-/// A number as text, where the number is small and whole with one allocation only: ids often are.
-fn number_str<'v>(number: f64) -> Str<'v> {
-    const DIGITS_MAX: usize = 9;
-    if number.fract() != 0.0 || !(0.0..1e9).contains(&number) {
-        return Str::from(number_text(number));
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in the range")]
-    let mut rest = number as u32;
-    let mut digits = [b'0'; DIGITS_MAX];
-    let mut len = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        len += 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    let text = digits.get(DIGITS_MAX - len..).and_then(|digits| std::str::from_utf8(digits).ok());
-    Str::Shared(text.unwrap_or_default().into())
 }
 
 fn leaf(leaf: Leaf<'_>) -> Val<'_> {
@@ -168,119 +77,6 @@ fn claim<'v>(value: Option<Val<'v>>) -> Val<'v> {
 }
 
 impl<'v> Context<'v> {
-    /// A place without a parent: the root, before or after.
-    pub fn push_root(&mut self, tree: Option<&'v dyn Tree>) -> u32 {
-        self.push(Frame { parent: NONE, found: true, key: Str::Borrowed(""), tree })
-    }
-
-    fn push(&mut self, frame: Frame<'v>) -> u32 {
-        self.frames.push(frame);
-        u32::try_from(self.frames.len() - 1).unwrap_or(NONE)
-    }
-
-    /// The child of a place.
-    pub fn child(&mut self, parent: u32, key: Str<'v>) -> u32 {
-        self.push(Frame { parent, found: false, key, tree: None })
-    }
-
-    fn frame(&self, frame: u32) -> Option<&Frame<'v>> {
-        self.frames.get(frame as usize)
-    }
-
-    /// What is at a place.
-    pub fn tree(&mut self, frame: u32) -> Option<&'v dyn Tree> {
-        loop {
-            let here = self.frame(frame)?;
-            if here.found {
-                return here.tree;
-            }
-            // The highest place that is not known yet; its parent is. Ways are short.
-            let mut highest = frame;
-            let above = loop {
-                let parent = self.frame(highest)?.parent;
-                match self.frame(parent) {
-                    Some(above) if above.found => break above.tree,
-                    Some(_) => highest = parent,
-                    None => break None,
-                }
-            };
-            let highest = self.frames.get_mut(highest as usize)?;
-            highest.tree = above.and_then(|above| above.child(highest.key.as_str()));
-            highest.found = true;
-        }
-    }
-
-    /// What is at a place. Whoever wants to know is dependent on it.
-    fn look(&mut self, frame: u32) -> Option<&'v dyn Tree> {
-        if let Some(looked_at) = &mut self.looked_at {
-            looked_at.push(frame);
-        }
-        self.tree(frame)
-    }
-
-    /// What is at a place that was perhaps never looked at.
-    fn peek(&self, frame: u32) -> Option<&'v dyn Tree> {
-        let mut keys = Vec::new();
-        let mut at = self.frame(frame)?;
-        while !at.found {
-            keys.push(at.key.as_str());
-            at = self.frame(at.parent)?;
-        }
-        keys.into_iter().rev().try_fold(at.tree?, |tree, key| tree.child(key))
-    }
-
-    /// The path of a place, `/a/b`.
-    pub fn place(&self, frame: u32) -> String {
-        let mut keys = Vec::new();
-        let mut at = self.frame(frame);
-        while let Some(frame) = at {
-            if frame.parent != NONE {
-                keys.push(frame.key.as_str());
-            }
-            at = self.frame(frame.parent);
-        }
-        keys.reverse();
-        format!("/{}", keys.join("/"))
-    }
-
-    /// A place as people read it: with what is there, unless there is more below it.
-    fn shown(&self, frame: u32) -> String {
-        let place = self.place(frame);
-        let tree = self.peek(frame);
-        if tree.is_some_and(|tree| !tree.is_known()) {
-            return place;
-        }
-        match tree.map(<dyn Tree>::leaf) {
-            None => format!("{place} = null"),
-            Some(None) => place,
-            Some(Some(Leaf::Bool(value))) => format!("{place} = {value}"),
-            Some(Some(Leaf::Number(value))) => format!("{place} = {}", number_text(value)),
-            Some(Some(Leaf::Text(text))) => format!("{place} = {}", show(&Val::Str(Str::Borrowed(text)))),
-        }
-    }
-
-    /// The place that a relative path leads to.
-    fn follow(&mut self, from: u32, path: &Str<'v>, meter: &mut Meter<'_>) -> Result<u32, FaultKind<'v>> {
-        meter.work(path.as_str().len())?;
-        if !path.as_str().contains('/') {
-            return Ok(if path.as_str().is_empty() { from } else { self.child(from, path.clone()) });
-        }
-        let mut at = from;
-        match path {
-            Str::Borrowed(path) => {
-                for key in path.split('/').filter(|key| !key.is_empty()) {
-                    at = self.child(at, Str::Borrowed(key));
-                }
-            }
-            Str::Shared(path) => {
-                for key in path.split('/').filter(|key| !key.is_empty()) {
-                    at = self.child(at, Str::from(key.to_owned()));
-                }
-            }
-        }
-        Ok(at)
-    }
-
     fn snapshot(
         &mut self,
         frame: u32,
@@ -513,11 +309,11 @@ impl<'v> Dialect<'v> for Context<'v> {
         message(format!("{op}: the operand is a {}, not a boolean", type_name(operand)))
     }
 
-    fn show(&self, value: &Val<'v>) -> String {
+    fn show(&self, out: &mut String, value: &Val<'v>) {
         match value {
-            Val::Float(number) => number_text(*number),
-            Val::Handle(Handle::Snapshot(frame)) => self.shown(*frame),
-            other => show(other),
+            Val::Float(number) => out.push_str(&number_text(*number)),
+            Val::Handle(Handle::Snapshot(frame)) => self.push_shown(out, *frame),
+            other => push_shown(out, other),
         }
     }
 
@@ -621,30 +417,6 @@ impl<'v> Dialect<'v> for Context<'v> {
             Val::Handle(Handle::Snapshot(frame)) => self.snapshot(*frame, method, arguments, meter),
             Val::Str(subject) => string(subject, method, arguments, regex, meter),
             other => Err(message(format!("{}() of a {}", method.name(), type_name(other)))),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_as_javascript_does() {
-        for (number, text) in [
-            (3.0, "3"),
-            (-0.0, "0"),
-            (1.5, "1.5"),
-            (1e21, "1e+21"),
-            (1e20, "100000000000000000000"),
-            (1.5e-7, "1.5e-7"),
-            (f64::NAN, "NaN"),
-        ] {
-            assert_eq!(number_text(number), text);
-            assert_eq!(number_str(number).as_str(), text);
-        }
-        for number in [0.0, 7.0, 10.0, 123_456_789.0, 999_999_999.0, 1e9, -7.0, f64::INFINITY] {
-            assert_eq!(number_str(number).as_str(), number_text(number));
         }
     }
 }

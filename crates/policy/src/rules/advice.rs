@@ -1,6 +1,7 @@
 //! The constraint a list query lacks, written as the client would write it.
 
-use crate::trace::{Ending, Node};
+use crate::source::Source;
+use crate::trace::{Ending, Evaluated};
 
 /// Infix operators as they stand in a condition, and in a query.
 const OPERATORS: [(&str, &str); 7] = [
@@ -14,10 +15,12 @@ const OPERATORS: [(&str, &str); 7] = [
 ];
 
 /// What to add to a query for this condition to be determined: the smallest failing comparison of a field, as a
-/// `where`. `text` gives a node's text on one line.
-pub fn missing_constraint(node: &Node, text: &dyn Fn(&Node) -> String) -> Option<String> {
-    let inner = node.children.iter().find(|child| child.ending == Ending::Error);
-    inner.and_then(|inner| missing_constraint(inner, text)).or_else(|| clause(&text(node)))
+/// `where`.
+pub fn missing_constraint<E: Evaluated>(node: E, source: &Source) -> Option<String> {
+    let inner = node.children().find(|child| child.ending() == Ending::Error);
+    inner
+        .and_then(|inner| missing_constraint(inner, source))
+        .or_else(|| clause(&source.on_one_line(node.span())))
 }
 
 fn clause(text: &str) -> Option<String> {

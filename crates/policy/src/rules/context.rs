@@ -1,30 +1,90 @@
 //! The rules language's side of the evaluator: its value tables, and the documents it reads.
 
+use smallvec::SmallVec;
+
+use crate::document::{DocumentPath, DocumentPaths, Need, Needed};
 use crate::eval::{Computed, Dialect};
 use crate::ir::Binary;
 use crate::meter::{Limits, Meter};
 use crate::re2::Regex;
-use crate::request::{Document, DocumentPath, Documents, Lookup, Mock, MockResult, Needed, Setting};
-use crate::value::{FaultKind, Segments, Str, Val};
+use crate::request::{Document, Documents, Lookup, Mock, MockResult, Setting};
+use crate::value::{FaultKind, Map, Str, Val};
 
 use super::Service;
 use super::environment::{Environment, document_view};
 use super::functions::{self, refused};
 use super::names::{Function, Global, Method, Rules, Type};
+use super::paths::{NameText, Named};
 use super::target::Pattern;
 use super::{methods, operators, paths};
 
 /// Documents read and missing, over all evaluations of one decision.
 #[derive(Debug, Default)]
 pub struct Session {
-    /// Read, each once.
-    pub reads: Vec<Needed>,
-    /// Not known yet, each once.
-    pub needs: Vec<Needed>,
-    /// Those asked for in the evaluation that runs.
-    pub current: Vec<Needed>,
+    /// Asked for, each once.
+    asked: SmallVec<[Asked; 2]>,
+    /// Those asked for in the evaluation that runs, by their places in `asked`.
+    current: SmallVec<[usize; 8]>,
     /// Documents that the query names, each once; they are its result, and no reads of the rules.
-    pub named: Vec<DocumentPath>,
+    named: Vec<DocumentPath>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    need: Needed,
+    /// Whether there was an answer.
+    known: bool,
+}
+
+impl Session {
+    /// An evaluation begins.
+    pub fn begin(&mut self) {
+        self.current.clear();
+    }
+
+    fn position(&self, need: &Need<'_>) -> Option<usize> {
+        self.asked.iter().position(|asked| asked.need == *need)
+    }
+
+    /// Asks for a document that is not known.
+    pub fn need(&mut self, need: Needed) {
+        if self.position(&need).is_none() {
+            self.asked.push(Asked { need, known: false });
+        }
+    }
+
+    /// Notes a document that the query names.
+    pub fn name(&mut self, path: &DocumentPath) {
+        if !self.named.contains(path) {
+            self.named.push(path.clone());
+        }
+    }
+
+    /// Whether everything asked for was known.
+    fn is_settled(&self) -> bool {
+        self.asked.iter().all(|asked| asked.known)
+    }
+
+    /// How many documents the rules read.
+    pub fn reads(&self) -> usize {
+        self.asked.iter().filter(|asked| asked.known).count()
+    }
+
+    /// What is not known yet.
+    pub fn take_needs(&mut self) -> Vec<Needed> {
+        self.asked.drain(..).filter(|asked| !asked.known).map(|asked| asked.need).collect()
+    }
+
+    /// The documents that were named or read, each once.
+    pub fn take_documents(&mut self) -> DocumentPaths {
+        let mut documents: DocumentPaths = self.named.drain(..).collect();
+        for Asked { need, .. } in self.asked.drain(..).filter(|asked| asked.known) {
+            if !documents.contains(&need.path) {
+                documents.push(need.path);
+            }
+        }
+        documents
+    }
 }
 
 /// One evaluation's view of everything.
@@ -41,7 +101,13 @@ pub struct Context<'v, 's> {
     pub absent_keys: bool,
 }
 
-/// What a document function found.
+/// What a document function gives.
+enum Answer<'v> {
+    Exists(bool),
+    Document(Document<'v>),
+}
+
+/// What was found at a path.
 enum Found<'v> {
     Missing,
     Document(Document<'v>),
@@ -94,7 +160,7 @@ impl<'v> Dialect<'v> for Context<'v, '_> {
     fn function(&mut self, function: Function, arguments: &[Val<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
         if function.reads() {
             return match arguments {
-                [Val::Path(path)] => self.document_function(function, path, meter),
+                [Val::Path(path)] => self.read(function, path, meter),
                 _ => Err(refused(function.name(), function.name(), arguments)),
             };
         }
@@ -102,6 +168,32 @@ impl<'v> Dialect<'v> for Context<'v, '_> {
             return Err(FaultKind::FunctionNotFound(Str::Borrowed("debug")));
         }
         functions::call(function, arguments, meter)
+    }
+
+    fn reads(function: Function) -> bool {
+        function.reads()
+    }
+
+    fn read(&mut self, function: Function, path: &[Str<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
+        Ok(match self.found(function, path, meter)? {
+            Answer::Exists(exists) => Val::Bool(exists),
+            Answer::Document(document) => self.view(document, path),
+        })
+    }
+
+    fn read_member(
+        &mut self,
+        function: Function,
+        path: &[Str<'v>],
+        name: &'v str,
+        meter: &mut Meter<'_>,
+    ) -> Result<Computed<'v>, FaultKind<'v>> {
+        Ok(match self.found(function, path, meter)? {
+            // What rules mostly want of a document needs no view of all of it.
+            Answer::Document(document) if name == "data" => Ok(Val::Map(Map::Fields(document.fields))),
+            Answer::Document(document) => operators::member(&self.view(document, path), Str::Borrowed(name)),
+            Answer::Exists(exists) => operators::member(&Val::Bool(exists), Str::Borrowed(name)),
+        })
     }
 
     fn method(
@@ -117,12 +209,12 @@ impl<'v> Dialect<'v> for Context<'v, '_> {
 }
 
 impl<'v> Context<'v, '_> {
-    fn document_function(
+    fn found(
         &mut self,
         function: Function,
-        path: &Segments<'v>,
+        path: &[Str<'v>],
         meter: &Meter<'_>,
-    ) -> Computed<'v> {
+    ) -> Result<Answer<'v>, FaultKind<'v>> {
         let after = matches!(function, Function::GetAfter | Function::ExistsAfter);
         if after && self.environment.request.query.is_some() && self.environment.facts.is_none() {
             // Nothing comes after a query that names its document, the official service finds.
@@ -142,62 +234,64 @@ impl<'v> Context<'v, '_> {
                 .ok_or(FaultKind::FunctionNotFound(Str::Borrowed(function.name())))?,
         };
         if wants_existence {
-            return Ok(Val::Bool(matches!(found, Found::Document(_) | Found::Exists(true))));
+            return Ok(Answer::Exists(matches!(found, Found::Document(_) | Found::Exists(true))));
         }
         match found {
-            Found::Document(document) => {
-                let identity = (!self.environment.is_test_api()).then(|| path.clone());
-                Ok(document_view(document, identity))
-            }
+            Found::Document(document) => Ok(Answer::Document(document)),
             Found::Missing | Found::Exists(_) => Err(failed()),
         }
     }
 
+    /// A document as a value. The Test API's have no identity.
+    fn view(&self, document: Document<'v>, path: &[Str<'v>]) -> Val<'v> {
+        document_view(document, (!self.environment.is_test_api()).then(|| path.into()))
+    }
+
     /// The document of the request itself needs no reading.
-    fn own(&self, needed: &Needed) -> Option<Found<'v>> {
+    fn own(&self, named: Named<'_, '_>, after: bool) -> Option<Found<'v>> {
         let environment = self.environment;
         let request = environment.request;
         let own = environment.service == Service::Firestore
             && environment.facts.is_none()
-            && needed.path.database == request.database
-            && needed.path.segments == request.path;
-        let state =
-            if needed.after && request.method.is_write() { request.new_resource } else { request.resource };
+            && named.database == request.database
+            && named.segments.len() == request.path.len()
+            && named.segments.iter().zip(request.path).all(|(segment, own)| segment.as_str() == own);
+        let state = if after && request.method.is_write() { request.new_resource } else { request.resource };
         own.then(|| state.map_or(Found::Missing, Found::Document))
     }
 
     fn find(
         &mut self,
-        path: &Segments<'v>,
+        path: &[Str<'v>],
         after: bool,
         meter: &Meter<'_>,
         failed: &dyn Fn() -> FaultKind<'v>,
     ) -> Result<Found<'v>, FaultKind<'v>> {
-        let needed = Needed { path: paths::document(path).ok_or_else(failed)?, after };
+        let named = paths::document(path).ok_or_else(failed)?;
         let storage = self.environment.service == Service::Storage;
-        if storage && needed.path.database != "(default)" {
+        if storage && named.database != "(default)" {
             return Err(failed());
         }
-        if let Some(found) = self.own(&needed) {
+        if let Some(found) = self.own(named, after) {
             return Ok(found);
         }
-        let lookup = self.documents.document(&needed);
-        let is_new = !self.session.reads.contains(&needed) && !self.session.needs.contains(&needed);
-        let is_new_here = !self.session.current.contains(&needed);
-        if is_new || is_new_here {
-            if let Some(max) = self.reads_exceeded(&needed, is_new, meter.limits) {
+        let mut text = NameText::new();
+        let need = Need { path: named.write(&mut text), after };
+        let (lookup, kept) = self.documents.look(&need);
+        let position = self.session.position(&need);
+        if position.is_none_or(|position| !self.session.current.contains(&position)) {
+            if let Some(max) = self.reads_exceeded(&need, position.is_none(), meter.limits) {
                 // While documents are missing this is a guess at what will be read: it must not become the answer.
-                let settled = self.session.needs.is_empty();
+                let settled = self.session.is_settled();
                 return Err(if settled { FaultKind::Reads(max) } else { FaultKind::Pending });
             }
-            match lookup {
-                _ if !is_new => {}
-                Lookup::Unknown => self.session.needs.push(needed.clone()),
-                Lookup::Missing | Lookup::Found(_) => self.session.reads.push(needed.clone()),
-            }
-            if is_new_here {
-                self.session.current.push(needed);
-            }
+            let position = position.unwrap_or_else(|| {
+                let known = !matches!(lookup, Lookup::Unknown);
+                let need = kept.cloned().unwrap_or_else(|| need.to_kept());
+                self.session.asked.push(Asked { need, known });
+                self.session.asked.len() - 1
+            });
+            self.session.current.push(position);
         }
         match lookup {
             Lookup::Unknown => Err(FaultKind::Pending),
@@ -207,9 +301,9 @@ impl<'v> Context<'v, '_> {
     }
 
     /// The limit that one document more would exceed.
-    fn reads_exceeded(&self, needed: &Needed, is_new: bool, limits: &Limits) -> Option<u32> {
+    fn reads_exceeded(&self, needed: &Need<'_>, is_new: bool, limits: &Limits) -> Option<u32> {
         let exceeded = |so_far: usize, max: u32| so_far >= usize::try_from(max).unwrap_or(usize::MAX);
-        let so_far = || self.session.reads.iter().chain(&self.session.needs);
+        let so_far = || self.session.asked.iter().map(|asked| &asked.need);
         let storage = self.environment.service == Service::Storage;
         let max = if storage { limits.storage_document_reads_max } else { limits.document_reads_max };
         // One document, or one alternative of a query.
@@ -227,19 +321,21 @@ impl<'v> Context<'v, '_> {
 
     fn find_mock(
         &self,
-        path: &Segments<'v>,
+        path: &[Str<'v>],
         after: bool,
         mocks: &'v [Mock],
         function: Function,
     ) -> Option<Found<'v>> {
-        let needed = Needed { path: paths::document(path)?, after };
+        let named = paths::document(path)?;
+        let mut text = NameText::new();
+        let wanted = named.write(&mut text);
         let name = function.name();
         let name = name.strip_prefix("firestore.").unwrap_or(name);
         let find = |name: &str| {
-            let named = || mocks.iter().filter(|mock| mock.function == name);
-            named()
-                .find(|mock| mock.path.as_ref() == Some(&needed.path))
-                .or_else(|| named().find(|mock| mock.path.is_none()))
+            let of_name = || mocks.iter().filter(|mock| mock.function == name);
+            of_name()
+                .find(|mock| mock.path.as_ref() == Some(&wanted))
+                .or_else(|| of_name().find(|mock| mock.path.is_none()))
         };
         // What is said of a document as it is holds for it after a write to another one, too.
         let mock = find(name).or_else(|| find(name.strip_suffix("After")?));
@@ -247,7 +343,7 @@ impl<'v> Context<'v, '_> {
             Some(MockResult::Exists(exists)) => Some(Found::Exists(*exists)),
             Some(MockResult::Document(fields)) => Some(Found::Document(Document { fields })),
             Some(MockResult::Undefined) => Some(Found::Missing),
-            None => after.then(|| self.own(&needed)).flatten(),
+            None => after.then(|| self.own(named, after)).flatten(),
         }
     }
 }

@@ -3,12 +3,15 @@
 //! A list query is decided once per alternative of its filter, never per document; each alternative needs an `allow`
 //! that is true for every document it admits. An alternative that names its document is decided as that document.
 
+use crate::cause::Said;
 use crate::decision::{Cause, Decision, Dependence, RulePosition, Step};
+use crate::document::{DocumentPath, Needed};
 use crate::eval::Machine;
 use crate::meter::{Cost, Limits, Meter};
-use crate::request::{Document, DocumentPath, Documents, Lookup, Method, Needed, Request};
+use crate::recording::{Ended, Observer, Recording, Unobserved};
+use crate::request::{Document, Documents, Lookup, Method, Request};
 use crate::source::Span;
-use crate::trace::{self, Candidate, Ending, Node, Observer, Recorder, Trace, Unobserved};
+use crate::trace::{Candidate, Ending, Trace};
 use crate::value::{Facts, FaultKind, Outcome, Val};
 
 use super::context::{Context, Session};
@@ -65,7 +68,7 @@ impl Ruleset {
             trace,
         };
         if let Some(text) = self.refusal(request) {
-            return deciding.denied(vec![plain_cause(text)]);
+            return deciding.denied(vec![Cause::plain(text, true)]);
         }
         let Some(query) = request.query else {
             let verdict = deciding.evaluate(request, None, 0);
@@ -74,7 +77,7 @@ impl Ruleset {
         let Some(mut alternatives) = proof::alternatives(query, request.path, limits.query_alternatives_max)
         else {
             let text = format!("The query has more than {} alternatives.", limits.query_alternatives_max);
-            return deciding.denied(vec![plain_cause(&text)]);
+            return deciding.denied(vec![Cause::plain(text, true)]);
         };
         if alternatives.is_empty() {
             // A filter that nothing can meet proves nothing worth having.
@@ -100,45 +103,25 @@ impl Ruleset {
     }
 }
 
-fn plain_cause(text: &str) -> Cause {
-    Cause {
-        text: text.to_owned(),
-        allow_line: 1,
-        span: Span::default(),
-        line: 1,
-        column: 1,
-        expression: String::new(),
-        observed: String::new(),
-        observed_type: String::new(),
-        error: true,
-        help: None,
-    }
-}
-
-impl<'r> Deciding<'r, '_> {
-    fn conclude(self, verdict: Verdict) -> Step {
+impl<'r, 'd> Deciding<'r, 'd> {
+    fn conclude(&mut self, verdict: Verdict) -> Step {
         match verdict {
             Verdict::Granted(index) => {
                 let by = self.ruleset.lowered.rules.get(index).map(|rule| rule.position);
                 self.decided(true, by, Vec::new())
             }
             Verdict::Denied(causes) => self.denied(causes),
-            Verdict::Pending => Step::Needs(self.session.needs),
+            Verdict::Pending => Step::Needs(self.session.take_needs()),
         }
     }
 
-    fn denied(self, causes: Vec<Cause>) -> Step {
+    fn denied(&mut self, causes: Vec<Cause>) -> Step {
         self.decided(false, None, causes)
     }
 
-    fn decided(self, allowed: bool, by: Option<RulePosition>, causes: Vec<Cause>) -> Step {
-        let reads = u32::try_from(self.session.reads.len()).unwrap_or(u32::MAX);
-        let mut documents = self.session.named;
-        for read in self.session.reads {
-            if !documents.contains(&read.path) {
-                documents.push(read.path);
-            }
-        }
+    fn decided(&mut self, allowed: bool, by: Option<RulePosition>, causes: Vec<Cause>) -> Step {
+        let reads = u32::try_from(self.session.reads()).unwrap_or(u32::MAX);
+        let documents = self.session.take_documents();
         let cost = Cost { expressions: self.expressions, reads };
         let literally = allowed && self.literally;
         Step::Decided(Decision { allowed, literally, by, causes, documents, depends: self.depends, cost })
@@ -178,25 +161,22 @@ impl<'r> Deciding<'r, '_> {
         let need = Needed { path, after: false };
         let resource = match documents.document(&need) {
             Lookup::Unknown => {
-                if !self.session.needs.contains(&need) {
-                    self.session.needs.push(need);
-                }
+                self.session.need(need);
                 return Verdict::Pending;
             }
             Lookup::Missing => None,
             Lookup::Found(fields) => Some(Document { fields }),
         };
-        if !self.session.named.contains(&need.path) {
-            self.session.named.push(need.path.clone());
-        }
-        let request = Request { path: &need.path.segments, resource, ..*request };
+        self.session.name(&need.path);
+        let path: Vec<String> = need.path.segments().map(str::to_owned).collect();
+        let request = Request { path: &path, resource, ..*request };
         self.evaluate(&request, None, count)
     }
 
     /// Decides about one document, or about all that an alternative's facts admit.
     fn evaluate(&mut self, request: &Request<'_>, facts: Option<&Facts<'_>>, count: usize) -> Verdict {
         let ruleset = self.ruleset;
-        self.session.current.clear();
+        self.session.begin();
         let environment = Environment::new(ruleset.service, request, facts);
         let first = match environment.target.get(PREFIX_LEN) {
             Some(Segment::Known(first)) => Some(first),
@@ -218,14 +198,15 @@ impl<'r> Deciding<'r, '_> {
             let before = expressions;
             let (ending, node) = match &rule.condition {
                 None => (Ending::True, None),
-                Some(_) => {
-                    let ran = if self.trace.is_some() {
-                        self.run::<Recorder>(&environment, rule, &mut expressions)
-                    } else {
-                        self.run::<Unobserved>(&environment, rule, &mut expressions)
-                    };
-                    (ran.ending, ran.node)
-                }
+                Some(_) => match self.trace.as_deref().map(|trace| trace.detail) {
+                    Some(detail) => {
+                        let environment = &environment;
+                        self.run::<Recording<_>, _>(environment, rule, &mut expressions, |machine| {
+                            machine.traced(detail)
+                        })
+                    }
+                    None => self.run::<Unobserved, _>(&environment, rule, &mut expressions, |_| None),
+                },
             };
             if let Some(trace) = &mut self.trace {
                 let granted = ending == Ending::True;
@@ -260,20 +241,22 @@ impl<'r> Deciding<'r, '_> {
         }
     }
 
-    /// Evaluates a rule's condition.
-    fn run<'v, O: Observer>(
+    /// Evaluates a rule's condition. `read` gets what an observer has recorded.
+    fn run<'v, O: Observer<Outcome<'v>>, R>(
         &mut self,
         environment: &'v Environment<'v>,
         rule: &'v Rule,
         expressions: &mut u32,
-    ) -> Ran
+        read: impl FnOnce(&mut Machine<'v, '_, Context<'v, '_>, O>) -> Option<R>,
+    ) -> (Ending, Option<R>)
     where
         'r: 'v,
+        'd: 'v,
     {
         let ruleset: &'v Ruleset = self.ruleset;
         let (Some(condition), Some(pattern)) = (&rule.condition, ruleset.lowered.patterns.get(rule.pattern))
         else {
-            return Ran { ending: Ending::Error, node: None, told: None };
+            return (Ending::Error, None);
         };
         let context = Context {
             environment,
@@ -284,51 +267,33 @@ impl<'r> Deciding<'r, '_> {
         };
         let mut meter = Meter::new(self.limits);
         meter.expressions = *expressions;
-        let observer = O::of(self.trace.as_deref());
-        let mut machine = Machine::new(context, &ruleset.lowered.functions, meter, observer);
-        let outcome = machine.eval(condition);
+        let mut machine = Machine::new(context, &ruleset.lowered.functions, meter, O::default());
+        let ending = machine.eval(condition).ending();
         *expressions = machine.meter.expressions;
-        let ending = ending(&outcome);
-        let node = machine.observer.take();
-        let told = node.is_some().then(|| tell(&outcome, condition.span, condition.at));
-        Ran { ending, node, told }
+        (ending, read(&mut machine))
     }
 
     /// Why a rule did not grant. It is evaluated again, observed; the outcome is the same.
     fn cause(&mut self, environment: &Environment<'_>, failure: &Failure) -> Option<Cause> {
         let ruleset = self.ruleset;
         let rule = ruleset.lowered.rules.get(failure.index)?;
-        let ran = self.run::<Recorder>(environment, rule, &mut failure.before.clone());
-        let told = ran.told?;
+        let condition = rule.condition.as_ref()?;
         let source = &ruleset.source;
-        let (line, column) = source.line_column(told.at.start);
-        let (allow_line, _) = source.line_column(rule.span.start);
-        let node = ran.node?;
-        // An error may have travelled through variables: it is shown where it came from.
-        let blamed =
-            told.span.and_then(|span| trace::failure_at(&node, span)).unwrap_or_else(|| trace::blame(&node));
-        let squeeze = |span: Span| source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
-        let (observed, observed_type) = trace::observed(blamed, &squeeze);
-        Some(Cause {
-            text: told.text,
-            allow_line,
-            span: told.at,
-            line,
-            column,
-            expression: squeeze(blamed.span),
-            observed,
-            observed_type,
-            error: told.error,
-            help: told.undetermined.then(|| {
-                let missing = advice::missing_constraint(&node, &|node| squeeze(node.span));
-                match missing {
-                    Some(clause) => format!("rules are not filters: add `{clause}` to the query"),
-                    None => {
-                        "rules are not filters: the query must make this true for every document".to_owned()
-                    }
-                }
-            }),
-        })
+        let (_, cause) =
+            self.run::<Recording<_>, _>(environment, rule, &mut failure.before.clone(), |machine| {
+                machine.read_recorded(|node, outcome| {
+                    let said = said(outcome, condition.span, condition.at, rule.position.line);
+                    let undetermined =
+                        matches!(outcome, Err(fault) if matches!(fault.kind, FaultKind::Undetermined(_)));
+                    let help = undetermined.then(|| match advice::missing_constraint(node, source) {
+                        Some(clause) => format!("rules are not filters: add `{clause}` to the query"),
+                        None => "rules are not filters: the query must make this true for every document"
+                            .to_owned(),
+                    });
+                    Cause { help, ..Cause::of(source, node, said) }
+                })
+            });
+        cause
     }
 }
 
@@ -338,49 +303,15 @@ struct Failure {
     before: u32,
 }
 
-struct Ran {
-    ending: Ending,
-    node: Option<Node>,
-    told: Option<Told>,
-}
-
 /// A failed condition in the service's words.
-struct Told {
-    text: String,
-    /// The token the service points at.
-    at: Span,
-    /// The expression that failed.
-    span: Option<Span>,
-    error: bool,
-    /// Whether a query's constraints are what is missing.
-    undetermined: bool,
-}
-
-fn ending(outcome: &Outcome<'_>) -> Ending {
-    match outcome {
-        Ok(Val::Bool(true)) => Ending::True,
-        Ok(Val::Bool(false)) => Ending::False,
-        Ok(_) => Ending::Value,
-        Err(fault) if fault.kind.is_pending() => Ending::Pending,
-        Err(_) => Ending::Error,
-    }
-}
-
-fn tell(outcome: &Outcome<'_>, condition: Span, at: Span) -> Told {
-    match outcome {
-        Ok(Val::Bool(value)) => {
-            Told { text: value.to_string(), at: condition, span: None, error: false, undetermined: false }
-        }
+fn said(outcome: &Outcome<'_>, condition: Span, token: Span, rule_line: u32) -> Said {
+    let (text, at, failed, error) = match outcome {
+        Ok(Val::Bool(value)) => (value.to_string(), condition, None, false),
         Ok(other) => {
             let kind = FaultKind::Type { received: other.type_name(), expected: "bool" };
-            Told { text: kind.to_string(), at, span: None, error: true, undetermined: false }
+            (kind.to_string(), token, None, true)
         }
-        Err(fault) => Told {
-            text: fault.kind.to_string(),
-            at: fault.at,
-            span: Some(fault.span),
-            error: true,
-            undetermined: matches!(fault.kind, FaultKind::Undetermined(_)),
-        },
-    }
+        Err(fault) => (fault.kind.to_string(), fault.at, Some(fault.span), true),
+    };
+    Said { text, rule_line, at: Some(at), failed, error }
 }

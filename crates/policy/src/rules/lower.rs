@@ -4,6 +4,8 @@
 //! `match` blocks around it, its parameters and its earlier `let`s. What does not exist compiles all the same, as
 //! in production, with a warning: it fails when it is evaluated.
 
+mod functions;
+
 use std::collections::HashMap;
 
 use base::Value;
@@ -28,10 +30,6 @@ const MATCH_LEVELS_MAX: usize = 10;
 const PATTERN_SEGMENTS_MAX: usize = 100;
 /// Variables of a pattern.
 const PATTERN_CAPTURES_MAX: usize = 20;
-/// Parameters of a function.
-const PARAMETERS_MAX: usize = 7;
-/// `let`s of a function.
-const LETS_MAX: usize = 10;
 /// Diagnostics told about one text.
 const DIAGNOSTICS_TOLD_MAX: usize = 500;
 
@@ -173,113 +171,10 @@ struct Lowering<'d> {
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
-fn placeholder(span: Span) -> Expr<Rules> {
-    Expr { kind: Kind::Constant(Value::Null), span, at: span }
-}
-
 impl Lowering<'_> {
     fn tell(&mut self, diagnostic: Diagnostic) {
         if self.diagnostics.len() < DIAGNOSTICS_TOLD_MAX || diagnostic.severity == Severity::Error {
             self.diagnostics.push(diagnostic);
-        }
-    }
-
-    /// Declares functions, lowers them and what is in their scope, and tells which were not used.
-    fn scope(&mut self, functions: &[ast::Function], within: impl FnOnce(&mut Self)) {
-        let mut names = HashMap::new();
-        let first = self.declared.len();
-        for function in functions {
-            let index = self.declared.len();
-            let name = &function.name;
-            if let Some(earlier) = names.insert(name.text.clone(), index) {
-                let message = format!("Duplicate function: {}.", name.text);
-                let mut diagnostic = Diagnostic::error("duplicate-function", name.span, message);
-                if let Some(earlier) = self.declared.get(earlier) {
-                    diagnostic = diagnostic.label(earlier.name.span, "first here");
-                }
-                self.tell(diagnostic);
-            }
-            if Function::named(&name.text).is_some_and(|builtin| builtin.is_in(self.service)) {
-                let message = format!("Invalid function name: {}.", name.text);
-                let help = "it hides the built-in function of this name";
-                self.tell(Diagnostic::warning("shadows-reserved", name.span, message).help(help));
-            }
-            let parameters = function.parameters.len();
-            self.declared.push(Declared { name: name.clone(), parameters, used: false });
-            self.out.functions.push(ir::Function {
-                name: name.text.as_str().into(),
-                parameters,
-                lets: Vec::new(),
-                body: placeholder(name.span),
-            });
-        }
-        self.scopes.push(names);
-        for (offset, function) in functions.iter().enumerate() {
-            self.function(first + offset, function);
-        }
-        within(self);
-        self.scopes.pop();
-        for index in first..first + functions.len() {
-            let unused = self
-                .declared
-                .get(index)
-                .filter(|declared| !declared.used)
-                .map(|declared| declared.name.clone());
-            if let Some(name) = unused {
-                let message = format!("Unused function: {}.", name.text);
-                self.tell(Diagnostic::warning("unused-function", name.span, message));
-            }
-        }
-    }
-
-    fn function(&mut self, index: usize, function: &ast::Function) {
-        let name = &function.name;
-        if function.parameters.len() > PARAMETERS_MAX {
-            let message = format!("function `{}` has more than {PARAMETERS_MAX} parameters", name.text);
-            self.tell(Diagnostic::error("too-many-parameters", name.span, message));
-        }
-        if function.lets.len() > LETS_MAX {
-            let message = format!("function `{}` has more than {LETS_MAX} variables", name.text);
-            self.tell(Diagnostic::error("too-many-variables", name.span, message));
-        }
-        self.current = Some(index);
-        self.locals.clear();
-        for parameter in function.parameters.iter().take(PARAMETERS_MAX) {
-            self.declare(parameter, false);
-        }
-        let mut lets = Vec::new();
-        for (name, value) in function.lets.iter().take(LETS_MAX) {
-            lets.push(self.expr(value));
-            self.declare(name, true);
-        }
-        let body = function.body.as_ref().map(|body| self.expr(body));
-        self.current = None;
-        for local in std::mem::take(&mut self.locals) {
-            if local.is_let && !local.used {
-                let message = format!("Unused variable: {}.", local.name);
-                self.tell(Diagnostic::warning("unused-variable", local.span, message));
-            }
-        }
-        if let (Some(lowered), Some(body)) = (self.out.functions.get_mut(index), body) {
-            lowered.lets = lets;
-            lowered.body = body;
-        }
-    }
-
-    fn declare(&mut self, name: &ast::Name, is_let: bool) {
-        self.check_variable_name(name);
-        if self.locals.iter().any(|local| local.name == name.text) {
-            let message = format!("variable `{}` is there twice", name.text);
-            self.tell(Diagnostic::error("duplicate-variable", name.span, message));
-        }
-        self.locals.push(Local { name: name.text.clone(), span: name.span, is_let, used: false });
-    }
-
-    fn check_variable_name(&mut self, name: &ast::Name) {
-        if ["request", "resource"].contains(&name.text.as_str()) {
-            let message = format!("Invalid variable name: {}.", name.text);
-            let help = "it hides the built-in variable of this name";
-            self.tell(Diagnostic::warning("shadows-reserved", name.span, message).help(help));
         }
     }
 
@@ -582,59 +477,5 @@ impl Lowering<'_> {
             None => None,
         };
         Kind::Method(receiver, method, lowered, regex)
-    }
-
-    /// A function that can reach itself can not be run within any budget.
-    fn check_calls(&mut self) {
-        // Functions that call nothing left cannot be part of a cycle: take them away until nothing changes.
-        let count = self.declared.len();
-        let mut pending = vec![0_usize; count];
-        let mut callers: Vec<Vec<usize>> = vec![Vec::new(); count];
-        for (caller, callee, _) in &self.calls {
-            if let (Some(pending), Some(callers)) = (pending.get_mut(*caller), callers.get_mut(*callee)) {
-                *pending += 1;
-                callers.push(*caller);
-            }
-        }
-        let mut free: Vec<usize> =
-            pending.iter().enumerate().filter(|(_, calls)| **calls == 0).map(|(index, _)| index).collect();
-        let mut in_cycle = vec![true; count];
-        while let Some(index) = free.pop() {
-            if let Some(mark) = in_cycle.get_mut(index) {
-                *mark = false;
-            }
-            for caller in callers.get(index).into_iter().flatten() {
-                if let Some(calls) = pending.get_mut(*caller) {
-                    *calls -= 1;
-                    if *calls == 0 {
-                        free.push(*caller);
-                    }
-                }
-            }
-        }
-        // Each of the rest calls another of the rest: following such calls must come back to where it was.
-        let is_left = |index: usize| in_cycle.get(index).copied().unwrap_or(false);
-        let mut next: Vec<Option<(usize, Span)>> = vec![None; count];
-        for (caller, callee, span) in
-            self.calls.iter().filter(|(caller, callee, _)| is_left(*caller) && is_left(*callee))
-        {
-            if let Some(next) = next.get_mut(*caller) {
-                next.get_or_insert((*callee, *span));
-            }
-        }
-        let Some(mut at) = (0..count).find(|index| is_left(*index)) else { return };
-        let mut seen = vec![false; count];
-        while let Some(Some((callee, span))) = next.get(at) {
-            if let Some(seen) = seen.get_mut(at) {
-                if *seen {
-                    let name = self.declared.get(*callee).map_or("", |declared| declared.name.text.as_str());
-                    let message = format!("Recursive call is not allowed: {name} can reach itself.");
-                    let diagnostic = Diagnostic::error("recursion", *span, message);
-                    return self.tell(diagnostic);
-                }
-                *seen = true;
-            }
-            at = *callee;
-        }
     }
 }

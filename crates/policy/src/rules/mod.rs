@@ -25,7 +25,7 @@ mod proof;
 mod target;
 mod warnings;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -85,7 +85,8 @@ pub struct Ruleset {
 /// Which rules can be about a path, by its first segment below `documents` (or `o`).
 #[derive(Debug, Default)]
 struct Index {
-    by_first: HashMap<Box<str>, Vec<usize>>,
+    /// In the order of the segments.
+    by_first: Vec<(Box<str>, Vec<usize>)>,
     /// Those whose first segment is a variable.
     others: Vec<usize>,
 }
@@ -190,19 +191,23 @@ impl Index {
                 _ => None,
             }
         };
+        let mut by_first: BTreeMap<Box<str>, Vec<usize>> = BTreeMap::new();
         let mut index = Index::default();
         for (rule, key) in lowered.rules.iter().map(first).enumerate() {
             match key {
-                Some(key) => index.by_first.entry(key).or_default().push(rule),
+                Some(key) => by_first.entry(key).or_default().push(rule),
                 None => index.others.push(rule),
             }
         }
+        index.by_first = by_first.into_iter().collect();
         index
     }
 
     /// Rules for a path that begins so, in the order of the text. `None` is a path whose beginning is not known.
     fn candidates(&self, first: Option<&str>) -> impl Iterator<Item = usize> + '_ {
-        let own = first.and_then(|first| self.by_first.get(first)).map_or(&[][..], Vec::as_slice);
+        let place =
+            first.and_then(|first| self.by_first.binary_search_by(|(key, _)| (**key).cmp(first)).ok());
+        let own = place.and_then(|place| self.by_first.get(place)).map_or(&[][..], |(_, rules)| rules);
         let mut own = own.iter().copied().peekable();
         let mut others = self.others.iter().copied().peekable();
         std::iter::from_fn(move || match (own.peek(), others.peek()) {

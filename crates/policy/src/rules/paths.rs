@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::request::DocumentPath;
+use smallvec::SmallVec;
+
+use crate::document::DocumentName;
 use crate::value::{Segments, Str, path_text};
 
 /// `path('a/b')`: the segments between slashes.
@@ -32,9 +34,40 @@ pub fn message_text(segments: &[Str<'_>]) -> String {
     out
 }
 
+/// A document as a path names it.
+#[derive(Clone, Copy)]
+pub struct Named<'p, 'v> {
+    pub database: &'p str,
+    /// Below `documents`.
+    pub segments: &'p [Str<'v>],
+}
+
+/// Where a document's name is written down to look for it.
+pub type NameText = SmallVec<[u8; NAME_BYTES_USUAL]>;
+
+/// Bytes of a document's name that is looked for without an allocation.
+const NAME_BYTES_USUAL: usize = 128;
+
+impl Named<'_, '_> {
+    /// The name, as it is looked for.
+    pub fn write(self, text: &mut NameText) -> DocumentName<'_> {
+        let len = self.segments.iter().map(|segment| 1 + segment.as_str().len()).sum::<usize>();
+        text.resize(self.database.len() + len, b'/');
+        let mut rest = text.as_mut_slice();
+        let parts = self.segments.iter().map(Str::as_str);
+        for part in std::iter::once(self.database).chain(parts) {
+            let Some((here, behind)) = rest.split_at_mut_checked(part.len()) else { break };
+            here.copy_from_slice(part.as_bytes());
+            rest = behind.get_mut(1..).unwrap_or_default();
+        }
+        // Made of texts, it is one.
+        DocumentName::borrowed(std::str::from_utf8(text).unwrap_or_default(), self.database.len())
+    }
+}
+
 /// The document a path names: `/databases/{database}/documents/` and an even number of segments. A segment with a
 /// slash in it names none: what a client wrote into a field must not lead into another collection.
-pub fn document(segments: &[Str<'_>]) -> Option<DocumentPath> {
+pub fn document<'p, 'v>(segments: &'p [Str<'v>]) -> Option<Named<'p, 'v>> {
     let [databases, database, documents, rest @ ..] = segments else { return None };
     let proper = |segment: &Str<'_>| !segment.as_str().is_empty() && !segment.as_str().contains('/');
     let fits = databases.as_str() == "databases"
@@ -42,8 +75,5 @@ pub fn document(segments: &[Str<'_>]) -> Option<DocumentPath> {
         && !rest.is_empty()
         && rest.len() % 2 == 0
         && rest.iter().all(proper);
-    fits.then(|| DocumentPath {
-        database: database.as_str().to_owned(),
-        segments: rest.iter().map(|segment| segment.as_str().to_owned()).collect(),
-    })
+    fits.then_some(Named { database: database.as_str(), segments: rest })
 }

@@ -4,9 +4,10 @@ use base::Fields;
 
 use crate::coverage::Sites;
 use crate::decision::Step;
+use crate::document::{Need, Needed};
 use crate::meter::Limits;
 use crate::policy::{Known, Policy, Who};
-use crate::request::{Document, Documents, Lookup, Method, Needed, Query, Request, Setting};
+use crate::request::{Document, Documents, Lookup, Method, Query, Request, Setting};
 use crate::source::Source;
 use crate::trace::Trace;
 
@@ -92,11 +93,15 @@ impl Policy for Ruleset {
 }
 
 impl Documents for Known<Ruleset> {
-    fn document(&self, need: &Needed) -> Lookup<'_> {
-        match self.get(need) {
-            None => Lookup::Unknown,
-            Some(None) => Lookup::Missing,
-            Some(Some(fields)) => Lookup::Found(fields),
+    fn document(&self, need: &Need<'_>) -> Lookup<'_> {
+        self.look(need).0
+    }
+
+    fn look(&self, need: &Need<'_>) -> (Lookup<'_>, Option<&Needed>) {
+        match self.entry(need.key()) {
+            None => (Lookup::Unknown, None),
+            Some((kept, None)) => (Lookup::Missing, Some(kept)),
+            Some((kept, Some(fields))) => (Lookup::Found(fields), Some(kept)),
         }
     }
 

@@ -9,7 +9,8 @@
 
 use base::{Value, order};
 
-use crate::request::{DocumentPath, Query, Scope};
+use crate::document::DocumentPath;
+use crate::request::{Query, Scope};
 use crate::value::{Constraint, Fact, Facts, Operator, is_exact};
 
 /// The name of the document in constraints.
@@ -181,8 +182,8 @@ fn document_path(name: &str) -> Option<DocumentPath> {
     let (database, documents) = (segments.next()?, segments.next());
     let is_name =
         matches!(fixed, [Some("projects"), Some(_), Some("databases")]) && documents == Some("documents");
-    let segments: Vec<String> = segments.map(str::to_owned).collect();
-    (is_name && !segments.is_empty()).then(|| DocumentPath { database: database.to_owned(), segments })
+    let is_some = segments.clone().next().is_some();
+    (is_name && is_some).then(|| DocumentPath::new(database, segments))
 }
 
 /// Adds a constraint to each alternative, splitting it where the constraint has alternatives of its own.

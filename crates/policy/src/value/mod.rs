@@ -20,7 +20,8 @@ use crate::builtin::Duration;
 pub use fault::{Fault, FaultKind, Outcome};
 pub use field::{Child, Class, Comparison, Constraint, Fact, Facts, Field, Operator, is_exact};
 pub use path::path_text;
-pub use show::show;
+pub(crate) use show::{push_items, push_text};
+pub use show::{push_shown, show};
 
 /// Text, borrowed or shared.
 #[derive(Clone, Debug)]

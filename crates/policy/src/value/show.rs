@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Map, Val};
+use super::Val;
 
 /// Items of a list or map shown before `…`.
 const ITEMS_SHOWN_MAX: usize = 8;
@@ -14,8 +14,13 @@ const LEVELS_SHOWN_MAX: usize = 3;
 /// The value in the rules language's own notation, shortened.
 pub fn show(value: &Val<'_>) -> String {
     let mut out = String::new();
-    write_value(&mut out, value, 0);
+    push_shown(&mut out, value);
     out
+}
+
+/// Appends what [`show`] gives.
+pub fn push_shown(out: &mut String, value: &Val<'_>) {
+    write_value(out, value, 0);
 }
 
 fn write_value(out: &mut String, value: &Val<'_>, level: usize) {
@@ -26,7 +31,7 @@ fn write_value(out: &mut String, value: &Val<'_>, level: usize) {
         Val::Int(value) => write!(out, "{value}"),
         Val::Float(value) => write!(out, "{value:?}"),
         Val::Str(text) => {
-            write_text(out, text.as_str());
+            push_text(out, text.as_str());
             Ok(())
         }
         Val::Bytes(bytes) => write!(out, "bytes({})", bytes.as_slice().len()),
@@ -37,15 +42,22 @@ fn write_value(out: &mut String, value: &Val<'_>, level: usize) {
         Val::LatLng(point) => write!(out, "latlng({:?}, {:?})", point.latitude, point.longitude),
         Val::Path(segments) => segments.iter().try_for_each(|segment| write!(out, "/{}", segment.as_str())),
         Val::List(list) => {
-            write_items(out, "[", list.iter(), list.len(), "]", level);
+            let items = (0..list.len()).map(|index| list.get(index).unwrap_or(Val::Null));
+            push_items(out, ["[", "]"], items, level, |out, item| write_value(out, &item, level + 1));
             Ok(())
         }
         Val::Set(items) => {
-            write_items(out, "set[", items.iter().cloned(), items.len(), "]", level);
+            push_items(out, ["set[", "]"], items.iter(), level, |out, item| {
+                write_value(out, item, level + 1)
+            });
             Ok(())
         }
         Val::Map(map) => {
-            write_map(out, map, level);
+            push_items(out, ["{", "}"], map.keys().iter(), level, |out, key| {
+                out.push_str(key.as_str());
+                out.push_str(": ");
+                write_value(out, &map.get(key.as_str()).unwrap_or(Val::Null), level + 1);
+            });
             Ok(())
         }
         Val::Diff(_) => write!(out, "map_diff"),
@@ -54,7 +66,8 @@ fn write_value(out: &mut String, value: &Val<'_>, level: usize) {
     };
 }
 
-fn write_text(out: &mut String, text: &str) {
+/// Appends a text in quotes, shortened.
+pub(crate) fn push_text(out: &mut String, text: &str) {
     out.push('\'');
     for (count, character) in text.chars().enumerate() {
         if count == TEXT_SHOWN_MAX {
@@ -70,14 +83,15 @@ fn write_text(out: &mut String, text: &str) {
     out.push('\'');
 }
 
-fn write_items<'v>(
+/// Appends the items of a list or a map at a level of nesting, shortened.
+pub(crate) fn push_items<I>(
     out: &mut String,
-    open: &str,
-    items: impl Iterator<Item = Val<'v>>,
-    len: usize,
-    close: &str,
+    [open, close]: [&str; 2],
+    items: impl ExactSizeIterator<Item = I>,
     level: usize,
+    mut push: impl FnMut(&mut String, I),
 ) {
+    let len = items.len();
     out.push_str(open);
     if level >= LEVELS_SHOWN_MAX && len > 0 {
         out.push('…');
@@ -86,32 +100,11 @@ fn write_items<'v>(
             if count > 0 {
                 out.push_str(", ");
             }
-            write_value(out, &item, level + 1);
+            push(out, item);
         }
         if len > ITEMS_SHOWN_MAX {
             out.push_str(", …");
         }
     }
     out.push_str(close);
-}
-
-fn write_map(out: &mut String, map: &Map<'_>, level: usize) {
-    let keys = map.keys();
-    out.push('{');
-    if level >= LEVELS_SHOWN_MAX && !keys.is_empty() {
-        out.push('…');
-    } else {
-        for (count, key) in keys.iter().enumerate().take(ITEMS_SHOWN_MAX) {
-            if count > 0 {
-                out.push_str(", ");
-            }
-            out.push_str(key.as_str());
-            out.push_str(": ");
-            write_value(out, &map.get(key.as_str()).unwrap_or(Val::Null), level + 1);
-        }
-        if keys.len() > ITEMS_SHOWN_MAX {
-            out.push_str(", …");
-        }
-    }
-    out.push('}');
 }

@@ -21,7 +21,7 @@ struct Changed<'d> {
 }
 
 impl policy::Documents for Changed<'_> {
-    fn document(&self, need: &Needed) -> Lookup<'_> {
+    fn document(&self, need: &policy::Need<'_>) -> Lookup<'_> {
         let found = self.shelf.document(need);
         if self.looked_at.contains(&need.path) {
             return found;
@@ -86,10 +86,7 @@ fn decided(condition: &str, alternatives: Vec<Vec<Constraint>>, known: &[(&str, 
     );
     let ruleset: Ruleset = policy::compile(Source::new("r", text), Service::Firestore).ruleset.unwrap();
     let known = known.iter().map(|(path, rank)| {
-        let path = DocumentPath {
-            database: "(default)".to_owned(),
-            segments: path.split('/').map(str::to_owned).collect(),
-        };
+        let path = DocumentPath::new("(default)", path.split('/'));
         (Needed { path, after: false }, Some(Fields::from([("rank".to_owned(), Value::Integer(*rank))])))
     });
     let mut known: std::collections::HashMap<Needed, Option<Fields>> = known.collect();
@@ -122,7 +119,7 @@ fn team(values: &[&str]) -> Vec<Vec<Constraint>> {
 }
 
 fn paths(decision: &Decision) -> Vec<String> {
-    decision.documents.iter().map(|path| path.segments.join("/")).collect()
+    decision.documents.iter().map(|path| path.path().to_owned()).collect()
 }
 
 const BY_TEAM: &str = "get(/databases/$(db)/documents/teams/$(resource.data.team)).data.rank == 1";

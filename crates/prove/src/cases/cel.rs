@@ -1,16 +1,19 @@
-//! Expressions of Data Connect: the request is the expression, the outcome its value.
+//! Guards of Data Connect's operations: the request is an expression, whose outcome is its value, or an `@auth(…)` with
+//! a level or an expression.
 
 use base::{Fields, Value as Stored};
-use policy::cel::{Environment, Inputs, Outcome, Place, Type, Value, compile, limits, show};
-use policy::decision::{Cause, Decision, Dependence, RulePosition};
+use policy::cel::{Call, Environment, Guard, Level, Place, Type};
+use policy::decision::{Cause, Decision, Dependence, Step};
 use policy::meter::Cost;
-use policy::source::{Source, Span};
-use policy::trace::{self, Candidate, Node, Trace};
+use policy::request::Auth;
+use policy::source::Source;
+use policy::trace::Trace;
+use policy::{Diagnostic, Known, Policy, Who};
 
 use super::World;
 use super::ask::{Answer, user};
 
-/// What `uuidV4()` gives, so that what is asked twice is answered twice the same.
+/// What `uuidV4()` returns, so that what is asked twice is answered twice the same.
 const UUID: &str = "00000000000040008000000000000000";
 
 /// The declarations of a place.
@@ -29,134 +32,110 @@ pub(super) fn environment(place: &str, variables: &[(String, String)]) -> Result
 }
 
 pub(super) fn ask(environment: &Environment, text: &str, world: &World) -> Result<Answer, String> {
-    let source = Source::new("expression", text.trim());
-    let compiled = compile(source.clone(), environment);
-    let Some(program) = &compiled.program else {
-        let Some(first) = compiled.diagnostics.first() else {
-            return Err("the expression does not compile and nothing says why: this is a mistake of Hearth"
-                .to_owned());
-        };
-        let (line, column) = source.line_column(first.span.start);
-        let outcome = format!("refused: {line}:{column}: {}", first.message);
-        let cause = Cause {
-            text: first.message.clone(),
-            span: first.span,
-            line,
-            column,
-            error: true,
-            ..empty_cause()
-        };
-        return Ok(answer(text, source, outcome, vec![cause], 0, Trace::default()));
-    };
-    let auth = auth(world);
-    let (auth, vars) = (Value::from_stored(&auth), Value::from_stored(&world.vars));
-    let request = Value::record([
-        ("auth", auth.clone()),
-        ("variables", vars.clone()),
-        ("operationName", Value::text("query")),
-        ("operationType", Value::text("query")),
-        ("time", Value::Timestamp(world.time)),
-    ]);
-    let (this, response) = (Value::from_stored(&world.this), Value::from_stored(&world.response));
-    let mutation =
-        Value::record([("variables", vars.clone()), ("auth", auth.clone()), ("response", response.clone())]);
-    let values = [
-        ("auth", auth),
-        ("vars", vars),
-        ("request", request),
-        ("this", this),
-        ("response", response),
-        ("mutation", mutation),
-    ];
-    let mut variables: Vec<Option<Value<'_>>> = vec![None; values.len()];
-    for (name, value) in values {
-        if let Some(slot) = environment.position(name).and_then(|at| variables.get_mut(at)) {
-            *slot = Some(value);
+    let text = text.trim();
+    let guard = match directive(text)? {
+        Some(Directive::Level(level)) => Guard::level(Source::new("expression", text), level),
+        Some(Directive::Expression(expression)) => {
+            match Guard::expression(Source::new("expression", expression), environment) {
+                Ok(guard) => guard,
+                Err(diagnostics) => return refused(text, expression, &diagnostics),
+            }
         }
-    }
-    let supplied = |name: &str, _: &[Value<'_>]| (name == "uuidV4").then(|| Value::text(UUID));
-    let inputs = Inputs { variables: &variables, supplied: Some(&supplied) };
-    let plain = program.evaluate(&inputs, &limits(), None);
-    let mut node = None;
-    let traced = program.evaluate(&inputs, &limits(), Some(&mut node));
-    let outcome = told(&plain.outcome);
-    if outcome != told(&traced.outcome) {
+        None => match Guard::expression(Source::new("expression", text), environment) {
+            Ok(guard) => guard,
+            Err(diagnostics) => return refused(text, text, &diagnostics),
+        },
+    };
+    let nothing = Fields::new();
+    let asking = world.user.as_deref().map(|name| user(name, world, &nothing));
+    let auth = asking.as_ref().map(|user| Auth { uid: user.uid, token: user.claims });
+    let who = Who { auth, app: None, time: world.time };
+    let variables = match &world.vars {
+        Stored::Map(fields) => fields,
+        _ => &nothing,
+    };
+    let call = Call {
+        operation_name: "query",
+        operation_type: "query",
+        variables,
+        this: Some(&world.this),
+        response: Some(&world.response),
+        uuid: &|| UUID.to_owned(),
+    };
+    let mut trace = Trace::default();
+    let plain = decided(guard.decide(&who, &call, &Known::default(), None))?;
+    let traced = decided(guard.decide(&who, &call, &Known::default(), Some(&mut trace)))?;
+    if (plain.allowed, &plain.causes) != (traced.allowed, &traced.causes) {
         return Err("observing the expression changes it: this is a mistake of Hearth".to_owned());
     }
-    let allowed = matches!(plain.outcome, Ok(Value::Bool(true)));
-    let whole = Span::new(0, source.text.len());
-    let causes = node.iter().filter(|_| !allowed).map(|node| cause(&source, &plain.outcome, node)).collect();
-    let candidate =
-        Candidate { rule: "expression", span: whole, alternative: 0, granted: allowed, condition: node };
-    let trace = Trace { candidates: vec![candidate], ..Trace::default() };
-    Ok(answer(text, source, outcome, causes, plain.steps, trace))
+    let outcome = guard.outcome(&who, &call);
+    let source = guard.source().clone();
+    Ok(Answer { request: text.to_owned(), outcome, decision: plain, trace, source, missing: None })
 }
 
-fn answer(
-    text: &str,
-    source: Source,
-    outcome: String,
-    causes: Vec<Cause>,
-    expressions: u32,
-    trace: Trace,
-) -> Answer {
-    let allowed = outcome == "true";
-    let span = Span::new(0, source.text.len());
-    let by = allowed.then_some(RulePosition { line: 1, column: 1, span });
-    let cost = Cost { expressions, reads: 0 };
-    let depends = Dependence::default();
-    let decision = Decision { allowed, literally: false, by, causes, documents: Vec::new(), depends, cost };
-    Answer { request: text.trim().to_owned(), outcome, decision, trace, source, missing: None }
+/// What an `@auth(…)` says.
+enum Directive<'t> {
+    Level(Level),
+    Expression(&'t str),
 }
 
-fn told(outcome: &Outcome<'_>) -> String {
-    match outcome {
-        Ok(value) => show(value),
-        Err(fault) => format!("error: {fault}"),
-    }
-}
-
-fn empty_cause() -> Cause {
-    Cause {
-        text: String::new(),
-        allow_line: 1,
-        span: Span::default(),
-        line: 1,
-        column: 1,
-        expression: String::new(),
-        observed: String::new(),
-        observed_type: String::new(),
-        error: false,
-        help: None,
-    }
-}
-
-fn cause(source: &Source, outcome: &Outcome<'_>, node: &Node) -> Cause {
-    let squeeze = |span: Span| source.slice(span).split_whitespace().collect::<Vec<_>>().join(" ");
-    let (text, blamed, span) = match outcome {
-        Ok(value) => {
-            let blamed = trace::blame(node);
-            (show(value), blamed, blamed.span)
-        }
-        Err(fault) => (
-            fault.to_string(),
-            trace::failure_at(node, fault.span).unwrap_or_else(|| trace::blame(node)),
-            fault.span,
-        ),
+/// Reads `@auth(level: USER)` or `@auth(expr: "…")`; `None` for an expression that stands alone.
+fn directive(text: &str) -> Result<Option<Directive<'_>>, String> {
+    let Some(arguments) = text.strip_prefix("@auth(").and_then(|rest| rest.strip_suffix(')')) else {
+        return Ok(None);
     };
-    let (observed, observed_type) = trace::observed(blamed, &squeeze);
-    let (line, column) = source.line_column(span.start);
-    let (expression, error) = (squeeze(blamed.span), outcome.is_err());
-    Cause { text, span, line, column, expression, observed, observed_type, error, ..empty_cause() }
+    let wrong = || format!("`{text}` is neither `@auth(level: NAME)` nor `@auth(expr: \"…\")`");
+    let (name, value) = arguments.split_once(':').ok_or_else(wrong)?;
+    match (name.trim(), value.trim()) {
+        ("level", name) => match Level::named(name) {
+            Some(level) => Ok(Some(Directive::Level(level))),
+            None => {
+                let known = Level::ALL.map(Level::name).join(", ");
+                Err(format!("`{name}` is not a level of `@auth`: it is one of {known}"))
+            }
+        },
+        ("expr", quoted) => {
+            let expression = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            Ok(Some(Directive::Expression(expression.ok_or_else(wrong)?)))
+        }
+        _ => Err(wrong()),
+    }
 }
 
-/// The variable `auth`.
-fn auth(world: &World) -> Stored {
-    let Some(name) = &world.user else { return Stored::Null };
-    let none = Fields::new();
-    let who = user(name, world, &none);
-    Stored::Map(Fields::from([
-        ("uid".to_owned(), Stored::String(who.uid.to_owned())),
-        ("token".to_owned(), Stored::Map(who.claims.clone())),
-    ]))
+fn decided<N>(step: Step<N>) -> Result<Decision, String> {
+    match step {
+        Step::Decided(decision) => Ok(decision),
+        Step::Needs(_) => {
+            Err("the expression asks for what it was given: this is a mistake of Hearth".to_owned())
+        }
+    }
+}
+
+fn refused(request: &str, text: &str, diagnostics: &[Diagnostic]) -> Result<Answer, String> {
+    let Some(first) = diagnostics.first() else {
+        return Err(
+            "the expression does not compile and nothing says why: this is a mistake of Hearth".to_owned()
+        );
+    };
+    let source = Source::new("expression", text);
+    let (line, column) = source.line_column(first.span.start);
+    let outcome = format!("refused: {line}:{column}: {}", first.message);
+    let cause = Cause::plain(&first.message, true).at(&source, first.span);
+    let decision = Decision {
+        allowed: false,
+        literally: false,
+        by: None,
+        causes: vec![cause],
+        documents: Default::default(),
+        depends: Dependence::default(),
+        cost: Cost { expressions: 0, reads: 0 },
+    };
+    Ok(Answer {
+        request: request.to_owned(),
+        outcome,
+        decision,
+        trace: Trace::default(),
+        source,
+        missing: None,
+    })
 }

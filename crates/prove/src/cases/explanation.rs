@@ -55,7 +55,7 @@ impl<'a> Explanation<'a> {
         let decision = &self.answer.decision;
         let mut notes = Vec::new();
         if !decision.documents.is_empty() {
-            let paths = decision.documents.iter().map(|path| format!("/{}", path.segments.join("/")));
+            let paths = decision.documents.iter().map(|path| format!("/{}", path.path()));
             notes.push(format!("documents read: {}", paths.collect::<Vec<_>>().join(", ")));
         }
         // Where no rule is about the place, it does not matter.
@@ -89,7 +89,7 @@ impl<'a> Explanation<'a> {
             })
             .collect();
         let documents: Vec<String> =
-            decision.documents.iter().map(|path| format!("/{}", path.segments.join("/"))).collect();
+            decision.documents.iter().map(|path| format!("/{}", path.path())).collect();
         json!({
             "request": request,
             "verdict": if decision.allowed { "allow" } else { "deny" },

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use base::{Fields, Value};
 use policy::decision::{Decision, Step};
+use policy::document::{DocumentPath, Needed};
 use policy::meter::Limits;
-use policy::request::{Auth, Document, DocumentPath, Method, Needed, Query, Request, Setting};
+use policy::request::{Auth, Document, Method, Query, Request, Setting};
 use policy::rules::{Ruleset, Service};
 use policy::trace::Trace;
 
@@ -55,8 +56,8 @@ fn after(asked: &Asked, existing: Option<&Fields>) -> Option<Fields> {
     }
 }
 
-fn entry<'w>(entries: &'w Fields, path: &[String]) -> Option<&'w Fields> {
-    match entries.get(&format!("/{}", path.join("/"))) {
+fn entry<'w>(entries: &'w Fields, path: &str) -> Option<&'w Fields> {
+    match entries.get(&format!("/{path}")) {
         Some(Value::Map(fields)) => Some(fields),
         _ => None,
     }
@@ -69,8 +70,8 @@ pub(super) fn ask(ruleset: &Ruleset, text: &str, world: &World) -> Result<Answer
     let none = Fields::new();
     let who = name.map(|name| user(name, world, &none));
     let own = match service {
-        Service::Firestore => entry(&world.documents, &asked.path),
-        Service::Storage => entry(&world.objects, &asked.path),
+        Service::Firestore => entry(&world.documents, &asked.path.join("/")),
+        Service::Storage => entry(&world.objects, &asked.path.join("/")),
     };
     let new = after(&asked, own).filter(|_| asked.method.is_write());
     let request = Request {
@@ -86,8 +87,8 @@ pub(super) fn ask(ruleset: &Ruleset, text: &str, world: &World) -> Result<Answer
         setting: Setting::Live,
     };
     let read = |need: &Needed| {
-        let now = entry(&world.documents, &need.path.segments);
-        let own = DocumentPath { database: DATABASE.to_owned(), segments: asked.path.clone() };
+        let now = entry(&world.documents, need.path.path());
+        let own = DocumentPath::new(DATABASE, &asked.path);
         let is_own = service == Service::Firestore && need.path == own;
         if need.after && is_own { after(&asked, now) } else { now.cloned() }
     };

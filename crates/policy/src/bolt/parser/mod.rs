@@ -5,8 +5,10 @@
 //! syntax error. Its remarks stand where it puts them.
 
 mod expression;
+mod kind;
 mod literal;
 mod statement;
+mod template;
 
 use super::ast::File;
 use crate::diagnostic::Diagnostic;

@@ -5,14 +5,12 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::Parser;
-use crate::bolt::ast::{
-    Exp, Function, Methods, Part, PathStatement, Schema, Type, TypeKind, TypeNode, insert_ordered,
-};
+use crate::bolt::ast::{Exp, Function, Methods, PathStatement, Schema, Type, TypeNode, insert_ordered};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::Span;
 
 /// A path cannot be longer: Firebase keeps at most 32 levels.
-const PATH_PARTS_MAX: usize = 64;
+pub(super) const PATH_PARTS_MAX: usize = 64;
 
 /// Why a syntax error is one, in Bolt's words: always the same, since all that may begin here is a statement.
 const EXPECTED: &str =
@@ -287,72 +285,6 @@ impl<'s> Parser<'s> {
         Some(Item::Rubbish(text))
     }
 
-    /// `/a/{b}/c`
-    fn template(&mut self) -> Option<Vec<Part>> {
-        let start = self.at;
-        let mut parts: Vec<Option<Part>> = Vec::new();
-        while parts.len() <= PATH_PARTS_MAX && self.eat("/") {
-            parts.push(self.part());
-        }
-        if let [] | [None] = &*parts {
-            return (!parts.is_empty()).then(Vec::new);
-        }
-        if parts.iter().any(Option::is_none) {
-            let ends = parts.last().is_some_and(Option::is_none);
-            let what = if ends {
-                "Paths may not end in a slash (/) character"
-            } else {
-                "Paths may not contain an empty part"
-            };
-            let shown: Vec<&str> =
-                parts.iter().map(|part| part.as_ref().map_or("", |part| &part.label)).collect();
-            let message = format!("{what}: /{}", shown.join("/"));
-            self.error(start, message);
-        }
-        Some(parts.into_iter().flatten().collect())
-    }
-
-    fn part(&mut self) -> Option<Part> {
-        let start = self.at;
-        if let Some(name) = self.capture() {
-            let label = if name.starts_with('$') { name.into() } else { format!("${name}").into() };
-            return Some(Part { label, variable: Some(name.into()), span: self.span(start) });
-        }
-        self.at = start;
-        let text = self.eat_while(|character| !matches!(character, ' ' | '/' | ';'));
-        if text.is_empty() {
-            return None;
-        }
-        let capture = text.strip_prefix('$');
-        if let Some(name) = capture {
-            self.warn(
-                start,
-                format!(
-                    "Use of {text} to capture a path segment is deprecated; use {{{text}}} or {{{name}}}, instead."
-                ),
-            );
-        }
-        Some(Part { label: text.into(), variable: capture.map(|_| text.into()), span: self.span(start) })
-    }
-
-    /// `{name}` or `{name=*}`
-    fn capture(&mut self) -> Option<&'s str> {
-        if !self.eat("{") {
-            return None;
-        }
-        self.blank();
-        let name = self.identifier()?;
-        self.blank();
-        if self.eat("=") {
-            self.blank();
-            if !self.eat("*") {
-                return None;
-            }
-            self.blank();
-        }
-        self.eat("}").then_some(name)
-    }
-
     fn schema(&mut self) -> bool {
         let start = self.at;
         if !(self.eat("type") && self.blank()) {
@@ -384,7 +316,7 @@ impl<'s> Parser<'s> {
                         TypeNode::name(if properties.is_empty() { "Any" } else { "Object" }, Span::default())
                     });
                     let schema = Schema { derived_from, properties, methods, parameters, span };
-                    self.file.schemas.insert(name.into(), schema);
+                    self.file.schemas.insert(name.into(), Rc::new(schema));
                 }
             }
         }
@@ -492,78 +424,6 @@ impl<'s> Parser<'s> {
         }
         self.lower_first(start, name, "Method names");
         Some(Item::Method(name.into(), method))
-    }
-
-    fn type_expression(&mut self) -> Option<Type> {
-        let start = self.at;
-        let mut types = vec![self.single_type()?];
-        loop {
-            let before = self.at;
-            if self.blank_then("|") {
-                self.blank();
-                if let Some(next) = self.single_type() {
-                    types.push(next);
-                    continue;
-                }
-            }
-            self.at = before;
-            break;
-        }
-        self.blank();
-        if types.len() == 1 {
-            return types.pop();
-        }
-        Some(Rc::new(TypeNode { kind: TypeKind::Union(types), span: self.span(start) }))
-    }
-
-    fn single_type(&mut self) -> Option<Type> {
-        if !self.step() {
-            return None;
-        }
-        let start = self.at;
-        let name = self.identifier()?;
-        let plain = TypeNode::name(name, self.span(start));
-        let found = if self.eat("[]") {
-            let key = TypeNode::name("String", self.span(start));
-            let kind = TypeKind::Generic("Map".into(), vec![key, plain]);
-            Rc::new(TypeNode { kind, span: self.span(start) })
-        } else {
-            let before = self.at;
-            match self.nested(Self::type_arguments) {
-                Some(types) => {
-                    Rc::new(TypeNode { kind: TypeKind::Generic(name.into(), types), span: self.span(start) })
-                }
-                None => {
-                    self.at = before;
-                    plain
-                }
-            }
-        };
-        self.blank();
-        self.upper_first(start, name, "Type names");
-        Some(found)
-    }
-
-    fn type_arguments(&mut self) -> Option<Vec<Type>> {
-        if !self.eat("<") {
-            return None;
-        }
-        self.blank();
-        let mut types = vec![self.type_expression()?];
-        loop {
-            let before = self.at;
-            if self.blank_then(",") {
-                self.blank();
-                if let Some(next) = self.type_expression() {
-                    types.push(next);
-                    continue;
-                }
-            }
-            self.at = before;
-            break;
-        }
-        self.blank();
-        self.eat(">").then_some(types)
     }
 }
 
