@@ -1,8 +1,11 @@
 use super::super::repository::Package;
 use super::*;
 
+/// Paths below `src`, and their texts.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// The circles of a made-up crate with this name.
-fn found(name: &str, files: &[(&str, &str)]) -> Vec<String> {
+fn found(name: &str, files: Files) -> Vec<String> {
     let files: Vec<_> = files.iter().map(|(path, text)| (format!("crates/x/src/{path}"), *text)).collect();
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
     let mut repository = Repository::of(&files);
@@ -81,7 +84,7 @@ fn arrows_are_drawn_by_every_kind_of_path() {
 #[test]
 fn elsewhere_files_of_one_folder_may_know_one_another() {
     let lib = ("lib.rs", "mod api; mod ops;");
-    let cases: [(&str, &[(&str, &str)], bool); 6] = [
+    let cases: [(&str, Files, bool); 6] = [
         (
             "a circle inside a folder",
             &[
