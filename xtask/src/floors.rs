@@ -3,10 +3,10 @@
 //! Rooms on one floor never know one another. The folders for tests (`testkit`) and chores (`xtask`)
 //! are nobody's foundation: only tests may lean on `testkit`, and tests may lean on any lower room.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
-use std::process::Command;
-use std::{fmt, io};
+
+use crate::cargo::{self, CargoError};
 
 /// Every room and its floor.
 const FLOORS: [(&str, u8); 16] = [
@@ -55,15 +55,9 @@ pub enum Breach {
 /// Why the floor plan could not be read, or what breaches it.
 #[derive(Debug, thiserror::Error)]
 pub enum FloorsError {
-    /// Cargo did not run.
-    #[error("cannot run cargo metadata: {0}")]
-    Cargo(#[from] io::Error),
-    /// Cargo's answer is not what it documents.
-    #[error("cannot read what cargo metadata says: {0}")]
-    Answer(#[from] serde_json::Error),
-    /// Cargo refused.
-    #[error("cargo metadata failed: {0}")]
-    Refused(String),
+    /// Cargo does not say what the packages are.
+    #[error(transparent)]
+    Cargo(#[from] CargoError),
     /// The plan does not hold.
     #[error("{}", Lines(.0))]
     Breaches(Vec<Breach>),
@@ -88,33 +82,28 @@ pub fn check(repository: &Path) -> Result<(), FloorsError> {
     if breaches.is_empty() { Ok(()) } else { Err(FloorsError::Breaches(breaches)) }
 }
 
+/// The floor of a room; nothing for what has none.
+pub fn floor(name: &str) -> Option<u8> {
+    FLOORS.iter().find(|(room, _)| *room == name).map(|(_, floor)| *floor)
+}
+
+/// Whether a package is no part of the product.
+pub fn is_outside(name: &str) -> bool {
+    OUTSIDE.contains(&name)
+}
+
 /// The packages of the workspace and how they lean on one another.
-fn read(repository: &Path) -> Result<(Vec<String>, Vec<Dependency>), FloorsError> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .current_dir(repository)
-        .output()?;
-    if !output.status.success() {
-        return Err(FloorsError::Refused(String::from_utf8_lossy(&output.stderr).into_owned()));
-    }
-    let answer: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let list = |value: Option<&serde_json::Value>| {
-        value.and_then(serde_json::Value::as_array).cloned().unwrap_or_default()
-    };
-    let text = |value: &serde_json::Value, name: &str| {
-        value.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
-    };
+fn read(repository: &Path) -> Result<(Vec<String>, Vec<Dependency>), CargoError> {
     let (mut packages, mut dependencies) = (Vec::new(), Vec::new());
-    for package in list(answer.get("packages")) {
-        let from = text(&package, "name");
-        for dependency in list(package.get("dependencies")) {
+    for package in cargo::packages(&repository.join("Cargo.toml"))? {
+        let from = cargo::text(&package, "name").to_owned();
+        for dependency in cargo::list(&package, "dependencies") {
             // Only what lies in this repository has a path.
             if dependency.get("path").is_some() {
-                let for_tests = text(&dependency, "kind") == "dev";
                 dependencies.push(Dependency {
                     from: from.clone(),
-                    to: text(&dependency, "name"),
-                    for_tests,
+                    to: cargo::text(dependency, "name").to_owned(),
+                    for_tests: cargo::text(dependency, "kind") == "dev",
                 });
             }
         }
@@ -124,18 +113,17 @@ fn read(repository: &Path) -> Result<(Vec<String>, Vec<Dependency>), FloorsError
 }
 
 fn breaches(packages: &[String], dependencies: &[Dependency]) -> Vec<Breach> {
-    let floors = BTreeMap::from(FLOORS);
     let mut breaches: Vec<_> = packages
         .iter()
-        .filter(|name| !floors.contains_key(name.as_str()) && !OUTSIDE.contains(&name.as_str()))
+        .filter(|name| floor(name).is_none() && !is_outside(name))
         .map(|name| Breach::NoFloor(name.clone()))
         .collect();
     for Dependency { from, to, for_tests } in dependencies {
-        let Some(&from_floor) = floors.get(from.as_str()) else { continue };
-        match floors.get(to.as_str()) {
+        let Some(from_floor) = floor(from) else { continue };
+        match floor(to) {
             // A room's tests may use its own test features.
             _ if from == to && *for_tests => {}
-            Some(&to_floor) if to_floor >= from_floor => breaches.push(Breach::NotDownward {
+            Some(to_floor) if to_floor >= from_floor => breaches.push(Breach::NotDownward {
                 from: from.clone(),
                 from_floor,
                 to: to.clone(),

@@ -1,9 +1,12 @@
 //! Chores of this repository: `cargo xtask codegen` writes the generated files anew,
-//! `cargo xtask floors` checks that dependencies between the rooms only run downward.
+//! `cargo xtask floors` checks that dependencies between the rooms only run downward,
+//! `cargo xtask tidy` checks what the house forbids in its files.
 
+mod cargo;
 mod codegen;
 mod floors;
 mod json;
+mod tidy;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +16,8 @@ fn main() -> ExitCode {
     let outcome = match verb.as_deref() {
         Some("codegen") => codegen::write(&repository()).map_err(|error| error.to_string()),
         Some("floors") => floors::check(&repository()).map_err(|error| error.to_string()),
-        _ => Err("say `cargo xtask codegen` or `cargo xtask floors`".to_owned()),
+        Some("tidy") => tidy::check(&repository()).map_err(|error| error.to_string()),
+        _ => Err("the verbs are `codegen`, `floors` and `tidy`".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

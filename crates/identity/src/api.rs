@@ -20,13 +20,13 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{any, get};
 use http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use crate::Identity;
 use crate::limits::BODY_BYTES_MAX;
 use crate::model::account::ServiceAccount;
 use crate::model::key::Realm;
-use crate::ops::Asked;
 use crate::ops::account::{Exchange, JWT_BEARER};
 use crate::ops::batch::BatchDelete;
 use crate::ops::config::{GetConfig, UpdateConfig};
@@ -40,13 +40,14 @@ use crate::ops::refresh::Refresh;
 use crate::ops::sign_in::{SignInWithCustomToken, SignInWithPassword};
 use crate::ops::sign_up::SignUp;
 use crate::ops::update::Update;
+use crate::ops::{RequestContext, Verb};
 use crate::status::{
     Failure, INVALID_PROJECT_ID, MISSING_API_KEY, NOT_FOUND, Refused, UNAUTHENTICATED, WRONG_PROJECT,
     authentication_required, body_too_large, not_implemented, wrong_shape,
 };
 use crate::tokens::Tokens;
 use request::{Fields, Parameters, is_form};
-use route::{Access, Endpoint, Route};
+use route::{Access, Emulator, Endpoint, Route};
 
 /// All paths of this service, to be merged into a server's router.
 pub fn router(identity: Arc<Identity>) -> Router {
@@ -138,68 +139,56 @@ impl Call<'_> {
         if tenant.is_some_and(|tenant| !tenant.is_empty()) {
             return Err(not_implemented("Multi-tenancy").into());
         }
-        let asked = self.identity.ask(Realm::of(project), caller, fields.text("idToken"), self.origin());
-        let answer = self.run(&asked, fields).await?;
+        let context =
+            self.identity.request_context(Realm::of(project), caller, fields.text("idToken"), self.origin());
+        let answer = self.run(&context, fields).await?;
         Ok(json_response(StatusCode::OK, &answer))
     }
 
     /// Runs the verb behind the path.
-    async fn run(&self, asked: &Asked, fields: Fields) -> Result<Json, Failure> {
-        let identity = self.identity;
-        let settings = &identity.settings;
+    async fn run(&self, context: &RequestContext, fields: Fields) -> Result<Json, Failure> {
+        let settings = &self.identity.settings;
         Ok(match self.route.endpoint {
-            Endpoint::SignUp => answer::signed_up(&identity.run(asked, &fields.read::<SignUp>()?).await?),
+            Endpoint::SignUp => answer::signed_up(&self.verb::<SignUp>(context, fields).await?),
             Endpoint::SignInWithPassword => {
-                answer::with_password(&identity.run(asked, &fields.read::<SignInWithPassword>()?).await?)
+                answer::with_password(&self.verb::<SignInWithPassword>(context, fields).await?)
             }
-            Endpoint::SignInWithCustomToken => answer::with_custom_token(
-                &identity.run(asked, &fields.read::<SignInWithCustomToken>()?).await?,
-            ),
+            Endpoint::SignInWithCustomToken => {
+                answer::with_custom_token(&self.verb::<SignInWithCustomToken>(context, fields).await?)
+            }
             Endpoint::SignInWithEmailLink => {
-                answer::with_email_link(&identity.run(asked, &fields.read::<SignInWithEmailLink>()?).await?)
+                answer::with_email_link(&self.verb::<SignInWithEmailLink>(context, fields).await?)
             }
             Endpoint::Refresh => {
-                let refreshed = identity.run(asked, &fields.read::<Refresh>()?).await?;
-                answer::refreshed(&refreshed, &settings.project_number)
+                answer::refreshed(&self.verb::<Refresh>(context, fields).await?, &settings.project_number)
             }
-            Endpoint::Lookup => answer::looked_up(&identity.run(asked, &fields.read::<Lookup>()?).await?),
-            Endpoint::Update => answer::updated(&identity.run(asked, &fields.read::<Update>()?).await?),
+            Endpoint::Lookup => answer::looked_up(&self.verb::<Lookup>(context, fields).await?),
+            Endpoint::Update => answer::updated(&self.verb::<Update>(context, fields).await?),
             Endpoint::Delete => {
-                identity.run(asked, &fields.read::<Delete>()?).await?;
+                self.verb::<Delete>(context, fields).await?;
                 json!({ "kind": "identitytoolkit#DeleteAccountResponse" })
             }
             Endpoint::BatchGet => {
-                let max_results = match self.query.get("maxResults").or(fields.text("maxResults")) {
-                    None => None,
-                    Some(text) => Some(text.parse().map_err(|_| wrong_shape("Invalid maxResults."))?),
-                };
-                let next_page_token = self.query.get("nextPageToken").or(fields.text("nextPageToken"));
-                let verb = BatchGet { max_results, next_page_token: next_page_token.map(str::to_owned) };
-                answer::listed(&identity.run(asked, &verb).await?, !identity.serves())
+                let page = self.identity.run(context, &self.batch_get(&fields)?).await?;
+                answer::listed(&page, !self.identity.serves())
             }
-            Endpoint::BatchCreate => answer::batch(
-                "identitytoolkit#UploadAccountResponse",
-                "error",
-                &identity.run(asked, &fields.read::<BatchCreate>()?).await?,
-            ),
-            Endpoint::BatchDelete => answer::batch(
-                "identitytoolkit#BatchDeleteAccountsResponse",
-                "errors",
-                &identity.run(asked, &fields.read::<BatchDelete>()?).await?,
-            ),
-            Endpoint::Query => answer::queried(&identity.run(asked, &fields.read::<Query>()?).await?),
+            Endpoint::BatchCreate => {
+                let errors = self.verb::<BatchCreate>(context, fields).await?;
+                answer::batch("identitytoolkit#UploadAccountResponse", "error", &errors)
+            }
+            Endpoint::BatchDelete => {
+                let errors = self.verb::<BatchDelete>(context, fields).await?;
+                answer::batch("identitytoolkit#BatchDeleteAccountsResponse", "errors", &errors)
+            }
+            Endpoint::Query => answer::queried(&self.verb::<Query>(context, fields).await?),
             Endpoint::CreateSessionCookie => {
-                json!({ "sessionCookie": identity.run(asked, &fields.read::<CreateSessionCookie>()?).await? })
+                json!({ "sessionCookie": self.verb::<CreateSessionCookie>(context, fields).await? })
             }
-            Endpoint::SendOobCode => {
-                answer::oob_sent(&identity.run(asked, &fields.read::<SendOobCode>()?).await?)
-            }
+            Endpoint::SendOobCode => answer::oob_sent(&self.verb::<SendOobCode>(context, fields).await?),
             Endpoint::ResetPassword => {
-                answer::password_reset(&identity.run(asked, &fields.read::<ResetPassword>()?).await?)
+                answer::password_reset(&self.verb::<ResetPassword>(context, fields).await?)
             }
-            Endpoint::CreateAuthUri => {
-                answer::methods(&identity.run(asked, &fields.read::<CreateAuthUri>()?).await?)
-            }
+            Endpoint::CreateAuthUri => answer::methods(&self.verb::<CreateAuthUri>(context, fields).await?),
             Endpoint::ProjectConfig => {
                 json!({ "projectId": settings.project_number, "authorizedDomains": settings.authorized_domains })
             }
@@ -207,28 +196,14 @@ impl Call<'_> {
             Endpoint::RecaptchaConfig => answer::recaptcha_config(),
             Endpoint::PasswordPolicy => answer::password_policy(),
             Endpoint::GetConfig => {
-                answer::config(&identity.run(asked, &GetConfig).await?, &asked.realm.project)
+                answer::config(&self.identity.run(context, &GetConfig).await?, &context.realm.project)
             }
             Endpoint::UpdateConfig => {
                 let changes = fields.changes(self.query.get("updateMask"))?;
-                answer::config(&identity.run(asked, &UpdateConfig { changes }).await?, &asked.realm.project)
+                let config = self.identity.run(context, &UpdateConfig { changes }).await?;
+                answer::config(&config, &context.realm.project)
             }
-            Endpoint::EmulatorGetConfig => answer::emulator_config(&identity.run(asked, &GetConfig).await?),
-            Endpoint::EmulatorUpdateConfig => {
-                let changes = fields.emulator_changes();
-                answer::emulator_config(&identity.run(asked, &UpdateConfig { changes }).await?)
-            }
-            Endpoint::EmulatorDeleteAll => {
-                let permit = identity.gate.mode().dev().ok_or(NOT_FOUND)?;
-                while identity.run(asked, &DeleteSome { permit }).await? {}
-                json!({})
-            }
-            Endpoint::EmulatorOobCodes => {
-                identity.gate.mode().dev().ok_or(NOT_FOUND)?;
-                answer::oob_codes(&identity.run(asked, &ListOobCodes).await?)
-            }
-            Endpoint::EmulatorVerificationCodes => json!({ "verificationCodes": [] }),
-            Endpoint::EmulatorAction => return self.action(asked).await,
+            Endpoint::Emulator(emulated) => return self.emulate(emulated, context, &fields).await,
             Endpoint::OAuthToken
             | Endpoint::Certificates
             | Endpoint::Jwks
@@ -237,8 +212,55 @@ impl Call<'_> {
         })
     }
 
+    /// Reads a verb's parameters from the request and runs it.
+    async fn verb<V: Verb + DeserializeOwned + Send>(
+        &self,
+        context: &RequestContext,
+        fields: Fields,
+    ) -> Result<V::Output, Failure> {
+        self.identity.run(context, &fields.read::<V>()?).await
+    }
+
+    /// A page of users: its parameters may stand in the query or in the body.
+    fn batch_get(&self, fields: &Fields) -> Result<BatchGet, Failure> {
+        let max_results = match self.query.get("maxResults").or(fields.text("maxResults")) {
+            None => None,
+            Some(text) => Some(text.parse().map_err(|_| wrong_shape("Invalid maxResults."))?),
+        };
+        let next_page_token = self.query.get("nextPageToken").or(fields.text("nextPageToken"));
+        Ok(BatchGet { max_results, next_page_token: next_page_token.map(str::to_owned) })
+    }
+
+    /// What only the emulator has, and only dev answers.
+    async fn emulate(
+        &self,
+        endpoint: Emulator,
+        context: &RequestContext,
+        fields: &Fields,
+    ) -> Result<Json, Failure> {
+        let identity = self.identity;
+        Ok(match endpoint {
+            Emulator::GetConfig => answer::emulator_config(&identity.run(context, &GetConfig).await?),
+            Emulator::UpdateConfig => {
+                let changes = fields.emulator_changes();
+                answer::emulator_config(&identity.run(context, &UpdateConfig { changes }).await?)
+            }
+            Emulator::DeleteAll => {
+                let permit = identity.gate.mode().dev().ok_or(NOT_FOUND)?;
+                while identity.run(context, &DeleteSome { permit }).await? {}
+                json!({})
+            }
+            Emulator::OobCodes => {
+                identity.gate.mode().dev().ok_or(NOT_FOUND)?;
+                answer::oob_codes(&identity.run(context, &ListOobCodes).await?)
+            }
+            Emulator::VerificationCodes => json!({ "verificationCodes": [] }),
+            Emulator::Action => return self.action(context).await,
+        })
+    }
+
     /// The page behind a link of dev: it does what the link says and tells about it in JSON.
-    async fn action(&self, asked: &Asked) -> Result<Json, Failure> {
+    async fn action(&self, context: &RequestContext) -> Result<Json, Failure> {
         self.identity.gate.mode().dev().ok_or(NOT_FOUND)?;
         let oob_code = self.query.get("oobCode").map(str::to_owned);
         match self.query.get("mode").unwrap_or_default() {
@@ -250,13 +272,13 @@ impl Call<'_> {
                         "instructions": "To reset the password, append &newPassword=YOUR_NEW_PASSWORD to this URL.",
                     } }));
                 }
-                let code = self.identity.run(asked, &ResetPassword { oob_code, new_password }).await?;
+                let code = self.identity.run(context, &ResetPassword { oob_code, new_password }).await?;
                 Ok(json!({ "authEmulator": {
                     "success": "The password has been successfully updated.", "email": code.email,
                 } }))
             }
             "verifyEmail" | "verifyAndChangeEmail" | "recoverEmail" => {
-                let updated = self.identity.run(asked, &Update { oob_code, ..Update::default() }).await?;
+                let updated = self.identity.run(context, &Update { oob_code, ..Update::default() }).await?;
                 Ok(json!({ "authEmulator": {
                     "success": "The email has been successfully verified.", "email": updated.user.email,
                 } }))
@@ -317,8 +339,13 @@ impl Call<'_> {
                 crate::token::text(&jwt.claims, "iss").and_then(ServiceAccount::project_of).map(str::to_owned)
             })
             .unwrap_or_else(|| self.identity.settings.project.clone());
-        let asked = self.identity.ask(Realm::of(&project), Caller::unauthenticated(), None, self.origin());
-        match self.identity.run(&asked, &Exchange { assertion: assertion.to_owned() }).await {
+        let context = self.identity.request_context(
+            Realm::of(&project),
+            Caller::unauthenticated(),
+            None,
+            self.origin(),
+        );
+        match self.identity.run(&context, &Exchange { assertion: assertion.to_owned() }).await {
             Ok(token) => Ok(json_response(
                 StatusCode::OK,
                 &json!({ "access_token": token, "expires_in": 3599, "token_type": "Bearer" }),

@@ -17,8 +17,8 @@ pub mod refresh;
 pub mod rotate;
 pub mod sign_in;
 pub mod sign_up;
+mod unit_of_work;
 pub mod update;
-mod work;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use access::{Attempts, Caller, Operation, Principal, Service};
 use base::{Code, Status};
 
-pub(crate) use work::Work;
+pub(crate) use unit_of_work::UnitOfWork;
 
 use crate::Identity;
 use crate::limits::ATTEMPTS_MAX;
@@ -43,18 +43,21 @@ pub(crate) trait Verb: Sync {
     /// Its name in the log.
     const NAME: &'static str;
 
-    /// Does it, within a session. Runs again from the start on a conflict.
-    fn act(&self, work: &mut Work<'_>) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+    /// Runs within one session. A conflict runs it again from the start.
+    fn execute(
+        &self,
+        work: &mut UnitOfWork<'_>,
+    ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 }
 
-/// Who asks, about whose users.
+/// Who makes a request, and about whose users.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct RequestContext {
     /// Whose users.
     pub realm: Realm,
     /// An administrator, the user of the ID token in the request, or nobody.
     pub caller: Caller,
-    /// The ID token in the request. Why one was not good is told when its turn comes in the order of checks.
+    /// The ID token in the request. Why one was not good is reported when its turn comes in the order of checks.
     pub token: Option<Result<Arc<IdToken>, Refused>>,
     /// Where the request came in: what links in e-mails begin with.
     pub origin: String,
@@ -76,8 +79,14 @@ pub(crate) struct SignedIn {
 }
 
 impl Identity {
-    /// Puts together who asks: an administrator, or whoever the ID token in the request is about.
-    pub(crate) fn ask(&self, realm: Realm, caller: Caller, id_token: Option<&str>, origin: String) -> Asked {
+    /// Puts together who makes the request: an administrator, or whoever the ID token in the request is about.
+    pub(crate) fn request_context(
+        &self,
+        realm: Realm,
+        caller: Caller,
+        id_token: Option<&str>,
+        origin: String,
+    ) -> RequestContext {
         let checked = id_token.filter(|token| !token.is_empty()).map(|token| {
             self.tokens.id_token(token, &realm.project, self.now_s()).map_err(|error| match error {
                 TokenError::Expired => TOKEN_EXPIRED,
@@ -89,17 +98,21 @@ impl Identity {
             _ => caller,
         };
         let token = checked.map(|checked| checked.map(|(token, _)| token));
-        Asked { realm, caller, token, origin }
+        RequestContext { realm, caller, token, origin }
     }
 
     /// Runs a verb in a session of its own.
-    pub(crate) async fn run<V: Verb>(&self, asked: &Asked, verb: &V) -> Result<V::Output, Failure> {
+    pub(crate) async fn run<V: Verb>(
+        &self,
+        context: &RequestContext,
+        verb: &V,
+    ) -> Result<V::Output, Failure> {
         let operation =
             Operation { service: Service::Identity, verb: V::NAME, resource: "/users".to_owned() };
         let attempts = Attempts { max: ATTEMPTS_MAX, contended: &[], exhausted: contention };
         let work = |session| async move {
-            let mut work = Work::new(self, asked, session);
-            match verb.act(&mut work).await {
+            let mut work = UnitOfWork::new(self, context, session);
+            match verb.execute(&mut work).await {
                 Ok(output) => Ok((work.into_session(), output)),
                 Err(Failure::Refused(refused)) => {
                     work.refuse(V::NAME, &refused);
@@ -108,7 +121,7 @@ impl Identity {
                 Err(fault) => Err(fault),
             }
         };
-        let (output, _) = self.gate.transact(&asked.caller, &operation, attempts, work).await?;
+        let (output, _) = self.gate.transact(&context.caller, &operation, attempts, work).await?;
         Ok(output)
     }
 }

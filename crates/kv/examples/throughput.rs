@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use kv::{Engine, Key, KeyRange, Keyspace, Mem, Options, Scan, Sqlite, Store, Txn};
+use kv::{Engine, Key, KeyRange, Keyspace, Mem, Options, Scan, Snapshot, Sqlite, Store, Txn};
 
 const DOCUMENTS: u64 = 100_000;
 const VALUE_BYTES: usize = 200;
@@ -80,11 +80,19 @@ async fn measure(engine: impl Engine, syncs: f64) {
 
 async fn reads(store: &Store) {
     let held = store.snapshot().await.unwrap();
-    let (mut random, mut gets) = (1, 0);
-    let started = Instant::now();
+    let mut random = 1;
+    gets(&held, &mut random).await;
+    snapshots_of_two_tasks(store).await;
+    snapshots(store, &mut random).await;
+    snapshots_after_commits(store, &mut random).await;
+    scans(&held, &mut random).await;
+}
+
+async fn gets(held: &Snapshot, random: &mut u64) {
+    let (mut gets, started) = (0, Instant::now());
     while started.elapsed() < RUN / 4 {
         for _ in 0..100 {
-            held.get(&document(next(&mut random) % DOCUMENTS)).await.unwrap().unwrap();
+            held.get(&document(next(random) % DOCUMENTS)).await.unwrap().unwrap();
         }
         gets += 100;
     }
@@ -93,7 +101,9 @@ async fn reads(store: &Store) {
         rate(gets, started),
         micros(gets, started)
     );
+}
 
+async fn snapshots_of_two_tasks(store: &Store) {
     let started = Instant::now();
     let tasks: Vec<_> = (0..2u64)
         .map(|task| {
@@ -118,12 +128,14 @@ async fn reads(store: &Store) {
         gets += task.await.unwrap();
     }
     println!("  snapshot + get, two tasks    {:>9.0} /s", rate(gets, started));
+}
 
+async fn snapshots(store: &Store, random: &mut u64) {
     let (mut gets, started) = (0, Instant::now());
     while started.elapsed() < RUN / 4 {
         for _ in 0..100 {
             let snapshot = store.snapshot().await.unwrap();
-            snapshot.get(&document(next(&mut random) % DOCUMENTS)).await.unwrap().unwrap();
+            snapshot.get(&document(next(random) % DOCUMENTS)).await.unwrap().unwrap();
         }
         gets += 100;
     }
@@ -132,8 +144,10 @@ async fn reads(store: &Store) {
         rate(gets, started),
         micros(gets, started)
     );
+}
 
-    // The first snapshot after a commit cannot be shared with anyone.
+/// The first snapshot after a commit cannot be shared with anyone.
+async fn snapshots_after_commits(store: &Store, random: &mut u64) {
     let mut times = Vec::new();
     for n in 0..2000 {
         let mut txn = Txn::default();
@@ -141,7 +155,7 @@ async fn reads(store: &Store) {
         store.commit(txn).await.unwrap();
         let before = Instant::now();
         let snapshot = store.snapshot().await.unwrap();
-        snapshot.get(&document(next(&mut random) % DOCUMENTS)).await.unwrap().unwrap();
+        snapshot.get(&document(next(random) % DOCUMENTS)).await.unwrap().unwrap();
         times.push(before.elapsed());
     }
     println!(
@@ -149,12 +163,14 @@ async fn reads(store: &Store) {
         percentile(&mut times, 50),
         percentile(&mut times, 99)
     );
+}
 
+async fn scans(held: &Snapshot, random: &mut u64) {
     let (mut scans, started) = (0, Instant::now());
     let limits = Scan { rows_max: 100, ..Scan::default() };
     let end = Key::new(DOCUMENT, b"d:999999999");
     while started.elapsed() < RUN / 4 {
-        let start = document(next(&mut random) % (DOCUMENTS - 100));
+        let start = document(next(random) % (DOCUMENTS - 100));
         held.scan(&KeyRange::between(start, end.clone()), limits).await.unwrap();
         scans += 1;
     }

@@ -9,7 +9,7 @@ use kv::{Mem, Options, Store};
 use super::index;
 use crate::model::{self, document, key};
 
-/// See the module.
+/// The gate to the store, and the one database in it.
 pub struct Database {
     pub gate: Gate,
     pub name: DatabaseName,

@@ -25,7 +25,7 @@ fn pruned(json: Json) -> Json {
             let kept: Map<String, Json> = fields
                 .into_iter()
                 .map(|(name, value)| (name, pruned(value)))
-                .filter(|(_, value)| !vain(value))
+                .filter(|(_, value)| !is_empty(value))
                 .collect();
             Json::Object(kept)
         }
@@ -34,7 +34,7 @@ fn pruned(json: Json) -> Json {
     }
 }
 
-fn vain(value: &Json) -> bool {
+fn is_empty(value: &Json) -> bool {
     match value {
         Json::Null => true,
         Json::Array(items) => items.is_empty(),

@@ -34,14 +34,20 @@ pub(super) enum Endpoint {
     Jwks,
     OpenIdConfiguration,
     OAuthToken,
-    EmulatorGetConfig,
-    EmulatorUpdateConfig,
-    EmulatorDeleteAll,
-    EmulatorOobCodes,
-    EmulatorVerificationCodes,
-    EmulatorAction,
+    Emulator(Emulator),
     /// Known to the real service, not to Hearth.
     NotImplemented,
+}
+
+/// What the emulator answers beyond the real service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Emulator {
+    GetConfig,
+    UpdateConfig,
+    DeleteAll,
+    OobCodes,
+    VerificationCodes,
+    Action,
 }
 
 /// Who may ask.
@@ -75,7 +81,7 @@ impl Route {
 
     /// Whether a body, if there is one, is to be ignored.
     pub fn bodiless(&self) -> bool {
-        matches!(self.endpoint, Endpoint::EmulatorDeleteAll)
+        matches!(self.endpoint, Endpoint::Emulator(Emulator::DeleteAll))
     }
 
     /// Understands a path.
@@ -242,12 +248,14 @@ fn legacy(verb: &str) -> Option<Route> {
 
 fn emulator(method: &Method, rest: &[&str]) -> Option<Route> {
     let endpoint = match (method.as_str(), rest) {
-        ("GET", ["action"]) => return Some(Route::new(Access::Open, Endpoint::EmulatorAction)),
-        ("DELETE", ["v1", "projects", _, "accounts"]) => Endpoint::EmulatorDeleteAll,
-        ("GET", ["v1", "projects", _, "config"]) => Endpoint::EmulatorGetConfig,
-        ("PATCH", ["v1", "projects", _, "config"]) => Endpoint::EmulatorUpdateConfig,
-        ("GET", ["v1", "projects", _, "oobCodes"]) => Endpoint::EmulatorOobCodes,
-        ("GET", ["v1", "projects", _, "verificationCodes"]) => Endpoint::EmulatorVerificationCodes,
+        ("GET", ["action"]) => return Some(Route::new(Access::Open, Endpoint::Emulator(Emulator::Action))),
+        ("DELETE", ["v1", "projects", _, "accounts"]) => Endpoint::Emulator(Emulator::DeleteAll),
+        ("GET", ["v1", "projects", _, "config"]) => Endpoint::Emulator(Emulator::GetConfig),
+        ("PATCH", ["v1", "projects", _, "config"]) => Endpoint::Emulator(Emulator::UpdateConfig),
+        ("GET", ["v1", "projects", _, "oobCodes"]) => Endpoint::Emulator(Emulator::OobCodes),
+        ("GET", ["v1", "projects", _, "verificationCodes"]) => {
+            Endpoint::Emulator(Emulator::VerificationCodes)
+        }
         _ => return None,
     };
     Some(Route::of_project(Access::Open, endpoint, rest.get(2)?))
@@ -282,7 +290,7 @@ mod tests {
             ("GET", "/www.googleapis.com/service_accounts/v1/metadata/jwk/securetoken%40system.gserviceaccount.com".into(), Some((Endpoint::Jwks, Access::Open, None))),
             ("GET", "/www.googleapis.com/identitytoolkit/v3/relyingparty/publicKeys".into(), Some((Endpoint::Certificates, Access::Open, None))),
             ("POST", "/www.googleapis.com/identitytoolkit/v3/relyingparty/verifyPassword".into(), Some((Endpoint::SignInWithPassword, Access::Key, None))),
-            ("DELETE", "/emulator/v1/projects/p/accounts".into(), Some((Endpoint::EmulatorDeleteAll, Access::Open, Some("p")))),
+            ("DELETE", "/emulator/v1/projects/p/accounts".into(), Some((Endpoint::Emulator(Emulator::DeleteAll), Access::Open, Some("p")))),
             ("GET", "/nowhere".into(), None),
             ("GET", "/%ff".into(), None),
         ] {

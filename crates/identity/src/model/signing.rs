@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// See the module.
+/// The row of one key, under its id.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct SigningKeyRow {
     /// The key's id, published with every token.

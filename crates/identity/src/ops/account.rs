@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
-use super::{Verb, Work};
+use super::{UnitOfWork, Verb};
 use crate::authenticate::{short_lived, verify_with};
 use crate::limits::ATTEMPTS_MAX;
 use crate::model::account::{AccountKey, ServiceAccount, is_name};
@@ -131,7 +131,7 @@ impl Verb for Exchange {
     type Output = String;
     const NAME: &'static str = "oauthToken";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<String, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<String, Failure> {
         let jwt =
             Jwt::parse(&self.assertion).map_err(|error| invalid_grant(&format!("Invalid JWT: {error}.")))?;
         let email = text(&jwt.claims, "iss").unwrap_or_default();

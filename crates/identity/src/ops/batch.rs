@@ -1,12 +1,12 @@
-//! `accounts:batchDelete`.
+//! Deleting many users at once.
 
 use serde::Deserialize;
 
-use super::{Verb, Work};
+use super::{UnitOfWork, Verb};
 use crate::limits::BATCH_USERS_MAX;
 use crate::status::{Failure, LOCAL_ID_LIST_EXCEEDS_LIMIT};
 
-/// See the module.
+/// `accounts:batchDelete`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct BatchDelete {
@@ -26,7 +26,7 @@ impl Verb for BatchDelete {
     type Output = Vec<RowError>;
     const NAME: &'static str = "batchDelete";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<Vec<RowError>, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<Vec<RowError>, Failure> {
         if self.local_ids.is_empty() || self.local_ids.len() > BATCH_USERS_MAX {
             return Err(LOCAL_ID_LIST_EXCEEDS_LIMIT.into());
         }

@@ -3,7 +3,7 @@
 use access::Permit;
 use serde_json::Value as Json;
 
-use super::{Verb, Work};
+use super::{UnitOfWork, Verb};
 use crate::model::config::Config;
 use crate::status::Failure;
 
@@ -15,7 +15,7 @@ impl Verb for GetConfig {
     type Output = Config;
     const NAME: &'static str = "getConfig";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<Config, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<Config, Failure> {
         permit(work)?;
         work.config().await
     }
@@ -31,7 +31,7 @@ impl Verb for UpdateConfig {
     type Output = Config;
     const NAME: &'static str = "updateConfig";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<Config, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<Config, Failure> {
         let mut config = work.config().await?;
         let permit = permit(work)?;
         for (path, value) in &self.changes {
@@ -46,6 +46,6 @@ impl Verb for UpdateConfig {
 }
 
 /// In dev the emulator's own endpoint may, without any credential.
-fn permit(work: &mut Work<'_>) -> Result<Permit, Failure> {
+fn permit(work: &mut UnitOfWork<'_>) -> Result<Permit, Failure> {
     if work.is_admin() || work.identity.serves() { work.admin() } else { Ok(work.proved("emulator")) }
 }

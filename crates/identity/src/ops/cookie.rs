@@ -1,14 +1,14 @@
-//! `:createSessionCookie`: a longer-lived token for a site's own cookie, made of an ID token.
+//! A longer-lived token for a site's own cookie, made of an ID token.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::{Verb, Work};
+use super::{UnitOfWork, Verb};
 use crate::limits::{COOKIE_LIFE_S_MAX, COOKIE_LIFE_S_MIN};
 use crate::status::{Failure, INVALID_DURATION, MISSING_ID_TOKEN};
 use crate::token::claims::session_cookie;
 
-/// See the module.
+/// `:createSessionCookie`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct CreateSessionCookie {
@@ -21,8 +21,8 @@ impl Verb for CreateSessionCookie {
     type Output = String;
     const NAME: &'static str = "createSessionCookie";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<String, Failure> {
-        if work.asked.token.is_none() {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<String, Failure> {
+        if work.context.token.is_none() {
             return Err(MISSING_ID_TOKEN.into());
         }
         let life_s = match &self.valid_duration {

@@ -4,7 +4,7 @@ use access::DevPermit;
 use serde::Deserialize;
 
 use super::sign_up::given;
-use super::{Verb, Work};
+use super::{UnitOfWork, Verb};
 use crate::model::decode;
 use crate::model::user::User;
 use crate::status::{ADMIN_ONLY_OPERATION, Failure, MISSING_LOCAL_ID, USER_NOT_FOUND};
@@ -21,7 +21,7 @@ impl Verb for Delete {
     type Output = ();
     const NAME: &'static str = "delete";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<(), Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<(), Failure> {
         let user = if work.is_admin() {
             let uid = given(self.local_id.as_ref()).ok_or(MISSING_LOCAL_ID)?;
             work.about(uid);
@@ -53,7 +53,7 @@ impl Verb for DeleteSome {
     type Output = bool;
     const NAME: &'static str = "deleteAll";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<bool, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<bool, Failure> {
         let _only_in: DevPermit = self.permit;
         let range = work.realm().users();
         let (rows, next) = work.rows(&range, AT_ONCE).await?;

@@ -1,4 +1,4 @@
-//! `accounts:batchCreate`: users from elsewhere, as they are.
+//! Users from elsewhere, as they are.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::batch::RowError;
 use super::sign_up::given;
 use super::update::integer;
-use super::{Verb, Work};
+use super::{UnitOfWork, Verb};
 use crate::limits::{BATCH_USERS_MAX, PROFILE_TEXT_BYTES_MAX, PROVIDERS_PER_USER_MAX, UID_BYTES_MAX};
 use crate::model::key::Handle;
 use crate::model::user::{Provider, User, email_address, is_phone_number};
@@ -18,7 +18,7 @@ use crate::status::{
 };
 use crate::token::claims::allowed_text;
 
-/// See the module.
+/// `accounts:batchCreate`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct BatchCreate {
@@ -58,7 +58,7 @@ impl Verb for BatchCreate {
     type Output = Vec<RowError>;
     const NAME: &'static str = "batchCreate";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<Vec<RowError>, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<Vec<RowError>, Failure> {
         if self.users.is_empty() {
             return Err(MISSING_USER_ACCOUNT.into());
         }
@@ -138,7 +138,7 @@ impl BatchCreate {
     /// One row: the user it makes and the one it replaces, or what is wrong with it.
     async fn user(
         &self,
-        work: &mut Work<'_>,
+        work: &mut UnitOfWork<'_>,
         row: &Imported,
         taken: &mut HashSet<Handle>,
     ) -> Result<Result<(Option<User>, User), &'static str>, Failure> {
@@ -194,29 +194,8 @@ impl Imported {
         if !self.mfa_info.is_empty() {
             return Err("Second factor not supported.");
         }
-        let custom_attributes = match given(self.custom_attributes.as_ref()) {
-            None => None,
-            Some(claims) => match allowed_text(claims) {
-                Ok(parsed) => (!parsed.is_empty()).then(|| claims.to_owned()),
-                Err(refused) if refused == CLAIMS_TOO_LARGE => {
-                    return Err("Custom claims provided are too large.");
-                }
-                Err(refused) if refused == INVALID_CLAIMS => return Err("Invalid custom claims provided."),
-                Err(_) => return Err("Custom claims provided include a reserved claim."),
-            },
-        };
-        let mut providers: Vec<Provider> = Vec::new();
-        for provider in &self.provider_user_info {
-            // Exports contain the derived identities too; they follow from the rest.
-            if ["password", "phone"].contains(&provider.provider_id.as_str()) {
-                continue;
-            }
-            if provider.provider_id.is_empty() || provider.raw_id.is_empty() {
-                return Err("federatedId or (providerId & rawId) is required");
-            }
-            providers.retain(|known| known.provider_id != provider.provider_id);
-            providers.push(provider.clone());
-        }
+        let custom_attributes = self.claims()?;
+        let providers = self.providers()?;
         let profile = [&self.display_name, &self.photo_url];
         let too_long =
             |text: &&Option<String>| text.as_ref().is_some_and(|text| text.len() > PROFILE_TEXT_BYTES_MAX);
@@ -246,5 +225,33 @@ impl Imported {
             last_login_ms: number(&self.last_login_at)?,
             ..User::default()
         })
+    }
+
+    /// The custom claims as they were given; an empty object is none.
+    fn claims(&self) -> Result<Option<String>, &'static str> {
+        let Some(claims) = given(self.custom_attributes.as_ref()) else { return Ok(None) };
+        match allowed_text(claims) {
+            Ok(parsed) => Ok((!parsed.is_empty()).then(|| claims.to_owned())),
+            Err(refused) if refused == CLAIMS_TOO_LARGE => Err("Custom claims provided are too large."),
+            Err(refused) if refused == INVALID_CLAIMS => Err("Invalid custom claims provided."),
+            Err(_) => Err("Custom claims provided include a reserved claim."),
+        }
+    }
+
+    /// The linked identities, the last one of each provider.
+    fn providers(&self) -> Result<Vec<Provider>, &'static str> {
+        let mut providers: Vec<Provider> = Vec::new();
+        for provider in &self.provider_user_info {
+            // Exports contain the derived identities too; they follow from the rest.
+            if ["password", "phone"].contains(&provider.provider_id.as_str()) {
+                continue;
+            }
+            if provider.provider_id.is_empty() || provider.raw_id.is_empty() {
+                return Err("federatedId or (providerId & rawId) is required");
+            }
+            providers.retain(|known| known.provider_id != provider.provider_id);
+            providers.push(provider.clone());
+        }
+        Ok(providers)
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::sign_up::given;
-use super::{Verb, Work};
+use super::{UnitOfWork, Verb};
 use crate::limits::{LOOKUP_IDS_MAX, QUERY_ANSWER_USERS_MAX, QUERY_USERS_MAX};
 use crate::model::decode;
 use crate::model::key::Handle;
@@ -34,7 +34,7 @@ impl Verb for Lookup {
     type Output = Vec<User>;
     const NAME: &'static str = "lookup";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<Vec<User>, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<Vec<User>, Failure> {
         if !work.is_admin() {
             let (_, user) = work.required_token_user().await?;
             work.proved("id token");
@@ -102,7 +102,7 @@ impl Verb for BatchGet {
     type Output = UserPage;
     const NAME: &'static str = "batchGet";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<UserPage, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<UserPage, Failure> {
         let rows_max = match self.max_results {
             None => 20,
             Some(-1) => QUERY_USERS_MAX,
@@ -124,7 +124,7 @@ impl Verb for BatchGet {
     }
 }
 
-async fn scan(work: &mut Work<'_>, range: kv::KeyRange, rows_max: usize) -> Result<Vec<User>, Failure> {
+async fn scan(work: &mut UnitOfWork<'_>, range: kv::KeyRange, rows_max: usize) -> Result<Vec<User>, Failure> {
     let mut users = Vec::new();
     let mut rest = Some(range);
     while let Some(range) = rest.take()
@@ -196,7 +196,7 @@ impl Verb for Query {
     type Output = Queried;
     const NAME: &'static str = "query";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<Queried, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<Queried, Failure> {
         let order = choice(self.order.as_ref(), &["ORDER_UNSPECIFIED", "ASC", "DESC"])?;
         let sort_by = choice(
             self.sort_by.as_ref(),

@@ -1,11 +1,11 @@
-//! `accounts:createAuthUri` for an e-mail address: how its owner may sign in. With addresses hidden it tells nothing.
+//! How the owner of an e-mail address may sign in. Where addresses are hidden, the answer is the same for all of them.
 
 use base::id::alphanumeric;
 use serde::Deserialize;
 
 use super::oob::is_absolute;
 use super::sign_up::given;
-use super::{Verb, Work};
+use super::{UnitOfWork, Verb};
 use crate::model::key::Handle;
 use crate::model::user::email_address;
 use crate::status::{
@@ -16,7 +16,7 @@ use crate::status::{
 const SESSION_ID_CHARS: usize = 27;
 const SESSION_ID_BYTES_MAX: usize = 128;
 
-/// See the module.
+/// `accounts:createAuthUri`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct CreateAuthUri {
@@ -38,7 +38,7 @@ impl Verb for CreateAuthUri {
     type Output = Methods;
     const NAME: &'static str = "createAuthUri";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<Methods, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<Methods, Failure> {
         if given(self.provider_id.as_ref()).is_some() {
             return Err(not_implemented("Signing in through another provider").into());
         }

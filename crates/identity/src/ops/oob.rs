@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::sign_up::given;
-use super::{SignedIn, Verb, Work};
+use super::{SignedIn, UnitOfWork, Verb};
 use crate::limits::OOB_CODES_LISTED_MAX;
 use crate::model::decode;
 use crate::model::key::Handle;
@@ -49,7 +49,7 @@ pub(crate) struct Code {
 
 /// Stages a new code.
 pub(super) fn issue_code(
-    work: &mut Work<'_>,
+    work: &mut UnitOfWork<'_>,
     permit: &Permit,
     kind: OobKind,
     email: &str,
@@ -79,7 +79,7 @@ pub(super) fn issue_code(
 }
 
 /// Finds a code that came back.
-pub(super) async fn take_code(work: &mut Work<'_>, code: &str) -> Result<Code, Failure> {
+pub(super) async fn take_code(work: &mut UnitOfWork<'_>, code: &str) -> Result<Code, Failure> {
     if code.len() > CODE_TEXT_BYTES_MAX {
         return Err(INVALID_OOB_CODE.into());
     }
@@ -114,7 +114,7 @@ impl Verb for SendOobCode {
     type Output = OobSent;
     const NAME: &'static str = "sendOobCode";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<OobSent, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<OobSent, Failure> {
         let kind = match &self.request_type {
             Some(Json::String(name)) => OobKind::parse(name),
             Some(Json::Number(number)) => OobKind::parse(&number.to_string()),
@@ -154,7 +154,7 @@ impl Verb for SendOobCode {
                     let email = given(self.new_email.as_ref()).ok_or(MISSING_NEW_EMAIL)?;
                     new_email = Some(email_address(email).ok_or(INVALID_EMAIL)?);
                 }
-                let email = if self.return_oob_link && work.asked.token.is_none() {
+                let email = if self.return_oob_link && work.context.token.is_none() {
                     let email = address()?;
                     work.find(&Handle::Email(email)).await?.ok_or(USER_NOT_FOUND)?.email
                 } else {
@@ -173,7 +173,7 @@ impl Verb for SendOobCode {
         }
         let permit = work.admin_or("e-mail")?;
         let links =
-            Links { origin: work.asked.origin.clone(), continue_url: continue_url.map(str::to_owned) };
+            Links { origin: work.context.origin.clone(), continue_url: continue_url.map(str::to_owned) };
         let code = issue_code(work, &permit, kind, &email, new_email, None, &links)?;
         Ok(OobSent { email, code: self.return_oob_link.then_some(code) })
     }
@@ -196,7 +196,7 @@ impl Verb for ResetPassword {
     type Output = OobCode;
     const NAME: &'static str = "resetPassword";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<OobCode, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<OobCode, Failure> {
         if !work.config().await?.allows_passwords() {
             return Err(PASSWORD_LOGIN_DISABLED.into());
         }
@@ -240,7 +240,7 @@ impl Verb for SignInWithEmailLink {
     type Output = SignedIn;
     const NAME: &'static str = "signInWithEmailLink";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<SignedIn, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<SignedIn, Failure> {
         let linked = work.token_user().await?.map(|(_, user)| user);
         let email = given(self.email.as_ref()).ok_or(MISSING_EMAIL)?;
         let email = email_address(email).ok_or(INVALID_EMAIL)?;
@@ -295,7 +295,7 @@ impl Verb for ListOobCodes {
     type Output = Vec<OobCode>;
     const NAME: &'static str = "listOobCodes";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<Vec<OobCode>, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<Vec<OobCode>, Failure> {
         work.proved("emulator");
         let range = work.realm().oob_codes();
         let (rows, _) = work.rows(&range, OOB_CODES_LISTED_MAX).await?;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::sign_up::given;
-use super::{Issued, Verb, Work};
+use super::{Issued, UnitOfWork, Verb};
 use crate::model::session::{RefreshToken, Session};
 use crate::status::{
     Failure, INVALID_GRANT_TYPE, INVALID_REFRESH_TOKEN, MISSING_GRANT_TYPE, MISSING_REFRESH_TOKEN,
@@ -29,7 +29,7 @@ impl Verb for Refresh {
     type Output = Refreshed;
     const NAME: &'static str = "token";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<Refreshed, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<Refreshed, Failure> {
         let grant_type = given(self.grant_type.as_ref()).ok_or(MISSING_GRANT_TYPE)?;
         if grant_type != "refresh_token" {
             return Err(INVALID_GRANT_TYPE.into());

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::sign_up::given;
-use super::{SignedIn, Verb, Work};
+use super::{SignedIn, UnitOfWork, Verb};
 use crate::authenticate::{short_lived, verify_with};
 use crate::limits::UID_BYTES_MAX;
 use crate::model::account::ServiceAccount;
@@ -30,7 +30,7 @@ impl Verb for SignInWithPassword {
     type Output = SignedIn;
     const NAME: &'static str = "signInWithPassword";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<SignedIn, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<SignedIn, Failure> {
         let config = work.config().await?;
         if !config.allows_passwords() {
             return Err(PASSWORD_LOGIN_DISABLED.into());
@@ -81,7 +81,7 @@ pub(crate) struct SignInWithCustomToken {
 
 impl SignInWithCustomToken {
     /// What the token says, once it is known to be genuine.
-    async fn claims(&self, work: &mut Work<'_>) -> Result<Claims, Failure> {
+    async fn claims(&self, work: &mut UnitOfWork<'_>) -> Result<Claims, Failure> {
         let token = given(self.token.as_ref()).ok_or(MISSING_CUSTOM_TOKEN)?;
         if work.identity.serves() {
             return verified(work, token).await;
@@ -109,7 +109,7 @@ impl SignInWithCustomToken {
 }
 
 /// In serve a custom token counts when a service account of this project signed it, less than an hour ago.
-async fn verified(work: &mut Work<'_>, token: &str) -> Result<Claims, Failure> {
+async fn verified(work: &mut UnitOfWork<'_>, token: &str) -> Result<Claims, Failure> {
     let jwt = Jwt::parse(token).map_err(|_| invalid_custom_token("Invalid assertion format"))?;
     let audience = text(&jwt.claims, "aud");
     if audience != Some(CUSTOM_TOKEN_AUDIENCE) {
@@ -134,7 +134,7 @@ impl Verb for SignInWithCustomToken {
     type Output = SignedIn;
     const NAME: &'static str = "signInWithCustomToken";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<SignedIn, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<SignedIn, Failure> {
         let claims = self.claims(work).await?;
         let uid = ["uid", "user_id"].iter().find_map(|name| match claims.get(*name) {
             Some(Json::String(uid)) if !uid.is_empty() => Some(uid.clone()),

@@ -4,9 +4,10 @@
 use base::id::user_id;
 use serde::Deserialize;
 
-use super::work::taken;
-use super::{SignedIn, Verb, Work};
+use super::unit_of_work::taken;
+use super::{SignedIn, UnitOfWork, Verb};
 use crate::limits::{PROFILE_TEXT_BYTES_MAX, UID_BYTES_MAX};
+use crate::model::config::Config;
 use crate::model::key::Handle;
 use crate::model::user::{User, email_address, is_phone_number};
 use crate::status::{
@@ -60,71 +61,17 @@ impl Verb for SignUp {
     type Output = SignedIn;
     const NAME: &'static str = "signUp";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<SignedIn, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<SignedIn, Failure> {
         let config = work.config().await?;
         let now_ms = work.now_ms();
         let mut new = User { created_ms: now_ms, ..User::default() };
-        let mut provider = None;
-        let token_given = work.asked.token.is_some();
-        if work.is_admin() {
-            if let Some(uid) = given(self.local_id.as_ref()) {
-                if token_given {
-                    return Err(UNEXPECTED_USER_ID.into());
-                }
-                chosen_uid(uid)?;
-                if work.user(uid).await?.is_some() {
-                    return Err(DUPLICATE_LOCAL_ID.into());
-                }
-                new.uid = uid.to_owned();
-            }
-            new.display_name = profile_text(self.display_name.as_ref())?;
-            new.photo_url = profile_text(self.photo_url.as_ref())?;
-            new.email_verified = self.email_verified.unwrap_or(false);
-            new.disabled = self.disabled.unwrap_or(false);
-            if let Some(phone) = given(self.phone_number.as_ref()) {
-                if !is_phone_number(phone, work.identity.serves()) {
-                    return Err(INVALID_PHONE_NUMBER.into());
-                }
-                if work.uid_of(&Handle::Phone(phone.to_owned())).await?.is_some() {
-                    return Err(PHONE_NUMBER_EXISTS.into());
-                }
-                new.phone_number = Some(phone.to_owned());
-            }
+        let provider = if work.is_admin() {
+            self.chosen_by_admin(work, &mut new).await?;
+            None
         } else {
-            if given(self.local_id.as_ref()).is_some() {
-                return Err(UNEXPECTED_USER_ID.into());
-            }
-            let (email, password) = (given(self.email.as_ref()), given(self.password.as_ref()));
-            if token_given || email.is_some() || password.is_some() {
-                email.ok_or(MISSING_EMAIL)?;
-                password.ok_or(MISSING_PASSWORD)?;
-                if !config.allows_passwords() {
-                    return Err(OPERATION_NOT_ALLOWED.into());
-                }
-                new.display_name = profile_text(self.display_name.as_ref())?;
-                provider = Some("password");
-            } else {
-                if !config.allows_anonymous() {
-                    return Err(ADMIN_ONLY_OPERATION.into());
-                }
-                provider = Some("anonymous");
-            }
-            if !token_given && !config.allows_signup() {
-                return Err(ADMIN_ONLY_OPERATION.into());
-            }
-        }
-        if let Some(email) = given(self.email.as_ref()) {
-            let email = email_address(email).ok_or(INVALID_EMAIL)?;
-            if work.uid_of(&Handle::Email(email.clone())).await?.is_some() {
-                return Err(EMAIL_EXISTS.into());
-            }
-            new.email = Some(email);
-        }
-        if let Some(password) = given(self.password.as_ref()) {
-            new.password = Some(work.new_password(password).await?);
-            new.password_updated_ms = Some(now_ms);
-            new.valid_since_s = Some(work.now_s());
-        }
+            Some(self.signed_up_with(work, &config, &mut new)?)
+        };
+        self.set_credentials(work, &mut new).await?;
         let before = match work.token_user().await? {
             None => None,
             Some((token, user)) => {
@@ -168,6 +115,85 @@ impl Verb for SignUp {
     }
 }
 
+impl SignUp {
+    /// What only administrators may choose for a new user.
+    async fn chosen_by_admin(&self, work: &mut UnitOfWork<'_>, new: &mut User) -> Result<(), Failure> {
+        if let Some(uid) = given(self.local_id.as_ref()) {
+            if work.context.token.is_some() {
+                return Err(UNEXPECTED_USER_ID.into());
+            }
+            chosen_uid(uid)?;
+            if work.user(uid).await?.is_some() {
+                return Err(DUPLICATE_LOCAL_ID.into());
+            }
+            new.uid = uid.to_owned();
+        }
+        new.display_name = profile_text(self.display_name.as_ref())?;
+        new.photo_url = profile_text(self.photo_url.as_ref())?;
+        new.email_verified = self.email_verified.unwrap_or(false);
+        new.disabled = self.disabled.unwrap_or(false);
+        if let Some(phone) = given(self.phone_number.as_ref()) {
+            if !is_phone_number(phone, work.identity.serves()) {
+                return Err(INVALID_PHONE_NUMBER.into());
+            }
+            if work.uid_of(&Handle::Phone(phone.to_owned())).await?.is_some() {
+                return Err(PHONE_NUMBER_EXISTS.into());
+            }
+            new.phone_number = Some(phone.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The provider by which somebody signs up for themselves, where the project allows it.
+    fn signed_up_with(
+        &self,
+        work: &UnitOfWork<'_>,
+        config: &Config,
+        new: &mut User,
+    ) -> Result<&'static str, Refused> {
+        if given(self.local_id.as_ref()).is_some() {
+            return Err(UNEXPECTED_USER_ID);
+        }
+        let token_given = work.context.token.is_some();
+        let (email, password) = (given(self.email.as_ref()), given(self.password.as_ref()));
+        let provider = if token_given || email.is_some() || password.is_some() {
+            email.ok_or(MISSING_EMAIL)?;
+            password.ok_or(MISSING_PASSWORD)?;
+            if !config.allows_passwords() {
+                return Err(OPERATION_NOT_ALLOWED);
+            }
+            new.display_name = profile_text(self.display_name.as_ref())?;
+            "password"
+        } else {
+            if !config.allows_anonymous() {
+                return Err(ADMIN_ONLY_OPERATION);
+            }
+            "anonymous"
+        };
+        if !token_given && !config.allows_signup() {
+            return Err(ADMIN_ONLY_OPERATION);
+        }
+        Ok(provider)
+    }
+
+    /// The e-mail address and the password, where they are given.
+    async fn set_credentials(&self, work: &mut UnitOfWork<'_>, new: &mut User) -> Result<(), Failure> {
+        if let Some(email) = given(self.email.as_ref()) {
+            let email = email_address(email).ok_or(INVALID_EMAIL)?;
+            if work.uid_of(&Handle::Email(email.clone())).await?.is_some() {
+                return Err(EMAIL_EXISTS.into());
+            }
+            new.email = Some(email);
+        }
+        if let Some(password) = given(self.password.as_ref()) {
+            new.password = Some(work.new_password(password).await?);
+            new.password_updated_ms = Some(work.now_ms());
+            new.valid_since_s = Some(work.now_s());
+        }
+        Ok(())
+    }
+}
+
 /// What becomes of a user who gets an e-mail and password.
 fn merged(user: &User, new: User) -> User {
     User {
@@ -185,7 +211,7 @@ fn merged(user: &User, new: User) -> User {
 
 /// A handle of the changed user that belongs to someone else.
 pub(super) async fn taken_by_another(
-    work: &mut Work<'_>,
+    work: &mut UnitOfWork<'_>,
     before: Option<&User>,
     after: &User,
 ) -> Result<Option<Handle>, Failure> {

@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 
 use super::oob::{Code, Links, issue_code, take_code};
 use super::sign_up::{given, profile_text, taken_by_another};
-use super::work::taken;
-use super::{Issued, Verb, Work};
+use super::unit_of_work::taken;
+use super::{Issued, UnitOfWork, Verb};
 use crate::limits::PROVIDERS_PER_USER_MAX;
 use crate::model::key::Handle;
 use crate::model::oob::OobKind;
@@ -93,7 +93,7 @@ impl Verb for Update {
     type Output = Updated;
     const NAME: &'static str = "update";
 
-    async fn act(&self, work: &mut Work<'_>) -> Result<Updated, Failure> {
+    async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<Updated, Failure> {
         let admin = work.is_admin();
         let code = given(self.oob_code.as_ref());
         if admin {
@@ -101,7 +101,7 @@ impl Verb for Update {
                 given(self.local_id.as_ref()).ok_or(MISSING_LOCAL_ID)?;
             }
         } else {
-            if work.asked.token.is_none() && code.is_none() {
+            if work.context.token.is_none() && code.is_none() {
                 return Err(UNSUPPORTED_REQUEST.into());
             }
             if self.custom_attributes.is_some() {
@@ -157,10 +157,10 @@ impl Verb for Update {
 }
 
 impl Update {
-    /// Applies what was asked for, in the order in which its errors are told.
+    /// Applies what the request names, in the order in which its errors are reported.
     async fn apply(
         &self,
-        work: &mut Work<'_>,
+        work: &mut UnitOfWork<'_>,
         user: &mut User,
         ground: &Ground,
         attributes: &[Attribute],
@@ -169,27 +169,7 @@ impl Update {
             Ground::IdToken(token) => Some(token),
             _ => None,
         };
-        if let Some(email) = given(self.email.as_ref()) {
-            let email = email_address(email).ok_or(INVALID_EMAIL)?;
-            if user.email.as_ref() != Some(&email) {
-                if let Some(token) = token {
-                    work.recent_login(token)?;
-                    // Else one could take an account over by changing its address without owning the new one.
-                    if work.identity.serves() && work.hides_emails().await? {
-                        return Err(VERIFY_EMAIL_FIRST.into());
-                    }
-                }
-                if work.uid_of(&Handle::Email(email.clone())).await?.is_some() {
-                    return Err(EMAIL_EXISTS.into());
-                }
-                let anonymous = token.is_some_and(|token| token.provider == "anonymous");
-                if !anonymous && user.initial_email.is_none() {
-                    user.initial_email = user.email.clone();
-                }
-                user.email = Some(email);
-                user.email_verified = false;
-            }
-        }
+        self.apply_email(work, user, token).await?;
         if let Some(password) = given(self.password.as_ref()) {
             if let Some(token) = token {
                 work.recent_login(token)?;
@@ -206,6 +186,46 @@ impl Update {
         if work.is_admin() {
             self.apply_admin(work, user).await?;
         }
+        self.remove(user, attributes);
+        if let Some(link) = &self.link_provider_user_info {
+            link_provider(work, user, link)?;
+        }
+        Ok(())
+    }
+
+    /// A new e-mail address, which is not verified yet.
+    async fn apply_email(
+        &self,
+        work: &mut UnitOfWork<'_>,
+        user: &mut User,
+        token: Option<&IdToken>,
+    ) -> Result<(), Failure> {
+        let Some(email) = given(self.email.as_ref()) else { return Ok(()) };
+        let email = email_address(email).ok_or(INVALID_EMAIL)?;
+        if user.email.as_ref() == Some(&email) {
+            return Ok(());
+        }
+        if let Some(token) = token {
+            work.recent_login(token)?;
+            // Else one could take an account over by changing its address without owning the new one.
+            if work.identity.serves() && work.hides_emails().await? {
+                return Err(VERIFY_EMAIL_FIRST.into());
+            }
+        }
+        if work.uid_of(&Handle::Email(email.clone())).await?.is_some() {
+            return Err(EMAIL_EXISTS.into());
+        }
+        let anonymous = token.is_some_and(|token| token.provider == "anonymous");
+        if !anonymous && user.initial_email.is_none() {
+            user.initial_email = user.email.clone();
+        }
+        user.email = Some(email);
+        user.email_verified = false;
+        Ok(())
+    }
+
+    /// Removes attributes and what belongs to a provider.
+    fn remove(&self, user: &mut User, attributes: &[Attribute]) {
         for attribute in attributes {
             match attribute {
                 Attribute::Email => {
@@ -229,28 +249,10 @@ impl Update {
                 other => user.providers.retain(|linked| linked.provider_id != other),
             }
         }
-        if let Some(link) = &self.link_provider_user_info {
-            if !work.is_admin() {
-                // A client that could name any identity as its own would take over whoever signs in with it.
-                return Err(INSUFFICIENT_PERMISSION.into());
-            }
-            if link.provider_id.is_empty() {
-                return Err(MISSING_PROVIDER_ID.into());
-            }
-            if link.raw_id.is_empty() {
-                return Err(MISSING_RAW_ID.into());
-            }
-            user.providers.retain(|linked| linked.provider_id != link.provider_id);
-            user.providers.push(link.clone());
-            if user.providers.len() > PROVIDERS_PER_USER_MAX {
-                return Err(wrong_shape("Too many linked providers.").into());
-            }
-        }
-        Ok(())
     }
 
     /// What only administrators may set.
-    async fn apply_admin(&self, work: &mut Work<'_>, user: &mut User) -> Result<(), Failure> {
+    async fn apply_admin(&self, work: &mut UnitOfWork<'_>, user: &mut User) -> Result<(), Failure> {
         if let Some(phone) = given(self.phone_number.as_ref())
             && user.phone_number.as_deref() != Some(phone)
         {
@@ -285,7 +287,7 @@ impl Update {
     /// Ends what the change ends, signs in again whoever changed their own credentials, and stages it all.
     async fn finish(
         &self,
-        work: &mut Work<'_>,
+        work: &mut UnitOfWork<'_>,
         permit: Permit,
         before: User,
         mut user: User,
@@ -324,7 +326,7 @@ impl Update {
             && email_changed
             && token.provider != "anonymous"
         {
-            let links = Links { origin: work.asked.origin.clone(), continue_url: None };
+            let links = Links { origin: work.context.origin.clone(), continue_url: None };
             issue_code(work, &permit, OobKind::RecoverEmail, old, None, Some(&user.uid), &links)?;
         }
         if let Ground::Code(code) = &ground {
@@ -370,8 +372,28 @@ fn session_claims(user: &User, token: &IdToken) -> crate::token::Claims {
         .collect()
 }
 
+/// Links an identity of another provider, in place of the one that was linked.
+fn link_provider(work: &UnitOfWork<'_>, user: &mut User, link: &Provider) -> Result<(), Refused> {
+    if !work.is_admin() {
+        // A client that could name any identity as its own would take over whoever signs in with it.
+        return Err(INSUFFICIENT_PERMISSION);
+    }
+    if link.provider_id.is_empty() {
+        return Err(MISSING_PROVIDER_ID);
+    }
+    if link.raw_id.is_empty() {
+        return Err(MISSING_RAW_ID);
+    }
+    user.providers.retain(|linked| linked.provider_id != link.provider_id);
+    user.providers.push(link.clone());
+    if user.providers.len() > PROVIDERS_PER_USER_MAX {
+        return Err(wrong_shape("Too many linked providers."));
+    }
+    Ok(())
+}
+
 /// The user whom a code is about.
-async fn user_of_code(work: &mut Work<'_>, code: &Code) -> Result<User, Failure> {
+async fn user_of_code(work: &mut UnitOfWork<'_>, code: &Code) -> Result<User, Failure> {
     let found = match &code.row.uid {
         Some(uid) => work.user(uid).await?,
         None => work.find(&Handle::Email(code.row.email.clone())).await?,
@@ -381,7 +403,7 @@ async fn user_of_code(work: &mut Work<'_>, code: &Code) -> Result<User, Failure>
     Ok(user)
 }
 
-async fn apply_code(work: &mut Work<'_>, user: &mut User, code: &Code) -> Result<(), Failure> {
+async fn apply_code(work: &mut UnitOfWork<'_>, user: &mut User, code: &Code) -> Result<(), Failure> {
     match code.row.kind {
         OobKind::VerifyEmail => user.email_verified = true,
         OobKind::VerifyAndChangeEmail => {
@@ -405,7 +427,7 @@ async fn apply_code(work: &mut Work<'_>, user: &mut User, code: &Code) -> Result
 }
 
 /// Says in the record what kind of change this is: names, never values.
-fn note_changes(work: &mut Work<'_>, before: &User, after: &User) {
+fn note_changes(work: &mut UnitOfWork<'_>, before: &User, after: &User) {
     if before.custom_attributes != after.custom_attributes {
         work.note("claims", json!({ "before": before.claim_names(), "after": after.claim_names() }));
     }

@@ -7,7 +7,7 @@ use kv::{Key, KeyRange, Row, Scan};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Asked, Issued};
+use super::{Issued, RequestContext};
 use crate::Identity;
 use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, RECENT_LOGIN_S_MAX, SESSIONS_PER_USER_MAX};
 use crate::model::config::Config;
@@ -23,25 +23,25 @@ use crate::status::{
 };
 use crate::token::claims::{Grant, IdToken, id_token};
 
-/// See the module.
-pub(crate) struct Work<'a> {
+/// What a verb reads and stages in one session. Nothing is written before its session is committed.
+pub(crate) struct UnitOfWork<'a> {
     pub identity: &'a Identity,
-    pub asked: &'a Asked,
+    pub context: &'a RequestContext,
     session: GateSession,
     about: String,
 }
 
-impl<'a> Work<'a> {
-    pub fn new(identity: &'a Identity, asked: &'a Asked, session: GateSession) -> Self {
-        Self { identity, asked, session, about: "/users".into() }
+impl<'a> UnitOfWork<'a> {
+    pub fn new(identity: &'a Identity, context: &'a RequestContext, session: GateSession) -> Self {
+        Self { identity, context, session, about: "/users".into() }
     }
 
     pub fn realm(&self) -> &'a Realm {
-        &self.asked.realm
+        &self.context.realm
     }
 
     pub fn is_admin(&self) -> bool {
-        self.asked.caller.is_admin()
+        self.context.caller.is_admin()
     }
 
     pub fn now_ms(&self) -> i64 {
@@ -136,7 +136,7 @@ impl<'a> Work<'a> {
 
     /// The user of the request's ID token, if there is one: it must still be good for them.
     pub async fn token_user(&mut self) -> Result<Option<(Arc<IdToken>, User)>, Failure> {
-        let Some(token) = &self.asked.token else { return Ok(None) };
+        let Some(token) = &self.context.token else { return Ok(None) };
         let token = token.as_ref().map_err(Clone::clone)?;
         self.about(&token.uid);
         if token.tenant.as_deref().unwrap_or_default() != self.realm().tenant {
