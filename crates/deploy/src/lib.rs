@@ -10,7 +10,7 @@
 //! Source: the discovery document of `firebaserules.googleapis.com` v1, what `firebase-admin` and the Firebase CLI send
 //! it, and the recorded answers of `:test`.
 
-mod api;
+pub mod api;
 mod model;
 mod ops;
 mod status;
@@ -19,7 +19,6 @@ mod suite;
 use std::sync::Arc;
 
 use access::Gate;
-use axum::Router;
 use tokio::sync::Mutex;
 
 pub use ops::releases::Restored;
@@ -40,10 +39,5 @@ impl Deploy {
     /// The API over a gate.
     pub fn new(gate: Gate, project: &str) -> Arc<Self> {
         Arc::new(Self { gate, project: project.to_owned(), releasing: Mutex::new(()) })
-    }
-
-    /// All routes. Every request must carry its [`access::Caller`] as an extension.
-    pub fn routes(self: &Arc<Self>) -> Router {
-        api::router(Arc::clone(self))
     }
 }

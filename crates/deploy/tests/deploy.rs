@@ -60,7 +60,7 @@ impl House {
     async fn ask_as(&self, caller: Caller, method: &str, path: &str, body: &Json) -> (u16, Json) {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let request = Request::builder().method(method).uri(path).extension(caller).body(body).unwrap();
-        let response = self.deploy.routes().oneshot(request).await.unwrap();
+        let response = deploy::api::router(Arc::clone(&self.deploy)).oneshot(request).await.unwrap();
         let code = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (code, serde_json::from_slice(&body).unwrap())

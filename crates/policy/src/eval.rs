@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 use crate::ir::{Expr, Function, Kind, Language};
 use crate::meter::Meter;
 use crate::recording::{Ended, Observer, Recorded};
+use crate::source::Span;
 use crate::trace::{Detail, Ending, Node, Shape};
 use crate::value::{Fault, FaultKind, Map, Outcome, Str, Val, report, show};
 
@@ -117,22 +118,21 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer<Outcome<'v>>> Machine<'v, 'm, D, O> {
         Some(read(root, root.outcome()?))
     }
 
-    /// What was recorded, as a trace has it.
-    pub fn traced(&mut self, detail: Detail) -> Option<Node> {
+    /// What was recorded, as a trace has it: a tree, or one ending for each expression.
+    pub fn traced(&mut self, detail: Detail, endings: &mut Vec<(Span, Ending)>) -> Option<Node> {
+        if detail == Detail::Endings {
+            endings.extend(self.observer.recording()?.endings());
+            return None;
+        }
         let dialect = &self.dialect;
         self.observer
             .recording()?
             .root(&|_, _| ())?
             .node(&mut |outcome| {
                 let mut text = String::new();
-                let reported = match outcome {
-                    Ok(value) if detail == Detail::Endings && !matches!(value, Val::Bool(_)) => None,
-                    _ => {
-                        push_outcome(dialect, &mut text, outcome);
-                        let value = outcome.as_ref().ok().filter(|_| detail == Detail::Whole);
-                        value.map(|value| Box::new(report::report(value, &text)))
-                    }
-                };
+                push_outcome(dialect, &mut text, outcome);
+                let value = outcome.as_ref().ok().filter(|_| detail == Detail::Whole);
+                let reported = value.map(|value| Box::new(report::report(value, &text)));
                 (text, reported)
             })
             .into()

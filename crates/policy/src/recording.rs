@@ -100,6 +100,11 @@ impl<T: Ended> Recording<T> {
         (!self.entries.is_empty()).then_some(Recorded { entries: &self.entries, number: 0, show })
     }
 
+    /// Every expression that ended, and how.
+    pub fn endings(&self) -> impl Iterator<Item = (Span, Ending)> {
+        self.entries.iter().filter_map(|entry| Some((entry.span, entry.outcome.as_ref()?.ending())))
+    }
+
     /// Forgets all of it.
     pub fn clear(&mut self) {
         self.entries.clear();

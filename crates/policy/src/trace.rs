@@ -82,6 +82,9 @@ pub struct Candidate {
 pub struct Trace {
     /// The candidates in order of evaluation.
     pub candidates: Vec<Candidate>,
+    /// Every expression and how it ended, where that is all the trace records.
+    #[serde(skip)]
+    pub endings: Vec<(Span, Ending)>,
     /// How much is recorded of values.
     #[serde(skip)]
     pub detail: Detail,
@@ -113,12 +116,13 @@ pub struct Observation {
 impl Trace {
     /// A trace that records every value whole.
     pub fn reporting() -> Self {
-        Self { candidates: Vec::new(), detail: Detail::Whole }
+        Self { detail: Detail::Whole, ..Self::default() }
     }
 
-    /// A trace that records how expressions ended and no more.
+    /// A trace that records how expressions ended and no more: candidates have no conditions, and those after the one
+    /// that grants are not evaluated.
     pub fn counting() -> Self {
-        Self { candidates: Vec::new(), detail: Detail::Endings }
+        Self { detail: Detail::Endings, ..Self::default() }
     }
 
     /// Leaves out what was evaluated only to be seen: candidates after the one that granted, for each alternative.

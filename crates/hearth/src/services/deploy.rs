@@ -24,7 +24,7 @@ struct RulesApi(Arc<Deploy>);
 #[async_trait]
 impl Service for RulesApi {
     fn routes(&self, _: &Addresses) -> Router {
-        self.0.routes()
+        deploy::api::router(Arc::clone(&self.0))
     }
 
     async fn restore(&self) -> Result<Option<Restored>, Status> {

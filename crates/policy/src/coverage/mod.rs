@@ -98,13 +98,16 @@ pub struct Totals {
     pub conditions_both: usize,
 }
 
+/// Counted for every expression of every decision in dev: a quick hash matters. Nobody outside chooses spans.
+type BySpan<T> = HashMap<Span, T, foldhash::fast::RandomState>;
+
 /// The coverage of one ruleset.
 #[derive(Clone, Debug)]
 pub struct Coverage {
     positions: Positions,
     sites: Sites,
-    seen: HashMap<Span, Seen>,
-    rules: HashMap<Span, RuleSeen>,
+    seen: BySpan<Seen>,
+    rules: BySpan<RuleSeen>,
     kept_bytes: usize,
     decisions: u64,
 }
@@ -112,11 +115,11 @@ pub struct Coverage {
 impl Coverage {
     /// Nothing evaluated yet of what a ruleset has.
     pub fn new(sites: Sites) -> Self {
-        fn list(site: &Site, seen: &mut HashMap<Span, Seen>) {
+        fn list(site: &Site, seen: &mut BySpan<Seen>) {
             seen.insert(site.span, Seen::default());
             site.children.iter().for_each(|child| list(child, seen));
         }
-        let mut seen = HashMap::new();
+        let mut seen = BySpan::default();
         sites.roots.iter().for_each(|root| list(root, &mut seen));
         let rules = sites.rules.iter().map(|rule| (rule.span, RuleSeen::default())).collect();
         Self { positions: Positions::new(&sites.source), sites, seen, rules, kept_bytes: 0, decisions: 0 }
@@ -134,6 +137,11 @@ impl Coverage {
             }
             if let Some(condition) = &candidate.condition {
                 self.node(condition);
+            }
+        }
+        for (span, ending) in &trace.endings {
+            if let Some(seen) = self.seen.get_mut(span) {
+                seen.ended(*ending);
             }
         }
     }
@@ -236,6 +244,25 @@ impl Coverage {
 }
 
 impl Seen {
+    /// Counts an ending, of which nothing is kept but whether it was true or false.
+    fn ended(&mut self, ending: Ending) {
+        self.count += 1;
+        let truth = match ending {
+            Ending::True => true,
+            Ending::False => false,
+            Ending::Value | Ending::Error | Ending::Pending => {
+                self.more += 1;
+                return;
+            }
+        };
+        *(if truth { &mut self.true_count } else { &mut self.false_count }) += 1;
+        let is_known = |came: &Came| matches!(came, Came::Value(value) if value["boolValue"] == truth);
+        match self.came.iter_mut().find(|(came, _)| is_known(came)) {
+            Some((_, counted)) => *counted += 1,
+            None => self.came.push((Came::Value(serde_json::json!({ "boolValue": truth })), 1)),
+        }
+    }
+
     /// Counts what it came to. Gives the bytes that are newly kept.
     fn came(&mut self, came: Came, count: u64, room_bytes: usize) -> usize {
         self.count += count;

@@ -383,12 +383,13 @@ impl<'v, O: Observer<Outcome<'v>>> Pass<'v, '_, '_, O> {
             self.causes.extend(cause);
         }
         if let Some(trace) = &mut self.trace {
+            let condition = self.machine.traced(trace.detail, &mut trace.endings);
             trace.candidates.push(Candidate {
                 rule: rule.kind.name(),
                 span: rule.position.span,
                 alternative: 0,
                 granted: ending == Ending::True,
-                condition: self.machine.traced(trace.detail),
+                condition,
             });
         }
         if let Some(recording) = self.machine.observer.recording() {

@@ -11,7 +11,7 @@ use crate::meter::{Cost, Limits, Meter};
 use crate::recording::{Ended, Observer, Recording, Unobserved};
 use crate::request::{Document, Documents, Lookup, Method, Request};
 use crate::source::Span;
-use crate::trace::{Candidate, Ending, Trace};
+use crate::trace::{Candidate, Detail, Ending, Trace};
 use crate::value::{Facts, FaultKind, Outcome, Val};
 
 use super::context::{Context, Session};
@@ -196,32 +196,11 @@ impl<'r, 'd> Deciding<'r, 'd> {
                 continue;
             }
             let before = expressions;
-            let (ending, node) = match &rule.condition {
-                None => (Ending::True, None),
-                Some(_) => match self.trace.as_deref().map(|trace| trace.detail) {
-                    Some(detail) => {
-                        let environment = &environment;
-                        self.run::<Recording<_>, _>(environment, rule, &mut expressions, |machine| {
-                            machine.traced(detail)
-                        })
-                    }
-                    None => self.run::<Unobserved, _>(&environment, rule, &mut expressions, |_| None),
-                },
-            };
-            if let Some(trace) = &mut self.trace {
-                let granted = ending == Ending::True;
-                trace.candidates.push(Candidate {
-                    rule: "allow",
-                    span: rule.span,
-                    alternative: count,
-                    granted,
-                    condition: node,
-                });
-            }
+            let ending = self.ask(&environment, rule, count, &mut expressions);
             match ending {
                 Ending::True => {
                     granted.get_or_insert(index);
-                    if self.trace.is_none() {
+                    if self.trace.is_none() || self.only_counts() {
                         break;
                     }
                 }
@@ -235,10 +214,51 @@ impl<'r, 'd> Deciding<'r, 'd> {
         match granted {
             Some(index) => Verdict::Granted(index),
             None if pending => Verdict::Pending,
+            None if self.only_counts() => Verdict::Denied(Vec::new()),
             None => Verdict::Denied(
                 failures.iter().filter_map(|failure| self.cause(&environment, failure)).collect(),
             ),
         }
+    }
+
+    /// Whether nothing but how expressions end is wanted.
+    fn only_counts(&self) -> bool {
+        self.trace.as_ref().is_some_and(|trace| trace.detail == Detail::Endings)
+    }
+
+    /// Evaluates a rule that is about the request, and adds it to the trace.
+    fn ask(
+        &mut self,
+        environment: &Environment<'_>,
+        rule: &Rule,
+        count: usize,
+        expressions: &mut u32,
+    ) -> Ending {
+        let Some(detail) = self.trace.as_deref().map(|trace| trace.detail) else {
+            return match &rule.condition {
+                None => Ending::True,
+                Some(_) => self.run::<Unobserved, ()>(environment, rule, expressions, |_| None).0,
+            };
+        };
+        let mut endings = Vec::new();
+        let (ending, condition) = match &rule.condition {
+            None => (Ending::True, None),
+            Some(_) => self.run::<Recording<_>, _>(environment, rule, expressions, |machine| {
+                machine.traced(detail, &mut endings)
+            }),
+        };
+        if let Some(trace) = &mut self.trace {
+            trace.endings.append(&mut endings);
+            let granted = ending == Ending::True;
+            trace.candidates.push(Candidate {
+                rule: "allow",
+                span: rule.span,
+                alternative: count,
+                granted,
+                condition,
+            });
+        }
+        ending
     }
 
     /// Evaluates a rule's condition. `read` gets what an observer has recorded.
