@@ -10,8 +10,9 @@
 //! Who looks at rules without a request, as static checks do, reads the tree that a ruleset runs ([`rules::lowered`],
 //! [`rtdb::lowered`]), CEL's syntax tree ([`cel::ast`]), and drafts of broken texts ([`rtdb::draft`], [`bolt::draft`]).
 //!
-//! From the bottom: `source`, `re2`, `builtin` → `diagnostic`, `syntax`, `ir`, `trace`, `value` → `request`, `meter`,
-//! `coverage` → `decision`, `eval` → `rules`, `rtdb`, `cel` → `bolt` → `fuzz`. No arrow runs upward.
+//! From the bottom: `source`, `re2`, `builtin`, `document` → `diagnostic`, `syntax`, `ir`, `trace`, `value` → `request`,
+//! `meter`, `recording`, `coverage` → `decision`, `dialect` → `cause`, `eval`, `policy` → `rules`, `rtdb`, `cel` → `bolt` →
+//! `fuzz`. No arrow runs upward.
 //!
 //! Invariants:
 //! - No I/O, no clock, no service: a decision finishes, or names the documents it needs ([`Step::Needs`]).

@@ -1,7 +1,5 @@
 //! Coverage as a tracefile.
 
-#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
-
 use policy::{Coverage, Source};
 use prove::cases::{Policy, World, world_block};
 use prove::{Language, lcov};
