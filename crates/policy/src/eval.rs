@@ -121,22 +121,17 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer<Outcome<'v>>> Machine<'v, 'm, D, O> {
     /// What was recorded, as a trace has it.
     pub fn traced(&mut self, detail: Detail) -> Option<Node> {
         let dialect = &self.dialect;
-        self.observer
-            .recording()?
-            .root(&|_, _| ())?
-            .node(&mut |outcome| {
-                let mut text = String::new();
-                let reported = match outcome {
-                    Ok(value) if detail == Detail::Endings && !matches!(value, Val::Bool(_)) => None,
-                    _ => {
-                        push_outcome(dialect, &mut text, outcome);
-                        let value = outcome.as_ref().ok().filter(|_| detail == Detail::Whole);
-                        value.map(|value| Box::new(coverage::report(value, &text)))
-                    }
-                };
-                (text, reported)
-            })
-            .into()
+        let recorded = self.observer.recording()?.root(&|_, _| ())?;
+        Some(recorded.node(&mut |outcome| {
+            let mut text = String::new();
+            if detail == Detail::Endings && matches!(outcome, Ok(value) if !matches!(value, Val::Bool(_))) {
+                return (text, None);
+            }
+            push_outcome(dialect, &mut text, outcome);
+            let value = outcome.as_ref().ok().filter(|_| detail == Detail::Whole);
+            let reported = value.map(|value| Box::new(coverage::report(value, &text)));
+            (text, reported)
+        }))
     }
 
     /// Evaluates an expression.
