@@ -26,7 +26,7 @@ mod calls;
 pub use crate::dialect::{Computed, Dialect};
 
 /// Parameters and `let`s, of all calls that run, for which an evaluation allocates nothing.
-const LOCALS_USUAL: usize = 4;
+const LOCALS_USUAL: usize = 2;
 
 enum Local<'v, L: Language> {
     Ready(Outcome<'v>),

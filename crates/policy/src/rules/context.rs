@@ -24,7 +24,7 @@ pub struct Session {
     /// Asked for, each once.
     asked: SmallVec<[Asked; 2]>,
     /// Those asked for in the evaluation that runs, by their places in `asked`.
-    current: SmallVec<[usize; 8]>,
+    current: SmallVec<[usize; 4]>,
     /// Documents that the query names, each once; they are its result, and no reads of the rules.
     named: Vec<DocumentPath>,
 }
