@@ -26,7 +26,7 @@ mod calls;
 pub use crate::dialect::{Computed, Dialect};
 
 /// Parameters and `let`s, of all calls that run, for which an evaluation allocates nothing.
-const LOCALS_USUAL: usize = 4;
+const LOCALS_USUAL: usize = 2;
 
 enum Local<'v, L: Language> {
     Ready(Outcome<'v>),
@@ -125,17 +125,14 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer<Outcome<'v>>> Machine<'v, 'm, D, O> {
             return None;
         }
         let dialect = &self.dialect;
-        self.observer
-            .recording()?
-            .root(&|_, _| ())?
-            .node(&mut |outcome| {
-                let mut text = String::new();
-                push_outcome(dialect, &mut text, outcome);
-                let value = outcome.as_ref().ok().filter(|_| detail == Detail::Whole);
-                let reported = value.map(|value| Box::new(report::report(value, &text)));
-                (text, reported)
-            })
-            .into()
+        let recorded = self.observer.recording()?.root(&|_, _| ())?;
+        Some(recorded.node(&mut |outcome| {
+            let mut text = String::new();
+            push_outcome(dialect, &mut text, outcome);
+            let value = outcome.as_ref().ok().filter(|_| detail == Detail::Whole);
+            let reported = value.map(|value| Box::new(report::report(value, &text)));
+            (text, reported)
+        }))
     }
 
     /// Evaluates an expression.

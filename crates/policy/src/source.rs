@@ -72,6 +72,16 @@ impl Source {
     /// Appends what [`Source::on_one_line`] gives.
     pub fn push_on_one_line(&self, out: &mut String, span: Span) {
         let text = self.slice(span);
+        // Most expressions are on one line already.
+        let mut before = b' ';
+        let is_plain = text.bytes().all(|byte| {
+            let fits = byte.is_ascii_graphic() || byte == b' ' && before != b' ';
+            before = byte;
+            fits
+        });
+        if is_plain && before != b' ' {
+            return out.push_str(text);
+        }
         for (index, word) in text.split_whitespace().enumerate() {
             if index > 0 {
                 out.push(' ');
@@ -106,5 +116,18 @@ mod tests {
         assert_eq!(source.line_column(99), (3, 1));
         assert_eq!(source.slice(Span::new(2, 4)), "ß");
         assert_eq!(source.slice(Span::new(3, 4)), "");
+    }
+
+    #[test]
+    fn white_space_becomes_one_space() {
+        let texts = [
+            ("a == b", "a == b"),
+            (" a ==  b ", "a == b"),
+            ("a\n\t&& b", "a && b"),
+            ("a ß\u{2003}b", "a ß b"),
+        ];
+        for (text, line) in [("", ""), (" ", "")].into_iter().chain(texts) {
+            assert_eq!(Source::new("x", text).on_one_line(Span::new(0, text.len())), line);
+        }
     }
 }

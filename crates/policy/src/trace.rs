@@ -293,13 +293,13 @@ pub fn observed<E: Evaluated>(node: E, source: &Source) -> (String, String) {
     let with_room = || String::with_capacity(SEEN_BYTES_USUAL);
     let (mut values, mut types) = (with_room(), with_room());
     let mut describe = |seen: E| {
-        for out in [&mut values, &mut types] {
-            if !out.is_empty() {
-                out.push_str(", ");
-            }
-            source.push_on_one_line(out, seen.span());
-            out.push_str(" is ");
+        let begins = values.len();
+        if begins > 0 {
+            values.push_str(", ");
         }
+        source.push_on_one_line(&mut values, seen.span());
+        values.push_str(" is ");
+        types.push_str(values.get(begins..).unwrap_or_default());
         seen.show(&mut values);
         types.push_str(seen.kind());
     };

@@ -407,7 +407,10 @@ impl<'v, O: Observer<Outcome<'v>>> Pass<'v, '_, '_, O> {
         self.machine.read_recorded(|condition, outcome| {
             // Writing to a `String` cannot fail.
             let _ = match outcome {
-                Ok(Val::Bool(value)) => write!(text, " is {value}"),
+                Ok(Val::Bool(value)) => {
+                    text.push_str(if *value { " is true" } else { " is false" });
+                    Ok(())
+                }
                 Ok(other) => write!(text, ": the value is a {}, not a boolean", type_name(other)),
                 Err(fault) => match &fault.kind {
                     FaultKind::Expressions(max) => write!(text, ": more than {max} expressions to evaluate"),

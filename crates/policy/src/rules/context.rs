@@ -24,7 +24,7 @@ pub struct Session {
     /// Asked for, each once.
     asked: SmallVec<[Asked; 2]>,
     /// Those asked for in the evaluation that runs, by their places in `asked`.
-    current: SmallVec<[usize; 8]>,
+    current: SmallVec<[usize; 4]>,
     /// Documents that the query names, each once; they are its result, and no reads of the rules.
     named: Vec<DocumentPath>,
 }
@@ -77,7 +77,11 @@ impl Session {
 
     /// The documents that were named or read, each once.
     pub fn take_documents(&mut self) -> DocumentPaths {
-        let mut documents: DocumentPaths = self.named.drain(..).collect();
+        let mut documents = DocumentPaths::new();
+        if self.named.is_empty() && self.asked.is_empty() {
+            return documents;
+        }
+        documents.extend(self.named.drain(..));
         for Asked { need, .. } in self.asked.drain(..).filter(|asked| asked.known) {
             if !documents.contains(&need.path) {
                 documents.push(need.path);

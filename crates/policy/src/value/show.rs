@@ -26,8 +26,14 @@ pub fn push_shown(out: &mut String, value: &Val<'_>) {
 fn write_value(out: &mut String, value: &Val<'_>, level: usize) {
     // Writing to a `String` cannot fail.
     let _ = match value {
-        Val::Null => write!(out, "null"),
-        Val::Bool(value) => write!(out, "{value}"),
+        Val::Null => {
+            out.push_str("null");
+            Ok(())
+        }
+        Val::Bool(value) => {
+            out.push_str(if *value { "true" } else { "false" });
+            Ok(())
+        }
         Val::Int(value) => write!(out, "{value}"),
         Val::Float(value) => write!(out, "{value:?}"),
         Val::Str(text) => {
