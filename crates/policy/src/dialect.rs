@@ -66,12 +66,13 @@ pub trait Dialect<'v> {
     fn member(&mut self, object: &Val<'v>, name: &'v str) -> Computed<'v>;
     /// `object[index]`
     fn index(&mut self, object: &Val<'v>, index: &Val<'v>) -> Computed<'v>;
-    /// `object[start:end]`
+    /// What another value than text or a path is in a path, as `$(value)` has it.
+    fn segment(&mut self, value: &Val<'v>, meter: &mut Meter<'_>) -> Result<Str<'v>, FaultKind<'v>>;
+    /// `object[start:end]`; both bounds may be left out.
     fn slice(
         &mut self,
         object: &Val<'v>,
-        start: &Val<'v>,
-        end: &Val<'v>,
+        bounds: [Option<&Val<'v>>; 2],
         meter: &mut Meter<'_>,
     ) -> Computed<'v>;
     /// `-value`

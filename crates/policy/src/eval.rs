@@ -202,9 +202,10 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer<Outcome<'v>>> Machine<'v, 'm, D, O> {
                 place(expr, self.dialect.index(&object, &index))
             }
             Kind::Slice(object, start, end) => {
-                let (object, start) = self.pair(object, start)?;
-                let end = self.eval(end)?;
-                place(expr, self.dialect.slice(&object, &start, &end, &mut self.meter))
+                let object = self.eval(object)?;
+                let start = start.as_ref().map(|start| self.eval(start)).transpose()?;
+                let end = end.as_ref().map(|end| self.eval(end)).transpose()?;
+                place(expr, self.dialect.slice(&object, [start.as_ref(), end.as_ref()], &mut self.meter))
             }
             Kind::Not(operand) => match self.eval(operand)? {
                 Val::Bool(value) => Ok(Val::Bool(!value)),
@@ -246,9 +247,7 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer<Outcome<'v>>> Machine<'v, 'm, D, O> {
             Kind::UnknownMethod(receiver, name, arguments) => {
                 self.unknown(expr, Some(receiver), name, arguments)
             }
-            Kind::UnknownVariable(name) => {
-                Err(fault(expr, FaultKind::UndefinedProperty(Str::Borrowed(name))))
-            }
+            Kind::UnknownVariable(_) => Err(fault(expr, FaultKind::NullValue)),
         }
     }
 
@@ -367,14 +366,29 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer<Outcome<'v>>> Machine<'v, 'm, D, O> {
     fn map(
         &mut self,
         expr: &'v Expr<D::Language>,
-        entries: &'v [(Box<str>, Expr<D::Language>)],
+        entries: &'v [(Expr<D::Language>, Expr<D::Language>)],
     ) -> Outcome<'v> {
         self.meter.work(entries.len()).map_err(|kind| fault(expr, kind))?;
         let mut map = BTreeMap::new();
         for (key, value) in entries {
-            let value = self.eval(value)?;
+            let (key, value) = self.pair(key, value)?;
             storable(expr, &value)?;
-            map.insert(Str::Borrowed(key), value);
+            let key = match key {
+                Val::Str(key) => key,
+                Val::Null => return Err(fault(expr, FaultKind::NullValue)),
+                other if other.is_abstract() => {
+                    return Err(storable(expr, &other)
+                        .err()
+                        .unwrap_or_else(|| fault(expr, FaultKind::NullValue)));
+                }
+                other => {
+                    return Err(fault(
+                        expr,
+                        FaultKind::Type { received: other.type_name(), expected: "string" },
+                    ));
+                }
+            };
+            map.insert(key, value);
         }
         Ok(Val::Map(Map::Shared(Rc::new(map))))
     }

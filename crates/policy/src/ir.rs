@@ -88,8 +88,8 @@ pub enum Kind<L: Language> {
     Member(Box<Expr<L>>, Box<str>),
     /// `object[index]`
     Index(Box<Expr<L>>, Box<Expr<L>>),
-    /// `object[start:end]`
-    Slice(Box<Expr<L>>, Box<Expr<L>>, Box<Expr<L>>),
+    /// `object[start:end]`; without a bound, from the beginning or to the end.
+    Slice(Box<Expr<L>>, Option<Box<Expr<L>>>, Option<Box<Expr<L>>>),
     /// `!value`
     Not(Box<Expr<L>>),
     /// `-value`
@@ -106,8 +106,8 @@ pub enum Kind<L: Language> {
     Is(Box<Expr<L>>, L::Type),
     /// `[a, b]`
     List(Vec<Expr<L>>),
-    /// `{'k': a}`
-    Map(Vec<(Box<str>, Expr<L>)>),
+    /// `{'k': a}`; a key is an expression.
+    Map(Vec<(Expr<L>, Expr<L>)>),
     /// `/a/$(b)`
     Path(Vec<Part<L>>),
     /// A call of a function of the policy.

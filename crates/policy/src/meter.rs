@@ -33,7 +33,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             expressions_max: 1000,
-            call_depth_max: 20,
+            call_depth_max: 21,
             document_reads_max: 10,
             request_document_reads_max: 20,
             storage_document_reads_max: 2,

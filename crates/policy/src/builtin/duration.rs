@@ -61,6 +61,12 @@ impl Duration {
         Self { seconds: self.seconds.saturating_abs(), nanos: self.nanos.saturating_abs() }
     }
 
+    /// The same length the other way.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self { seconds: self.seconds.saturating_neg(), nanos: self.nanos.saturating_neg() }
+    }
+
     /// The sum; `None` out of range.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         Self::from_total_nanos(self.total_nanos() + other.total_nanos())

@@ -101,7 +101,10 @@ fn site<L: Language>(expr: &Expr<L>, is_condition: bool) -> Option<Site> {
             add(left, false);
             add(right, false);
         }
-        Kind::Slice(object, start, end) => [object, start, end].into_iter().for_each(|part| add(part, false)),
+        Kind::Slice(object, start, end) => {
+            add(object, false);
+            [start, end].into_iter().flatten().for_each(|bound| add(bound, false));
+        }
         Kind::And(operands) | Kind::Or(operands) => operands.iter().for_each(|operand| add(operand, true)),
         Kind::Condition(test, yes, no) => {
             add(test, true);
@@ -109,7 +112,10 @@ fn site<L: Language>(expr: &Expr<L>, is_condition: bool) -> Option<Site> {
             add(no, is_condition);
         }
         Kind::List(items) => items.iter().for_each(|item| add(item, false)),
-        Kind::Map(entries) => entries.iter().for_each(|(_, value)| add(value, false)),
+        Kind::Map(entries) => entries.iter().for_each(|(key, value)| {
+            add(key, false);
+            add(value, false);
+        }),
         Kind::Path(parts) => parts.iter().for_each(|part| {
             if let Part::Value(value) = part {
                 add(value, false);

@@ -57,11 +57,9 @@ impl<'v, D: Dialect<'v>, O: Observer<Outcome<'v>>> Machine<'v, '_, D, O> {
                         self.meter.work(inner.len()).map_err(|kind| fault(expr, kind))?;
                         path.extend(inner.iter().cloned());
                     }
-                    Val::Null => return Err(fault(expr, FaultKind::NullValue)),
                     other => {
-                        let received = format!("path({})", other.type_name());
-                        let expected = "path(string), path(path)".to_owned();
-                        return Err(fault(expr, FaultKind::Unsupported { received, expected }));
+                        let text = self.dialect.segment(&other, &mut self.meter);
+                        path.push(text.map_err(|kind| fault(expr, kind))?);
                     }
                 },
             }

@@ -21,7 +21,11 @@ pub fn children<'e, L: Language>(expr: &'e Expr<L>, visit: &mut dyn FnMut(&'e Ex
             visit(one);
             visit(two);
         }
-        Kind::Slice(one, two, three) | Kind::Condition(one, two, three) => {
+        Kind::Slice(one, two, three) => {
+            visit(one);
+            [two, three].into_iter().flatten().for_each(|bound| visit(bound));
+        }
+        Kind::Condition(one, two, three) => {
             visit(one);
             visit(two);
             visit(three);
@@ -32,7 +36,10 @@ pub fn children<'e, L: Language>(expr: &'e Expr<L>, visit: &mut dyn FnMut(&'e Ex
         | Kind::Call(_, all)
         | Kind::Function(_, all)
         | Kind::UnknownFunction(_, all) => all.iter().for_each(visit),
-        Kind::Map(entries) => entries.iter().for_each(|(_, value)| visit(value)),
+        Kind::Map(entries) => entries.iter().for_each(|(key, value)| {
+            visit(key);
+            visit(value);
+        }),
         Kind::Path(parts) => {
             for part in parts {
                 if let Part::Value(value) = part {

@@ -84,6 +84,9 @@ impl fmt::Debug for Regex {
     }
 }
 
+/// Where a group of a match is; `None` when it took no part.
+pub type Group<'m> = &'m dyn Fn(usize) -> Option<std::ops::Range<usize>>;
+
 impl Regex {
     /// Parses and compiles a pattern.
     pub fn new(pattern: &str) -> Result<Self, PatternError> {
@@ -157,6 +160,23 @@ impl Regex {
         }
         out.push_str(text.get(copied..).unwrap_or_default());
         Ok(out)
+    }
+
+    /// Calls back for every match, from left to right, with a look-up of its groups. An empty match counts too, also where
+    /// another has just ended.
+    pub fn each_match(&self, text: &str, visit: &mut dyn FnMut(Group<'_>)) {
+        let mut from = 0;
+        let mut found = self.search().create_captures();
+        while let Some(at) = self.find_from(text, from, &mut found) {
+            from = if at.end > at.start { at.end } else { next_char(text, at.end) };
+            visit(&|group| found.get_group(group).map(|span| span.range()));
+        }
+    }
+
+    /// The number of a named group.
+    pub fn group_named(&self, name: &str) -> Option<usize> {
+        let names = self.search().group_info();
+        names.to_index(regex_automata::PatternID::ZERO, name)
     }
 
     /// How many capturing groups the pattern has.

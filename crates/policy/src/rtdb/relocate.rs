@@ -35,7 +35,11 @@ fn condition(expr: &mut Condition, locate: &dyn Fn(Span) -> Span) {
             each(one);
             each(two);
         }
-        Kind::Slice(one, two, three) | Kind::Condition(one, two, three) => {
+        Kind::Slice(one, two, three) => {
+            each(one);
+            [two, three].into_iter().flatten().for_each(|bound| each(bound));
+        }
+        Kind::Condition(one, two, three) => {
             each(one);
             each(two);
             each(three);
@@ -50,7 +54,10 @@ fn condition(expr: &mut Condition, locate: &dyn Fn(Span) -> Span) {
             each(object);
             list.iter_mut().for_each(each);
         }
-        Kind::Map(list) => list.iter_mut().for_each(|(_, expr)| each(expr)),
+        Kind::Map(list) => list.iter_mut().for_each(|(key, value)| {
+            each(key);
+            each(value);
+        }),
         Kind::Path(parts) => parts.iter_mut().for_each(|part| match part {
             Part::Value(expr) => each(expr),
             Part::Text(_) => {}

@@ -347,7 +347,11 @@ impl<'v> Dialect<'v> for Context<'v> {
         }
     }
 
-    fn slice(&mut self, _: &Val<'v>, _: &Val<'v>, _: &Val<'v>, _: &mut Meter<'_>) -> Computed<'v> {
+    fn segment(&mut self, _: &Val<'v>, _: &mut Meter<'_>) -> Result<Str<'v>, FaultKind<'v>> {
+        Err(message("there are no paths"))
+    }
+
+    fn slice(&mut self, _: &Val<'v>, _: [Option<&Val<'v>>; 2], _: &mut Meter<'_>) -> Computed<'v> {
         Err(message("there are no slices"))
     }
 

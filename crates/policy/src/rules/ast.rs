@@ -53,6 +53,8 @@ pub struct Match {
     pub pattern: Vec<Segment>,
     /// The pattern's text.
     pub pattern_span: Span,
+    /// `match`.
+    pub keyword: Span,
     /// Its functions.
     pub functions: Vec<Function>,
     /// Matches within.
@@ -107,6 +109,10 @@ pub struct Expr {
     pub at: Span,
     /// How deep the tree below is, itself included.
     pub depth: u16,
+    /// The levels below that the language counts, itself included.
+    pub levels: u16,
+    /// Whether parentheses are around it.
+    pub in_parens: bool,
 }
 
 /// Kinds of expressions.
@@ -120,8 +126,8 @@ pub enum Kind {
     Member(Box<Expr>, Name),
     /// `object[index]`
     Index(Box<Expr>, Box<Expr>),
-    /// `object[start:end]`
-    Slice(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// `object[start:end]`; both bounds may be left out.
+    Slice(Box<Expr>, Option<Box<Expr>>, Option<Box<Expr>>),
     /// `callee(arguments)`: the callee is a variable or a member.
     Call(Box<Expr>, Vec<Expr>),
     /// `!operand`
@@ -140,9 +146,9 @@ pub enum Kind {
     Is(Box<Expr>, Name),
     /// `[a, b]`
     List(Vec<Expr>),
-    /// `{'k': a}`
-    Map(Vec<(Name, Expr)>),
-    /// `/a/$(b)`
+    /// `{'k': a}`; a key is an expression.
+    Map(Vec<(Expr, Expr)>),
+    /// `/a/$(b)/{c}`
     Path(Vec<PathPart>),
     /// Text that is no expression, an error already told.
     Broken,
@@ -155,4 +161,11 @@ pub enum PathPart {
     Text(String),
     /// `$(value)`
     Value(Expr),
+    /// `{name}` or `{name=**}`: what `bind()` puts something for.
+    Variable {
+        /// The name.
+        name: String,
+        /// Whether it stands for several segments.
+        glob: bool,
+    },
 }

@@ -139,14 +139,17 @@ impl<'v> Dialect<'v> for Context<'v, '_> {
         operators::index(object, index)
     }
 
+    fn segment(&mut self, value: &Val<'v>, meter: &mut Meter<'_>) -> Result<Str<'v>, FaultKind<'v>> {
+        super::functions::string_of(value, meter)
+    }
+
     fn slice(
         &mut self,
         object: &Val<'v>,
-        start: &Val<'v>,
-        end: &Val<'v>,
+        bounds: [Option<&Val<'v>>; 2],
         meter: &mut Meter<'_>,
     ) -> Computed<'v> {
-        operators::slice(object, start, end, meter)
+        operators::slice(object, bounds, meter)
     }
 
     fn negate(&mut self, value: &Val<'v>) -> Computed<'v> {

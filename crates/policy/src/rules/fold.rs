@@ -31,7 +31,10 @@ pub fn fold(kind: Kind<Rules>) -> Kind<Rules> {
         },
         Kind::List(items) => items.iter().map(constant).collect::<Option<Vec<_>>>().map(Value::Array),
         Kind::Map(entries) => {
-            let pairs = entries.iter().map(|(key, value)| Some((key.to_string(), constant(value)?)));
+            let pairs = entries.iter().map(|(key, value)| match constant(key)? {
+                Value::String(key) => Some((key, constant(value)?)),
+                _ => None,
+            });
             pairs.collect::<Option<_>>().map(Value::Map)
         }
         _ => None,

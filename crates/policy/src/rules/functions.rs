@@ -3,7 +3,7 @@
 use crate::builtin::{Duration, LatLng, calendar, hash, number};
 use crate::eval::Computed;
 use crate::meter::Meter;
-use crate::value::{Bytes, FaultKind, Segments, Str, Val};
+use crate::value::{Bytes, FaultKind, Str, Val};
 
 use super::names::{Function, argument_count, signatures};
 use super::paths;
@@ -11,21 +11,22 @@ use super::paths;
 /// Calls a function that reads no document.
 pub fn call<'v>(function: Function, arguments: &[Val<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
     let found = match (function, arguments) {
-        (Function::Path, [Val::Str(text)]) => Ok(Val::Path(paths::parse(text))),
+        (Function::Path, [Val::Str(text)]) => Ok(Val::Path(paths::parse(text)?)),
         (Function::Debug, [value]) => Ok(value.clone()),
-        (Function::Int, [value]) => to_int(value),
-        (Function::Float, [value]) => to_float(value),
-        (Function::String, [value]) => to_text(value, meter)?,
+        (Function::Int, [value]) => to_int(value)?,
+        (Function::Float, [value]) => to_float(value)?,
+        (Function::String, [value]) => return Ok(Val::Str(string_of(value, meter)?)),
         (Function::Abs | Function::Ceil | Function::Floor | Function::Round, [Val::Int(value)]) => {
             match function {
-                Function::Abs => Ok(number::abs(*value).map(Val::Int).ok_or(FaultKind::Overflow)?),
-                _ => Ok(Val::Int(*value)),
+                Function::Abs => Ok(Val::Int(value.wrapping_abs())),
+                Function::Round => Ok(Val::Int(*value)),
+                _ => Ok(Val::Float(number::float_from_int(*value))),
             }
         }
         (Function::Abs, [Val::Float(value)]) => Ok(Val::Float(value.abs())),
-        (Function::Ceil, [Val::Float(value)]) => whole(number::ceil(*value)),
-        (Function::Floor, [Val::Float(value)]) => whole(number::floor(*value)),
-        (Function::Round, [Val::Float(value)]) => whole(number::round(*value)),
+        (Function::Ceil, [Val::Float(value)]) => Ok(Val::Float(value.ceil())),
+        (Function::Floor, [Val::Float(value)]) => Ok(Val::Float(value.floor())),
+        (Function::Round, [Val::Float(value)]) => Ok(Val::Int(number::round(*value))),
         (Function::Sqrt, [value]) => float(value).map(|value| Val::Float(number::sqrt(value))),
         (Function::IsNan, [value]) => float(value).map(|value| Val::Bool(value.is_nan())),
         (Function::Pow, [base, exponent]) => match (float(base), float(exponent)) {
@@ -95,9 +96,11 @@ fn bad<'v>(function: &str, reason: &str) -> FaultKind<'v> {
     FaultKind::Message(format!("Invalid argument provided to call. Function: [{function}]: {reason}."))
 }
 
-fn whole<'v>(value: Option<i64>) -> Found<'v> {
-    // Too large for an integer, infinite or NaN: no integer is right.
-    value.map(Val::Int).ok_or(Mismatch)
+fn conversion<'v>(text: &Str<'_>, to: &str) -> FaultKind<'v> {
+    let text = text.as_str();
+    FaultKind::Message(format!(
+        "Type conversion error. Argument: [{text}], From type: [string], To type: [{to}]."
+    ))
 }
 
 fn float(value: &Val<'_>) -> Result<f64, Mismatch> {
@@ -108,35 +111,40 @@ fn float(value: &Val<'_>) -> Result<f64, Mismatch> {
     }
 }
 
-fn to_int<'v>(value: &Val<'v>) -> Found<'v> {
-    match value {
-        Val::Int(value) => Ok(Val::Int(*value)),
-        Val::Float(value) => whole(number::int_from_float(*value)),
-        Val::Str(text) => whole(number::int_from_text(text.as_str())),
-        _ => Err(Mismatch),
-    }
-}
-
-fn to_float<'v>(value: &Val<'v>) -> Found<'v> {
-    match value {
-        Val::Str(text) => number::float_from_text(text.as_str()).map(Val::Float).ok_or(Mismatch),
-        other => float(other).map(Val::Float),
-    }
-}
-
-fn to_text<'v>(value: &Val<'v>, meter: &mut Meter<'_>) -> Result<Found<'v>, FaultKind<'v>> {
+fn to_int<'v>(value: &Val<'v>) -> Result<Found<'v>, FaultKind<'v>> {
     Ok(match value {
-        Val::Null => Ok(Val::text("null")),
-        Val::Bool(value) => Ok(Val::text(if *value { "true" } else { "false" })),
-        Val::Int(value) => Ok(Val::text(value.to_string())),
-        Val::Float(value) => Ok(Val::text(number::float_text(*value))),
-        Val::Str(_) => Ok(value.clone()),
+        Val::Int(value) => Ok(Val::Int(*value)),
+        Val::Float(value) => Ok(Val::Int(number::int_from_float(*value))),
+        Val::Str(text) => {
+            Ok(Val::Int(number::int_from_text(text.as_str()).ok_or_else(|| conversion(text, "int"))?))
+        }
+        _ => Err(Mismatch),
+    })
+}
+
+fn to_float<'v>(value: &Val<'v>) -> Result<Found<'v>, FaultKind<'v>> {
+    Ok(match value {
+        Val::Str(text) => {
+            Ok(Val::Float(number::float_from_text(text.as_str()).ok_or_else(|| conversion(text, "float"))?))
+        }
+        other => float(other).map(Val::Float),
+    })
+}
+
+/// `string(value)`, as a path and `join()` have it too.
+pub fn string_of<'v>(value: &Val<'v>, meter: &mut Meter<'_>) -> Result<Str<'v>, FaultKind<'v>> {
+    Ok(match value {
+        Val::Null => Str::Borrowed("null"),
+        Val::Bool(value) => Str::Borrowed(if *value { "true" } else { "false" }),
+        Val::Int(value) => Str::from(value.to_string()),
+        Val::Float(value) => Str::from(number::float_text(*value)),
+        Val::Str(text) => text.clone(),
         Val::Path(segments) => {
             let text = paths::text(segments);
             meter.work(text.len())?;
-            Ok(Val::text(text))
+            Str::from(text)
         }
-        _ => Err(Mismatch),
+        other => return Err(refused("string", "string", std::slice::from_ref(other))),
     })
 }
 
@@ -152,26 +160,4 @@ fn digest<'v>(
     };
     meter.work(bytes.len())?;
     Ok(Ok(Val::Bytes(Bytes::Shared(hash(bytes).into()))))
-}
-
-/// `path.bind(map)`: segments `{name}` are replaced by the map's values.
-pub fn bind<'v>(segments: &Segments<'v>, map: &crate::value::Map<'v>) -> Computed<'v> {
-    let bound: Result<Vec<Str<'v>>, FaultKind<'v>> = segments
-        .iter()
-        .map(|segment| {
-            let Some(name) = segment.as_str().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'))
-            else {
-                return Ok(segment.clone());
-            };
-            match map.get(name) {
-                Some(Val::Str(text)) => Ok(text),
-                Some(other) => Err(FaultKind::Unsupported {
-                    received: format!("path.bind(map[string, {}])", other.type_name()),
-                    expected: "path.bind(map[string, string])".to_owned(),
-                }),
-                None => Err(FaultKind::UndefinedProperty(name.to_owned().into())),
-            }
-        })
-        .collect();
-    Ok(Val::Path(bound?.into()))
 }

@@ -4,6 +4,7 @@
 //! `match` blocks around it, its parameters and its earlier `let`s. What does not exist compiles all the same, as
 //! in production, with a warning: it fails when it is evaluated.
 
+mod calls;
 mod functions;
 
 use std::collections::HashMap;
@@ -24,8 +25,8 @@ use crate::request::Method as Verb;
 use crate::source::Span;
 use crate::syntax::nearest;
 
-/// Levels of `match` within `match`.
-const MATCH_LEVELS_MAX: usize = 10;
+/// Levels of `match`; the outermost is not counted in the message.
+const MATCH_LEVELS_MAX: usize = 11;
 /// Segments of a pattern.
 const PATTERN_SEGMENTS_MAX: usize = 100;
 /// Variables of a pattern.
@@ -92,10 +93,25 @@ pub fn method_bit(method: Verb) -> u8 {
     }
 }
 
+/// The methods that a word after `allow` stands for, which is written in any case.
+fn method_bits(word: &str) -> Option<u8> {
+    match word {
+        "read" => Some(method_bit(Verb::Get) | method_bit(Verb::List)),
+        "write" => Some(method_bit(Verb::Create) | method_bit(Verb::Update) | method_bit(Verb::Delete)),
+        word => Verb::ALL.into_iter().find(|verb| verb.name() == word).map(method_bit),
+    }
+}
+
+/// The `/` of a wildcard.
+fn slash(name: &ast::Name) -> Span {
+    Span { start: name.span.start.saturating_sub(2), ..name.span }
+}
+
 /// Lowers a file for one service.
 pub fn lower(file: &ast::File, service: Service, diagnostics: &mut Vec<Diagnostic>) -> Lowered {
     let mut lowering = Lowering {
         service,
+        is_service_known: true,
         version: file.version.map_or(Version::One, |(version, _)| version),
         out: Lowered::default(),
         declared: Vec::new(),
@@ -112,16 +128,17 @@ pub fn lower(file: &ast::File, service: Service, diagnostics: &mut Vec<Diagnosti
             let known =
                 [Service::Firestore, Service::Storage].into_iter().find(|s| s.name() == block.name.text);
             if known.is_none() {
-                let message = format!("unknown service `{}`", block.name.text);
-                let help = "it is `cloud.firestore` or `firebase.storage`";
-                lowering.tell(Diagnostic::error("unknown-service", block.name.span, message).help(help));
+                let message = format!("Invalid service name: {}.", block.name.text);
+                let help = "it is `cloud.firestore` or `firebase.storage`; this block decides nothing";
+                lowering.tell(Diagnostic::warning("unknown-service", block.name.span, message).help(help));
             }
             if seen.contains(&block.name.text.as_str()) {
-                let message = format!("service `{}` is there twice", block.name.text);
+                let message = "Duplicate service name declaration.";
                 lowering.tell(Diagnostic::error("duplicate-service", block.name.span, message));
             }
             seen.push(&block.name.text);
             lowering.service = known.unwrap_or(service);
+            lowering.is_service_known = known.is_some();
             let first_rule = lowering.out.rules.len();
             lowering.scope(&block.functions, |lowering| {
                 let root = Pattern {
@@ -152,12 +169,13 @@ struct Declared {
 struct Local {
     name: String,
     span: Span,
-    is_let: bool,
     used: bool,
 }
 
 struct Lowering<'d> {
     service: Service,
+    /// An unknown service has no methods.
+    is_service_known: bool,
     version: Version,
     out: Lowered,
     declared: Vec<Declared>,
@@ -180,11 +198,13 @@ impl Lowering<'_> {
 
     fn match_block(&mut self, block: &ast::Match, outer: &Pattern, level: usize) {
         if level > MATCH_LEVELS_MAX {
-            let message = format!("match blocks may be nested {MATCH_LEVELS_MAX} deep");
-            self.tell(Diagnostic::error("nested-too-deeply", block.pattern_span, message));
+            let message =
+                format!("Maximum allowed resource rule depth of {} is reached.", MATCH_LEVELS_MAX - 1);
+            self.tell(Diagnostic::error("nested-too-deeply", block.keyword, message));
             return;
         }
-        if outer.glob.is_some() && outer.segments.last() == Some(&PatternSegment::Glob) {
+        let old = self.version == Version::One;
+        if old && outer.glob.is_some() && outer.segments.last() == Some(&PatternSegment::Glob) {
             let message = "Glob(**) resource rules should not have child resource rules.";
             self.tell(Diagnostic::warning("glob-with-children", block.pattern_span, message));
         }
@@ -198,7 +218,11 @@ impl Lowering<'_> {
             };
             if let Some(name) = name {
                 self.check_variable_name(name);
-                if self.captures.contains(&name.text) {
+                let own = self.captures.get(captures..).unwrap_or_default();
+                if own.contains(&name.text) {
+                    let message = format!("Variable {} already exists in the PathTemplate.", name.text);
+                    self.tell(Diagnostic::error("duplicate-variable", name.span, message));
+                } else if self.captures.contains(&name.text) {
                     let message = format!("path variable `{}` hides an outer one", name.text);
                     self.tell(Diagnostic::warning("shadows-variable", name.span, message));
                 }
@@ -207,8 +231,12 @@ impl Lowering<'_> {
             }
             if segment == PatternSegment::Glob {
                 if pattern.glob.is_some() {
-                    let message = "a path may have one `{name=**}`, those of the outer blocks included";
-                    self.tell(Diagnostic::error("two-globs", block.pattern_span, message));
+                    let message = "Invalid glob match expression. Only one glob match is permitted in a match \
+                                   declaration path.";
+                    let outer = if outer.glob.is_some() { Some(block.keyword) } else { name.map(slash) };
+                    let help = "a path has one `{name=**}`, those of the outer blocks included";
+                    let span = outer.unwrap_or(block.pattern_span);
+                    self.tell(Diagnostic::error("two-globs", span, message).help(help));
                 }
                 pattern.glob = Some(pattern.segments.len());
             }
@@ -217,21 +245,24 @@ impl Lowering<'_> {
                 break;
             }
         }
-        let glob_inside =
-            block.pattern.iter().rev().skip(1).any(|segment| matches!(segment, ast::Segment::Glob(_)));
-        if self.version == Version::One && glob_inside {
+        let glob_inside = block.pattern.iter().rev().skip(1).find_map(|segment| match segment {
+            ast::Segment::Glob(name) => Some(slash(name)),
+            _ => None,
+        });
+        if let Some(slash) = glob_inside.filter(|_| old) {
             let message = "Invalid glob match expression. Glob matches are permitted as the last segment in a match \
                            declaration path.";
             let help = "with `rules_version = '2';` a glob may stand anywhere";
-            self.tell(Diagnostic::error("glob-not-last", block.pattern_span, message).help(help));
+            self.tell(Diagnostic::error("glob-not-last", slash, message).help(help));
         }
         if pattern.segments.len() > PATTERN_SEGMENTS_MAX {
-            let message = format!("a path may have {PATTERN_SEGMENTS_MAX} segments");
-            self.tell(Diagnostic::error("pattern-too-long", block.pattern_span, message));
+            let message = format!("Maximum allowed path length of {PATTERN_SEGMENTS_MAX} is reached.");
+            self.tell(Diagnostic::error("pattern-too-long", block.keyword, message));
         }
         if pattern.captures.len() > PATTERN_CAPTURES_MAX {
-            let message = format!("a path may have {PATTERN_CAPTURES_MAX} variables");
-            self.tell(Diagnostic::error("too-many-captures", block.pattern_span, message));
+            let message =
+                format!("Maximum allowed amount of {PATTERN_CAPTURES_MAX} match field variables is reached.");
+            self.tell(Diagnostic::error("too-many-captures", block.keyword, message));
         }
         let index = self.out.patterns.len();
         self.out.patterns.push(pattern.clone());
@@ -249,11 +280,11 @@ impl Lowering<'_> {
     fn allow(&mut self, allow: &ast::Allow, pattern: usize) {
         let mut methods = 0;
         for verb in &allow.verbs {
-            methods |= match verb.text.as_str() {
-                "read" => method_bit(Verb::Get) | method_bit(Verb::List),
-                "write" => method_bit(Verb::Create) | method_bit(Verb::Update) | method_bit(Verb::Delete),
-                word => Verb::ALL.into_iter().find(|verb| verb.name() == word).map_or(0, method_bit),
-            };
+            let bits = method_bits(&verb.text.to_ascii_lowercase());
+            if bits.is_none() || !self.is_service_known {
+                self.tell(warnings::method(verb));
+            }
+            methods |= bits.unwrap_or(0);
         }
         self.locals.clear();
         let condition = allow.condition.as_ref().map(|condition| self.expr(condition));
@@ -287,7 +318,10 @@ impl Lowering<'_> {
             }
             ast::Kind::Index(object, index) => Kind::Index(self.boxed(object), self.boxed(index)),
             ast::Kind::Slice(object, start, end) => {
-                Kind::Slice(self.boxed(object), self.boxed(start), self.boxed(end))
+                let mut bound =
+                    |bound: &Option<Box<ast::Expr>>| bound.as_ref().map(|bound| self.boxed(bound));
+                let (start, end) = (bound(start), bound(end));
+                Kind::Slice(self.boxed(object), start, end)
             }
             ast::Kind::Call(callee, arguments) => self.call(callee, arguments),
             ast::Kind::Not(operand) => Kind::Not(self.boxed(operand)),
@@ -316,15 +350,19 @@ impl Lowering<'_> {
                 }
             },
             ast::Kind::List(items) => Kind::List(self.exprs(items)),
-            ast::Kind::Map(entries) => Kind::Map(
-                entries.iter().map(|(key, value)| (key.text.as_str().into(), self.expr(value))).collect(),
-            ),
+            ast::Kind::Map(entries) => {
+                Kind::Map(entries.iter().map(|(key, value)| (self.expr(key), self.expr(value))).collect())
+            }
             ast::Kind::Path(parts) => Kind::Path(
                 parts
                     .iter()
                     .map(|part| match part {
                         ast::PathPart::Text(text) => Part::Text(text.as_str().into()),
                         ast::PathPart::Value(value) => Part::Value(self.expr(value)),
+                        ast::PathPart::Variable { name, glob: false } => {
+                            Part::Text(format!("{{{name}}}").into())
+                        }
+                        ast::PathPart::Variable { name, .. } => Part::Text(format!("{{{name}=**}}").into()),
                     })
                     .collect(),
             ),
@@ -354,6 +392,11 @@ impl Lowering<'_> {
         match name {
             "request" => Kind::Global(Global::Request),
             "resource" => Kind::Global(Global::Resource),
+            name if self.is_namespace(name) => {
+                let message = format!("{name} is a package and cannot be used as variable name.");
+                self.tell(Diagnostic::error("package-name", span, message));
+                Kind::UnknownVariable(name.into())
+            }
             _ => {
                 let known = self.locals.iter().map(|local| local.name.as_str());
                 let known =
@@ -373,6 +416,11 @@ impl Lowering<'_> {
         }
     }
 
+    /// Whether a name is a package of functions here.
+    fn is_namespace(&self, name: &str) -> bool {
+        NAMESPACES.contains(&name) && (name != "firestore" || self.service == Service::Storage)
+    }
+
     fn call(&mut self, callee: &ast::Expr, arguments: &[ast::Expr]) -> Kind<Rules> {
         match &callee.kind {
             ast::Kind::Variable(name) => self.plain_call(name, callee.span, arguments),
@@ -380,7 +428,7 @@ impl Lowering<'_> {
                 if let ast::Kind::Variable(space) = &object.kind {
                     let hidden =
                         self.locals.iter().any(|local| local.name == *space) || self.capture(space).is_some();
-                    if NAMESPACES.contains(&space.as_str()) && !hidden {
+                    if self.is_namespace(space) && !hidden {
                         return self.builtin(&format!("{space}.{}", name.text), name, arguments);
                     }
                 }
@@ -402,15 +450,14 @@ impl Lowering<'_> {
         let Some(declared) = self.declared.get_mut(index) else { return Kind::Constant(Value::Null) };
         declared.used = true;
         if declared.parameters != lowered.len() {
-            let message = format!(
-                "function `{name}` takes {} arguments, not {}: this call fails and denies",
+            let help = format!(
+                "it takes {}, not {}: this call fails and denies",
                 declared.parameters,
                 lowered.len()
             );
             let place = declared.name.span;
-            self.tell(
-                Diagnostic::warning("wrong-argument-count", span, message).label(place, "declared here"),
-            );
+            let warning = warnings::argument_count(name, span).help(help);
+            self.tell(warning.label(place, "declared here"));
             return Kind::UnknownFunction(name.into(), lowered);
         }
         Kind::Call(index, lowered)
@@ -422,9 +469,11 @@ impl Lowering<'_> {
         let service = self.service;
         match Function::named(whole).filter(|function| function.is_in(service)) {
             Some(function) => {
-                if let Some(diagnostic) = warnings::path_argument(function, arguments) {
-                    self.tell(diagnostic);
-                }
+                let warning = warnings::call(whole, name, arguments.len());
+                warning
+                    .into_iter()
+                    .chain(warnings::path_argument(function, arguments))
+                    .for_each(|warning| self.tell(warning));
                 Kind::Function(function, lowered)
             }
             None => {
@@ -433,14 +482,14 @@ impl Lowering<'_> {
                 let known = known
                     .filter(|name| Function::named(name).is_some_and(|function| function.is_in(service)));
                 let near = nearest(whole, scopes.chain(known)).map(str::to_owned);
-                let message = format!("Invalid function name: {}.", name.text);
+                let message = format!("Invalid function name: {whole}.");
                 let mut diagnostic = Diagnostic::warning("unknown-function", name.span, message);
                 diagnostic = match near {
                     Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                     None => diagnostic.help("there is no such function: the call fails and denies"),
                 };
                 self.tell(diagnostic);
-                Kind::UnknownFunction(name.text.as_str().into(), lowered)
+                Kind::UnknownFunction(whole.into(), lowered)
             }
         }
     }
@@ -449,18 +498,21 @@ impl Lowering<'_> {
         let receiver = self.boxed(object);
         let lowered = self.exprs(arguments);
         let Some(method) = Method::named(&name.text) else {
-            let message = format!("there is no method `{}`: the call fails and denies", name.text);
-            let mut diagnostic = Diagnostic::warning("unknown-method", name.span, message);
-            if let Some(near) = nearest(&name.text, Method::NAMES.iter().copied()) {
-                diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-            }
+            let message = format!("Invalid function name: {}.", name.text);
+            let help = match nearest(&name.text, Method::NAMES.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "there is no such method: the call fails and denies".to_owned(),
+            };
+            let diagnostic = Diagnostic::warning("unknown-method", name.span, message).help(help);
             self.tell(diagnostic);
             return Kind::UnknownMethod(receiver, name.text.as_str().into(), lowered);
         };
-        let pattern = match (method, lowered.first().map(|first| &first.kind)) {
+        warnings::method_call(name, arguments.len()).into_iter().for_each(|warning| self.tell(warning));
+        // The official compiler looks at what is written, not at what is computed.
+        let pattern = match (method, arguments.first().map(|first| &first.kind)) {
             (
                 Method::Matches | Method::Split | Method::Replace,
-                Some(Kind::Constant(Value::String(pattern))),
+                Some(ast::Kind::Literal(Value::String(pattern))),
             ) => Some(pattern),
             _ => None,
         };
@@ -468,10 +520,7 @@ impl Lowering<'_> {
             Some(Ok(regex)) => Some(Box::new(regex)),
             Some(Err(error)) => {
                 let span = arguments.first().map_or(name.span, |argument| argument.span);
-                let message = format!("not a regular expression: {error}");
-                self.tell(
-                    Diagnostic::warning("invalid-regex", span, message).help("the call fails and denies"),
-                );
+                self.tell(warnings::pattern(method, span, pattern.map_or("", String::as_str), &error));
                 None
             }
             None => None,

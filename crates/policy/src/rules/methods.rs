@@ -3,16 +3,18 @@
 //! Source: Firebase's rules reference, and verdicts of the production service where it differs: `keys()` is a list,
 //! set algebra takes sets only, base64 is URL-safe, hex is upper case.
 
-use crate::builtin::{LatLng, calendar, text};
+use crate::builtin::{LatLng, calendar, text as spelling};
 use crate::eval::Computed;
 use crate::meter::Meter;
 use crate::re2::Regex;
-use crate::value::compare::{contains, equal, same_member};
+use crate::value::compare::{alike, contains, equal, same_member};
 use crate::value::{Bytes, Child, Class, FaultKind, Field, List, Map, MapDiff, Str, Val};
 
-use super::functions::{Found, Mismatch, bind, refused};
+use super::functions::{Found, Mismatch, refused, string_of};
 use super::names::Method;
 use super::operators::undetermined;
+use super::paths::bind;
+use super::text;
 
 /// Calls a method.
 pub fn call<'v>(
@@ -57,7 +59,7 @@ pub fn call<'v>(
             _ => Err(Mismatch),
         },
         Val::Path(segments) => match (method, arguments) {
-            (Method::Bind, [Val::Map(map)]) => Ok(bind(segments, map)?),
+            (Method::Bind, [Val::Map(map)]) => Ok(bind(segments, map, meter)?),
             _ => Err(Mismatch),
         },
         Val::Field(field) => return constrained(field, method, arguments, absent_keys),
@@ -75,36 +77,37 @@ fn size<'v>(count: usize) -> Found<'v> {
 }
 
 fn string<'v>(
-    text: &Str<'v>,
+    own: &Str<'v>,
     method: Method,
     arguments: &[Val<'v>],
     regex: Option<&'v Regex>,
     meter: &mut Meter<'_>,
 ) -> Metered<'v> {
-    let plain = text.as_str();
+    let plain = own.as_str();
     meter.work(plain.len() / 16)?;
     Ok(match (method, arguments) {
-        (Method::Size, []) => size(plain.chars().count()),
-        (Method::Lower, []) => Ok(Val::text(plain.to_lowercase())),
-        (Method::Upper, []) => Ok(Val::text(plain.to_uppercase())),
-        (Method::Trim, []) => Ok(match text {
-            Str::Borrowed(text) => Val::Str(Str::Borrowed(text.trim())),
-            Str::Shared(text) => Val::text(text.trim()),
+        (Method::Size, []) => size(text::units(plain)),
+        (Method::Lower, []) => Ok(Val::text(plain.to_ascii_lowercase())),
+        (Method::Upper, []) => Ok(Val::text(plain.to_ascii_uppercase())),
+        (Method::Trim, []) => Ok(match own {
+            Str::Borrowed(own) => Val::Str(Str::Borrowed(text::trim(own))),
+            Str::Shared(own) => Val::text(text::trim(own)),
         }),
-        (Method::ToUtf8, []) => Ok(Val::Bytes(match text {
-            Str::Borrowed(text) => Bytes::Borrowed(text.as_bytes()),
-            Str::Shared(text) => Bytes::Shared(text.as_bytes().into()),
+        (Method::ToUtf8, []) => Ok(Val::Bytes(match own {
+            Str::Borrowed(own) => Bytes::Borrowed(own.as_bytes()),
+            Str::Shared(own) => Bytes::Shared(own.as_bytes().into()),
         })),
         (Method::Matches, [Val::Str(pattern)]) => {
             Ok(Val::Bool(with_regex(pattern, regex, |regex| Ok(regex.is_full_match(plain)))?))
         }
         (Method::Split, [Val::Str(pattern)]) => {
             let pieces = with_regex(pattern, regex, |regex| {
-                let pieces: Vec<Val<'v>> = match text {
-                    Str::Borrowed(text) => {
-                        regex.split(text).into_iter().map(|piece| Val::Str(Str::Borrowed(piece))).collect()
-                    }
-                    Str::Shared(text) => regex.split(text).into_iter().map(Val::text).collect(),
+                let pieces: Vec<Val<'v>> = match own {
+                    Str::Borrowed(own) => text::split(regex, own)
+                        .into_iter()
+                        .map(|piece| Val::Str(Str::Borrowed(piece)))
+                        .collect(),
+                    Str::Shared(own) => text::split(regex, own).into_iter().map(Val::text).collect(),
                 };
                 Ok(pieces)
             })?;
@@ -116,9 +119,8 @@ fn string<'v>(
             // at every position.
             meter.work(replacement_bytes_max(plain, rewrite.as_str()))?;
             let replaced = with_regex(pattern, regex, |regex| {
-                regex
-                    .replace_all(plain, rewrite.as_str())
-                    .map_err(|error| FaultKind::Message(error.to_string()))
+                text::replace(regex, plain, rewrite.as_str())
+                    .ok_or_else(|| FaultKind::Message("Invalid replacement pattern.".to_owned()))
             })?;
             Ok(Val::text(replaced))
         }
@@ -127,7 +129,7 @@ fn string<'v>(
 }
 
 fn replacement_bytes_max(text: &str, rewrite: &str) -> usize {
-    let groups = rewrite.matches('\\').count();
+    let groups = rewrite.matches('$').count();
     text.len().saturating_mul(1 + groups).saturating_add((text.len() + 1).saturating_mul(rewrite.len()))
 }
 
@@ -140,9 +142,9 @@ fn with_regex<'v, T>(
     match regex {
         Some(regex) => run(regex),
         None => {
-            let regex = Regex::new(pattern.as_str()).map_err(|error| {
+            let regex = Regex::new(pattern.as_str()).map_err(|_| {
                 FaultKind::Message(format!(
-                    "Invalid regular expression pattern. Pattern: {}: {error}.",
+                    "Invalid regular expression pattern. Pattern: {}.",
                     pattern.as_str()
                 ))
             })?;
@@ -154,8 +156,8 @@ fn with_regex<'v, T>(
 fn bytes<'v>(bytes: &Bytes<'v>, method: Method, arguments: &[Val<'v>]) -> Found<'v> {
     match (method, arguments) {
         (Method::Size, []) => size(bytes.as_slice().len()),
-        (Method::ToBase64, []) => Ok(Val::text(text::to_base64(bytes.as_slice()))),
-        (Method::ToHexString, []) => Ok(Val::text(text::to_hex(bytes.as_slice()))),
+        (Method::ToBase64, []) => Ok(Val::text(spelling::to_base64(bytes.as_slice()))),
+        (Method::ToHexString, []) => Ok(Val::text(spelling::to_hex(bytes.as_slice()))),
         _ => Err(Mismatch),
     }
 }
@@ -191,7 +193,7 @@ fn has<'v>(
 fn list<'v>(list: &List<'v>, method: Method, arguments: &[Val<'v>], meter: &mut Meter<'_>) -> Metered<'v> {
     Ok(match (method, arguments) {
         (Method::Size, []) => size(list.len()),
-        (Method::HasAll | Method::HasAny | Method::HasOnly, [argument]) => {
+        (Method::HasAll | Method::HasAny | Method::HasOnly, [argument @ Val::List(_)]) => {
             has(list, method, argument, same_member, meter)?
         }
         (Method::Concat, [Val::List(other)]) => {
@@ -216,14 +218,7 @@ fn join<'v>(list: &List<'v>, separator: &str, meter: &mut Meter<'_>) -> Metered<
             out.push_str(separator);
         }
         let before = out.len();
-        match item {
-            Val::Str(text) => out.push_str(text.as_str()),
-            Val::Int(value) => out.push_str(&value.to_string()),
-            Val::Float(value) => out.push_str(&crate::builtin::number::float_text(value)),
-            Val::Bool(value) => out.push_str(if value { "true" } else { "false" }),
-            Val::Null => out.push_str("null"),
-            _ => return Ok(Err(Mismatch)),
-        }
+        out.push_str(string_of(&item, meter)?.as_str());
         meter.work(out.len() - before + separator.len())?;
     }
     Ok(Ok(Val::text(out)))
@@ -334,7 +329,7 @@ fn map_diff<'v>(
     };
     let missing = |_: Option<&Val<'v>>, other: Option<&Val<'v>>| other.is_none();
     let changed = |own: Option<&Val<'v>>, other: Option<&Val<'v>>| match (own, other) {
-        (Some(own), Some(other)) => !equal(own, other),
+        (Some(own), Some(other)) => !alike(own, other),
         _ => false,
     };
     let (after, before) = (&diff.after, &diff.before);
@@ -343,7 +338,7 @@ fn map_diff<'v>(
         Method::RemovedKeys => keys_of(before, after, missing),
         Method::ChangedKeys => keys_of(after, before, changed),
         Method::UnchangedKeys => keys_of(after, before, |own, other| match (own, other) {
-            (Some(own), Some(other)) => equal(own, other),
+            (Some(own), Some(other)) => alike(own, other),
             _ => false,
         }),
         Method::AffectedKeys => {

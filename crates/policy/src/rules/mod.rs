@@ -13,6 +13,7 @@ mod environment;
 mod fold;
 mod functions;
 mod lexer;
+mod literal;
 mod lower;
 pub mod lowered;
 mod methods;
@@ -23,6 +24,7 @@ mod paths;
 mod policy;
 mod proof;
 mod target;
+mod text;
 mod warnings;
 
 use std::collections::BTreeMap;

@@ -90,7 +90,7 @@ named! {
     Type {
         Bool = "bool", Int = "int", Float = "float", Number = "number", String = "string", List = "list",
         Map = "map", Timestamp = "timestamp", Duration = "duration", Path = "path", LatLng = "latlng",
-        Bytes = "bytes", Set = "set",
+        Bytes = "bytes", Set = "set", MapDiff = "map_diff", Vector = "vector", Constraint = "constraint",
     }
 }
 
@@ -129,17 +129,17 @@ const SIGNATURES: &[&str] = &[
     "firestore.get(path)",
     "firestore.exists(path)",
     "path(string)",
-    "int(string)",
-    "int(float)",
     "int(int)",
-    "float(string)",
+    "int(float)",
+    "int(string)",
     "float(int)",
     "float(float)",
-    "string(bool)",
+    "float(string)",
     "string(int)",
     "string(float)",
-    "string(string)",
     "string(null)",
+    "string(string)",
+    "string(bool)",
     "string(path)",
     "debug(any)",
     "math.abs(int)",
@@ -178,11 +178,8 @@ const SIGNATURES: &[&str] = &[
     "list.size()",
     "list.concat(list)",
     "list.hasAll(list)",
-    "list.hasAll(set)",
     "list.hasAny(list)",
-    "list.hasAny(set)",
     "list.hasOnly(list)",
-    "list.hasOnly(set)",
     "list.join(string)",
     "list.removeAll(list)",
     "list.toSet()",
@@ -233,6 +230,20 @@ pub fn signatures(qualified: &str) -> impl Iterator<Item = &'static str> + '_ {
     SIGNATURES.iter().copied().filter(move |signature| {
         signature.strip_prefix(qualified).is_some_and(|arguments| arguments.starts_with('('))
     })
+}
+
+/// The signatures of a method, of every type that has it.
+pub fn method_signatures(name: &str) -> impl Iterator<Item = &'static str> + '_ {
+    SIGNATURES.iter().copied().filter(move |signature| {
+        let method =
+            signature.split_once('.').filter(|(of, _)| !NAMESPACES.contains(of) || is_method(signature));
+        method.and_then(|(_, method)| method.strip_prefix(name)).is_some_and(|rest| rest.starts_with('('))
+    })
+}
+
+/// Timestamps, durations and places have methods without arguments, and packages with functions.
+fn is_method(signature: &str) -> bool {
+    signature.ends_with("()") || signature == "latlng.distance(latlng)"
 }
 
 /// How many arguments a signature has.

@@ -10,6 +10,7 @@ use crate::value::compare::{comparable, contains, equal, order, same_member};
 use crate::value::{Child, Class, Comparison, FaultKind, Field, List, Str, Val};
 
 use super::names::Type;
+use super::text;
 
 fn comparison(op: Binary) -> Option<Comparison> {
     Some(match op {
@@ -222,9 +223,10 @@ pub fn negate<'v>(value: &Val<'v>) -> Computed<'v> {
     match value {
         Val::Int(value) => value.checked_neg().map(Val::Int).ok_or(FaultKind::Overflow),
         Val::Float(value) => Ok(Val::Float(-value)),
+        Val::Duration(length) => Ok(Val::Duration(length.negated())),
         other => Err(FaultKind::Unsupported {
             received: format!("-{}", other.type_name()),
-            expected: "-int, -float".to_owned(),
+            expected: "-int, -float, -duration".to_owned(),
         }),
     }
 }
@@ -265,7 +267,7 @@ pub fn is<'v>(value: &Val<'v>, name: Type) -> Computed<'v> {
             | (Val::Path(_), Type::Path)
             | (Val::LatLng(_), Type::LatLng)
             | (Val::Bytes(_), Type::Bytes)
-            | (Val::Set(_), Type::Set)
+            | (Val::Diff(_), Type::MapDiff)
     )))
 }
 
@@ -296,16 +298,17 @@ pub fn index<'v>(object: &Val<'v>, index: &Val<'v>) -> Computed<'v> {
             item.ok_or(FaultKind::Index { index: *at, size: list.len() })
         }
         (Val::Str(text), Val::Int(at)) => {
-            let character = usize::try_from(*at).ok().and_then(|at| text.as_str().chars().nth(at));
-            match character {
-                Some(character) => Ok(Val::text(character.to_string())),
-                None => Err(FaultKind::Index { index: *at, size: text.as_str().chars().count() }),
+            let size = text::units(text.as_str());
+            match usize::try_from(*at) {
+                Ok(at) if at < size => Ok(Val::text(text::slice(text.as_str(), at, 1))),
+                _ => Err(FaultKind::Index { index: *at, size }),
             }
         }
         (Val::Path(segments), Val::Int(at)) => {
             let segment = usize::try_from(*at).ok().and_then(|at| segments.get(at));
             segment.cloned().map(Val::Str).ok_or(FaultKind::Index { index: *at, size: segments.len() })
         }
+        (Val::Path(_), Val::Str(name)) => Err(FaultKind::UndefinedProperty(name.clone())),
         (object, index) => Err(FaultKind::Unsupported {
             received: format!("{}[{}]", object.type_name(), index.type_name()),
             expected: match object {
@@ -318,38 +321,56 @@ pub fn index<'v>(object: &Val<'v>, index: &Val<'v>) -> Computed<'v> {
 }
 
 /// `object[start:end]`: both `start` and `end - 1` must be indexes, except that an empty range in bounds is fine.
-pub fn slice<'v>(object: &Val<'v>, start: &Val<'v>, end: &Val<'v>, meter: &mut Meter<'_>) -> Computed<'v> {
-    let (Val::Int(first), Val::Int(past)) = (start, end) else {
-        return Err(FaultKind::Unsupported {
-            received: format!("{}[{}:{}]", object.type_name(), start.type_name(), end.type_name()),
+pub fn slice<'v>(
+    object: &Val<'v>,
+    [start, end]: [Option<&Val<'v>>; 2],
+    meter: &mut Meter<'_>,
+) -> Computed<'v> {
+    let unsupported = || {
+        let name = |bound: Option<&Val<'v>>| bound.map_or("int", Val::type_name);
+        FaultKind::Unsupported {
+            received: format!("{}[{}:{}]", object.type_name(), name(start), name(end)),
             expected: format!("{}[int:int]", object.type_name()),
-        });
+        }
     };
+    let bound = |value: Option<&Val<'v>>| match value {
+        None => Ok(None),
+        Some(Val::Int(at)) => Ok(Some(*at)),
+        Some(_) => Err(unsupported()),
+    };
+    let (first, past) = (bound(start)?, bound(end)?);
     let size = match object {
         Val::List(list) => list.len(),
-        Val::Str(text) => text.as_str().chars().count(),
+        Val::Str(text) => text::units(text.as_str()),
+        Val::Path(segments) => segments.len(),
         Val::Null => return Err(FaultKind::NullValue),
-        other => {
-            return Err(FaultKind::Unsupported {
-                received: format!("{}[int:int]", other.type_name()),
-                expected: "list[int:int], string[int:int]".to_owned(),
-            });
-        }
+        Val::Map(_) => return Err(unsupported()),
+        Val::Field(field) => return Err(undetermined(field)),
+        _ => return Err(FaultKind::FunctionNotFound(Str::Borrowed("@range"))),
     };
     let checked = |at: i64| match usize::try_from(at) {
         Ok(position) if position < size => Ok(position),
         _ => Err(FaultKind::Index { index: at, size }),
     };
-    let from = checked(*first)?;
-    let last = checked(past.saturating_sub(1))?;
-    let count = (last + 1).saturating_sub(from);
+    let (from, count) = match (first, past) {
+        (None, None) => (0, size),
+        (first, past) => {
+            let from = checked(first.unwrap_or(0))?;
+            let past = past.map_or(Ok(size), |past| checked(past.saturating_sub(1)).map(|last| last + 1))?;
+            let illegal = || {
+                FaultKind::Message(format!("Illegal range error. From index: [{from}] , To index: [{past}]."))
+            };
+            (from, past.checked_sub(from).ok_or_else(illegal)?)
+        }
+    };
     meter.work(count)?;
     match object {
         Val::List(List::Borrowed(items)) => {
             Ok(Val::List(List::Borrowed(items.get(from..from + count).unwrap_or_default())))
         }
         Val::List(list) => Ok(Val::list(list.iter().skip(from).take(count).collect())),
-        Val::Str(text) => Ok(Val::text(text.as_str().chars().skip(from).take(count).collect::<String>())),
+        Val::Str(text) => Ok(Val::text(text::slice(text.as_str(), from, count))),
+        Val::Path(segments) => Ok(Val::Path(segments.iter().skip(from).take(count).cloned().collect())),
         _ => Err(FaultKind::NullValue),
     }
 }

@@ -5,18 +5,67 @@ use std::fmt::Write;
 use smallvec::SmallVec;
 
 use crate::document::DocumentName;
-use crate::value::{Segments, Str, path_text};
+use crate::eval::Computed;
+use crate::meter::Meter;
+use crate::value::{FaultKind, Map, Segments, Str, Val, path_text};
 
-/// `path('a/b')`: the segments between slashes.
-pub fn parse<'v>(text: &Str<'v>) -> Segments<'v> {
-    match text {
-        Str::Borrowed(text) => pieces(text).map(Str::Borrowed).collect(),
-        Str::Shared(text) => pieces(text).map(|piece| Str::Shared(piece.into())).collect(),
+use super::functions::string_of;
+use super::lexer::decode;
+
+/// `path('a/b')`: the segments between slashes, none of which is empty.
+pub fn parse<'v>(text: &Str<'v>) -> Result<Segments<'v>, FaultKind<'v>> {
+    let whole = text.as_str();
+    if whole.is_empty() {
+        return Err(FaultKind::Message("Empty Path Template is not allowed.".to_owned()));
     }
+    if whole.strip_prefix('/').unwrap_or(whole).split('/').any(str::is_empty) {
+        let message = format!("Invalid Path Template {whole}. Empty segment is not allowed.");
+        return Err(FaultKind::Message(message));
+    }
+    Ok(match text {
+        Str::Borrowed(text) => pieces(text).map(plain).collect(),
+        Str::Shared(text) => pieces(text).map(|piece| Str::from(decode(piece))).collect(),
+    })
+}
+
+fn plain(piece: &str) -> Str<'_> {
+    if piece.contains('%') { Str::from(decode(piece)) } else { Str::Borrowed(piece) }
 }
 
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     text.split('/').filter(|piece| !piece.is_empty())
+}
+
+/// `path.bind(map)`: what stands for `{name}` and `{name=**}`. What the map has nothing for stays.
+pub fn bind<'v>(segments: &Segments<'v>, map: &Map<'v>, meter: &mut Meter<'_>) -> Computed<'v> {
+    let mut unknown = map.keys();
+    let mut bound: Vec<Str<'v>> = Vec::with_capacity(segments.len());
+    for segment in segments.iter() {
+        let variable = segment.as_str().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let Some(variable) = variable else {
+            bound.push(segment.clone());
+            continue;
+        };
+        let (name, glob) = variable.strip_suffix("=**").map_or((variable, false), |name| (name, true));
+        unknown.retain(|key| key.as_str() != name);
+        match map.get(name) {
+            None => bound.push(segment.clone()),
+            Some(Val::Path(inner)) if glob => {
+                meter.work(inner.len())?;
+                bound.extend(inner.iter().cloned());
+            }
+            Some(other) if glob => {
+                return Err(FaultKind::Type { received: other.type_name(), expected: "path" });
+            }
+            Some(other) => bound.push(string_of(&other, meter)?),
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(Val::Path(bound.into()));
+    }
+    let names: Vec<&str> = unknown.iter().map(Str::as_str).collect();
+    let message = format!("Variable(s) {} do not exist in the path template.", names.join(","));
+    Err(FaultKind::Message(message))
 }
 
 /// The text form, percent-encoded: `/databases/%28default%29/documents/a/b`.

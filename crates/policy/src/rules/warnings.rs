@@ -6,9 +6,12 @@
 use base::Value;
 
 use super::ast::{self, Kind};
-use super::names::Function;
+use super::names::{Function, Method, argument_count as count_of, method_signatures, signatures};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Binary;
+use crate::re2::PatternError;
+use crate::source::Span;
+use crate::syntax::nearest;
 
 /// `exists()` and `get()` of something that can never be a path.
 ///
@@ -95,4 +98,49 @@ pub fn membership(op: Binary, right: &ast::Expr) -> Option<Diagnostic> {
     };
     let message = format!("Invalid type. Received one of [{received}]. Expected one of [list, map].");
     Some(Diagnostic::warning("invalid-type", right.span, message))
+}
+
+/// A word after `allow` that is no method.
+pub fn method(word: &ast::Name) -> Diagnostic {
+    let message = format!("Invalid method name: {}.", word.text);
+    let words = ["read", "write", "get", "list", "create", "update", "delete"];
+    let help = match nearest(&word.text, words.into_iter()) {
+        Some(near) if near != word.text => format!("did you mean `{near}`?"),
+        _ => "nothing is granted by it".to_owned(),
+    };
+    Diagnostic::warning("unknown-method-word", word.span, message).help(help)
+}
+
+/// A call with another number of arguments than there is.
+pub fn argument_count(name: &str, span: Span) -> Diagnostic {
+    let message = format!("Incorrect number of arguments supplied to function: {name}.");
+    Diagnostic::warning("wrong-argument-count", span, message)
+}
+
+/// The number of arguments of a function of the language.
+pub fn call(whole: &str, name: &ast::Name, arguments: usize) -> Option<Diagnostic> {
+    counts(whole, name, arguments, &signatures(whole).collect::<Vec<_>>())
+}
+
+/// The number of arguments of a method, whatever the type.
+pub fn method_call(name: &ast::Name, arguments: usize) -> Option<Diagnostic> {
+    counts(&name.text, name, arguments, &method_signatures(&name.text).collect::<Vec<_>>())
+}
+
+fn counts(whole: &str, name: &ast::Name, arguments: usize, signatures: &[&str]) -> Option<Diagnostic> {
+    let fits = signatures.iter().any(|signature| count_of(signature) == arguments);
+    (!fits && !signatures.is_empty()).then(|| {
+        let help = format!("there is {}: the call fails and denies", signatures.join(", "));
+        argument_count(whole, name.span).help(help)
+    })
+}
+
+/// A pattern that is no regular expression. The official compiler does not look at what `replace` is given.
+pub fn pattern(method: Method, span: Span, pattern: &str, error: &PatternError) -> Diagnostic {
+    let message = format!("Invalid regular expression pattern. Pattern: {pattern}.");
+    let diagnostic = match method {
+        Method::Replace => Diagnostic::warning("invalid-regex", span, message),
+        _ => Diagnostic::error("invalid-regex", span, message),
+    };
+    diagnostic.help(error.to_string())
 }

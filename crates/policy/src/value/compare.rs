@@ -1,6 +1,6 @@
 //! Equality and order of rules values.
 //!
-//! Source: verdicts of the production service. Numbers compare by value, but inside lists an integer
+//! Source: verdicts of the production service. Numbers compare by value, but inside lists and maps an integer
 //! and a double stay distinct; values of different types are never equal; only like types are ordered.
 
 use std::cmp::Ordering;
@@ -45,9 +45,26 @@ fn lists_equal(a: &List<'_>, b: &List<'_>) -> bool {
 fn maps_equal(a: &Map<'_>, b: &Map<'_>) -> bool {
     a.len() == b.len()
         && a.keys().iter().all(|key| match (a.get(key.as_str()), b.get(key.as_str())) {
-            (Some(a), Some(b)) => equal(&a, &b),
+            (Some(a), Some(b)) => same_member(&a, &b),
             _ => false,
         })
+}
+
+/// Whether two values are the same to `diff()`: numbers compare by value however deep they are.
+pub fn alike(a: &Val<'_>, b: &Val<'_>) -> bool {
+    match (a, b) {
+        (Val::List(a), Val::List(b)) => {
+            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| alike(&a, &b))
+        }
+        (Val::Map(a), Val::Map(b)) => {
+            a.len() == b.len()
+                && a.keys().iter().all(|key| match (a.get(key.as_str()), b.get(key.as_str())) {
+                    (Some(a), Some(b)) => alike(&a, &b),
+                    _ => false,
+                })
+        }
+        _ => equal(a, b),
+    }
 }
 
 /// Whether a set has the item; sets compare numbers by value.
@@ -62,11 +79,21 @@ pub fn order(a: &Val<'_>, b: &Val<'_>) -> Option<Ordering> {
         (Val::Float(a), Val::Float(b)) => a.partial_cmp(b),
         (Val::Int(a), Val::Float(b)) => int_float(*a, *b),
         (Val::Float(a), Val::Int(b)) => int_float(*b, *a).map(Ordering::reverse),
-        (Val::Str(a), Val::Str(b)) => Some(a.cmp(b)),
+        (Val::Str(a), Val::Str(b)) => Some(order_texts(a.as_str(), b.as_str())),
+        (Val::Bytes(a), Val::Bytes(b)) => Some(a.as_slice().cmp(b.as_slice())),
         (Val::Timestamp(a), Val::Timestamp(b)) => Some(a.cmp(b)),
         (Val::Duration(a), Val::Duration(b)) => Some(a.cmp(b)),
         _ => None,
     }
+}
+
+/// By UTF-16 units, which differs from the order of code points only above U+DFFF.
+fn order_texts(a: &str, b: &str) -> Ordering {
+    const HIGH: u8 = 0xEE;
+    if a.bytes().chain(b.bytes()).all(|byte| byte < HIGH) {
+        return a.cmp(b);
+    }
+    a.encode_utf16().cmp(b.encode_utf16())
 }
 
 /// Whether values of these types can be ordered at all.
@@ -75,6 +102,7 @@ pub fn comparable(a: &Val<'_>, b: &Val<'_>) -> bool {
         (a, b),
         (Val::Int(_) | Val::Float(_), Val::Int(_) | Val::Float(_))
             | (Val::Str(_), Val::Str(_))
+            | (Val::Bytes(_), Val::Bytes(_))
             | (Val::Timestamp(_), Val::Timestamp(_))
             | (Val::Duration(_), Val::Duration(_))
     )

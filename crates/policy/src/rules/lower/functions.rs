@@ -13,8 +13,8 @@ use crate::source::Span;
 
 /// Parameters of a function.
 const PARAMETERS_MAX: usize = 7;
-/// `let`s of a function.
-const LETS_MAX: usize = 10;
+/// `let`s of a function; the message says one less.
+const LETS_MAX: usize = 11;
 
 fn placeholder(span: Span) -> Expr<Rules> {
     Expr { kind: Kind::Constant(Value::Null), span, at: span }
@@ -29,7 +29,7 @@ impl Lowering<'_> {
             let index = self.declared.len();
             let name = &function.name;
             if let Some(earlier) = names.insert(name.text.clone(), index) {
-                let message = format!("Duplicate function: {}.", name.text);
+                let message = format!("Function {} is already defined.", name.text);
                 let mut diagnostic = Diagnostic::error("duplicate-function", name.span, message);
                 if let Some(earlier) = self.declared.get(earlier) {
                     diagnostic = diagnostic.label(earlier.name.span, "first here");
@@ -72,11 +72,17 @@ impl Lowering<'_> {
     fn function(&mut self, index: usize, function: &ast::Function) {
         let name = &function.name;
         if function.parameters.len() > PARAMETERS_MAX {
-            let message = format!("function `{}` has more than {PARAMETERS_MAX} parameters", name.text);
+            let message = format!(
+                "Maximum allowed function arguments of {PARAMETERS_MAX} for function {} is reached.",
+                name.text
+            );
             self.tell(Diagnostic::error("too-many-parameters", name.span, message));
         }
-        if function.lets.len() > LETS_MAX {
-            let message = format!("function `{}` has more than {LETS_MAX} variables", name.text);
+        if let Some((name, _)) = function.lets.get(LETS_MAX) {
+            let message = format!(
+                "Maximum allowed variable count of {} for a given function has been reached.",
+                LETS_MAX - 1
+            );
             self.tell(Diagnostic::error("too-many-variables", name.span, message));
         }
         self.current = Some(index);
@@ -92,7 +98,7 @@ impl Lowering<'_> {
         let body = function.body.as_ref().map(|body| self.expr(body));
         self.current = None;
         for local in std::mem::take(&mut self.locals) {
-            if local.is_let && !local.used {
+            if !local.used {
                 let message = format!("Unused variable: {}.", local.name);
                 self.tell(Diagnostic::warning("unused-variable", local.span, message));
             }
@@ -106,71 +112,25 @@ impl Lowering<'_> {
     fn declare(&mut self, name: &ast::Name, is_let: bool) {
         self.check_variable_name(name);
         if self.locals.iter().any(|local| local.name == name.text) {
-            let message = format!("variable `{}` is there twice", name.text);
+            let message = if is_let {
+                format!("The identifier [{}] is already bound in the current scope.", name.text)
+            } else {
+                format!("Variable {} is already defined.", name.text)
+            };
             self.tell(Diagnostic::error("duplicate-variable", name.span, message));
         }
-        self.locals.push(Local { name: name.text.clone(), span: name.span, is_let, used: false });
+        self.locals.push(Local { name: name.text.clone(), span: name.span, used: false });
     }
 
     pub(super) fn check_variable_name(&mut self, name: &ast::Name) {
+        if self.is_namespace(&name.text) {
+            let message = format!("{} is a package and cannot be used as variable name.", name.text);
+            self.tell(Diagnostic::error("package-name", name.span, message));
+        }
         if ["request", "resource"].contains(&name.text.as_str()) {
             let message = format!("Invalid variable name: {}.", name.text);
             let help = "it hides the built-in variable of this name";
             self.tell(Diagnostic::warning("shadows-reserved", name.span, message).help(help));
-        }
-    }
-
-    /// A function that can reach itself can not be run within any budget.
-    pub(super) fn check_calls(&mut self) {
-        // Functions that call nothing left cannot be part of a cycle: take them away until nothing changes.
-        let count = self.declared.len();
-        let mut pending = vec![0_usize; count];
-        let mut callers: Vec<Vec<usize>> = vec![Vec::new(); count];
-        for (caller, callee, _) in &self.calls {
-            if let (Some(pending), Some(callers)) = (pending.get_mut(*caller), callers.get_mut(*callee)) {
-                *pending += 1;
-                callers.push(*caller);
-            }
-        }
-        let mut free: Vec<usize> =
-            pending.iter().enumerate().filter(|(_, calls)| **calls == 0).map(|(index, _)| index).collect();
-        let mut in_cycle = vec![true; count];
-        while let Some(index) = free.pop() {
-            if let Some(mark) = in_cycle.get_mut(index) {
-                *mark = false;
-            }
-            for caller in callers.get(index).into_iter().flatten() {
-                if let Some(calls) = pending.get_mut(*caller) {
-                    *calls -= 1;
-                    if *calls == 0 {
-                        free.push(*caller);
-                    }
-                }
-            }
-        }
-        // Each of the rest calls another of the rest: following such calls must come back to where it was.
-        let is_left = |index: usize| in_cycle.get(index).copied().unwrap_or(false);
-        let mut next: Vec<Option<(usize, Span)>> = vec![None; count];
-        for (caller, callee, span) in
-            self.calls.iter().filter(|(caller, callee, _)| is_left(*caller) && is_left(*callee))
-        {
-            if let Some(next) = next.get_mut(*caller) {
-                next.get_or_insert((*callee, *span));
-            }
-        }
-        let Some(mut at) = (0..count).find(|index| is_left(*index)) else { return };
-        let mut seen = vec![false; count];
-        while let Some(Some((callee, span))) = next.get(at) {
-            if let Some(seen) = seen.get_mut(at) {
-                if *seen {
-                    let name = self.declared.get(*callee).map_or("", |declared| declared.name.text.as_str());
-                    let message = format!("Recursive call is not allowed: {name} can reach itself.");
-                    let diagnostic = Diagnostic::error("recursion", *span, message);
-                    return self.tell(diagnostic);
-                }
-                *seen = true;
-            }
-            at = *callee;
         }
     }
 }

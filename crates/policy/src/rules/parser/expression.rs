@@ -1,51 +1,93 @@
-//! Expressions: a Pratt parser over the language's operators, with paths as operands.
+//! Expressions: a Pratt parser over the language's operators.
 
 use base::Value;
 
-use super::{ERRORS_TOLD_MAX, EXPRESSION_DEPTH_MAX, Parser};
-use crate::diagnostic::Diagnostic;
+use super::depth;
+use super::{EXPRESSION_DEPTH_MAX, PARSE_LEVELS_MAX, Parser};
 use crate::ir::Binary;
-use crate::rules::ast::{Expr, Kind, Name, PathPart};
+use crate::rules::ast::{Expr, Kind, Name};
 use crate::rules::lexer::{self, Token};
 use crate::source::Span;
 use crate::syntax::Power;
 
+/// What the official compiler says that it expects where an operand is missing.
+const OPERAND: &str = "{'--', '++', '{', '[', '(', '-', '!', '/', 'false', 'null', 'true', PATH_SEGMENT, IDENTIFIER, \
+                       NUM_INT, NUM_FLOAT, UNPAIRED_DOUBLE_QUOTE, UNPAIRED_SINGLE_QUOTE, STRING, BYTES}";
+/// The same behind `-`.
+const NEGATED: &str = "{'{', '[', '(', '/', 'false', 'null', 'true', PATH_SEGMENT, IDENTIFIER, NUM_INT, NUM_FLOAT, \
+                       UNPAIRED_DOUBLE_QUOTE, UNPAIRED_SINGLE_QUOTE, STRING, BYTES}";
+/// And where the `:` of a condition is missing.
+const COLON: &str = "{'&&', ':', '.', '==', '>', '>=', '[', '<', '<=', '-', '%', '!=', '||', '+', '/', '*', '?', 'in', \
+                     'is'}";
+
+/// What an operand stands behind, which decides the words for a missing one.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Behind {
+    /// `if`
+    If,
+    /// An operator, `return` or `=`.
+    Operator,
+    /// `-`
+    Minus,
+    /// A bracket, a comma or the colon of an entry.
+    Bracket,
+}
+
 impl Parser<'_> {
-    fn make(&mut self, kind: Kind, span: Span, at: Span) -> Expr {
-        let depth = 1 + children(&kind).map(|child| child.depth).max().unwrap_or(0);
+    pub(super) fn make(&mut self, kind: Kind, span: Span, at: Span) -> Expr {
+        let (depth, levels) = depth::of(&kind);
         if depth > EXPRESSION_DEPTH_MAX {
             self.error("too-complex", span, "Expression is too complex to evaluate safely.");
-            return Expr { kind: Kind::Broken, span, at, depth: 1 };
+            return Expr { kind: Kind::Broken, span, at, depth: 1, levels: 1, in_parens: false };
         }
-        Expr { kind, span, at, depth }
+        Expr { kind, span, at, depth, levels, in_parens: false }
     }
 
-    fn broken(&mut self) -> Expr {
-        Expr { kind: Kind::Broken, span: self.span, at: self.span, depth: 1 }
+    pub(super) fn broken(&mut self) -> Expr {
+        Expr { kind: Kind::Broken, span: self.span, at: self.span, depth: 1, levels: 1, in_parens: false }
     }
 
-    /// A whole expression.
-    pub(super) fn expression(&mut self) -> Expr {
-        if self.levels >= EXPRESSION_DEPTH_MAX {
+    /// A whole expression, as a condition, a `let` or a `return` has it.
+    pub(super) fn whole_expression(&mut self, behind: Behind) -> Expr {
+        let expr = self.expression(behind);
+        if let Some(span) = depth::too_deep(&expr) {
+            self.error("too-complex", span, "Expression is too complex to evaluate safely.");
+        }
+        expr
+    }
+
+    fn enter(&mut self) -> bool {
+        if self.levels >= PARSE_LEVELS_MAX {
             self.error("too-complex", self.span, "Expression is too complex to evaluate safely.");
             self.stop();
-            return self.broken();
+            return false;
         }
         self.levels += 1;
-        let test = self.infix(0);
-        let result = if self.is_sign("?") {
-            let at = self.span;
-            self.advance();
-            let yes = self.expression();
-            self.expect_sign(":");
-            let no = self.expression();
-            let span = test.span.to(no.span);
-            self.make(Kind::Condition(Box::new(test), Box::new(yes), Box::new(no)), span, at)
-        } else {
-            test
-        };
+        true
+    }
+
+    pub(super) fn expression(&mut self, behind: Behind) -> Expr {
+        if !self.enter() {
+            return self.broken();
+        }
+        let test = self.infix(0, behind);
+        let result = if self.is_sign("?") { self.condition(test) } else { test };
         self.levels -= 1;
         result
+    }
+
+    /// `? yes : no`
+    fn condition(&mut self, test: Expr) -> Expr {
+        let at = self.span;
+        self.advance();
+        let yes = self.expression(Behind::Operator);
+        if !self.eat_sign(":") {
+            let text = self.token_text();
+            self.error("missing-token", self.span, format!("mismatched input '{text}' expecting {COLON}"));
+        }
+        let no = self.expression(Behind::Operator);
+        let span = test.span.to(no.span);
+        self.make(Kind::Condition(Box::new(test), Box::new(yes), Box::new(no)), span, at)
     }
 
     fn infix_operator(&self) -> Option<(Infix, Power)> {
@@ -57,8 +99,8 @@ impl Parser<'_> {
         found.map(|(_, infix, power)| (*infix, *power))
     }
 
-    fn infix(&mut self, least: u8) -> Expr {
-        let mut left = self.prefix();
+    fn infix(&mut self, least: u8, behind: Behind) -> Expr {
+        let mut left = self.prefix(behind);
         while let Some((infix, power)) = self.infix_operator() {
             if power.left < least {
                 break;
@@ -67,32 +109,17 @@ impl Parser<'_> {
             self.advance();
             let (kind, span) = match infix {
                 Infix::Is => {
-                    let Some(name) = self.name() else { return left };
+                    let Some(name) = self.type_name() else { return left };
                     let span = left.span.to(name.span);
                     (Kind::Is(Box::new(left), name), span)
                 }
                 Infix::And | Infix::Or => {
-                    let right = self.infix(power.right);
-                    let span = left.span.to(right.span);
-                    // Chains become one node, so that a long one is not a deep one; their value is the same.
-                    let kind = match (infix, left.kind) {
-                        (Infix::And, Kind::And(mut operands)) => {
-                            operands.push(right);
-                            Kind::And(operands)
-                        }
-                        (Infix::Or, Kind::Or(mut operands)) => {
-                            operands.push(right);
-                            Kind::Or(operands)
-                        }
-                        (_, kind) => {
-                            let operands = vec![Expr { kind, ..left }, right];
-                            if infix == Infix::And { Kind::And(operands) } else { Kind::Or(operands) }
-                        }
-                    };
-                    (kind, span)
+                    let right = self.infix(power.right, Behind::Operator);
+                    left = self.chain(infix, left, right, at);
+                    continue;
                 }
                 Infix::Binary(op) => {
-                    let right = self.infix(power.right);
+                    let right = self.infix(power.right, Behind::Operator);
                     let span = left.span.to(right.span);
                     (Kind::Binary(op, Box::new(left), Box::new(right)), span)
                 }
@@ -102,60 +129,120 @@ impl Parser<'_> {
         left
     }
 
-    fn prefix(&mut self) -> Expr {
-        let not = self.is_sign("!");
-        if !not && !self.is_sign("-") {
-            return self.postfix();
-        }
-        if self.levels >= EXPRESSION_DEPTH_MAX {
-            self.error("too-complex", self.span, "Expression is too complex to evaluate safely.");
-            self.stop();
-            return self.broken();
-        }
-        self.levels += 1;
-        let at = self.span;
-        self.advance();
-        let operand = Box::new(self.prefix());
-        self.levels -= 1;
-        let span = at.to(operand.span);
-        self.make(if not { Kind::Not(operand) } else { Kind::Negate(operand) }, span, at)
+    /// Chains become one node, so that a long one is not a deep one; their value is the same. The language counts each of
+    /// their operators as a level.
+    fn chain(&mut self, infix: Infix, left: Expr, right: Expr, at: Span) -> Expr {
+        let levels = 1 + left.levels.max(right.levels);
+        let span = left.span.to(right.span);
+        let bare = !left.in_parens;
+        let kind = match (infix, left.kind) {
+            (Infix::And, Kind::And(mut operands)) if bare => {
+                operands.push(right);
+                Kind::And(operands)
+            }
+            (Infix::Or, Kind::Or(mut operands)) if bare => {
+                operands.push(right);
+                Kind::Or(operands)
+            }
+            (_, kind) => {
+                let operands = vec![Expr { kind, ..left }, right];
+                if infix == Infix::And { Kind::And(operands) } else { Kind::Or(operands) }
+            }
+        };
+        Expr { levels, ..self.make(kind, span, at) }
     }
 
-    fn postfix(&mut self) -> Expr {
+    fn type_name(&mut self) -> Option<Name> {
+        if self.token == Token::Word && !lexer::is_reserved(self.slice(self.span)) {
+            return self.name();
+        }
+        let text = self.token_text();
+        self.error("unexpected-token", self.span, format!("mismatched input '{text}' expecting IDENTIFIER"));
+        None
+    }
+
+    fn prefix(&mut self, behind: Behind) -> Expr {
+        let at = self.span;
+        if self.is_sign("--") || self.is_sign("++") {
+            self.advance();
+            let message = "Increment (++) and decrement (--) operators are not supported.";
+            self.error("unexpected-token", self.span, message);
+            return self.postfix(Behind::Operator);
+        }
+        let not = self.is_sign("!");
+        if !not && !self.is_sign("-") {
+            return self.postfix(behind);
+        }
+        if !self.enter() {
+            return self.broken();
+        }
+        self.advance();
+        let expr = if not {
+            let operand = Box::new(self.prefix(Behind::Operator));
+            let span = at.to(operand.span);
+            self.make(Kind::Not(operand), span, at)
+        } else if self.token == Token::IntMin {
+            let span = at.to(self.span);
+            self.advance();
+            self.make(Kind::Literal(Value::Integer(i64::MIN)), span, at)
+        } else {
+            // A sign has no second one behind it.
+            let operand = Box::new(self.postfix(Behind::Minus));
+            let span = at.to(operand.span);
+            self.make(Kind::Negate(operand), span, at)
+        };
+        self.levels -= 1;
+        expr
+    }
+
+    fn postfix(&mut self, behind: Behind) -> Expr {
         let first = self.span;
-        let mut expr = self.primary();
+        let mut expr = self.primary(behind);
         loop {
             if self.eat_sign(".") {
-                let Some(name) = self.name() else { return expr };
+                let Some(name) = self.member_name() else { return expr };
                 let span = first.to(name.span);
                 expr = self.make(Kind::Member(Box::new(expr), name), span, first);
-            } else if self.is_sign("(") {
+            } else if self.is_sign("(") && is_callee(&expr) {
                 let at = match &expr.kind {
                     Kind::Member(_, name) => name.span,
-                    Kind::Variable(_) => expr.at,
-                    _ => {
-                        self.unexpected();
-                        self.span
-                    }
+                    _ => expr.span,
                 };
                 self.advance();
                 let arguments = self.items(")");
                 let span = first.to(self.previous);
                 expr = self.make(Kind::Call(Box::new(expr), arguments), span, at);
-            } else if self.eat_sign("[") {
-                let index = self.expression();
-                let kind = if self.eat_sign(":") {
-                    let end = self.expression();
-                    Kind::Slice(Box::new(expr), Box::new(index), Box::new(end))
-                } else {
-                    Kind::Index(Box::new(expr), Box::new(index))
-                };
-                self.expect_sign("]");
-                let span = first.to(self.previous);
-                expr = self.make(kind, span, first);
+            } else if self.is_sign("[") {
+                expr = self.index(expr, first);
             } else {
                 return expr;
             }
+        }
+    }
+
+    /// `[index]`, `[start:end]`
+    fn index(&mut self, object: Expr, first: Span) -> Expr {
+        self.advance();
+        let object = Box::new(object);
+        let bound = |parser: &mut Self| Box::new(parser.expression(Behind::Bracket));
+        let start = (!self.is_sign(":")).then(|| bound(self));
+        let kind = if self.eat_sign(":") {
+            let end = (!self.is_sign("]")).then(|| bound(self));
+            Kind::Slice(object, start, end)
+        } else if let Some(index) = start {
+            Kind::Index(object, index)
+        } else {
+            Kind::Broken
+        };
+        self.close("]");
+        let span = first.to(self.previous);
+        self.make(kind, span, first)
+    }
+
+    /// A closing sign, or what is there instead of it.
+    fn close(&mut self, sign: &str) {
+        if !self.eat_sign(sign) {
+            self.unexpected();
         }
     }
 
@@ -163,36 +250,36 @@ impl Parser<'_> {
     fn items(&mut self, close: &str) -> Vec<Expr> {
         let mut items = Vec::new();
         while !self.is_sign(close) && self.token != Token::End {
-            items.push(self.expression());
+            items.push(self.expression(Behind::Bracket));
             if !self.eat_sign(",") {
                 break;
             }
         }
-        self.expect_sign(close);
+        self.close(close);
         items
     }
 
-    fn primary(&mut self) -> Expr {
+    fn primary(&mut self, behind: Behind) -> Expr {
         let at = self.span;
         let kind = match &self.token {
             Token::Int(value) => Kind::Literal(Value::Integer(*value)),
             Token::Float(value) => Kind::Literal(Value::Double(*value)),
             Token::Text(text) => Kind::Literal(Value::String(text.clone())),
+            Token::Bytes(bytes) => Kind::Literal(Value::Bytes(bytes.clone().into())),
             Token::Word => match self.slice(self.span) {
                 "true" => Kind::Literal(Value::Bool(true)),
                 "false" => Kind::Literal(Value::Bool(false)),
                 "null" => Kind::Literal(Value::Null),
-                "match" | "allow" | "function" | "service" | "return" | "let" | "if" | "in" | "is" => {
-                    self.unexpected();
-                    return self.broken();
-                }
+                word if lexer::is_reserved(word) => return self.no_operand(behind),
                 name => Kind::Variable(name.to_owned()),
             },
             Token::Sign("(") => {
                 self.advance();
-                let mut inner = self.expression();
-                self.expect_sign(")");
+                let mut inner = self.expression(Behind::Bracket);
+                self.close(")");
                 inner.span = at.to(self.previous);
+                inner.levels += 1;
+                inner.in_parens = true;
                 return inner;
             }
             Token::Sign("[") => {
@@ -201,17 +288,69 @@ impl Parser<'_> {
                 return self.make(Kind::List(items), at.to(self.previous), at);
             }
             Token::Sign("{") => return self.map(),
-            Token::Sign("/") => return self.path(),
-            _ => {
-                self.unexpected();
-                if !matches!(self.token, Token::Sign(";" | "}" | ")" | "]" | ",") | Token::End) {
-                    self.advance();
-                }
-                return self.broken();
-            }
+            Token::Sign("/") | Token::Segment(_) => return self.path(),
+            _ => return self.no_operand(behind),
         };
         self.advance();
-        Expr { kind, span: at, at, depth: 1 }
+        Expr { kind, span: at, at, depth: 1, levels: 1, in_parens: false }
+    }
+
+    /// There is no operand where one has to be.
+    fn no_operand(&mut self, behind: Behind) -> Expr {
+        let broken = self.broken();
+        let text = self.token_text();
+        match &self.token {
+            Token::Unpaired(quote) => {
+                let quote = *quote;
+                self.unpaired(quote);
+                return broken;
+            }
+            Token::IntMin => {
+                self.error("number-too-large", self.span, format!("Invalid number literal {text}."));
+                self.advance();
+                return broken;
+            }
+            Token::Bad(reason) if !reason.is_empty() => {
+                let kind = if text.starts_with(['b', 'B']) { "bytes" } else { "number" };
+                let help = *reason;
+                self.error("bad-literal", self.span, format!("Invalid {kind} literal {text}."));
+                self.help(help);
+                self.advance();
+                return broken;
+            }
+            Token::Bad(_) => self.unexpected(),
+            _ if behind == Behind::If => {
+                self.error("unexpected-token", self.span, "Missing conditional expression after 'if'.");
+            }
+            // The official parser passes over one token when an operand is behind it.
+            _ if behind == Behind::Bracket || self.operand_is_next() => self.unexpected(),
+            _ => {
+                let expected = if behind == Behind::Minus { NEGATED } else { OPERAND };
+                self.error(
+                    "unexpected-token",
+                    self.span,
+                    format!("mismatched input '{text}' expecting {expected}"),
+                );
+            }
+        }
+        if !matches!(self.token, Token::Sign(";" | "}" | ")" | "]" | ",") | Token::End) {
+            self.advance();
+        }
+        broken
+    }
+
+    /// Whether an operand begins behind the current token.
+    fn operand_is_next(&self) -> bool {
+        let (token, span) = lexer::next(&mut self.cursor.clone());
+        match token {
+            Token::Word => {
+                let word = self.slice(span);
+                !lexer::is_reserved(word) || matches!(word, "true" | "false" | "null")
+            }
+            Token::Sign(sign) => matches!(sign, "(" | "[" | "{" | "-" | "!" | "/" | "--" | "++"),
+            Token::End | Token::Bad(_) => false,
+            _ => true,
+        }
     }
 
     fn map(&mut self) -> Expr {
@@ -219,67 +358,21 @@ impl Parser<'_> {
         self.advance();
         let mut entries = Vec::new();
         while !self.is_sign("}") && self.token != Token::End {
-            let key = match &self.token {
-                Token::Text(text) => {
-                    let key = Name { text: text.clone(), span: self.span };
-                    self.advance();
-                    Some(key)
-                }
-                _ => self.name(),
-            };
-            let Some(key) = key else { break };
-            self.expect_sign(":");
-            entries.push((key, self.expression()));
+            let key = self.expression(Behind::Bracket);
+            self.close(":");
+            entries.push((key, self.expression(Behind::Bracket)));
             if !self.eat_sign(",") {
                 break;
             }
         }
-        self.expect_sign("}");
+        self.close("}");
         self.make(Kind::Map(entries), at.to(self.previous), at)
     }
+}
 
-    /// A path literal; the current token is its first `/`.
-    fn path(&mut self) -> Expr {
-        let at = self.span;
-        let start = at.start as usize;
-        self.cursor.go_to(start);
-        let mut parts = Vec::new();
-        while self.cursor.eat("/") {
-            if self.cursor.eat("$(") {
-                self.advance();
-                parts.push(PathPart::Value(self.expression()));
-                if !self.is_sign(")") {
-                    self.unexpected();
-                    break;
-                }
-                // The token `)` was just read: the cursor stands behind it.
-            } else if let Some(text) = self.raw_segment() {
-                parts.push(PathPart::Text(text));
-            } else {
-                let end = self.cursor.offset();
-                let mut diagnostic = Diagnostic::error(
-                    "bad-path",
-                    Span::new(end.saturating_sub(1), end),
-                    "a path needs a segment after each '/'",
-                );
-                if self.cursor.peek() == Some('{') {
-                    diagnostic = diagnostic.help("wildcards stand in `match` only; here write `$(variable)`");
-                }
-                if self.diagnostics.len() < ERRORS_TOLD_MAX {
-                    self.diagnostics.push(diagnostic);
-                }
-                if !self.cursor.eat("{") {
-                    break;
-                }
-                // Told once: the rest of the path is read as if it were right.
-                self.cursor.eat_while(|character| lexer::is_word(character) || "=*".contains(character));
-                self.cursor.eat("}");
-            }
-        }
-        let span = self.cursor.span_since(start);
-        self.advance();
-        self.make(Kind::Path(parts), span, at)
-    }
+/// Only names and members are called.
+fn is_callee(expr: &Expr) -> bool {
+    matches!(expr.kind, Kind::Variable(_) | Kind::Member(..)) && !expr.in_parens
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -290,14 +383,14 @@ enum Infix {
     Binary(Binary),
 }
 
-/// Loosest first, as the language defines it.
+/// Loosest first. Membership is looser than all comparisons: `a in b == c` is `a in (b == c)`.
 const INFIX: &[(&str, Infix, Power)] = &[
     ("||", Infix::Or, Power::left(1)),
     ("&&", Infix::And, Power::left(2)),
-    ("==", Infix::Binary(Binary::Equal), Power::left(3)),
-    ("!=", Infix::Binary(Binary::NotEqual), Power::left(3)),
+    ("in", Infix::Binary(Binary::In), Power::left(3)),
     ("is", Infix::Is, Power::left(4)),
-    ("in", Infix::Binary(Binary::In), Power::left(5)),
+    ("==", Infix::Binary(Binary::Equal), Power::left(5)),
+    ("!=", Infix::Binary(Binary::NotEqual), Power::left(5)),
     ("<", Infix::Binary(Binary::Less), Power::left(6)),
     ("<=", Infix::Binary(Binary::LessOrEqual), Power::left(6)),
     (">", Infix::Binary(Binary::Greater), Power::left(6)),
@@ -308,22 +401,3 @@ const INFIX: &[(&str, Infix, Power)] = &[
     ("/", Infix::Binary(Binary::Divide), Power::left(8)),
     ("%", Infix::Binary(Binary::Remainder), Power::left(8)),
 ];
-
-/// The expressions directly within one.
-pub fn children(kind: &Kind) -> Box<dyn Iterator<Item = &Expr> + '_> {
-    match kind {
-        Kind::Literal(_) | Kind::Variable(_) | Kind::Broken => Box::new(std::iter::empty()),
-        Kind::Member(only, _) | Kind::Not(only) | Kind::Negate(only) | Kind::Is(only, _) => {
-            Box::new(std::iter::once(&**only))
-        }
-        Kind::Index(a, b) | Kind::Binary(_, a, b) => Box::new([&**a, &**b].into_iter()),
-        Kind::Slice(a, b, c) | Kind::Condition(a, b, c) => Box::new([&**a, &**b, &**c].into_iter()),
-        Kind::Call(callee, arguments) => Box::new(std::iter::once(&**callee).chain(arguments)),
-        Kind::And(items) | Kind::Or(items) | Kind::List(items) => Box::new(items.iter()),
-        Kind::Map(entries) => Box::new(entries.iter().map(|(_, value)| value)),
-        Kind::Path(parts) => Box::new(parts.iter().filter_map(|part| match part {
-            PathPart::Text(_) => None,
-            PathPart::Value(value) => Some(value),
-        })),
-    }
-}

@@ -2,22 +2,28 @@
 //!
 //! Source: the production compiler's texts (an ANTLR grammar) for the messages.
 
+mod depth;
 mod expression;
+mod path;
 
-use super::ast::{Allow, File, Function, Match, Name, Segment, ServiceBlock, Version};
+use super::ast::{Allow, File, Function, Match, Name, ServiceBlock, Version};
 use super::lexer::{self, Token};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::syntax::cursor::Cursor;
+use expression::Behind;
 
-/// Levels of expressions within expressions.
-pub const EXPRESSION_DEPTH_MAX: u16 = 100;
+/// Levels of the tree of an expression: the official compiler does not count members of members.
+const EXPRESSION_DEPTH_MAX: u16 = 200;
+/// Expressions within expressions that are still read; fewer are allowed.
+const PARSE_LEVELS_MAX: u16 = 150;
 /// Levels of `match` blocks that are still read; far fewer are allowed.
 const MATCH_LEVELS_READ_MAX: u16 = 50;
 /// Errors told about one text.
 const ERRORS_TOLD_MAX: usize = 100;
 
-const METHOD_WORDS: [&str; 7] = ["read", "write", "get", "list", "create", "update", "delete"];
+/// What to do about an escape that there is not.
+const ESCAPES: &str = r#"the escapes are \\ \' \" \b \f \n \r \t \x41 \u0041 \101; write a regular expression's backslash twice"#;
 
 /// Reads a text.
 pub fn parse(text: &str) -> (File, Vec<Diagnostic>) {
@@ -98,36 +104,103 @@ impl Parser<'_> {
         }
     }
 
+    /// Adds what to do about the error that was just reported.
+    fn help(&mut self, help: &str) {
+        if let Some(diagnostic) = self.diagnostics.last_mut().filter(|_| !self.stopped) {
+            diagnostic.help = Some(help.to_owned());
+        }
+    }
+
+    /// The current token as messages show it.
+    fn token_text(&self) -> String {
+        if self.token == Token::End { "<EOF>".to_owned() } else { self.slice(self.span).to_owned() }
+    }
+
     fn unexpected(&mut self) {
-        let text = self.slice(self.span).to_owned();
+        if let Token::Unpaired(quote) = self.token {
+            return self.unpaired(quote);
+        }
+        let text = self.token_text();
         let message = match &self.token {
-            Token::End => "Unexpected end of file.".to_owned(),
-            Token::Bad(reason) if !reason.is_empty() => format!("Unexpected '{text}': {reason}."),
+            Token::Bad(_) => format!("token recognition error at: '{text}'"),
             _ => format!("Unexpected '{text}'."),
         };
         self.error("unexpected-token", self.span, message);
     }
 
+    /// A text that is not closed, or has an escape that there is not. The official compiler points behind it.
+    fn unpaired(&mut self, quote: char) {
+        let opened = self.span;
+        let escape = self.slice(opened).ends_with('\\');
+        self.advance();
+        self.error("unclosed-text", self.span, format!("Missing a closing {quote}"));
+        if escape {
+            self.help(ESCAPES);
+        }
+        if let Some(diagnostic) = self.diagnostics.last_mut().filter(|_| !self.stopped) {
+            diagnostic.labels.push((opened, "this text".to_owned()));
+        }
+        let rest = self.text.get(opened.end as usize..).unwrap_or_default();
+        let line = rest.lines().next().unwrap_or_default();
+        match line.find(quote).filter(|_| escape) {
+            Some(length) => {
+                self.cursor.go_to(opened.end as usize + length + 1);
+                self.advance();
+            }
+            // What follows was meant as text: reading it as rules would only confuse.
+            None => self.stop(),
+        }
+    }
+
+    /// A sign that may be missed: what is behind it is read all the same.
     fn expect_sign(&mut self, sign: &str) -> bool {
         if self.eat_sign(sign) {
             return true;
         }
-        let text = match self.token {
-            Token::End => "<EOF>".to_owned(),
-            _ => self.slice(self.span).to_owned(),
-        };
-        self.error("missing-token", self.span, format!("missing '{sign}' at '{text}'"));
+        if let Token::Unpaired(quote) = self.token {
+            self.unpaired(quote);
+        } else {
+            let text = self.token_text();
+            self.error("missing-token", self.span, format!("missing '{sign}' at '{text}'"));
+        }
         false
     }
 
+    /// A sign without which the statement has no meaning.
+    fn demand_sign(&mut self, sign: &str) -> bool {
+        if self.eat_sign(sign) {
+            return true;
+        }
+        let text = self.token_text();
+        self.error("missing-token", self.span, format!("mismatched input '{text}' expecting '{sign}'"));
+        false
+    }
+
+    fn is_name(&self) -> bool {
+        self.token == Token::Word && !lexer::is_reserved(self.slice(self.span))
+    }
+
     fn name(&mut self) -> Option<Name> {
-        if self.token != Token::Word {
+        if !self.is_name() {
             self.unexpected();
             return None;
         }
+        Some(self.word())
+    }
+
+    /// A name behind a dot: most reserved words are names there.
+    fn member_name(&mut self) -> Option<Name> {
+        if self.token != Token::Word || lexer::is_reserved_member(self.slice(self.span)) {
+            self.unexpected();
+            return None;
+        }
+        Some(self.word())
+    }
+
+    fn word(&mut self) -> Name {
         let name = Name { text: self.slice(self.span).to_owned(), span: self.span };
         self.advance();
-        Some(name)
+        name
     }
 
     /// Goes on to where a statement may begin.
@@ -178,58 +251,64 @@ impl Parser<'_> {
             if self.token == Token::End {
                 break;
             } else if self.is_word("function") {
-                if !file.services.is_empty() {
-                    self.unexpected();
-                }
                 file.functions.extend(self.function());
             } else if self.is_word("service") {
                 file.services.extend(self.service());
-            } else if self.is_word("import") {
-                self.error(
-                    "no-imports",
-                    self.span,
-                    "Unexpected 'import'. Imports do not exist (yet) in rules.",
-                );
-                self.skip_to_top();
-            } else if self.is_word("match") || self.is_word("allow") {
-                self.unexpected();
-                if let Some(diagnostic) = self.diagnostics.last_mut() {
-                    diagnostic.help = Some("rules stand inside `service cloud.firestore { … }`".to_owned());
-                }
-                self.skip_to_top();
-            } else if self.is_word("rules_version") {
-                self.unexpected();
-                self.skip_to_top();
             } else {
-                let text = self.slice(self.span).to_owned();
-                let expected = "expecting {'function', 'import', 'service', 'rules_version'}";
-                self.error("unexpected-token", self.span, format!("mismatched input '{text}' {expected}"));
+                self.no_declaration(&file);
                 self.skip_to_top();
             }
             if self.span == before && self.token != Token::End {
                 self.advance();
             }
         }
-        if file.services.is_empty() && self.diagnostics.is_empty() {
-            self.error(
-                "no-service",
-                self.span,
-                "mismatched input '<EOF>' expecting {'function', 'import', 'service'}",
-            );
+        if file.services.is_empty() && file.functions.is_empty() && self.diagnostics.is_empty() {
+            let message = if self.text.is_empty() {
+                "Rules content empty. Compilation aborted."
+            } else if file.version.is_some() {
+                "mismatched input '<EOF>' expecting {'function', 'import', 'service'}"
+            } else {
+                "mismatched input '<EOF>' expecting {'function', 'import', 'service', 'rules_version'}"
+            };
+            self.error("no-service", self.span, message);
         }
         file
     }
 
+    /// What cannot begin anything at the top of a file.
+    fn no_declaration(&mut self, file: &File) {
+        let first = file.services.is_empty() && file.functions.is_empty() && self.diagnostics.is_empty();
+        let misplaced = self.is_word("match") || self.is_word("allow");
+        let plain = !matches!(self.token, Token::Bad(_) | Token::Unpaired(_) | Token::Sign(";"));
+        if first && self.is_word("import") {
+            self.error("no-imports", self.span, "Import statements are not allowed.");
+        } else if first && plain {
+            let text = self.token_text();
+            let version = if file.version.is_none() { ", 'rules_version'" } else { "" };
+            let expected = format!("expecting {{'function', 'import', 'service'{version}}}");
+            self.error("unexpected-token", self.span, format!("mismatched input '{text}' {expected}"));
+        } else {
+            self.unexpected();
+        }
+        if misplaced {
+            self.help("rules stand inside `service cloud.firestore { … }`");
+        }
+    }
+
     fn version(&mut self) -> Option<(Version, Span)> {
+        let keyword = self.span;
         self.advance();
         self.expect_sign("=");
         let version = match &self.token {
             Token::Text(text) if text == "1" => Version::One,
             Token::Text(text) if text == "2" => Version::Two,
+            Token::Text(text) => {
+                let message = format!("Unsupported rules version {text}.");
+                return self.no_version(keyword, message);
+            }
             _ => {
-                self.error("unknown-version", self.span, "rules_version must be '1' or '2'");
-                self.recover();
-                return None;
+                let message = format!("mismatched input '{}' expecting STRING", self.token_text());
+                return self.no_version(self.span, message);
             }
         };
         let span = self.span;
@@ -238,23 +317,43 @@ impl Parser<'_> {
         Some((version, span))
     }
 
+    fn no_version(&mut self, span: Span, message: String) -> Option<(Version, Span)> {
+        self.error("unknown-version", span, message);
+        self.help("rules_version must be '1' or '2'");
+        self.recover();
+        None
+    }
+
     fn service(&mut self) -> Option<ServiceBlock> {
         self.advance();
-        let mut name = self.name()?;
+        if self.token != Token::Word {
+            self.unexpected();
+            return None;
+        }
+        let mut name = self.word();
         while self.eat_sign(".") {
-            let part = self.name()?;
+            if self.token != Token::Word {
+                self.unexpected();
+                return None;
+            }
+            let part = self.word();
             name.text = format!("{}.{}", name.text, part.text);
             name.span = name.span.to(part.span);
         }
-        let block = self.block(false);
+        let block = self.block("service");
         Some(ServiceBlock { name, functions: block.functions, matches: block.matches })
     }
 
-    fn block(&mut self, allows: bool) -> Block {
+    /// The block of a `service` or a `match`.
+    fn block(&mut self, of: &str) -> Block {
         let mut block = Block::default();
         if !self.expect_sign("{") {
             self.recover();
             return block;
+        }
+        if self.is_sign("}") {
+            let message = format!("The '{of}' body must contain at least one declaration.");
+            self.error("empty-block", self.span, message);
         }
         while !self.is_sign("}") {
             let before = self.span;
@@ -263,13 +362,15 @@ impl Parser<'_> {
                 return block;
             } else if self.is_word("function") {
                 block.functions.extend(self.function());
-            } else if self.eat_word("match") {
-                block.matches.extend(self.match_block());
-            } else if self.is_word("allow") && allows {
+            } else if self.is_word("match") {
+                let keyword = self.span;
+                self.advance();
+                block.matches.extend(self.match_block(keyword));
+            } else if self.is_word("allow") && of == "match" {
                 block.allows.extend(self.allow());
-            } else if self.is_sign("/") {
+            } else if self.is_sign("/") || matches!(self.token, Token::Segment(_)) {
                 self.error("missing-match", self.span, "Missing 'match' keyword before path.");
-                block.matches.extend(self.match_block());
+                block.matches.extend(self.match_block(self.span));
             } else {
                 self.unexpected();
                 self.advance();
@@ -284,7 +385,7 @@ impl Parser<'_> {
     }
 
     /// A pattern and its block; `match` was read.
-    fn match_block(&mut self) -> Option<Match> {
+    fn match_block(&mut self, keyword: Span) -> Option<Match> {
         if self.match_levels >= MATCH_LEVELS_READ_MAX {
             self.error("nested-too-deeply", self.span, "match blocks are nested too deeply");
             self.stop();
@@ -292,163 +393,92 @@ impl Parser<'_> {
         }
         self.match_levels += 1;
         let pattern = self.pattern();
-        let block = self.block(true);
+        let block = self.block("match");
         self.match_levels -= 1;
         let (pattern, pattern_span) = pattern?;
-        Some(Match {
-            pattern,
-            pattern_span,
-            functions: block.functions,
-            matches: block.matches,
-            allows: block.allows,
-        })
-    }
-
-    /// The pattern after `match`; the current token is its first `/`.
-    fn pattern(&mut self) -> Option<(Vec<Segment>, Span)> {
-        if !self.is_sign("/") {
-            let text = self.slice(self.span).to_owned();
-            let message = format!("mismatched input '{text}' expecting {{'{{', '/', PATH_SEGMENT}}");
-            self.error("bad-pattern", self.span, message);
-            while !matches!(self.token, Token::Sign("{" | "}" | ";") | Token::End) {
-                self.advance();
-            }
-            return None;
-        }
-        let start = self.span.start as usize;
-        self.cursor.go_to(start);
-        let mut segments = Vec::new();
-        while self.cursor.eat("/") {
-            if let Some(segment) = self.pattern_segment() {
-                segments.push(segment);
-            } else {
-                let at = Span::new(self.cursor.offset().saturating_sub(1), self.cursor.offset());
-                let message = "Forward slash '/' found where identifier or binding expected.";
-                self.error("bad-pattern", at, message);
-            }
-        }
-        let span = self.cursor.span_since(start);
-        self.advance();
-        Some((segments, span))
-    }
-
-    fn pattern_segment(&mut self) -> Option<Segment> {
-        if !self.cursor.eat("{") {
-            return self.raw_segment().map(Segment::Text);
-        }
-        let skip = |cursor: &mut Cursor<'_>| {
-            cursor.eat_while(char::is_whitespace);
-        };
-        skip(&mut self.cursor);
-        let start = self.cursor.offset();
-        let text = self.cursor.eat_while(lexer::is_word).to_owned();
-        let name = Name { text, span: self.cursor.span_since(start) };
-        skip(&mut self.cursor);
-        let mut glob = false;
-        if self.cursor.eat("=") {
-            skip(&mut self.cursor);
-            glob = self.cursor.eat("**");
-            let _ = glob || self.cursor.eat("*");
-            skip(&mut self.cursor);
-        }
-        let begins_well = name.text.starts_with(|first: char| !first.is_ascii_digit());
-        if !self.cursor.eat("}") || !begins_well {
-            let end = self.cursor.offset();
-            let text = self.cursor.peek().map(String::from).unwrap_or_default();
-            self.error("bad-pattern", Span::new(start, end.max(start + 1)), format!("Unexpected '{text}'."));
-        }
-        Some(if glob { Segment::Glob(name) } else { Segment::One(name) })
-    }
-
-    /// Text between slashes, decoded; `None` when there is none.
-    fn raw_segment(&mut self) -> Option<String> {
-        if self.cursor.eat("(default)") {
-            return Some("(default)".to_owned());
-        }
-        let raw = self
-            .cursor
-            .eat_while(|character| character.is_ascii_alphanumeric() || "_%-~&'.:".contains(character));
-        (!raw.is_empty()).then(|| decode(raw))
+        let Block { functions, matches, allows } = block;
+        Some(Match { pattern, pattern_span, keyword, functions, matches, allows })
     }
 
     fn allow(&mut self) -> Option<Allow> {
         let start = self.span;
         self.advance();
         let mut verbs = Vec::new();
+        if !self.is_name() {
+            self.error("no-method", self.span, "Expected at least one 'operation' after 'allow'.");
+            self.recover();
+            return None;
+        }
         loop {
-            let verb = self.name()?;
-            if !METHOD_WORDS.contains(&verb.text.as_str()) {
-                self.error("unknown-method-word", verb.span, format!("Unexpected '{}'.", verb.text));
+            verbs.push(self.word());
+            if !self.is_sign(",") {
+                break;
             }
-            verbs.push(verb);
-            if !self.eat_sign(",") {
+            let comma = self.span;
+            self.advance();
+            if !self.is_name() {
+                self.error("unexpected-token", comma, "Unexpected ','.");
                 break;
             }
         }
         let mut condition = None;
-        if self.eat_sign(":") {
-            if !self.eat_word("if") {
+        if self.is_word("if") {
+            self.error("missing-token", self.span, "Missing ':' before 'if' condition.");
+            self.advance();
+            condition = Some(self.whole_expression(Behind::If));
+        } else if self.eat_sign(":") {
+            let is_if = self.eat_word("if");
+            if !is_if && (self.is_name() || self.is_word("true") || self.is_word("false")) {
+                self.error("missing-token", self.span, "Missing 'if' before conditional expression.");
+            } else if !is_if {
                 self.unexpected();
+                self.recover();
+                return None;
             }
-            condition = Some(self.expression());
+            condition = Some(self.whole_expression(Behind::If));
         }
         let span = start.to(self.previous);
         self.end_statement();
         Some(Allow { verbs, condition, span })
     }
 
-    /// `;`, which may be missing before `}`. Before another statement it may be missing too: published samples do without.
+    /// `;`, which may be left out.
     fn end_statement(&mut self) {
-        if self.token == Token::Word && ["allow", "match", "function"].contains(&self.slice(self.span)) {
-            let (end, next) = (self.previous.end as usize, self.slice(self.span).to_owned());
-            let message = format!("missing ';' at '{next}'");
-            self.diagnostics.push(
-                Diagnostic::warning("missing-semicolon", Span::new(end.saturating_sub(1), end), message)
-                    .help("end the statement before it with `;`"),
-            );
-        } else if !self.is_sign("}") && !self.expect_sign(";") {
+        let next =
+            self.token == Token::Word && ["allow", "match", "function"].contains(&self.slice(self.span));
+        let path = self.is_sign("/") || matches!(self.token, Token::Segment(_));
+        if !self.eat_sign(";") && !next && !path && !self.is_sign("}") {
+            self.unexpected();
             self.recover();
         }
     }
 
     fn function(&mut self) -> Option<Function> {
         self.advance();
+        if self.is_sign("(") {
+            self.error("unexpected-token", self.span, "Missing 'function' id");
+            self.recover();
+            return None;
+        }
         let Some(name) = self.name() else {
             self.recover();
             return None;
         };
-        let mut parameters = Vec::new();
-        self.expect_sign("(");
-        while !self.is_sign(")") && self.token == Token::Word {
-            parameters.extend(self.name());
-            if !self.eat_sign(",") {
-                break;
-            }
-        }
-        self.expect_sign(")");
-        let mut function = Function { name, parameters, lets: Vec::new(), body: None };
-        if !self.expect_sign("{") {
+        let mut function = Function { name, parameters: Vec::new(), lets: Vec::new(), body: None };
+        if self.is_sign("{") {
+            self.error("missing-token", self.span, "Missing 'function' signature");
+        } else if !self.eat_sign("(") || !self.parameters(&mut function.parameters) {
+            self.unexpected();
             self.recover();
             return Some(function);
         }
-        while self.eat_word("let") {
-            let Some(name) = self.name() else {
-                self.recover();
-                continue;
-            };
-            self.expect_sign("=");
-            let value = self.expression();
-            self.expect_sign(";");
-            function.lets.push((name, value));
-        }
-        if self.eat_word("return") {
-            function.body = Some(self.expression());
-            self.end_statement();
-        } else {
+        if !self.eat_sign("{") {
             self.unexpected();
             self.recover();
+            return Some(function);
         }
-        if !self.expect_sign("}") {
+        self.body(&mut function);
+        if !self.demand_sign("}") {
             while !matches!(self.token, Token::Sign("}") | Token::End) {
                 self.advance();
             }
@@ -456,23 +486,53 @@ impl Parser<'_> {
         }
         Some(function)
     }
-}
 
-/// Undoes percent-encoding; what is no encoding stays as it is.
-pub fn decode(raw: &str) -> String {
-    let mut out = Vec::with_capacity(raw.len());
-    let mut rest = raw.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if let (b'%', [high, low, after @ ..]) = (first, tail) {
-            let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            if let (Some(high), Some(low)) = (digit(high), digit(low)) {
-                out.push(high * 16 + low);
-                rest = after;
-                continue;
+    /// Names up to `)`, which is taken; whether all is right.
+    fn parameters(&mut self, parameters: &mut Vec<Name>) -> bool {
+        if self.eat_sign(")") {
+            return true;
+        }
+        loop {
+            if !self.is_name() {
+                return false;
+            }
+            parameters.push(self.word());
+            if self.eat_sign(")") {
+                return true;
+            }
+            if !self.eat_sign(",") {
+                return false;
             }
         }
-        out.push(*first);
     }
-    String::from_utf8(out).unwrap_or_else(|_| raw.to_owned())
+
+    /// What is between the braces of a function.
+    fn body(&mut self, function: &mut Function) {
+        if self.is_sign("}") {
+            return self.error("unexpected-token", self.span, "Missing 'function' body");
+        }
+        while self.eat_word("let") {
+            if !self.is_name() {
+                let message = format!("mismatched input '{}' expecting IDENTIFIER", self.token_text());
+                self.error("unexpected-token", self.span, message);
+                self.recover();
+                continue;
+            }
+            let name = self.word();
+            if !self.demand_sign("=") {
+                self.recover();
+                continue;
+            }
+            let value = self.whole_expression(Behind::Operator);
+            self.expect_sign(";");
+            function.lets.push((name, value));
+        }
+        if self.eat_word("return") {
+            function.body = Some(self.whole_expression(Behind::Operator));
+            self.eat_sign(";");
+        } else {
+            self.unexpected();
+            self.recover();
+        }
+    }
 }

@@ -28,7 +28,7 @@ impl<'r> Reader<'r> {
                 Part::Value(value) => {
                     let meaning = self.read(value, frame);
                     key.push_str(&format!("$({})", self.meanings.key(&meaning)));
-                    needs.extend(self.meanings.need(&meaning, Types::ANY.but(Types::NULL)));
+                    needs.extend(self.meanings.need(&meaning, Types::ANY));
                 }
             }
         }

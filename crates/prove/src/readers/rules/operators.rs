@@ -36,7 +36,7 @@ impl Reader<'_> {
     }
 
     fn ordered(&mut self, order: Order, span: Span, one: &Meaning, two: &Meaning) -> Meaning {
-        let comparable = Types::NUMBER.or(Types::TEXT).or(Types::TIME).or(Types::SPAN);
+        let comparable = Types::NUMBER.or(Types::TEXT).or(Types::BYTES).or(Types::TIME).or(Types::SPAN);
         let (left, right) = (self.meanings.types(one), self.meanings.types(two));
         let (a, b) = (left.and(comparable), right.and(comparable));
         let fits = a.meets(b) || a.meets(Types::NUMBER) && b.meets(Types::NUMBER);

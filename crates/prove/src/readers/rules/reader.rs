@@ -203,15 +203,20 @@ impl<'r> Reader<'r> {
                 let (object, index) = (self.read(object, frame), self.read(index, frame));
                 self.index(&object, &index)
             }
-            Kind::Slice(object, start, end) => self.slice([object, start, end], frame),
+            Kind::Slice(object, start, end) => {
+                let bounds = [start, end].into_iter().flatten().map(|bound| &**bound);
+                let parts: Vec<&Condition> = std::iter::once(&**object).chain(bounds).collect();
+                self.slice(&parts, frame)
+            }
             Kind::Not(operand) => {
                 let operand = self.formula(operand, frame);
                 Meaning::condition(Logic::Not(Box::new(operand)), span)
             }
             Kind::Negate(operand) => {
                 let operand = self.read(operand, frame);
-                let needs = self.meanings.needs([&operand], Types::NUMBER);
-                self.meanings.made(format!("-({})", self.meanings.key(&operand)), Types::NUMBER, needs)
+                let signed = Types::NUMBER.or(Types::SPAN);
+                let needs = self.meanings.needs([&operand], signed);
+                self.meanings.made(format!("-({})", self.meanings.key(&operand)), signed, needs)
             }
             Kind::Binary(op, left, right) => {
                 let (one, two) = (self.read(left, frame), self.read(right, frame));
@@ -232,9 +237,11 @@ impl<'r> Reader<'r> {
                 }
             }
             Kind::Map(entries) => {
-                let values: Vec<Meaning> = entries.iter().map(|(_, value)| self.read(value, frame)).collect();
-                let names: Vec<&str> = entries.iter().map(|(name, _)| &**name).collect();
-                self.gathered(&format!("map {names:?} "), &values, Types::MAP)
+                let parts: Vec<Meaning> = entries
+                    .iter()
+                    .flat_map(|(key, value)| [self.read(key, frame), self.read(value, frame)])
+                    .collect();
+                self.gathered("map", &parts, Types::MAP)
             }
             Kind::Path(parts) => self.path(parts, frame),
             Kind::Call(function, arguments) => self.call(*function, arguments, frame),
@@ -276,10 +283,10 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn slice(&mut self, parts: [&'r Condition; 3], frame: &Frame<'r>) -> Meaning {
-        let holders = Types::LIST.or(Types::TEXT);
-        let parts = parts.map(|part| self.read(part, frame));
-        let types = self.meanings.types(&parts[0]).and(holders);
+    fn slice(&mut self, parts: &[&'r Condition], frame: &Frame<'r>) -> Meaning {
+        let holders = Types::LIST.or(Types::TEXT).or(Types::PATH);
+        let parts: Vec<Meaning> = parts.iter().map(|part| self.read(part, frame)).collect();
+        let types = parts.first().map_or(holders, |object| self.meanings.types(object).and(holders));
         let needs = self.meanings.needs(parts.first(), holders);
         self.meanings.made(format!("slice({})", self.meanings.keys(&parts)), types, needs)
     }
@@ -342,6 +349,8 @@ fn asked(kind: Type) -> Types {
         Type::Path => Types::PATH,
         Type::LatLng => Types::PLACE,
         Type::Bytes => Types::BYTES,
-        Type::Set => Types::SET,
+        Type::MapDiff => Types::DIFF,
+        // The language has the words, and no value that is one: a set is none either.
+        Type::Set | Type::Vector | Type::Constraint => Types::NONE,
     }
 }
