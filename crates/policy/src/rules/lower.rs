@@ -340,7 +340,10 @@ impl Lowering<'_> {
             ast::Kind::Is(value, name) => match Type::named(&name.text) {
                 Some(type_) => Kind::Is(self.boxed(value), type_),
                 None => {
-                    let message = format!("unknown type `{}`", name.text);
+                    let message = format!(
+                        "An unsupported type identifier was used with the 'is' operator. Received {}.",
+                        name.text
+                    );
                     let mut diagnostic = Diagnostic::error("unknown-type", name.span, message);
                     if let Some(near) = nearest(&name.text, Type::NAMES.iter().copied()) {
                         diagnostic = diagnostic.help(format!("did you mean `{near}`?"));

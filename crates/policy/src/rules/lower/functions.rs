@@ -78,12 +78,19 @@ impl Lowering<'_> {
             );
             self.tell(Diagnostic::error("too-many-parameters", name.span, message));
         }
-        if let Some((name, _)) = function.lets.get(LETS_MAX) {
+        if let Some((last, _)) = function.lets.get(LETS_MAX) {
+            // The official compiler points behind it: at the next one, or at what is returned.
+            let next = function
+                .lets
+                .get(LETS_MAX + 1)
+                .map(|(name, _)| Span { start: name.span.start.saturating_sub(4), ..name.span });
+            let body = function.body.as_ref().map(|body| body.span);
+            let place = next.or(body).unwrap_or(last.span);
             let message = format!(
                 "Maximum allowed variable count of {} for a given function has been reached.",
                 LETS_MAX - 1
             );
-            self.tell(Diagnostic::error("too-many-variables", name.span, message));
+            self.tell(Diagnostic::error("too-many-variables", place, message));
         }
         self.current = Some(index);
         self.locals.clear();

@@ -275,6 +275,12 @@ impl Parser<'_> {
         file
     }
 
+    /// Whether something begins behind the current token, which the official parser then passes over.
+    fn declaration_is_next(&self) -> bool {
+        let (token, span) = lexer::next(&mut self.cursor.clone());
+        token == Token::Word && ["function", "service", "import"].contains(&self.slice(span))
+    }
+
     /// What cannot begin anything at the top of a file.
     fn no_declaration(&mut self, file: &File) {
         let first = file.services.is_empty() && file.functions.is_empty() && self.diagnostics.is_empty();
@@ -282,7 +288,7 @@ impl Parser<'_> {
         let plain = !matches!(self.token, Token::Bad(_) | Token::Unpaired(_) | Token::Sign(";"));
         if first && self.is_word("import") {
             self.error("no-imports", self.span, "Import statements are not allowed.");
-        } else if first && plain {
+        } else if first && plain && !self.declaration_is_next() {
             let text = self.token_text();
             let version = if file.version.is_none() { ", 'rules_version'" } else { "" };
             let expected = format!("expecting {{'function', 'import', 'service'{version}}}");
