@@ -114,7 +114,7 @@ def official(server, texts):
             continue
         # Warnings are among the errors: they never refuse.
         lines = re.findall(r"^L(\d+):(\d+) (.*)$", answer["error"]["message"], re.MULTILINE)
-        warning = re.compile(r"Unused |Invalid (type|variable name|function name|method name)|The sub-expressions|Incorrect number")
+        warning = re.compile(r"Ruleset uses old|Unused |Invalid (type|variable name|function name|method name)|The sub-expressions|Incorrect number")
         errors = [line for line in lines if not warning.match(line[2])]
         yield [int(errors[0][0]), int(errors[0][1]), errors[0][2]] if errors else [0, 0, answer["error"]["message"]]
 

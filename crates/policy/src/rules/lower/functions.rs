@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use base::Value;
 
-use super::super::ast;
+use super::super::ast::{self, Version};
 use super::super::names::{Function, Rules};
 use super::{Declared, Local, Lowering};
 use crate::diagnostic::Diagnostic;
@@ -91,6 +91,10 @@ impl Lowering<'_> {
                 LETS_MAX - 1
             );
             self.tell(Diagnostic::error("too-many-variables", place, message));
+        }
+        if let Some((name, _)) = function.lets.first().filter(|_| self.version == Version::One) {
+            let message = "Let bindings are not allowed in rules_version=\"1\";";
+            self.tell(Diagnostic::error("let-in-version-one", name.span, message));
         }
         self.current = Some(index);
         self.locals.clear();
