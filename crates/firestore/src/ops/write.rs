@@ -9,12 +9,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use access::{Caller, CommitFailure, Pending, Permit, Session};
-use base::limits::{COMMIT_BYTES_MAX, TRANSFORMS_PER_DOCUMENT_MAX};
 use base::{DatabaseName, DocumentPath, Fields, ResourcePath, Status, Value, id};
 use futures_util::{FutureExt, StreamExt, stream};
 use kv::{Key, Version};
 use policy::Method;
-use prost::Message;
 use wire::v1;
 
 use super::{Firestore, Source, internal, invalid, operation, question};
@@ -23,7 +21,7 @@ use crate::model::{Stored, document, key};
 use crate::query::index;
 use crate::status;
 use crate::write::{
-    Access, Applied, Held, Operation, State, Write, apply, check, decode, decode_mask, project,
+    Access, Applied, Held, Operation, State, Write, apply, check, decode_all, decode_mask, project,
 };
 
 /// How often a commit is tried when others keep changing what it relies on.
@@ -206,7 +204,7 @@ async fn stage(
             document.created = stored.created;
             document.updated = stored.updated;
         }
-        let body = after.as_ref().map(|fields| document::encode_fields(fields.clone()));
+        let body = after.as_ref().map(|fields| document::encode_fields(fields));
         document.after = after;
         let is_same = match (&document.stored, &body) {
             (None, None) => true,
@@ -485,22 +483,4 @@ fn subject(writes: &[Write]) -> ResourcePath {
         [write] => write.path.as_path().clone(),
         _ => ResourcePath::ROOT,
     }
-}
-
-/// Reads the writes of a request and checks what concerns them together.
-fn decode_all(database: &DatabaseName, writes: Vec<v1::Write>) -> Result<Vec<Write>, Status> {
-    let bytes: usize = writes.iter().map(Message::encoded_len).sum();
-    if bytes > COMMIT_BYTES_MAX {
-        return Err(status::commit_too_large(bytes));
-    }
-    let writes = writes.into_iter().map(|write| decode(database, write)).collect::<Result<Vec<_>, _>>()?;
-    let mut transforms: HashMap<&DocumentPath, usize> = HashMap::new();
-    for write in &writes {
-        let count = transforms.entry(&write.path).or_default();
-        *count += write.transforms();
-        if *count > TRANSFORMS_PER_DOCUMENT_MAX {
-            return Err(status::too_many_transforms());
-        }
-    }
-    Ok(writes)
 }
