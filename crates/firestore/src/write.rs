@@ -1,4 +1,4 @@
-//! What a write means, without any I/O: [`decode`] reads it from the wire, [`apply()`] turns the document before into
+//! What a write means, without any I/O: [`decode()`] reads it from the wire, [`apply()`] turns the document before into
 //! the document after, [`check()`] says whether that may be committed.
 //!
 //! Invariants: applying never fails, so that rules can judge every outcome before the caller learns anything;
@@ -17,7 +17,7 @@ use kv::Version;
 
 pub use admit::{admit, check_size};
 pub use apply::{Applied, Held, State, apply, check};
-pub use decode::{decode, document_path};
+pub use decode::{decode, decode_all, document_path};
 pub use mask::{decode_mask, project};
 pub use transform::{Kind, Transform};
 

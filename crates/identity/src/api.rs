@@ -291,7 +291,7 @@ impl Call<'_> {
     fn published(&self) -> Result<Option<Response>, Failure> {
         let ring = match &self.identity.tokens {
             Tokens::Signed(signed) => signed.ring.load_full(),
-            Tokens::Unsigned(_) => Arc::default(),
+            Tokens::Unsigned(..) => Arc::default(),
         };
         let body = match self.route.endpoint {
             Endpoint::Certificates => ring.x509(),

@@ -54,7 +54,7 @@ impl Identity {
     pub(crate) async fn caller(&self, project: &str, credential: Credential<'_>) -> Result<Caller, Status> {
         let Credential::Bearer(token) = credential else { return Ok(Caller::unauthenticated()) };
         match &self.tokens {
-            Tokens::Unsigned(permit) => self.believed(*permit, project, token),
+            Tokens::Unsigned(permit, _) => self.believed(*permit, project, token),
             Tokens::Signed(signed) => self.verified(signed, project, token).await,
         }
     }

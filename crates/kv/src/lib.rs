@@ -13,6 +13,7 @@
 //! The shape follows the storage decision: everything but "atomic durable batch, still view, ordered
 //! scan" is written once, above the [`Engine`]s.
 
+mod chain;
 mod change;
 mod committer;
 mod engine;

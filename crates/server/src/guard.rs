@@ -41,7 +41,7 @@ fn guarded_within(routes: Router, held_bytes_max: usize) -> Router {
 }
 
 async fn bound(State(budget): State<Arc<Budget>>, request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let content_type = request.headers().get(CONTENT_TYPE).cloned();
     let answer = |status: StatusCode, code: Code, text: &'static str| {
         if is_grpc(content_type.as_ref()) {
@@ -55,7 +55,7 @@ async fn bound(State(budget): State<Arc<Budget>>, request: Request, next: Next) 
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
     let response = match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answered).await {
         Ok(Ok(_)) if held.refused.load(Ordering::Relaxed) => {
-            tracing::warn!(%method, path, "more is being received at once than can be held");
+            tracing::warn!(%method, path = uri.path(), "more is being received at once than can be held");
             answer(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::ResourceExhausted,
@@ -64,7 +64,7 @@ async fn bound(State(budget): State<Arc<Budget>>, request: Request, next: Next) 
         }
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
-            tracing::error!(%method, path, "a handler panicked: this is a defect of Hearth, please report it");
+            tracing::error!(%method, path = uri.path(), "a handler panicked: this is a defect of Hearth, please report it");
             answer(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "internal error")
         }
         Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the request took too long"),

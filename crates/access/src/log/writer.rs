@@ -10,6 +10,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use base::Timestamp;
 use parking_lot::{Condvar, Mutex};
@@ -25,6 +26,9 @@ pub const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How many rolled-over files stay beside the current one.
 pub const OLD_FILES_MAX: u32 = 4;
 
+/// The thread lets events gather for this long, so that it is woken for many of them and not for each.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// The current file's name in the data folder.
 pub const FILE_NAME: &str = "access.log";
 
@@ -33,6 +37,8 @@ struct Queue {
     events: VecDeque<Event>,
     dropped: u64,
     closed: bool,
+    /// How many wait in [`Writer::flush`].
+    flushing: usize,
     written: u64,
     queued: u64,
 }
@@ -85,9 +91,12 @@ impl Writer {
     pub fn flush(&self) {
         let mut queue = self.shared.queue.lock();
         let until = queue.queued;
+        queue.flushing += 1;
+        self.shared.changed.notify_one();
         while queue.written < until {
             self.shared.drained.wait(&mut queue);
         }
+        queue.flushing -= 1;
     }
 
     /// Writes what is queued and ends the thread.
@@ -111,6 +120,9 @@ fn write_until_closed(shared: &Shared, output: &mut Output) {
             }
             if queue.events.is_empty() && queue.dropped == 0 {
                 return;
+            }
+            if !queue.closed && queue.flushing == 0 {
+                shared.changed.wait_for(&mut queue, GATHER);
             }
             (std::mem::take(&mut queue.events), std::mem::take(&mut queue.dropped))
         };

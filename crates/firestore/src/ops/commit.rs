@@ -246,7 +246,7 @@ async fn stage(
             document.created = stored.created;
             document.updated = stored.updated;
         }
-        let body = after.as_ref().map(|fields| document::encode_fields(fields.clone()));
+        let body = after.as_ref().map(document::encode_fields);
         document.after = after;
         let is_same = match (&document.stored, &body) {
             (None, None) => true,

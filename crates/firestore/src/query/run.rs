@@ -5,10 +5,10 @@
 //! a result has to be sorted.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use access::Session;
-use base::{Code, DatabaseName, DocumentPath, Status};
+use base::{Code, DatabaseName, DocumentPath, Fields, Status, Value};
 
 use super::index::{self, SCANNED_DOCUMENTS_MAX, Shape, State};
 use super::plan::{self, Plan, Source};
@@ -40,6 +40,33 @@ pub struct Results {
     examined: usize,
     feed: Feed,
     wanted: Vec<Shape>,
+    looks_at: LooksAt,
+}
+
+/// What of a document the filter and the order look at.
+#[derive(Debug)]
+struct LooksAt {
+    /// Top-level fields.
+    fields: Vec<String>,
+    /// The document's name, as a value.
+    name: bool,
+}
+
+impl LooksAt {
+    fn of(query: &Query) -> Self {
+        let conditions = query.filter.conditions();
+        let filtered = conditions.iter().map(|condition| &condition.field);
+        let paths = filtered.chain(query.orders.iter().map(|order| &order.field));
+        let named = paths.filter(|path| !path.is_document_id()).filter_map(|path| path.segments().first());
+        let fields: BTreeSet<&String> = named.collect();
+        let name = conditions.iter().any(|condition| condition.field.is_document_id());
+        Self { fields: fields.into_iter().cloned().collect(), name }
+    }
+
+    fn read(&self, database: &DatabaseName, found: &Found) -> Result<(Value, Fields), Status> {
+        let name = if self.name { position::name_value(database, &found.path) } else { Value::Null };
+        Ok((name, found.stored.fields_named(&self.fields)?))
+    }
 }
 
 #[derive(Debug)]
@@ -182,6 +209,7 @@ impl Results {
             examined: 0,
             feed: if plan.ordered { Feed::Merge(cursors) } else { Feed::Unsorted(cursors) },
             wanted,
+            looks_at: LooksAt::of(query),
             query: query.clone(),
         }
     }
@@ -311,6 +339,10 @@ impl Results {
     /// The first of what the sources show; others at the same place show the same document and move on too.
     async fn next_hit(&mut self, session: &mut Session) -> Result<Option<(Hit, Option<Found>)>, Status> {
         let Feed::Merge(cursors) = &mut self.feed else { return Ok(None) };
+        if let [only] = cursors.as_mut_slice() {
+            let there = only.peek(session, &self.database).await?.is_some();
+            return Ok(if there { only.take() } else { None });
+        }
         let reverse = self.query.is_reverse();
         let mut first: Option<(Vec<u8>, Vec<usize>)> = None;
         for (index, cursor) in cursors.iter_mut().enumerate() {
@@ -361,8 +393,8 @@ impl Results {
         if !self.query.scope.contains(&found.path) {
             return Ok(false);
         }
-        let name = position::name_value(&self.database, &found.path);
-        Ok(self.query.filter.matches(&name, &found.stored.fields()?))
+        let (name, fields) = self.looks_at.read(&self.database, found)?;
+        Ok(self.query.filter.matches(&name, &fields))
     }
 
     /// Collects and sorts what the sources find; with a limit only as many as will be needed.
@@ -386,8 +418,7 @@ impl Results {
                     break;
                 }
                 for (_, found) in self.read(session, hits).await? {
-                    let fields = found.stored.fields()?;
-                    let name = position::name_value(&self.database, &found.path);
+                    let (name, fields) = self.looks_at.read(&self.database, &found)?;
                     let Some(position) = position::of(&self.query, &found.path, &fields) else { continue };
                     if !self.query.scope.contains(&found.path)
                         || !self.window.contains(&position)

@@ -14,7 +14,8 @@ use crate::error::StoreError;
 /// Marks the file as ours in SQLite's header ("HKV1").
 pub(super) const APPLICATION_ID: i32 = 0x484B_5631;
 /// The layout of the tables; the store's own format is in its header row.
-pub(super) const LAYOUT: u32 = 1;
+/// 2 has a journal beside the file, which programs that know 1 only would not read.
+pub(super) const LAYOUT: u32 = 2;
 pub(super) const PAGE_BYTES: u64 = 8192;
 
 const DATA_FILE: &str = "store.sqlite";

@@ -21,7 +21,7 @@ use crate::query::walk::Collections;
 /// Builds that run at once; more are not started and will be wanted again.
 pub const BUILDS_RUNNING_MAX: usize = 2;
 /// Documents of one batch.
-pub const BATCH_DOCUMENTS_MAX: usize = 500;
+pub const BATCH_DOCUMENTS_MAX: usize = 2_000;
 /// Bytes of the documents of one batch.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Index entries of one batch.
@@ -210,6 +210,8 @@ async fn stage(
     let mut walk = Collections::of_group(database, &shape.group, after.as_ref(), documents_max);
     let (mut documents, mut bytes, mut entries) = (0, 0, 0);
     let mut last = None;
+    let fields = shape.components.iter().filter_map(|component| component.field.segments().first());
+    let looked_at: Vec<String> = fields.cloned().collect();
     while documents < documents_max && bytes < BATCH_BYTES_MAX && entries < BATCH_ENTRIES_MAX {
         let Some(found) = walk.next(session).await? else {
             session.write(&permit, progress_key, None);
@@ -219,7 +221,7 @@ async fn stage(
         };
         documents += 1;
         bytes += found.stored.body().len();
-        let fields = found.stored.fields()?;
+        let fields = found.stored.fields_named(&looked_at)?;
         let definition = std::slice::from_ref(definition);
         for (key, value) in changes(database, definition, &found.path, None, Some(&fields))? {
             session.write(&permit, key, value);
