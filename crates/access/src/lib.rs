@@ -6,11 +6,14 @@
 //! every session leaves a record; an infrastructure fault is never a denial; nothing here knows a policy language.
 
 mod authorize;
+mod begin;
 mod caller;
 mod contention;
 mod documents;
 mod facts;
+mod fault;
 mod gate;
+mod grant;
 pub mod keyspace;
 pub mod log;
 mod mode;
@@ -20,11 +23,11 @@ mod rulesets;
 mod session;
 mod transact;
 
-pub use authorize::{Footprint, Grant, Permit, Subject};
 pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
 pub use documents::{DocumentSource, Documents, NoPending, Pending};
 pub use facts::Facts;
 pub use gate::{Gate, Operation, Service};
+pub use grant::{Footprint, Grant, Permit, Subject};
 pub use log::AccessLog;
 pub use mode::{DevPermit, Mode};
 pub use reads::Reads;

@@ -3,7 +3,7 @@
 use base::Status;
 use kv::{Key, KeyRange, Page, Row, Scan, Snapshot, Version};
 
-use crate::gate::fault;
+use crate::fault::fault;
 
 /// One snapshot and everything read of it so far: keys, and ranges with their gaps.
 pub struct Reads {

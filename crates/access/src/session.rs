@@ -4,10 +4,11 @@ use base::{Code, Status, Timestamp};
 use bytes::Bytes;
 use kv::{CommitError, Key, KeyRange, Page, Row, Scan, Snapshot, Txn, Version};
 
-use crate::authorize::{Evidence, Permit, plain_cause};
 use crate::caller::Caller;
-use crate::gate::{Gate, Operation, fault};
-use crate::log::{Event, Verdict};
+use crate::fault::fault;
+use crate::gate::{Gate, Operation};
+use crate::grant::{Evidence, Permit};
+use crate::log::{Cause, Event, Verdict};
 use crate::reads::Reads;
 
 /// Why nothing was committed.
@@ -296,7 +297,7 @@ impl Session {
         for event in &mut self.events {
             if event.verdict != Verdict::Deny {
                 event.verdict = Verdict::Error;
-                event.causes.push(plain_cause(reason));
+                event.causes.push(Cause::plain(reason));
             }
         }
         self.record(None);

@@ -21,6 +21,7 @@ use crate::model::account::ServiceAccount;
 use crate::model::decode;
 use crate::model::key::Realm;
 use crate::standing::{AccountStanding, UserStanding};
+use crate::status::bad_credential;
 use crate::token::rs256::PublicKey;
 use crate::token::{Claims, Jwt, TokenError, seconds, text};
 use crate::tokens::{AccountToken, Genuine, Signed, Tokens};
@@ -44,11 +45,6 @@ impl Authenticate for Authenticator {
     }
 }
 
-/// The answer to every credential that is not good.
-pub(crate) fn refused() -> Status {
-    Status::new(Code::Unauthenticated, "Request had invalid authentication credentials.")
-}
-
 impl Identity {
     /// See [`Authenticate::caller`].
     pub(crate) async fn caller(&self, project: &str, credential: Credential<'_>) -> Result<Caller, Status> {
@@ -63,7 +59,7 @@ impl Identity {
         if token.eq_ignore_ascii_case("owner") || token.starts_with("ya29.") {
             return Ok(Caller::admin("owner"));
         }
-        let (_, user) = self.tokens.id_token(token, project, self.now_s()).map_err(|_| refused())?;
+        let (_, user) = self.tokens.id_token(token, project, self.now_s()).map_err(|_| bad_credential())?;
         Ok(Caller::user(user))
     }
 
@@ -79,7 +75,7 @@ impl Identity {
             }
             other => other.map_err(|error| {
                 tracing::debug!(%error, "a bearer token is refused");
-                refused()
+                bad_credential()
             })?,
         };
         let realm = Realm::of(project);
@@ -104,14 +100,14 @@ impl Identity {
     /// Checks a token that a service account signed itself to use as a bearer.
     async fn self_signed(&self, project: &str, token: &str, now_s: i64) -> Result<AccountToken, Status> {
         if token.len() > TOKEN_BYTES_MAX {
-            return Err(refused());
+            return Err(bad_credential());
         }
-        let jwt = Jwt::parse(token).map_err(|_| refused())?;
-        let email = text(&jwt.claims, "iss").ok_or_else(refused)?;
+        let jwt = Jwt::parse(token).map_err(|_| bad_credential())?;
+        let email = text(&jwt.claims, "iss").ok_or_else(bad_credential)?;
         let realm = Realm::of(project);
-        let account = self.service_account(&realm, email).await?.ok_or_else(refused)?;
-        let kid = verify_with(&account, &jwt).map_err(|_| refused())?;
-        let exp_s = short_lived(&jwt.claims, now_s).map_err(|_| refused())?;
+        let account = self.service_account(&realm, email).await?.ok_or_else(bad_credential)?;
+        let kid = verify_with(&account, &jwt).map_err(|_| bad_credential())?;
+        let exp_s = short_lived(&jwt.claims, now_s).map_err(|_| bad_credential())?;
         // A custom token is signed with the same key and travels through browsers: it must never pass for this.
         let for_users = ["uid", "user_id", "claims"].iter().any(|name| jwt.claims.contains_key(*name));
         let audience_good = match jwt.claims.get("aud") {
@@ -119,7 +115,7 @@ impl Identity {
             None => text(&jwt.claims, "scope").is_some_and(|scope| !scope.is_empty()),
         };
         if text(&jwt.claims, "sub") != Some(email) || for_users || !audience_good {
-            return Err(refused());
+            return Err(bad_credential());
         }
         Ok(AccountToken { email: account.email, kid: Some(kid), exp_s })
     }

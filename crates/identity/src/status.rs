@@ -54,6 +54,11 @@ impl Refused {
     }
 }
 
+/// The answer to every credential that is not good.
+pub(crate) fn bad_credential() -> Status {
+    Status::new(Code::Unauthenticated, "Request had invalid authentication credentials.")
+}
+
 /// Why an operation ended without its effect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {

@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
 use crate::meta;
 use crate::row::Row;
-use crate::snapshot::Scan;
+use crate::scan::Scan;
 use crate::version::Version;
 
 /// Log entries read at once.
@@ -66,7 +66,8 @@ impl Undo {
 /// The version after which the change log in this view is complete.
 pub(crate) async fn floor(view: &dyn View) -> Result<Version, StoreError> {
     let stored = view.get(&meta::floor_key()).await?;
-    Version::from_bytes(&stored.ok_or_else(|| StoreError::corrupt("the log floor is missing"))?)
+    let stored = stored.ok_or_else(|| StoreError::corrupt("the log floor is missing"))?;
+    Version::from_bytes(&stored).ok_or_else(StoreError::corrupt_version)
 }
 
 /// Some entries of the log, and the range of those that are left.

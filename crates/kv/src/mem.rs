@@ -17,7 +17,7 @@ use crate::chain::Chain;
 use crate::engine::{Batch, Budget, Engine, Slice, View};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
-use crate::snapshot::Scan;
+use crate::scan::Scan;
 use crate::sqlite;
 use crate::version::Version;
 

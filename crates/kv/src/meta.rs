@@ -48,7 +48,7 @@ pub(crate) fn log_range(after: Version, up_to: Version) -> KeyRange {
 
 /// The commit a log key belongs to.
 pub(crate) fn log_version(key: &Key) -> Result<Version, StoreError> {
-    Version::from_bytes(key.as_bytes())
+    Version::from_bytes(key.as_bytes()).ok_or_else(StoreError::corrupt_version)
 }
 
 /// What identifies a database.

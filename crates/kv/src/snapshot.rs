@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::history::Undo;
 use crate::key::{Key, KeyRange};
 use crate::row::Row;
+use crate::scan::Scan;
 use crate::version::Version;
 
 /// The store at one version. Cheap to clone.
@@ -18,23 +19,6 @@ pub struct Snapshot {
     pub(crate) version: Version,
     /// How rows that changed after the version looked at it; `None` for the newest.
     pub(crate) undo: Option<Arc<Undo>>,
-}
-
-/// How to walk a range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scan {
-    /// From the end to the start.
-    pub reverse: bool,
-    /// Rows at most. At least one is given if there is one.
-    pub rows_max: usize,
-    /// Bytes of keys and values at most. The first row is given whatever its size.
-    pub bytes_max: usize,
-}
-
-impl Default for Scan {
-    fn default() -> Self {
-        Self { reverse: false, rows_max: 1000, bytes_max: 4 << 20 }
-    }
 }
 
 /// A part of a scan.

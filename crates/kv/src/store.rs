@@ -13,7 +13,8 @@ use crate::error::{CommitError, StoreError};
 use crate::history::{self, Undo};
 use crate::meta::{self, Header};
 use crate::options::Options;
-use crate::snapshot::{Scan, Snapshot};
+use crate::scan::Scan;
+use crate::snapshot::Snapshot;
 use crate::txn::Txn;
 use crate::version::Version;
 

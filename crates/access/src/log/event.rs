@@ -87,6 +87,13 @@ pub struct Cause {
     pub text: String,
 }
 
+impl Cause {
+    /// A cause that no rule's expression stands for.
+    pub(crate) fn plain(text: &str) -> Self {
+        Self { at: String::new(), expression: String::new(), observed: String::new(), text: text.to_owned() }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(number: &u64) -> bool {
     *number == 0

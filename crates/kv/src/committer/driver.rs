@@ -15,7 +15,7 @@ use crate::history;
 use crate::key::Key;
 use crate::meta;
 use crate::options::Options;
-use crate::snapshot::Scan;
+use crate::scan::Scan;
 use crate::txn::Txn;
 use crate::version::Version;
 

@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 use super::SqliteOptions;
 use super::journal::Journal;
-use super::layer::Layer;
+use super::layer::{Sealed, State};
 use super::read::Readers;
 use super::view::SqliteView;
 use crate::engine::Batch;
@@ -26,30 +26,7 @@ const WAITING_FACTOR_MAX: u64 = 4;
 /// A move that failed is tried again after this time.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// Where batches are. A copy is what a view sees.
-#[derive(Clone)]
-pub(super) struct State {
-    /// Takes the batches.
-    pub(super) active: Arc<Layer>,
-    /// Is being moved.
-    pub(super) sealed: Option<Sealed>,
-    /// The newest batch and its version.
-    pub(super) sequence: u64,
-    pub(super) version: Version,
-    /// Batches up to this one are in the data file and in no layer.
-    pub(super) moved: u64,
-}
-
-/// A layer that takes no batches any more.
-#[derive(Clone)]
-pub(super) struct Sealed {
-    pub(super) layer: Arc<Layer>,
-    /// Its newest batch and that one's version.
-    pub(super) sequence: u64,
-    pub(super) version: Version,
-}
-
-/// See the module.
+/// Takes batches in and hands out views.
 pub(super) struct Front {
     state: RwLock<State>,
     desk: Mutex<Desk>,

@@ -2,18 +2,43 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 
 use crate::chain::Chain;
 use crate::key::{Key, KeyRange};
+use crate::version::Version;
 
 /// One generation of rows. Nothing leaves it: it goes as a whole once the data file has it, and with the last view
 /// that reads it.
 #[derive(Default)]
 pub(super) struct Layer {
     rows: RwLock<BTreeMap<Key, Chain>>,
+}
+
+/// Where batches are. A copy is what a view sees.
+#[derive(Clone)]
+pub(super) struct State {
+    /// Takes the batches.
+    pub(super) active: Arc<Layer>,
+    /// Is being moved.
+    pub(super) sealed: Option<Sealed>,
+    /// The newest batch and its version.
+    pub(super) sequence: u64,
+    pub(super) version: Version,
+    /// Batches up to this one are in the data file and in no layer.
+    pub(super) moved: u64,
+}
+
+/// A layer that takes no batches any more.
+#[derive(Clone)]
+pub(super) struct Sealed {
+    pub(super) layer: Arc<Layer>,
+    /// Its newest batch and that one's version.
+    pub(super) sequence: u64,
+    pub(super) version: Version,
 }
 
 /// Rows of a layer in the order of a scan; `None` is a deletion.

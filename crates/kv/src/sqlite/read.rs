@@ -21,7 +21,7 @@ use crate::engine::{Budget, Slice};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
 use crate::meta::{self, Mark};
-use crate::snapshot::Scan;
+use crate::scan::Scan;
 use crate::version::Version;
 
 /// A read of up to this many rows or bytes runs inline; a longer one takes chunks of this size.
@@ -128,7 +128,8 @@ impl Readers {
         };
         let (version, mark) = begin().map_err(|error| self.file.explain(&error))?;
         let mark = Mark::decode(&mark.ok_or_else(|| StoreError::corrupt("the journal's mark is missing"))?)?;
-        let version = version.map_or(Ok(Version::ZERO), |stored| Version::from_bytes(&stored))?;
+        let version = version.map_or(Some(Version::ZERO), |stored| Version::from_bytes(&stored));
+        let version = version.ok_or_else(StoreError::corrupt_version)?;
         let held =
             Held { connection: Mutex::new(Some(connection)), readers: Arc::clone(self), _permit: permit };
         Ok(FileView { held: Arc::new(held), mark, version, changes })

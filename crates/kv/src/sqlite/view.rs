@@ -5,13 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::front::State;
-use super::layer::Part;
+use super::layer::{Part, State};
 use super::read::FileView;
 use crate::engine::{Budget, Slice, View};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
-use crate::snapshot::Scan;
+use crate::scan::Scan;
 use crate::version::Version;
 
 /// Rows of each layer looked at in one step of a scan.

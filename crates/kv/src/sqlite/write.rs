@@ -53,7 +53,8 @@ impl Writer {
     pub(super) fn version(&self) -> Result<Version, StoreError> {
         let stored = table::get(&self.connection, &meta::version_key());
         let stored = stored.map_err(|error| self.file.explain(&error))?;
-        stored.map_or(Ok(Version::ZERO), |stored| Version::from_bytes(&stored))
+        let version = stored.map_or(Some(Version::ZERO), |stored| Version::from_bytes(&stored));
+        version.ok_or_else(StoreError::corrupt_version)
     }
 
     /// Writes rows in their order, in one transaction, together with how far they bring the file.
