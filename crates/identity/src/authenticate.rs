@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use access::{Authenticate, Caller, Credential, DevPermit, Standing};
 use async_trait::async_trait;
-use base::{Code, Status};
+use base::Status;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 

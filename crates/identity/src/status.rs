@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use base::Status;
+use base::{Code, Status};
 use serde_json::{Value as Json, json};
 
 /// A refusal: what the service answers when a request may not or cannot be done.
