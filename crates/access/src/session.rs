@@ -271,6 +271,7 @@ impl Session {
             read: Vec::new(),
             expressions: 0,
             version: None,
+            count: None,
             details: serde_json::Map::new(),
         }
     }

@@ -25,8 +25,6 @@ pub struct House {
 /// Why the house cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("the data folder `{path}` cannot be made: {source}")]
-    Folder { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the access log in `{path}` cannot be opened: {source}")]
@@ -103,8 +101,6 @@ async fn open_gate(mode: Mode, data: Option<&Path>) -> Result<Gate, OpenError> {
         let store = Store::open(Mem::default(), options).await?;
         return Ok(Gate::new(store, AccessLog::discarding(), clock, mode));
     };
-    std::fs::create_dir_all(folder)
-        .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
     let store = Store::open(Sqlite::open(folder)?, options).await?;
     let log = AccessLog::open(folder).map_err(|source| OpenError::Log { path: folder.to_owned(), source })?;
     let gate = Gate::new(store, log, clock, mode);

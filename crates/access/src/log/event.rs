@@ -66,6 +66,10 @@ pub struct Event {
     /// The commit's version (microseconds), for writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
+    /// How many denials like this one a line stands for, when it is more than one: those of its caller within a second that
+    /// have no line of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// Further facts: a claim change's names before and after, …
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub details: serde_json::Map<String, serde_json::Value>,

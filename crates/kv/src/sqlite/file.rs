@@ -51,6 +51,16 @@ pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes the folder, if it is missing, for its owner alone. One that is there keeps its rights: others may have been let in
+/// on purpose.
+pub(super) fn create_private_folder(folder: &Path) -> Result<(), StoreError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| StoreError::io("create", folder, &error))
+}
+
 /// Makes new names in the folder survive a power cut.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());

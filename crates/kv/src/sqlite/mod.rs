@@ -114,7 +114,7 @@ impl Sqlite {
 
     /// The same with other options.
     pub fn open_with(folder: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder).map_err(|error| StoreError::io("create", folder, &error))?;
+        file::create_private_folder(folder)?;
         let lock = file::lock(folder)?;
         let file = file::DataFile::new(folder, options);
         let connection = file.open_for_writing()?;
