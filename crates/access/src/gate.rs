@@ -72,8 +72,7 @@ impl Gate {
     /// A gate over a store.
     pub fn new(store: Store, log: AccessLog, clock: Arc<dyn Clock>, mode: Mode) -> Self {
         let requests = AtomicU64::new(clock.now_micros().unsigned_abs());
-        let (rules, contention, past) =
-            (RulesInForce::new(&mode), Contention::default(), Shares::default());
+        let (rules, contention, past) = (RulesInForce::new(&mode), Contention::default(), Shares::default());
         Self { inner: Arc::new(Inner { store, rules, contention, past, log, clock, mode, requests }) }
     }
 

@@ -21,8 +21,7 @@ pub async fn allow_now(
     in_transaction: bool,
 ) -> Result<(), Status> {
     let Some(first) = found.first() else { return Ok(()) };
-    let mut session =
-        past.gate().begin(past.caller(), operation("ReadPast", first.path.as_path())).await?;
+    let mut session = past.gate().begin(past.caller(), operation("ReadPast", first.path.as_path())).await?;
     let keys: Vec<_> = found.iter().map(|found| key::document(database, &found.path)).collect();
     let rows = session.get_many(&keys).await?;
     for (found, row) in found.iter().zip(rows) {

@@ -8,9 +8,9 @@ use base::{DatabaseName, Status};
 use policy::Method;
 use policy::rules::Action;
 use prost::Message;
-use wire::{prost_types, v1};
 use wire::v1::run_aggregation_query_request::QueryType as AggregationType;
 use wire::v1::run_query_request::QueryType;
+use wire::{prost_types, v1};
 
 use super::decide::decide_read;
 use super::present::allow_now;

@@ -14,9 +14,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use parking_lot::Mutex;
 use prost::Message;
 
-use super::shares::{
-    Counts, Owner, STREAM_MS_MAX, STREAM_UNREAD_MS_MAX, STREAMS_BYTES_MAX, STREAMS_MAX,
-};
+use super::shares::{Counts, Owner, STREAM_MS_MAX, STREAM_UNREAD_MS_MAX, STREAMS_BYTES_MAX, STREAMS_MAX};
 use crate::status;
 
 /// A stream of responses.

@@ -42,10 +42,8 @@ pub fn decode_all(database: &DatabaseName, writes: Vec<v1::Write>) -> Result<Vec
 fn check_sequence(writes: &[Write]) -> Result<(), Status> {
     let mut before: HashMap<&DocumentPath, &Operation> = HashMap::new();
     for write in writes {
-        let insists = matches!(
-            write.precondition,
-            Some(Precondition::Exists(true) | Precondition::UpdateTime(_))
-        );
+        let insists =
+            matches!(write.precondition, Some(Precondition::Exists(true) | Precondition::UpdateTime(_)));
         match (before.insert(&write.path, &write.operation), &write.operation) {
             (None, _) | (Some(Operation::Verify), Operation::Verify) => {}
             (Some(Operation::Verify), _) => return Err(status::verified_then_written()),

@@ -148,6 +148,9 @@ impl Driver {
         };
         self.core.fence(self.horizon.work());
         let decision = self.core.decide(group.drain(..), facts, self.options.clock.now_micros());
+        if decision.batch.is_none() {
+            self.horizon.rest(self.core.head());
+        }
         for (waiting, error) in decision.refused {
             waiting.answer(Err(error));
         }
