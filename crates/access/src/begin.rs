@@ -1,11 +1,12 @@
 //! Sessions begin here, and nowhere else.
 
-use base::{Code, Status};
-use kv::{StoreError, Version};
+use base::Status;
+use kv::Version;
 
 use crate::caller::Caller;
 use crate::fault::fault;
 use crate::gate::{Gate, Operation};
+use crate::reads::Reads;
 use crate::session::{Session, Suspended};
 
 impl Gate {
@@ -14,26 +15,24 @@ impl Gate {
     /// Errors: `UNAUTHENTICATED` when the caller was disabled, deleted or revoked since they were authenticated.
     pub async fn begin(&self, caller: &Caller, operation: Operation) -> Result<Session, Status> {
         let snapshot = self.inner.store.snapshot().await.map_err(|error| fault(&error))?;
-        Session::new(self.clone(), caller.clone(), operation, snapshot).hold_caller(false).await
+        let reads = Reads::new(snapshot.into(), self.past(caller));
+        Session::new(self.clone(), caller.clone(), operation, reads).hold_caller(false).await
     }
 
-    /// Begins an operation on the state at a version.
+    /// Begins an operation on the state at a version. What somebody else than an administrator reads there must be
+    /// allowed at the present as well: begin at the present, decide, and [`Session::look_back`].
     ///
-    /// Errors: `FAILED_PRECONDITION` when the version is older than the store remembers; `UNAUTHENTICATED` when the
-    /// caller has no standing at present.
+    /// Errors: `FAILED_PRECONDITION` when the version is older than the store remembers or too much was changed since;
+    /// `RESOURCE_EXHAUSTED` when too many look back; `UNAUTHENTICATED` when the caller has no standing at present.
     pub async fn begin_at(
         &self,
         caller: &Caller,
         operation: Operation,
         version: Version,
     ) -> Result<Session, Status> {
-        let snapshot = self.inner.store.snapshot_at(version).await.map_err(|error| match error {
-            StoreError::TooOld { .. } => {
-                Status::new(Code::FailedPrecondition, "The requested snapshot version is too old.")
-            }
-            error => fault(&error),
-        })?;
-        Session::new(self.clone(), caller.clone(), operation, snapshot).hold_caller(true).await
+        let past = self.past(caller);
+        let reads = Reads::new(past.at(version).await?, past);
+        Session::new(self.clone(), caller.clone(), operation, reads).hold_caller(true).await
     }
 
     /// Begins the commit of a transaction: on its snapshot, with all that it has read. Its other requests begin at

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base::{Clock, Code, Status, Timestamp};
 use kv::{Change, Key, Row, Store, StoreError, Version};
 
+use crate::caller::Caller;
 use crate::contention::Contention;
 use crate::fault::fault;
 use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
+use crate::past::{Past, Shares};
 use crate::rulesets::RulesInForce;
 
 /// The services behind the gate.
@@ -56,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     rules: RulesInForce,
     pub(crate) contention: Contention,
+    past: Shares,
     pub(crate) log: AccessLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mode: Mode,
@@ -69,8 +72,8 @@ impl Gate {
     /// A gate over a store.
     pub fn new(store: Store, log: AccessLog, clock: Arc<dyn Clock>, mode: Mode) -> Self {
         let requests = AtomicU64::new(clock.now_micros().unsigned_abs());
-        let (rules, contention) = (RulesInForce::new(&mode), Contention::default());
-        Self { inner: Arc::new(Inner { store, rules, contention, log, clock, mode, requests }) }
+        let (rules, contention, past) = (RulesInForce::new(&mode), Contention::default(), Shares::default());
+        Self { inner: Arc::new(Inner { store, rules, contention, past, log, clock, mode, requests }) }
     }
 
     /// Completes the log file in a data folder from the store's change log, where a crash cut it short: every
@@ -101,6 +104,10 @@ impl Gate {
                 }
             }
         }
+    }
+
+    pub(crate) fn past(&self, caller: &Caller) -> Past {
+        Past::new(&self.inner.store, &self.inner.past, caller)
     }
 
     /// Reads what makes a caller (accounts, keys), before there is one. Not recorded; for authentication only.

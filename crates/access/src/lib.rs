@@ -17,6 +17,7 @@ mod grant;
 pub mod keyspace;
 pub mod log;
 mod mode;
+mod past;
 mod reads;
 mod refusal;
 mod rulesets;

@@ -37,6 +37,7 @@ pub mod faulty;
 pub use change::{Change, RowChange};
 pub use engine::{Batch, Engine, Slice, View};
 pub use error::{CommitError, StoreError};
+pub use history::LookBack;
 pub use key::{Key, KeyRange, Keyspace};
 pub use mem::Mem;
 pub use options::Options;

@@ -17,6 +17,7 @@ use crate::version::Version;
 pub struct Snapshot {
     pub(crate) view: Arc<dyn View>,
     pub(crate) version: Version,
+    pub(crate) time: Version,
     /// How rows that changed after the version looked at it; `None` for the newest.
     pub(crate) undo: Option<Arc<Undo>>,
 }
@@ -34,6 +35,12 @@ impl Snapshot {
     /// What the snapshot shows: every commit up to this version, and none after it.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// Until when the store stood so: no commit between the version and this time, now or later. At or after the
+    /// version.
+    pub fn time(&self) -> Version {
+        self.time
     }
 
     /// One row.

@@ -30,6 +30,7 @@ impl Firestore {
     ) -> Result<Committed, Status> {
         let keys: Vec<_> = writes.iter().map(|write| key::document(database, &write.path)).collect();
         let attempts = Attempts { max: ATTEMPTS_MAX, contended: &keys, exhausted: status::contention };
+        let _turn = self.large_commits.turn(caller, writes.len()).await?;
         let work = |session| prepare(session, database, writes, false);
         let operation = operation(verb, &subject(writes));
         let (prepared, version) = self.gate.transact(caller, &operation, attempts, work).await?;
@@ -52,16 +53,18 @@ impl Firestore {
             return Err(status::read_only_transaction());
         }
         let operation = operation("Commit", &subject(writes));
+        if writes.is_empty() {
+            // It saw one consistent state, which is all that can be asked of it.
+            let session = self.gate.begin(caller, operation).await?;
+            let version = reads_at.unwrap_or_else(|| session.time());
+            session.finish();
+            return Ok(Committed::nothing(version));
+        }
+        let _turn = self.large_commits.turn(caller, writes.len()).await?;
         let session = match suspended {
             Some(suspended) => self.gate.resume(caller, operation, suspended).await?,
             None => self.gate.begin(caller, operation).await?,
         };
-        if writes.is_empty() {
-            // It saw one consistent state, which is all that can be asked of it.
-            let version = reads_at.unwrap_or_else(|| session.version());
-            session.finish();
-            return Ok(Committed::nothing(version));
-        }
         let (session, prepared) = prepare(session, database, writes, true).await?;
         match session.commit().await {
             Ok(version) => Ok(prepared.committed(writes, version)),
@@ -82,7 +85,7 @@ impl Firestore {
             self.commit_transaction(caller, &database, &writes, &request.transaction).await?
         } else if writes.is_empty() {
             let session = self.gate.begin(caller, operation("Commit", &ResourcePath::ROOT)).await?;
-            let version = session.version();
+            let version = session.time();
             session.finish();
             Committed::nothing(version)
         } else {

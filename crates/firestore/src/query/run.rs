@@ -19,6 +19,10 @@ use super::walk::{Found, Walk, fetch};
 
 /// Documents given at once.
 pub const PAGE_DOCUMENTS_MAX: usize = 256;
+/// Documents of the first page; later ones grow or shrink with what documents take.
+const FIRST_PAGE_DOCUMENTS: usize = 32;
+/// Bytes that a page is meant to take.
+const PAGE_BYTES: usize = 1 << 20;
 /// Memory for a result that no index has in order.
 pub const SORT_BYTES_MAX: usize = 64 << 20;
 /// What is counted for a document beside its contents and its position.
@@ -35,6 +39,8 @@ pub struct Results {
     /// Documents still to give; `None` is without end.
     left: Option<usize>,
     skipped: usize,
+    /// Documents of the next page.
+    page_next: usize,
     given: usize,
     /// Documents read.
     examined: usize,
@@ -205,6 +211,7 @@ impl Results {
             to_skip: query.offset,
             left: query.limit,
             skipped: 0,
+            page_next: FIRST_PAGE_DOCUMENTS,
             given: 0,
             examined: 0,
             feed: if plan.ordered { Feed::Merge(cursors) } else { Feed::Unsorted(cursors) },
@@ -242,7 +249,7 @@ impl Results {
     /// Errors: `RESOURCE_EXHAUSTED` when the result has to be sorted and does not fit in [`SORT_BYTES_MAX`].
     pub async fn page(&mut self, session: &mut Session) -> Result<Option<Vec<Found>>, Status> {
         loop {
-            let room = self.left.unwrap_or(PAGE_DOCUMENTS_MAX).min(PAGE_DOCUMENTS_MAX);
+            let room = self.left.unwrap_or(PAGE_DOCUMENTS_MAX).min(self.page_next);
             if room == 0 {
                 return Ok(None);
             }
@@ -252,6 +259,8 @@ impl Results {
             }
             let room = room.saturating_add(self.to_skip).min(PAGE_DOCUMENTS_MAX);
             let Some(mut page) = self.documents(session, room).await? else { return Ok(None) };
+            let bytes: usize = page.iter().map(|found| found.stored.body().len()).sum();
+            self.page_next = (PAGE_BYTES / (bytes / page.len().max(1)).max(1)).clamp(1, PAGE_DOCUMENTS_MAX);
             let skipped = self.to_skip.min(page.len());
             page.drain(..skipped);
             self.to_skip -= skipped;

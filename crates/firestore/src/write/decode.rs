@@ -24,6 +24,7 @@ pub fn decode_all(database: &DatabaseName, writes: Vec<v1::Write>) -> Result<Vec
         return Err(status::commit_too_large(bytes));
     }
     let writes = writes.into_iter().map(|write| decode(database, write)).collect::<Result<Vec<_>, _>>()?;
+    check_sequence(&writes)?;
     let mut transforms: HashMap<&DocumentPath, usize> = HashMap::new();
     for write in &writes {
         let count = transforms.entry(&write.path).or_default();
@@ -33,6 +34,30 @@ pub fn decode_all(database: &DatabaseName, writes: Vec<v1::Write>) -> Result<Vec
         }
     }
     Ok(writes)
+}
+
+/// Refuses writes that cannot follow each other on one document in one commit, whatever the document is.
+///
+/// Source: the official emulator.
+fn check_sequence(writes: &[Write]) -> Result<(), Status> {
+    let mut before: HashMap<&DocumentPath, &Operation> = HashMap::new();
+    for write in writes {
+        let insists =
+            matches!(write.precondition, Some(Precondition::Exists(true) | Precondition::UpdateTime(_)));
+        match (before.insert(&write.path, &write.operation), &write.operation) {
+            (None, _) | (Some(Operation::Verify), Operation::Verify) => {}
+            (Some(Operation::Verify), _) => return Err(status::verified_then_written()),
+            (Some(_), Operation::Verify) => return Err(status::written_then_verified()),
+            (Some(Operation::Delete), Operation::Update(_)) if insists => {
+                return Err(status::delete_then_update());
+            }
+            (Some(Operation::Delete), Operation::Delete) if insists => {
+                return Err(status::delete_then_delete());
+            }
+            (Some(_), _) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The write, if it is well formed and about a document of this database.
