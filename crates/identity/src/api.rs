@@ -13,7 +13,7 @@ mod route;
 
 use std::sync::Arc;
 
-use access::{Caller, Credential, Principal};
+use access::{Caller, ClientAddress, Credential, Network, Principal};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -81,7 +81,8 @@ async fn serve(State(identity): State<Arc<Identity>>, request: Request) -> Respo
     let Some(route) = Route::of(&parts.method, parts.uri.path()) else { return refusal(&NOT_FOUND) };
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else { return refusal(&body_too_large()) };
     let query = Parameters::parse(parts.uri.query().unwrap_or_default());
-    let call = Call { identity: &identity, route, headers: parts.headers, query, body: &body };
+    let network = parts.extensions.get::<ClientAddress>().map(|address| address.network());
+    let call = Call { identity: &identity, route, headers: parts.headers, query, body: &body, network };
     let client = call.route.access == Access::Key;
     match call.answer().await {
         Ok(answer) => answer,
@@ -96,6 +97,7 @@ struct Call<'a> {
     headers: HeaderMap,
     query: Parameters,
     body: &'a [u8],
+    network: Option<Network>,
 }
 
 impl Call<'_> {
@@ -140,7 +142,7 @@ impl Call<'_> {
             return Err(not_implemented("Multi-tenancy").into());
         }
         let context =
-            self.identity.request_context(Realm::of(project), caller, fields.text("idToken"), self.origin());
+            self.identity.request_context(Realm::of(project), caller, fields.text("idToken"), self.origin(), self.network);
         let answer = self.run(&context, fields).await?;
         Ok(json_response(StatusCode::OK, &answer))
     }
@@ -344,6 +346,7 @@ impl Call<'_> {
             Caller::unauthenticated(),
             None,
             self.origin(),
+            self.network,
         );
         match self.identity.run(&context, &Exchange { assertion: assertion.to_owned() }).await {
             Ok(token) => Ok(json_response(
@@ -379,6 +382,10 @@ impl Call<'_> {
     fn origin(&self) -> String {
         match &self.identity.settings.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
+            // A client says what it likes in `Host`, and a link to that host would carry the code there.
+            None if self.identity.serves() => {
+                format!("https://{}.firebaseapp.com", self.identity.settings.project)
+            }
             None => {
                 let host = self.headers.get(header::HOST).and_then(|value| value.to_str().ok());
                 format!("http://{}", host.unwrap_or("localhost:9099"))

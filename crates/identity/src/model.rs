@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod config;
+pub mod counts;
 pub mod key;
 pub mod oob;
 pub mod session;

@@ -220,14 +220,15 @@ pub(super) fn oob_codes(codes: &[OobCode]) -> Json {
 }
 
 pub(super) fn methods(methods: &Methods) -> Json {
-    let known = methods.known.as_ref();
-    pruned(json!({
-        "kind": "identitytoolkit#CreateAuthUriResponse",
-        "sessionId": methods.session_id,
-        "registered": known.map(|(_, methods)| !methods.is_empty()),
-        "allProviders": known.map(|(providers, _)| providers),
-        "signinMethods": known.map(|(_, methods)| methods),
-    }))
+    let mut answer =
+        json!({ "kind": "identitytoolkit#CreateAuthUriResponse", "sessionId": methods.session_id });
+    if let (Some((providers, methods)), Some(fields)) = (&methods.known, answer.as_object_mut()) {
+        fields.insert("registered".into(), (!methods.is_empty()).into());
+        // Empty lists, too: SDKs read them without looking whether they are there.
+        fields.insert("allProviders".into(), providers.as_slice().into());
+        fields.insert("signinMethods".into(), methods.as_slice().into());
+    }
+    answer
 }
 
 pub(super) fn recaptcha_params() -> Json {
