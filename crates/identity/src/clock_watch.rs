@@ -18,7 +18,11 @@ pub(crate) struct ClockWatch {
 
 impl ClockWatch {
     pub fn new(now_micros: i64) -> Self {
-        Self { since: Instant::now(), origin_micros: AtomicI64::new(now_micros), is_behind: AtomicBool::new(false) }
+        Self {
+            since: Instant::now(),
+            origin_micros: AtomicI64::new(now_micros),
+            is_behind: AtomicBool::new(false),
+        }
     }
 
     /// Compares the clock with the time that went by and with the newest commit, and warns of each difference once.

@@ -8,7 +8,9 @@ pub mod config;
 pub mod counts;
 pub mod key;
 pub mod oob;
+pub mod policy;
 pub mod session;
+pub mod settings;
 pub mod signing;
 pub mod user;
 

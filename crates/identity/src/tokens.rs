@@ -134,7 +134,9 @@ impl Genuine {
         let expired = match &self {
             Self::User(token, _) if token.is_from_the_future(now_s) => return Err(TokenError::Future),
             Self::User(token, _) => token.expired(now_s),
-            Self::Account(token) if token.exp_s > now_s.saturating_add(ID_TOKEN_LIFE_S + CLOCK_SKEW_S_MAX) => {
+            Self::Account(token)
+                if token.exp_s > now_s.saturating_add(ID_TOKEN_LIFE_S + CLOCK_SKEW_S_MAX) =>
+            {
                 return Err(TokenError::Future);
             }
             Self::Account(token) => token.exp_s <= now_s,

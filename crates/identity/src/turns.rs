@@ -132,7 +132,8 @@ impl State {
         self.turns += 1;
         self.served_now.insert(ticket.party.account.clone());
         if self.served.len() >= SERVED_LEN_MAX {
-            let waiting: HashSet<&str> = self.waiting.iter().flat_map(|ticket| ticket.party.names()).collect();
+            let waiting: HashSet<&str> =
+                self.waiting.iter().flat_map(|ticket| ticket.party.names()).collect();
             self.served.retain(|name, _| waiting.contains(name.as_str()));
         }
         for name in ticket.party.names() {
@@ -147,13 +148,19 @@ impl State {
         let ready = self.waiting.iter().enumerate().filter(|(_, ticket)| {
             ticket.party.is_familiar == familiar && !self.served_now.contains(&ticket.party.account)
         });
-        let next = ready.min_by_key(|(at, Ticket { party, .. })| (last(&party.address), last(&party.account), *at));
+        let next =
+            ready.min_by_key(|(at, Ticket { party, .. })| (last(&party.address), last(&party.account), *at));
         next.map(|(at, _)| at)
     }
 
     /// Whether another may wait. Where all places are taken, the address that has most of them gives one up.
     fn make_room(&mut self, party: &Party) -> bool {
-        let lane = || self.waiting.iter().map(|ticket| &ticket.party).filter(|other| other.is_familiar == party.is_familiar);
+        let lane = || {
+            self.waiting
+                .iter()
+                .map(|ticket| &ticket.party)
+                .filter(|other| other.is_familiar == party.is_familiar)
+        };
         let of_account = lane().filter(|other| other.account == party.account).count();
         let of_address = lane().filter(|other| other.address == party.address).count();
         if of_account >= TURNS_WAITING_PER_ACCOUNT_MAX || of_address >= TURNS_WAITING_PER_ADDRESS_MAX {

@@ -38,7 +38,8 @@ impl FromStr for TrustedProxy {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not an address or a network such as 10.0.0.0/8");
-        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+        let (address, length) =
+            text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let (bits_max, offset) = if address.is_ipv4() { (32, 96) } else { (128, 0) };
         let length = length.map_or(Ok(bits_max), str::parse::<u32>).map_err(|_| wrong())?;
@@ -74,8 +75,12 @@ async fn find(State(proxies): State<Arc<[TrustedProxy]>>, mut request: Request, 
 fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[TrustedProxy]) -> IpAddr {
     let is_trusted = |address: IpAddr| proxies.iter().any(|proxy| proxy.contains(address));
     let mut nearest = peer;
-    let forwarded: Vec<&str> =
-        headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
+    let forwarded: Vec<&str> = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
     for text in forwarded.into_iter().rev() {
         if !is_trusted(nearest) {
             break;

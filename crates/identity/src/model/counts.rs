@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{
-    CLOCK_SKEW_S_MAX, FAILURE_DELAY_S, FAILURE_DELAY_S_MAX, FAILURES_KEPT_S, FAMILIAR_ADDRESSES_MAX, SIGN_UPS_WINDOW_S,
+    CLOCK_SKEW_S_MAX, FAILURE_DELAY_S, FAILURE_DELAY_S_MAX, FAILURES_KEPT_S, FAMILIAR_ADDRESSES_MAX,
+    SIGN_UPS_WINDOW_S,
 };
 
 /// Failed sign-ins of an account, of an address, or of one account at one address.
@@ -32,7 +33,8 @@ impl Failures {
         if self.last_s > now_s.saturating_add(CLOCK_SKEW_S_MAX) {
             return false;
         }
-        let delay_s = FAILURE_DELAY_S.checked_shl(beyond.min(20)).unwrap_or(i64::MAX).min(FAILURE_DELAY_S_MAX);
+        let delay_s =
+            FAILURE_DELAY_S.checked_shl(beyond.min(20)).unwrap_or(i64::MAX).min(FAILURE_DELAY_S_MAX);
         now_s.saturating_sub(self.last_s) < delay_s
     }
 

@@ -171,7 +171,8 @@ pub fn email_address(text: &str) -> Option<String> {
 
 /// A phone number in the one spelling that is stored: without what people put between digits. `None` when it is none.
 pub fn phone_number(text: &str, strict: bool) -> Option<String> {
-    let bare: String = text.chars().filter(|c| !c.is_whitespace() && !"-.()/\u{2011}\u{2013}".contains(*c)).collect();
+    let bare: String =
+        text.chars().filter(|c| !c.is_whitespace() && !"-.()/\u{2011}\u{2013}".contains(*c)).collect();
     is_phone_number(&bare, strict).then_some(bare)
 }
 

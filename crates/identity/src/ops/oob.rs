@@ -16,7 +16,8 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::sign_up::given;
-use super::{SignedIn, UnitOfWork, Verb};
+use super::throttle::sign_ups_row;
+use super::{RequestContext, SignedIn, UnitOfWork, Verb};
 use crate::limits::{CLOCK_SKEW_S_MAX, OOB_CODES_LISTED_MAX};
 use crate::model::decode;
 use crate::model::key::Handle;
@@ -196,7 +197,11 @@ impl Verb for SendOobCode {
 impl SendOobCode {
     /// In serve nothing can be sent yet: administrators make links and send them themselves.
     fn check_sends(&self, work: &UnitOfWork<'_>) -> Result<(), Refused> {
-        if work.identity.serves() && !self.return_oob_link { Err(not_implemented("Sending e-mail")) } else { Ok(()) }
+        if work.identity.serves() && !self.return_oob_link {
+            Err(not_implemented("Sending e-mail"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -262,6 +267,14 @@ pub(crate) struct SignInWithEmailLink {
 impl Verb for SignInWithEmailLink {
     type Output = SignedIn;
     const NAME: &'static str = "signInWithEmailLink";
+
+    fn contended(&self, context: &RequestContext) -> Vec<Key> {
+        let mut rows = context.token_user_row();
+        let email = self.email.as_deref().and_then(email_address);
+        rows.extend(email.map(|email| context.realm.handle(&Handle::Email(email))));
+        rows.extend(sign_ups_row(context, &context.realm));
+        rows
+    }
 
     async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<SignedIn, Failure> {
         let linked = match work.token_user().await? {

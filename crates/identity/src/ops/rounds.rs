@@ -52,6 +52,11 @@ impl Rounds {
         self.inner.lock().consumed.push(key);
     }
 
+    /// Whether something is done.
+    pub fn has_hashed(&self) -> bool {
+        !self.inner.lock().done.is_empty()
+    }
+
     fn is_wanting(&self) -> bool {
         self.inner.lock().wanted.is_some()
     }

@@ -48,7 +48,8 @@ impl UnitOfWork<'_> {
             must_wait |= account.must_wait(FAILURES_FREE_PER_ACCOUNT, now_s)
                 || (self.context.network.is_some() && address.must_wait(FAILURES_FREE_PER_ADDRESS, now_s));
         }
-        if must_wait {
+        // The attempt that was made already is answered as what it was.
+        if must_wait && !self.has_hashed() {
             return Err(TOO_MANY_ATTEMPTS.into());
         }
         let party = Party { account: email.to_owned(), address: network, is_familiar };

@@ -20,8 +20,7 @@ use crate::model::{decode, encode};
 use crate::password::{Hashed, Hashing, PasswordHash};
 use crate::status::{
     CREDENTIAL_TOO_OLD, EMAIL_EXISTS, FEDERATED_USER_ID_ALREADY_LINKED, Failure, INVALID_ID_TOKEN,
-    MISSING_ID_TOKEN,
-    PHONE_NUMBER_EXISTS, Refused, TENANT_ID_MISMATCH, TOKEN_EXPIRED, USER_DISABLED,
+    MISSING_ID_TOKEN, PHONE_NUMBER_EXISTS, Refused, TENANT_ID_MISMATCH, TOKEN_EXPIRED, USER_DISABLED,
     USER_NOT_FOUND,
 };
 use crate::token::claims::{Grant, IdToken, id_token};
@@ -217,6 +216,11 @@ impl<'a> UnitOfWork<'a> {
             return self.identity.passwords.compute(&hashing).await;
         }
         self.rounds.hashed(hashing, party)
+    }
+
+    /// Whether a password was hashed for this request already.
+    pub fn has_hashed(&self) -> bool {
+        self.rounds.has_hashed()
     }
 
     /// Notes a row that will be written, for the rounds to come.

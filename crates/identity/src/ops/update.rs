@@ -354,6 +354,11 @@ impl Update {
             let links = Links { origin: work.context.origin.clone(), continue_url: None };
             issue_code(work, &permit, OobKind::RecoverEmail, old, None, Some(&user.uid), &links)?;
         }
+        if let (Ground::Admin, Some(email)) = (&ground, &user.email)
+            && user.password != before.password
+        {
+            work.forgive(&permit, email);
+        }
         if let Ground::Code(code) = &ground {
             work.erase(&permit, code.key.clone());
         }
