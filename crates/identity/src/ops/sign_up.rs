@@ -160,10 +160,12 @@ impl SignUp {
         let token_given = work.context.token.is_some();
         let provider = if token_given || self.email.is_some() || self.password.is_some() {
             let email = self.email.as_ref().ok_or(MISSING_EMAIL)?;
+            let password = given(self.password.as_ref());
             if email.is_empty() {
-                return Err(INVALID_EMAIL);
+                // An empty address counts as missing only beside a password.
+                return Err(if password.is_some() { MISSING_EMAIL } else { INVALID_EMAIL });
             }
-            given(self.password.as_ref()).ok_or(MISSING_PASSWORD)?;
+            password.ok_or(MISSING_PASSWORD)?;
             if !config.allows_passwords() {
                 return Err(OPERATION_NOT_ALLOWED);
             }
