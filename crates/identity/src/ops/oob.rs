@@ -134,57 +134,22 @@ impl Verb for SendOobCode {
             )
             .into());
         }
-        let address = || -> Result<String, Failure> {
-            let email = given(self.email.as_ref()).ok_or(MISSING_EMAIL)?;
-            Ok(email_address(email).ok_or(INVALID_EMAIL)?)
-        };
-        let mut new_email = None;
-        let email = match kind {
-            OobKind::EmailSignin => address()?,
-            OobKind::PasswordReset => {
-                let email = address()?;
-                let is_known = work.uid_of(&Handle::Email(email.clone())).await?.is_some();
-                let hides = work.hides_emails().await?;
-                // While nothing is sent, what is known makes no difference at all.
-                let sends = !work.identity.serves() || self.return_oob_link;
-                if hides && !(is_known && sends) {
-                    work.proved("e-mail");
-                    return Ok(OobSent { email, code: None });
-                }
-                if !is_known {
-                    return Err(EMAIL_NOT_FOUND.into());
-                }
-                email
+        let new_email = match kind {
+            OobKind::VerifyAndChangeEmail => {
+                let email = given(self.new_email.as_ref()).ok_or(MISSING_NEW_EMAIL)?;
+                Some(email_address(email).ok_or(INVALID_EMAIL)?)
             }
-            OobKind::VerifyEmail | OobKind::VerifyAndChangeEmail | OobKind::RecoverEmail => {
-                if kind == OobKind::VerifyAndChangeEmail {
-                    let email = given(self.new_email.as_ref()).ok_or(MISSING_NEW_EMAIL)?;
-                    new_email = Some(email_address(email).ok_or(INVALID_EMAIL)?);
-                }
-                let email = if self.return_oob_link && work.context.token.is_none() {
-                    let email = address()?;
-                    work.find(&Handle::Email(email)).await?.ok_or(USER_NOT_FOUND)?.email
-                } else {
-                    let (token, user) = work.token_user().await?.ok_or(INVALID_ID_TOKEN)?;
-                    if kind == OobKind::VerifyAndChangeEmail {
-                        work.recent_login(&token)?;
-                    }
-                    user.email
-                };
-                let email = email.ok_or(MISSING_EMAIL)?;
-                self.check_sends(work)?;
-                if let Some(new_email) = &new_email
-                    && work.uid_of(&Handle::Email(new_email.clone())).await?.is_some()
-                {
-                    if work.is_admin() || !work.hides_emails().await? {
-                        return Err(EMAIL_EXISTS.into());
-                    }
-                    work.proved("e-mail");
-                    return Ok(OobSent { email, code: None });
-                }
-                email
-            }
+            _ => None,
         };
+        let (email, is_sent) = match kind {
+            OobKind::EmailSignin => (self.address()?, true),
+            OobKind::PasswordReset => self.known_address(work).await?,
+            _ => self.users_address(work, new_email.as_ref()).await?,
+        };
+        if !is_sent {
+            work.proved("e-mail");
+            return Ok(OobSent { email, code: None });
+        }
         self.check_sends(work)?;
         let permit = work.admin_or("e-mail")?;
         let links =
@@ -195,6 +160,52 @@ impl Verb for SendOobCode {
 }
 
 impl SendOobCode {
+    fn address(&self) -> Result<String, Refused> {
+        email_address(given(self.email.as_ref()).ok_or(MISSING_EMAIL)?).ok_or(INVALID_EMAIL)
+    }
+
+    /// The address whose password is reset, and whether something is sent there.
+    async fn known_address(&self, work: &mut UnitOfWork<'_>) -> Result<(String, bool), Failure> {
+        let email = self.address()?;
+        let is_known = work.uid_of(&Handle::Email(email.clone())).await?.is_some();
+        // While nothing can be sent, what is known makes no difference at all.
+        let sends = !work.identity.serves() || self.return_oob_link;
+        match work.hides_emails().await? {
+            true => Ok((email, is_known && sends)),
+            false if is_known => Ok((email, true)),
+            false => Err(EMAIL_NOT_FOUND.into()),
+        }
+    }
+
+    /// The address of the user whom the code will be about, and whether something is sent there. Where addresses are hidden,
+    /// nothing is when the new address is somebody's.
+    async fn users_address(
+        &self,
+        work: &mut UnitOfWork<'_>,
+        new_email: Option<&String>,
+    ) -> Result<(String, bool), Failure> {
+        let email = if self.return_oob_link && work.context.token.is_none() {
+            let email = self.address()?;
+            work.find(&Handle::Email(email)).await?.ok_or(USER_NOT_FOUND)?.email
+        } else {
+            let (token, user) = work.token_user().await?.ok_or(INVALID_ID_TOKEN)?;
+            if new_email.is_some() {
+                work.recent_login(&token)?;
+            }
+            user.email
+        };
+        let email = email.ok_or(MISSING_EMAIL)?;
+        self.check_sends(work)?;
+        let is_taken = match new_email {
+            Some(new_email) => work.uid_of(&Handle::Email(new_email.clone())).await?.is_some(),
+            None => false,
+        };
+        if is_taken && (work.is_admin() || !work.hides_emails().await?) {
+            return Err(EMAIL_EXISTS.into());
+        }
+        Ok((email, !is_taken))
+    }
+
     /// In serve nothing can be sent yet: administrators make links and send them themselves.
     fn check_sends(&self, work: &UnitOfWork<'_>) -> Result<(), Refused> {
         if work.identity.serves() && !self.return_oob_link {
