@@ -5,6 +5,7 @@
 //! and the write are one serializable step (what the rules read, and the caller's own row, is validated by the commit);
 //! every session leaves a record; an infrastructure fault is never a denial; nothing here knows a policy language.
 
+mod address;
 mod authorize;
 mod begin;
 mod caller;
@@ -24,6 +25,7 @@ mod rulesets;
 mod session;
 mod transact;
 
+pub use address::{ClientAddress, Network};
 pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
 pub use documents::{DocumentSource, Documents, NoPending, Pending};
 pub use facts::Facts;

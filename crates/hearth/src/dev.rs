@@ -31,7 +31,8 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
     let mut guarded = rules::of_project(&project).map_err(|error| error.to_string())?;
     let data = (!ask.ephemeral).then(|| ask.data.clone().unwrap_or_else(|| ask.project_dir.join(".hearth")));
     let mode = Mode::Dev(DevPermit::for_development_only());
-    let mut house = House::open(mode, &id, data.as_deref()).await.map_err(|error| error.to_string())?;
+    let settings = identity::Settings::new(&id);
+    let mut house = House::open(mode, settings, data.as_deref()).await.map_err(|error| error.to_string())?;
 
     rules::load_in_dev(&house.gate, &mut guarded)?;
     let (bound, addresses) = bind(ask, &project).await?;
@@ -39,7 +40,8 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         .into_iter()
         .map(|(row, socket)| {
             let routes = server::guarded(house.routes_of(row.name, &addresses));
-            socket.serve(server::with_cors(routes, Vec::new()), None)
+            let routes = server::with_cors(routes, Vec::new());
+            socket.serve(server::with_client_address(routes, Vec::new()), None)
         })
         .collect();
     house.begin_work();
@@ -51,7 +53,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         data: data.as_deref().map(Path::to_string_lossy).as_deref(),
         rules: &guarded,
         took_ms: started.elapsed().as_secs_f64() * 1000.0,
-        notes: &project.notes,
+        notes: &project.notes.into_iter().chain(house.clock_note()).collect::<Vec<_>>(),
         hints: &hints(&addresses, data.as_ref(), &id),
     });
     rules::follow(&house.gate, guarded, screen);

@@ -7,7 +7,7 @@ use access::{AccessLog, Authenticate, Gate, Mode};
 use axum::Router;
 use base::{Clock, Status, SystemClock};
 use deploy::Restored;
-use identity::Identity;
+use identity::{Identity, Settings};
 use kv::{Mem, Options, Sqlite, Store, StoreError};
 use tokio::task::JoinHandle;
 
@@ -35,15 +35,25 @@ pub enum OpenError {
 
 impl House {
     /// Opens the data (`None`: in memory) and the services on it: identity first, which the others may ask who calls.
-    pub async fn open(mode: Mode, project: &str, data: Option<&Path>) -> Result<Self, OpenError> {
+    pub async fn open(mode: Mode, settings: Settings, data: Option<&Path>) -> Result<Self, OpenError> {
         let gate = open_gate(mode, data).await?;
-        let identity = Identity::new(gate.clone(), identity::Settings::new(project))
+        let project = settings.project.clone();
+        let identity = Identity::new(gate.clone(), settings)
             .await
             .map_err(|failure| OpenError::Service(Status::unavailable(failure.to_string())))?;
         let authenticate: Arc<dyn Authenticate> = Arc::new(identity.authenticator());
-        let ground = Ground { gate: gate.clone(), project: project.to_owned(), identity, authenticate };
+        let ground = Ground { gate: gate.clone(), project, identity, authenticate };
         let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
         Ok(Self { gate, ground, services, work: Vec::new() })
+    }
+
+    /// What is to be said when the clock is behind the newest commit.
+    pub fn clock_note(&self) -> Option<String> {
+        let behind_s = identity::behind_s(self.gate.clock().now_micros(), self.gate.published().borrow().0)?;
+        Some(format!(
+            "the clock is {behind_s} s behind the newest commit: it is wrong now, or was ahead when that was written; \
+             tokens and revocations go by the clock"
+        ))
     }
 
     /// Puts the rules that production has deployed in force again.

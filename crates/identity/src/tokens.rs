@@ -12,7 +12,7 @@ use base::Status;
 use parking_lot::Mutex;
 
 use crate::keys::Ring;
-use crate::limits::TOKEN_CACHE_LEN_MAX;
+use crate::limits::{CLOCK_SKEW_S_MAX, ID_TOKEN_LIFE_S, TOKEN_CACHE_LEN_MAX};
 use crate::status::Failure;
 use crate::token::claims::{ACCESS_TOKEN_TYPE, IdToken, OAUTH_ISSUER, fields};
 use crate::token::{Claims, Jwt, TokenError, seconds, text, unsigned};
@@ -140,7 +140,13 @@ impl Genuine {
     /// Itself, unless its time is over.
     pub fn unexpired(self, now_s: i64) -> Result<Self, TokenError> {
         let expired = match &self {
+            Self::User(token, _) if token.is_from_the_future(now_s) => return Err(TokenError::Future),
             Self::User(token, _) => token.expired(now_s),
+            Self::Account(token)
+                if token.exp_s > now_s.saturating_add(ID_TOKEN_LIFE_S + CLOCK_SKEW_S_MAX) =>
+            {
+                return Err(TokenError::Future);
+            }
             Self::Account(token) => token.exp_s <= now_s,
         };
         if expired { Err(TokenError::Expired) } else { Ok(self) }

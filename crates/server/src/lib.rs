@@ -4,6 +4,7 @@
 //! Invariants: no service sees a request without a caller (or an answer that says why not); no request is unbounded in
 //! size or time; a panic in a handler ends one request, not the process; a stop lets what is in flight finish.
 
+mod address;
 mod caller;
 mod cors;
 mod delivery;
@@ -15,6 +16,7 @@ mod pace;
 mod refusal;
 mod tls;
 
+pub use address::{TrustedProxy, with_client_address};
 pub use caller::with_caller;
 pub use cors::with_cors;
 pub use guard::guarded;

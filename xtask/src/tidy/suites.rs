@@ -21,13 +21,15 @@ pub fn check(repository: &Repository) -> Vec<Breach> {
         .collect()
 }
 
-/// Whether a runner finds the file by its place: the tests of Node.js and pytest, and what `x` calls `PART/PART.py`.
+/// Whether a runner finds the file by its place: the tests of Node.js and pytest, the attacks, and what `x` calls
+/// `PART/PART.py`.
 fn is_run(path: &str, script: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
         [.., name] if LOOKED_FOR.contains(name) => true,
         ["suites", _, "test", name] => name.ends_with(".test.js"),
         ["suites", "python", name] if name.starts_with("test_") => name.ends_with(".py"),
+        ["suites", "attack", name] if has_word(script, "attack") => name.ends_with(".py"),
         ["suites", part, name] => name.strip_suffix(".py") == Some(part) && has_word(script, part),
         _ => false,
     }
