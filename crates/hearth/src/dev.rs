@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use access::{DevPermit, Mode};
+use server::Local;
 
 use crate::cli::Dev;
 use crate::house::House;
@@ -35,11 +36,13 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
 
     rules::load_in_dev(&house.gate, &mut guarded)?;
     let (bound, addresses) = bind(ask, &project).await?;
+    let local = Local { hosts: ask.allow_host.clone(), origins: ask.allow_origin.clone() };
     let listening: Vec<_> = bound
         .into_iter()
         .map(|(row, socket)| {
-            let routes = server::guarded(house.routes_of(row.name, &addresses));
-            socket.serve(server::with_cors(routes, Vec::new()), None)
+            let routes = house.only_local_admins(house.routes_of(row.name, &addresses), &local);
+            let routes = server::with_cors(server::guarded(routes), Vec::new());
+            socket.serve(server::with_local_hosts(routes, local.clone()), None)
         })
         .collect();
     house.begin_work();

@@ -7,6 +7,7 @@
 mod caller;
 mod cors;
 mod delivery;
+mod foreign;
 mod guard;
 mod host;
 pub mod hub;
@@ -17,6 +18,7 @@ mod tls;
 
 pub use caller::with_caller;
 pub use cors::with_cors;
+pub use foreign::{Local, with_local_admins, with_local_hosts};
 pub use guard::guarded;
 pub use host::with_google_hosts;
 pub use listener::{Bound, Listening, bind};
