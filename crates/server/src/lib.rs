@@ -5,6 +5,7 @@
 //! size or time; a panic in a handler ends one request, not the process; a stop lets what is in flight finish.
 
 mod caller;
+mod connections;
 mod cors;
 mod delivery;
 mod foreign;
@@ -21,5 +22,5 @@ pub use cors::with_cors;
 pub use foreign::{Local, with_local_admins, with_local_hosts};
 pub use guard::guarded;
 pub use host::with_google_hosts;
-pub use listener::{Bound, Listening, bind};
+pub use listener::{Bound, Listening, Peer, bind};
 pub use tls::{Tls, TlsError};
