@@ -4,6 +4,7 @@
 //! Invariants: no service sees a request without a caller (or an answer that says why not); no request is unbounded in
 //! size or time; a panic in a handler ends one request, not the process; a stop lets what is in flight finish.
 
+mod budget;
 mod caller;
 mod connections;
 mod cors;
