@@ -62,6 +62,12 @@ pub struct Dev {
     pub host: std::net::IpAddr,
     #[arg(long, value_delimiter = ',', value_parser = port, help = ports_help())]
     pub ports: Vec<(&'static Row, u16)>,
+    /// Names of this machine that requests may be for, beside localhost and loopback addresses
+    #[arg(long, value_delimiter = ',', value_name = "HOST")]
+    pub allow_host: Vec<String>,
+    /// Web origins whose pages may act as administrators, beside those on localhost
+    #[arg(long, value_delimiter = ',', value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
     /// Say only one line of JSON when ready
     #[arg(long)]
     pub json: bool,

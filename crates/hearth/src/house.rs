@@ -9,6 +9,7 @@ use base::{Clock, Status, SystemClock};
 use deploy::Restored;
 use identity::{Identity, Settings};
 use kv::{Mem, Options, Sqlite, Store, StoreError};
+use server::Local;
 use tokio::task::JoinHandle;
 
 use crate::services::{Addresses, Callers, Ground, Part, Row, Service, TABLE};
@@ -92,6 +93,12 @@ impl House {
         // A path that nobody has is answered as the last of these answers it.
         let merged = found.into_iter().chain(of(Callers::Own)).reduce(Router::merge);
         server::with_google_hosts(merged.unwrap_or_default())
+    }
+
+    /// The routes, closed to administrators' acts of web pages from elsewhere.
+    pub fn only_local_admins(&self, routes: Router, local: &Local) -> Router {
+        let authenticate = Arc::clone(&self.ground.authenticate);
+        server::with_local_admins(routes, local.clone(), authenticate, &self.ground.project)
     }
 
     /// Flushes and closes.

@@ -23,7 +23,8 @@ pub fn with_google_hosts(routes: Router) -> Router {
     }))
 }
 
-fn is_google(host: &str) -> bool {
+/// Whether a host is one of Google's, in whose stead this server answers.
+pub fn is_google(host: &str) -> bool {
     let domain = host.len().checked_sub(GOOGLE.len()).and_then(|start| host.get(start..));
     domain.is_some_and(|domain| domain.eq_ignore_ascii_case(GOOGLE))
 }

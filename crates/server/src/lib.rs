@@ -5,9 +5,12 @@
 //! size or time; a panic in a handler ends one request, not the process; a stop lets what is in flight finish.
 
 mod address;
+mod budget;
 mod caller;
+mod connections;
 mod cors;
 mod delivery;
+mod foreign;
 mod guard;
 mod host;
 pub mod hub;
@@ -19,6 +22,7 @@ mod tls;
 pub use address::{TrustedProxy, with_client_address};
 pub use caller::with_caller;
 pub use cors::with_cors;
+pub use foreign::{Local, with_local_admins, with_local_hosts};
 pub use guard::guarded;
 pub use host::with_google_hosts;
 pub use listener::{Bound, Listening, bind};
