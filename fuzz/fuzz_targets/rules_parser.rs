@@ -6,7 +6,7 @@ use policy::{Service, Source, compile};
 
 fuzz_target!(|text: &str| {
     for service in [Service::Firestore, Service::Storage] {
-        let compiled = compile(Source { name: "fuzz.rules".into(), text: text.into() }, service);
+        let compiled = compile(Source::new("fuzz.rules", text), service);
         assert!(compiled.ruleset.is_some() || !compiled.diagnostics.is_empty(), "refused without saying why");
     }
 });

@@ -17,9 +17,9 @@ fuzz_target!(|data: &[u8]| {
     for value in [Bytes::copy_from_slice(data), document::encode(Some(Version(3)), data)] {
         let Ok(stored) = Stored::from_row(&row(value)) else { continue };
         let Ok(fields) = stored.fields() else { continue };
-        let body = document::encode_fields(fields);
+        let body = document::encode_fields(&fields);
         let again = Stored::from_row(&row(document::encode(Some(stored.created), &body))).unwrap();
-        assert_eq!(document::encode_fields(again.fields().unwrap()), body, "equal documents have equal bytes");
+        assert_eq!(document::encode_fields(&again.fields().unwrap()), body, "equal documents have equal bytes");
     }
     if let Some((database, path)) = key::decode(&Key::new(DOCUMENTS, data)) {
         assert_eq!(key::decode(&key::document(&database, &path)), Some((database, path)));

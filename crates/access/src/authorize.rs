@@ -1,86 +1,15 @@
 //! The decision: rules of any language, asked about an operation of a session, with facts of its snapshot.
 
-use std::any::Any;
-
 use base::{Code, Status};
-use kv::{Key, KeyRange};
-use policy::{Decision, Known, Policy, Step, Who};
+use policy::{Decision, Policy, Step, Who};
 
 use crate::facts::Facts;
+use crate::grant::{Evidence, Footprint, Grant, Permit, Subject};
 use crate::log::{Cause, Event, Verdict};
 use crate::reads::Reads;
 use crate::refusal::{Denial, Reason, Refusal};
 use crate::rulesets::{Enforced, Rules};
 use crate::session::Session;
-
-/// What an operation is about, for the record.
-#[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
-    /// What rules call the operation: `get`, `list`, `write`, …
-    pub method: &'static str,
-    /// `/movies/up`
-    pub path: &'a str,
-}
-
-/// The right to one effect of one session. Writes are staged against it.
-#[derive(Debug)]
-pub struct Permit {
-    pub(crate) request: u64,
-}
-
-/// What a decision that allows gives.
-#[derive(Debug)]
-pub struct Grant {
-    /// The right to the effect.
-    pub permit: Permit,
-    /// What the decision depends on.
-    pub footprint: Footprint,
-    literally: bool,
-}
-
-impl Grant {
-    /// Whether a query may return only what has the values it asks for literally: see [`policy::Decision::literally`].
-    /// What it finds beside that is to be answered with [`Session::retract`].
-    pub fn is_literal(&self) -> bool {
-        self.literally
-    }
-}
-
-/// What a decision depends on beside the operation and the rules: what a listener watches.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Footprint {
-    /// Rows that the rules read. Those of earlier decisions of the session are among them.
-    pub keys: Vec<Key>,
-    /// Ranges that the rules read.
-    pub ranges: Vec<KeyRange>,
-    /// Whether it depends on who asks, with which claims.
-    pub auth: bool,
-    /// Whether it depends on the time.
-    pub time: bool,
-}
-
-/// What the rules of a session have read.
-#[derive(Default)]
-pub(crate) struct Evidence {
-    /// A [`Known`] of each language that read something.
-    known: Vec<Box<dyn Any + Send + Sync>>,
-    keys: Vec<Key>,
-    ranges: Vec<KeyRange>,
-}
-
-impl Evidence {
-    fn take<P: Policy>(&mut self) -> Known<P> {
-        let at = self.known.iter().position(|known| known.is::<Known<P>>());
-        let known = at.and_then(|at| self.known.swap_remove(at).downcast().ok());
-        known.map(|known| *known).unwrap_or_default()
-    }
-
-    fn keep<P: Policy>(&mut self, known: Known<P>) {
-        if !known.is_empty() {
-            self.known.push(Box::new(known));
-        }
-    }
-}
 
 /// A decision of one policy with what it has read.
 struct Judged<P: Policy> {
@@ -163,7 +92,7 @@ impl Session {
             }
             Rules::Closed => {
                 let reason = "no rules are loaded: production denies everything";
-                return Err(self.deny(subject.method, event, vec![plain_cause(reason)], Reason::NoRules));
+                return Err(self.deny(subject.method, event, vec![Cause::plain(reason)], Reason::NoRules));
             }
         };
         let Session { caller, now, reads, evidence, .. } = self;
@@ -191,7 +120,7 @@ impl Session {
     /// The causes for the log. Observed values are data: outside of dev it keeps their types only.
     fn logged(&self, source: &policy::Source, causes: &[policy::Cause]) -> Vec<Cause> {
         if causes.is_empty() {
-            return vec![plain_cause("no rule matches this path and method")];
+            return vec![Cause::plain("no rule matches this path and method")];
         }
         let dev = self.gate().mode().dev().is_some();
         let logged = causes.iter().map(|cause| Cause {
@@ -211,7 +140,7 @@ impl Session {
             self.events.push(event);
             return Ok(self.permit());
         }
-        let causes = vec![plain_cause("only administrators may do this")];
+        let causes = vec![Cause::plain("only administrators may do this")];
         Err(self.deny("admin", event, causes, Reason::NotAdmin))
     }
 
@@ -229,7 +158,7 @@ impl Session {
     pub fn refuse(mut self, ground: &'static str, resource: &str, reason: &str) {
         let mut event = self.event(ground, resource);
         event.verdict = Verdict::Deny;
-        event.causes.push(plain_cause(reason));
+        event.causes.push(Cause::plain(reason));
         self.events.push(event);
         self.finish();
     }
@@ -238,7 +167,7 @@ impl Session {
     pub fn retract(&mut self, reason: &str) -> Refusal {
         for event in self.events.iter_mut().filter(|event| event.verdict == Verdict::Allow) {
             event.verdict = Verdict::Deny;
-            event.causes.push(plain_cause(reason));
+            event.causes.push(Cause::plain(reason));
         }
         Refusal::Denied(Denial {
             method: "list",
@@ -275,8 +204,4 @@ fn read_of<P: Policy>(decision: &Decision, asked: &[P::Need]) -> Vec<String> {
         return asked.iter().map(ToString::to_string).collect();
     }
     decision.documents.iter().map(ToString::to_string).collect()
-}
-
-pub(crate) fn plain_cause(text: &str) -> Cause {
-    Cause { at: String::new(), expression: String::new(), observed: String::new(), text: text.to_owned() }
 }

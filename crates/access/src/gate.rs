@@ -9,10 +9,11 @@ use kv::{Change, Key, Row, Store, StoreError, Version};
 
 use crate::caller::Caller;
 use crate::contention::Contention;
+use crate::fault::fault;
 use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
+use crate::past::{Past, Shares};
 use crate::rulesets::RulesInForce;
-use crate::session::{Session, Suspended};
 
 /// The services behind the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     rules: RulesInForce,
     pub(crate) contention: Contention,
+    past: Shares,
     pub(crate) log: AccessLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mode: Mode,
@@ -70,8 +72,8 @@ impl Gate {
     /// A gate over a store.
     pub fn new(store: Store, log: AccessLog, clock: Arc<dyn Clock>, mode: Mode) -> Self {
         let requests = AtomicU64::new(clock.now_micros().unsigned_abs());
-        let (rules, contention) = (RulesInForce::new(&mode), Contention::default());
-        Self { inner: Arc::new(Inner { store, rules, contention, log, clock, mode, requests }) }
+        let (rules, contention, past) = (RulesInForce::new(&mode), Contention::default(), Shares::default());
+        Self { inner: Arc::new(Inner { store, rules, contention, past, log, clock, mode, requests }) }
     }
 
     /// Completes the log file in a data folder from the store's change log, where a crash cut it short: every
@@ -104,44 +106,8 @@ impl Gate {
         }
     }
 
-    /// Begins an operation on the newest state.
-    ///
-    /// Errors: `UNAUTHENTICATED` when the caller was disabled, deleted or revoked since they were authenticated.
-    pub async fn begin(&self, caller: &Caller, operation: Operation) -> Result<Session, Status> {
-        let snapshot = self.inner.store.snapshot().await.map_err(|error| fault(&error))?;
-        Session::new(self.clone(), caller.clone(), operation, snapshot).hold_caller(false).await
-    }
-
-    /// Begins an operation on the state at a version.
-    ///
-    /// Errors: `FAILED_PRECONDITION` when the version is older than the store remembers; `UNAUTHENTICATED` when the
-    /// caller has no standing at present.
-    pub async fn begin_at(
-        &self,
-        caller: &Caller,
-        operation: Operation,
-        version: Version,
-    ) -> Result<Session, Status> {
-        let snapshot = self.inner.store.snapshot_at(version).await.map_err(|error| match error {
-            StoreError::TooOld { .. } => {
-                Status::new(Code::FailedPrecondition, "The requested snapshot version is too old.")
-            }
-            error => fault(&error),
-        })?;
-        Session::new(self.clone(), caller.clone(), operation, snapshot).hold_caller(true).await
-    }
-
-    /// Begins the commit of a transaction: on its snapshot, with all that it has read. Its other requests begin at
-    /// its version, and what they read is absorbed.
-    pub async fn resume(
-        &self,
-        caller: &Caller,
-        operation: Operation,
-        suspended: Suspended,
-    ) -> Result<Session, Status> {
-        let mut session = self.begin_at(caller, operation, suspended.version()).await?;
-        session.adopt(suspended);
-        Ok(session)
+    pub(crate) fn past(&self, caller: &Caller) -> Past {
+        Past::new(&self.inner.store, &self.inner.past, caller)
     }
 
     /// Reads what makes a caller (accounts, keys), before there is one. Not recorded; for authentication only.
@@ -202,10 +168,4 @@ fn noted_events(change: &Change) -> Result<Vec<Event>, Status> {
         event.time = Timestamp::from_micros(change.version.0).to_string();
     }
     Ok(events)
-}
-
-/// What a client hears of a store fault; the cause goes to the operator's log.
-pub(crate) fn fault(error: &StoreError) -> Status {
-    tracing::error!(%error, "the store failed");
-    Status::unavailable("The service is currently unavailable.")
 }

@@ -22,6 +22,8 @@ pub const SERVICE_ACCOUNTS: Keyspace = Keyspace(0x24);
 pub const IDENTITY_CONFIG: Keyspace = Keyspace(0x25);
 /// Out-of-band codes (e-mail actions), hashed.
 pub const OOB_CODES: Keyspace = Keyspace(0x26);
+/// Failed sign-ins and new accounts, counted by account and by address.
+pub const SIGN_IN_COUNTS: Keyspace = Keyspace(0x27);
 /// Rulesets that were deployed, and their texts.
 pub const RULESETS: Keyspace = Keyspace(0x30);
 /// Which rulesets are released.

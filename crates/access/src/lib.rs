@@ -5,26 +5,32 @@
 //! and the write are one serializable step (what the rules read, and the caller's own row, is validated by the commit);
 //! every session leaves a record; an infrastructure fault is never a denial; nothing here knows a policy language.
 
+mod address;
 mod authorize;
+mod begin;
 mod caller;
 mod contention;
 mod documents;
 mod facts;
+mod fault;
 mod gate;
+mod grant;
 pub mod keyspace;
 pub mod log;
 mod mode;
+mod past;
 mod reads;
 mod refusal;
 mod rulesets;
 mod session;
 mod transact;
 
-pub use authorize::{Footprint, Grant, Permit, Subject};
+pub use address::{ClientAddress, Network};
 pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
 pub use documents::{DocumentSource, Documents, NoPending, Pending};
 pub use facts::Facts;
 pub use gate::{Gate, Operation, Service};
+pub use grant::{Footprint, Grant, Permit, Subject};
 pub use log::AccessLog;
 pub use mode::{DevPermit, Mode};
 pub use reads::Reads;

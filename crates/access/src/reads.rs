@@ -3,11 +3,16 @@
 use base::Status;
 use kv::{Key, KeyRange, Page, Row, Scan, Snapshot, Version};
 
-use crate::gate::fault;
+use crate::fault::fault;
+use crate::past::{Held, Past};
 
-/// One snapshot and everything read of it so far: keys, and ranges with their gaps.
+/// One state of the store and everything read of it so far: keys, and ranges with their gaps.
 pub struct Reads {
-    snapshot: Snapshot,
+    /// `None` while it is let go of; the next read takes it up again.
+    held: Option<Held>,
+    version: Version,
+    time: Version,
+    past: Past,
     pub(crate) keys: Vec<Key>,
     pub(crate) ranges: Vec<KeyRange>,
 }
@@ -20,30 +25,56 @@ pub(crate) struct Mark {
 }
 
 impl Reads {
-    pub(crate) fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot, keys: Vec::new(), ranges: Vec::new() }
+    pub(crate) fn new(held: Held, past: Past) -> Self {
+        let (version, time) = (held.snapshot.version(), held.snapshot.time());
+        Self { held: Some(held), version, time, past, keys: Vec::new(), ranges: Vec::new() }
     }
 
     /// The version that every read sees.
     pub fn version(&self) -> Version {
-        self.snapshot.version()
+        self.version
+    }
+
+    /// The time that every read sees: nothing was or will be committed between the version and it.
+    pub fn time(&self) -> Version {
+        self.time
+    }
+
+    /// Lets go of the snapshot, so that the store keeps nothing for it.
+    pub(crate) fn let_go(&mut self) {
+        self.held = None;
+    }
+
+    /// Sees the state at another version from now on, and forgets what was read.
+    pub(crate) fn move_to(&mut self, version: Version) {
+        (self.held, self.version, self.time) = (None, version, version);
+        self.keys.clear();
+        self.ranges.clear();
+    }
+
+    async fn snapshot(&mut self) -> Result<&Snapshot, Status> {
+        if self.held.is_none() {
+            self.held = Some(self.past.at(self.version).await?);
+        }
+        let held = self.held.as_ref().map(|held| &held.snapshot);
+        held.ok_or_else(|| Status::unavailable("The service is currently unavailable."))
     }
 
     /// Reads a row. Errors: `UNAVAILABLE` when the store fails.
     pub async fn get(&mut self, key: &Key) -> Result<Option<Row>, Status> {
         self.keys.push(key.clone());
-        self.snapshot.get(key).await.map_err(|error| fault(&error))
+        self.snapshot().await?.get(key).await.map_err(|error| fault(&error))
     }
 
     /// Reads several rows, in the order asked.
     pub async fn get_many(&mut self, keys: &[Key]) -> Result<Vec<Option<Row>>, Status> {
         self.keys.extend_from_slice(keys);
-        self.snapshot.get_many(keys).await.map_err(|error| fault(&error))
+        self.snapshot().await?.get_many(keys).await.map_err(|error| fault(&error))
     }
 
     /// Reads a stretch of a range. What was really looked at is in the read set, rows and gaps alike.
     pub async fn scan(&mut self, range: &KeyRange, scan: Scan) -> Result<Page, Status> {
-        let page = self.snapshot.scan(range, scan).await.map_err(|error| fault(&error))?;
+        let page = self.snapshot().await?.scan(range, scan).await.map_err(|error| fault(&error))?;
         let seen = match &page.next {
             None => range.clone(),
             Some(rest) if scan.reverse => KeyRange::between(rest.end.clone(), range.end.clone()),

@@ -12,7 +12,7 @@ use crate::mode::{DevPermit, Mode};
 /// What decides when a caller is not an administrator.
 pub enum Rules<P> {
     /// A compiled ruleset.
-    Enforced(Enforced<P>),
+    Enforced(Box<Enforced<P>>),
     /// No rules file, in dev: everything is allowed, and the start-up screen says so loudly.
     Open(DevPermit),
     /// No rules, in production: everything is denied.
@@ -43,7 +43,7 @@ impl<P> Enforced<P> {
 impl<P> Rules<P> {
     /// Rules that are in force without a [`Rulesets`]: those of a single operation.
     pub fn enforced(policy: P) -> Self {
-        Rules::Enforced(Enforced { policy, coverage: None })
+        Rules::Enforced(Box::new(Enforced { policy, coverage: None }))
     }
 }
 
@@ -52,6 +52,9 @@ const PROJECTS_MAX: usize = 1000;
 
 /// Makes rules of a text: the rules, unless there are errors, and what there is to report.
 pub type Compile<P> = fn(Source) -> (Option<P>, Vec<Diagnostic>);
+
+/// Compiled rules and the warnings about them.
+type Loaded<P> = (Arc<Rules<P>>, Vec<Diagnostic>);
 
 /// The rules of one service. Readers never wait; a load swaps.
 pub struct Rulesets<P> {
@@ -171,12 +174,12 @@ impl<P: Policy> Rulesets<P> {
         self.deployed.load().is_some()
     }
 
-    fn compile(&self, source: Source) -> Result<(Arc<Rules<P>>, Vec<Diagnostic>), Box<RulesRefused>> {
+    fn compile(&self, source: Source) -> Result<Loaded<P>, Box<RulesRefused>> {
         let (policy, diagnostics) = (self.compile)(source);
         match policy {
             Some(policy) if diagnostics.iter().all(|found| found.severity != Severity::Error) => {
                 let coverage = self.covers.then(|| Mutex::new(Coverage::new(policy.sites())));
-                Ok((Arc::new(Rules::Enforced(Enforced { policy, coverage })), diagnostics))
+                Ok((Arc::new(Rules::Enforced(Box::new(Enforced { policy, coverage }))), diagnostics))
             }
             _ => Err(Box::new(RulesRefused { diagnostics })),
         }

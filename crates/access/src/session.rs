@@ -2,12 +2,13 @@
 
 use base::{Code, Status, Timestamp};
 use bytes::Bytes;
-use kv::{CommitError, Key, KeyRange, Page, Row, Scan, Snapshot, Txn, Version};
+use kv::{CommitError, Key, KeyRange, Page, Row, Scan, Txn, Version};
 
-use crate::authorize::{Evidence, Permit, plain_cause};
 use crate::caller::Caller;
-use crate::gate::{Gate, Operation, fault};
-use crate::log::{Event, Verdict};
+use crate::fault::fault;
+use crate::gate::{Gate, Operation};
+use crate::grant::{Evidence, Permit};
+use crate::log::{Cause, Event, Verdict};
 use crate::reads::Reads;
 
 /// Why nothing was committed.
@@ -70,18 +71,18 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(gate: Gate, caller: Caller, operation: Operation, snapshot: Snapshot) -> Self {
+    pub(crate) fn new(gate: Gate, caller: Caller, operation: Operation, reads: Reads) -> Self {
         let request = gate.next_request();
         // Never before what is already committed, even when the machine's clock steps back.
         let now =
-            Timestamp::from_micros(gate.clock().now_micros().max(snapshot.version().0)).truncate_to_millis();
+            Timestamp::from_micros(gate.clock().now_micros().max(reads.version().0)).truncate_to_millis();
         Self {
             gate,
             caller,
             operation,
             request,
             now,
-            reads: Reads::new(snapshot),
+            reads,
             evidence: Evidence::default(),
             writes: Vec::new(),
             broken: false,
@@ -132,6 +133,32 @@ impl Session {
     /// The version that every read of this session sees.
     pub fn version(&self) -> Version {
         self.reads.version()
+    }
+
+    /// The time that every read of this session sees: the present, or the version of a past state. Nothing was or will
+    /// be committed between the version and it.
+    pub fn time(&self) -> Version {
+        self.reads.time()
+    }
+
+    /// Lets go of the store's snapshot before something that may take long, such as a write to a slow client. The next
+    /// read takes it up again at the same version; it costs as much as was changed meanwhile, and fails as
+    /// [`Gate::begin_at`] does.
+    pub fn let_go(&mut self) {
+        self.reads.let_go();
+    }
+
+    /// Goes from the present, where the operation has been decided, to a past version, where it is decided again:
+    /// nobody but an administrator sees of the past what the present would not show them. What was read and recorded
+    /// at the present is forgotten.
+    pub fn look_back(&mut self, version: Version) {
+        if version == self.reads.version() {
+            return;
+        }
+        self.reads.move_to(version);
+        self.reads.keys.extend(self.caller.standing.as_ref().map(|standing| standing.key().clone()));
+        self.evidence = Evidence::default();
+        self.events.clear();
     }
 
     /// `request.time`, milliseconds: also the value of server timestamps this session writes.
@@ -270,6 +297,7 @@ impl Session {
             read: Vec::new(),
             expressions: 0,
             version: None,
+            count: None,
             details: serde_json::Map::new(),
         }
     }
@@ -296,7 +324,7 @@ impl Session {
         for event in &mut self.events {
             if event.verdict != Verdict::Deny {
                 event.verdict = Verdict::Error;
-                event.causes.push(plain_cause(reason));
+                event.causes.push(Cause::plain(reason));
             }
         }
         self.record(None);

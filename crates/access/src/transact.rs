@@ -23,7 +23,7 @@ impl Gate {
     /// Runs a unit of work and commits what it staged. On a conflict it runs again from the start, in a new session.
     ///
     /// `work` receives the session and hands it back with its result; what it returns as an error is final. Returns the
-    /// result and the version it became; without writes nothing is committed, and the version is that of the snapshot.
+    /// result and the version it became; without writes nothing is committed, and it is the time of the snapshot.
     ///
     /// Errors: `work`'s own, the store's faults, and [`Attempts::exhausted`].
     pub async fn transact<T, E, F>(
@@ -42,7 +42,7 @@ impl Gate {
             let session = self.begin(caller, operation.clone()).await?;
             let (session, output) = work(session).await?;
             if !session.has_writes() {
-                let version = session.version();
+                let version = session.time();
                 session.finish();
                 return Ok((output, version));
             }

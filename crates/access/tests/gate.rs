@@ -365,6 +365,37 @@ async fn completed_after(damage: impl FnOnce(&Path, &[&str])) -> usize {
     added
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn the_data_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("data");
+    let gate = gate_in(&folder).await;
+    write(&gate, &user("ann", &[]), "a/1", "t=x").await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&folder), mode(&folder.join("access.log"))), (0o700, 0o600));
+    gate.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_of_denials_is_one_line_and_a_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = gate_in(folder.path()).await;
+    gate.rules().firestore.load(Source::new("firestore.rules", RULES)).unwrap();
+    for _ in 0..500 {
+        write(&gate, &user("mallory", &[]), "movies/up", "t=x").await.unwrap_err();
+    }
+    write(&gate, &admin(), "movies/up", "t=x").await.unwrap();
+    gate.close().await.unwrap();
+    let events = read_log(folder.path());
+    let denied: Vec<_> = events.iter().filter(|event| event.verdict == Verdict::Deny).collect();
+    // Two lines for each second that it took.
+    assert!(denied.len() <= 20, "{} lines", denied.len());
+    assert_eq!(denied.iter().map(|event| event.count.unwrap_or(1)).sum::<u64>(), 500);
+    assert_eq!(events.iter().filter(|event| event.verdict == Verdict::Admin).count(), 1);
+}
+
 #[tokio::test]
 async fn a_log_cut_short_by_a_crash_is_completed() {
     let cut = |file: &Path, lines: &[&str]| {

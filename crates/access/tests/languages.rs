@@ -1,7 +1,12 @@
 //! One service, guarded by each of the policy languages through the same gate: decided with facts from the store,
 //! explained, logged, committed. A grant that changes between the decision and the commit conflicts in all of them.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what fails here fails the test"
+)]
 
 use std::sync::Arc;
 

@@ -12,20 +12,26 @@ mod clear;
 mod commit;
 mod decide;
 mod list;
+mod present;
 pub mod query;
 mod read;
 mod reading;
 mod rules;
+pub mod shares;
+pub mod stream;
 mod transaction;
 mod write;
 
 use std::collections::HashSet;
 
-use access::{DevPermit, Gate, Operation, Service};
+use access::{Caller, DevPermit, Gate, Operation, Service};
 use base::{Code, DatabaseName, DocumentPath, ResourcePath, Status};
+use prost::Message;
 
 use crate::query::index::Builder;
 use crate::status;
+use shares::LargeCommits;
+use stream::{Responses, Streams};
 use transaction::Transactions;
 
 /// The service. One per process; the protocols share it.
@@ -33,6 +39,8 @@ pub struct Firestore {
     gate: Gate,
     databases: Databases,
     transactions: Transactions,
+    streams: Streams,
+    large_commits: LargeCommits,
     indexes: Builder,
 }
 
@@ -59,8 +67,21 @@ impl Firestore {
     /// The service over a gate, with these databases.
     pub fn with_databases(gate: Gate, databases: Databases) -> Self {
         let transactions = Transactions::new(gate.clock().clone());
+        let streams = Streams::new(gate.clock().clone());
         let indexes = Builder::new(gate.clone());
-        Self { gate, databases, transactions, indexes }
+        let large_commits = LargeCommits::default();
+        Self { gate, databases, transactions, streams, large_commits, indexes }
+    }
+
+    /// Sends responses that are all there to a client that may be slow to read them.
+    ///
+    /// Errors: `RESOURCE_EXHAUSTED` when the caller reads too many at once.
+    pub fn send<T: Message + 'static>(
+        &self,
+        caller: &Caller,
+        responses: Vec<T>,
+    ) -> Result<Responses<T>, Status> {
+        self.streams.send(caller, responses, None)
     }
 
     /// Refuses databases nobody made.

@@ -60,7 +60,22 @@ pub fn base_version_in_future(name: &str) -> Status {
     Status::invalid(format!("Invalid base version, it is greater than the stored version: {name}"))
 }
 
-/// A delete and a conditional write of one document in one commit.
+/// A verify and then a write of one document in one commit.
+pub fn verified_then_written() -> Status {
+    Status::invalid("the same document cannot be verified and then written in a single request")
+}
+
+/// A write and then a verify of one document in one commit.
+pub fn written_then_verified() -> Status {
+    Status::invalid("the same document cannot be written and then verified in a single request")
+}
+
+/// A delete and then one that insists on the document.
+pub fn delete_then_delete() -> Status {
+    Status::invalid("Cannot delete then delete an entity in the same request.")
+}
+
+/// A delete and a write that insists on the document, in one commit.
 pub fn delete_then_update() -> Status {
     Status::invalid("Cannot delete then update an entity in the same request.")
 }
@@ -102,6 +117,41 @@ pub fn too_many_transactions() -> Status {
 /// Reads of one transaction beyond what is kept for validation.
 pub fn transaction_too_large() -> Status {
     Status::invalid("Transaction too big. Decrease transaction size.")
+}
+
+/// A stream of responses that its client left unread for too long.
+pub fn stream_ended() -> Status {
+    Status::new(Code::Aborted, "The response was not read in time and has been given up. Please try again.")
+}
+
+/// More responses open at once than one caller may have.
+pub fn too_many_streams() -> Status {
+    Status::new(Code::ResourceExhausted, "Too many responses are open.")
+}
+
+/// More large commits under way than one caller may have.
+pub fn too_many_large_commits() -> Status {
+    Status::new(Code::ResourceExhausted, "Too many large commits are under way.")
+}
+
+/// An aggregation by fields that an order by name leaves unordered.
+pub fn aggregated_after_name(fields: &[String]) -> Status {
+    Status::new(
+        Code::FailedPrecondition,
+        format!(
+            "This query requires an index that has fields [{}] after __name__ and Firestore does not currently support \
+             such an index. Please try the query again with additional ordering on those fields.",
+            fields.join(", ")
+        ),
+    )
+}
+
+/// `explain_options`.
+pub fn no_explain() -> Status {
+    Status::new(
+        Code::Unimplemented,
+        "Query explain is not implemented: send the query without explainOptions.",
+    )
 }
 
 /// A read time that has not come yet or is finer than microseconds.
@@ -153,6 +203,11 @@ pub fn commit_too_large(size_bytes: usize) -> Status {
     Status::invalid(format!(
         "Request payload size exceeds the limit: {COMMIT_BYTES_MAX} bytes (the request has {size_bytes} bytes)."
     ))
+}
+
+/// A name that ends with a collection where a document is meant.
+pub fn lacks_slash(what: &str, name: &str) -> Status {
+    Status::invalid(format!("{what} \"{name}\" lacks \"/\" at index {}.", name.len()))
 }
 
 /// A field value beyond [`FIELD_VALUE_BYTES_MAX`].

@@ -1,4 +1,4 @@
-//! What a write means, without any I/O: [`decode`] reads it from the wire, [`apply()`] turns the document before into
+//! What a write means, without any I/O: [`decode()`] reads it from the wire, [`apply()`] turns the document before into
 //! the document after, [`check()`] says whether that may be committed.
 //!
 //! Invariants: applying never fails, so that rules can judge every outcome before the caller learns anything;
@@ -17,7 +17,7 @@ use kv::Version;
 
 pub use admit::{admit, check_size};
 pub use apply::{Applied, Held, State, apply, check};
-pub use decode::{decode, document_path};
+pub use decode::{decode, decode_all, document_path};
 pub use mask::{decode_mask, project};
 pub use transform::{Kind, Transform};
 
@@ -77,16 +77,20 @@ pub enum Access {
 }
 
 impl Write {
-    /// What the rules are asked, given whether the document existed before the commit. A client that insists on an
-    /// existing document asks to update it, also when it is gone: the answer of the rules must not tell.
-    pub fn access(&self, existed: bool) -> Access {
-        match (&self.operation, self.precondition) {
-            (Operation::Delete, _) => Access::Delete,
-            (Operation::Verify, _) => Access::Get,
-            (_, Some(Precondition::Exists(true) | Precondition::UpdateTime(_))) => Access::Update,
-            (_, Some(Precondition::Exists(false))) => Access::Create,
-            (_, None) if existed => Access::Update,
-            (_, None) => Access::Create,
+    /// What the rules are asked about a document of which this is the first write in a commit, given whether it existed
+    /// before the commit and exists after it. A client that insists on an existing document asks to update it, also when
+    /// it is gone: the answer of the rules must not tell.
+    pub fn access(&self, existed: bool, exists_after: bool) -> Access {
+        let existed = match self.precondition {
+            Some(Precondition::Exists(required)) => required,
+            Some(Precondition::UpdateTime(_)) => true,
+            None => existed,
+        };
+        match self.operation {
+            Operation::Verify => Access::Get,
+            _ if !exists_after => Access::Delete,
+            _ if existed => Access::Update,
+            _ => Access::Create,
         }
     }
 

@@ -306,15 +306,48 @@ fn malformed_requests() -> Vec<(&'static str, String, u16, &'static str)> {
         ),
         (":listen", "{}".into(), 501, "UNIMPLEMENTED"),
         (":partitionQuery", "{}".into(), 501, "UNIMPLEMENTED"),
-        ("/c:commit", "{}".into(), 404, "NOT_FOUND"),
-        ("/c:runQuery", "{}".into(), 404, "NOT_FOUND"),
+        ("/c:commit", "{}".into(), 400, "INVALID_ARGUMENT"),
+        ("/c/d:commit", "{}".into(), 404, "NOT_FOUND"),
+        ("/c:runQuery", "{}".into(), 400, "INVALID_ARGUMENT"),
+        (
+            ":runQuery",
+            r#"{"structuredQuery": {"from": [{"collectionId": "c"}]}, "explainOptions": {"analyze": true}}"#
+                .into(),
+            501,
+            "UNIMPLEMENTED",
+        ),
         ("/c?documentId=__e__", "{}".into(), 400, "INVALID_ARGUMENT"),
         ("/c?documentId=d", "{}".into(), 409, "ALREADY_EXISTS"),
         ("/c?documentId=e&nonsense=1", "{}".into(), 400, "INVALID_ARGUMENT"),
-        ("/c/d", "{}".into(), 404, "NOT_FOUND"),
+        ("/c/d", "{}".into(), 400, "INVALID_ARGUMENT"),
         ("/c/%FF", "{}".into(), 400, "INVALID_ARGUMENT"),
         ("/c/a%2Fb/c", "{}".into(), 400, "INVALID_ARGUMENT"),
     ]
+}
+
+/// As the official emulator answers.
+#[tokio::test]
+async fn shapes_of_paths_are_told_apart() {
+    let house = house(OPEN).await;
+    assert_eq!(send(&house, Method::GET, "/", "", false).await, (200, "Ok\n".to_owned()));
+    house.commit(&admin(), r#"[{"update": {"name": "$/c/d"}}]"#).await.unwrap();
+    for prefix in ["/v1", "/v1beta1"] {
+        let path = format!("{prefix}/{ROOT}/c/d");
+        assert_eq!(send(&house, Method::GET, &path, "", true).await.0, 200, "{path}");
+    }
+    for (method, path, what, name) in [
+        (Method::PATCH, "/c", "Document name", "/c"),
+        (Method::DELETE, "/c/d/e", "Document name", "/c/d/e"),
+        (Method::POST, "/c/d", "Document parent name", "/c"),
+        (Method::POST, "/c:runQuery", "Document parent name", "/c"),
+        (Method::POST, "/c:listCollectionIds", "Document parent name", "/c"),
+    ] {
+        let (code, answer) = send(&house, method, &format!("{BASE}{path}"), "{}", true).await;
+        let name = format!("{ROOT}{name}");
+        let expected = format!(r#"{what} \"{name}\" lacks \"/\" at index {}."#, name.len());
+        assert_eq!(code, 400, "{path}");
+        assert!(answer.contains(&expected), "{path}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use prove::Language;
+use server::TrustedProxy;
 
 use crate::services::Row;
 
@@ -61,6 +62,12 @@ pub struct Dev {
     pub host: std::net::IpAddr,
     #[arg(long, value_delimiter = ',', value_parser = port, help = ports_help())]
     pub ports: Vec<(&'static Row, u16)>,
+    /// Names of this machine that requests may be for, beside localhost and loopback addresses
+    #[arg(long, value_delimiter = ',', value_name = "HOST")]
+    pub allow_host: Vec<String>,
+    /// Web origins whose pages may act as administrators, beside those on localhost
+    #[arg(long, value_delimiter = ',', value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
     /// Say only one line of JSON when ready
     #[arg(long)]
     pub json: bool,
@@ -89,6 +96,16 @@ pub struct Serve {
     /// Web origins that browsers may call from (default: any; access is by token, not by cookie)
     #[arg(long, value_delimiter = ',')]
     pub allow_origin: Vec<String>,
+    /// Where clients reach this server: links in e-mails begin with it (default: https://PROJECT.firebaseapp.com)
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Proxies whose `X-Forwarded-For` says where a request comes from: addresses or networks such as 10.0.0.0/8 (default:
+    /// none)
+    #[arg(long, value_delimiter = ',', value_name = "NETWORK")]
+    pub trusted_proxy: Vec<TrustedProxy>,
+    /// Accounts that may be made from one address within an hour; 0 is any number
+    #[arg(long, default_value_t = identity::limits::SIGN_UPS_PER_ADDRESS_HOUR, value_name = "NUMBER")]
+    pub sign_ups_per_hour: u32,
     /// Say only one line of JSON when ready
     #[arg(long)]
     pub json: bool,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use access::{DevPermit, Mode};
+use server::Local;
 
 use crate::cli::Dev;
 use crate::house::House;
@@ -31,15 +32,19 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
     let mut guarded = rules::of_project(&project).map_err(|error| error.to_string())?;
     let data = (!ask.ephemeral).then(|| ask.data.clone().unwrap_or_else(|| ask.project_dir.join(".hearth")));
     let mode = Mode::Dev(DevPermit::for_development_only());
-    let mut house = House::open(mode, &id, data.as_deref()).await.map_err(|error| error.to_string())?;
+    let settings = identity::Settings::new(&id);
+    let mut house = House::open(mode, settings, data.as_deref()).await.map_err(|error| error.to_string())?;
 
     rules::load_in_dev(&house.gate, &mut guarded)?;
     let (bound, addresses) = bind(ask, &project).await?;
+    let local = Local { hosts: ask.allow_host.clone(), origins: ask.allow_origin.clone() };
     let listening: Vec<_> = bound
         .into_iter()
         .map(|(row, socket)| {
-            let routes = server::guarded(house.routes_of(row.name, &addresses));
-            socket.serve(server::with_cors(routes, Vec::new()), None)
+            let routes = house.only_local_admins(house.routes_of(row.name, &addresses), &local);
+            let routes = server::with_cors(server::guarded(routes), Vec::new());
+            let routes = server::with_local_hosts(routes, local.clone());
+            socket.serve(server::with_client_address(routes, Vec::new()), None)
         })
         .collect();
     house.begin_work();
@@ -51,7 +56,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         data: data.as_deref().map(Path::to_string_lossy).as_deref(),
         rules: &guarded,
         took_ms: started.elapsed().as_secs_f64() * 1000.0,
-        notes: &project.notes,
+        notes: &project.notes.into_iter().chain(house.clock_note()).collect::<Vec<_>>(),
         hints: &hints(&addresses, data.as_ref(), &id),
     });
     rules::follow(&house.gate, guarded, screen);

@@ -7,8 +7,9 @@ use access::{AccessLog, Authenticate, Gate, Mode};
 use axum::Router;
 use base::{Clock, Status, SystemClock};
 use deploy::Restored;
-use identity::Identity;
+use identity::{Identity, Settings};
 use kv::{Mem, Options, Sqlite, Store, StoreError};
+use server::Local;
 use tokio::task::JoinHandle;
 
 use crate::services::{Addresses, Callers, Ground, Part, Row, Service, TABLE};
@@ -25,8 +26,6 @@ pub struct House {
 /// Why the house cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("the data folder `{path}` cannot be made: {source}")]
-    Folder { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the access log in `{path}` cannot be opened: {source}")]
@@ -37,15 +36,25 @@ pub enum OpenError {
 
 impl House {
     /// Opens the data (`None`: in memory) and the services on it: identity first, which the others may ask who calls.
-    pub async fn open(mode: Mode, project: &str, data: Option<&Path>) -> Result<Self, OpenError> {
+    pub async fn open(mode: Mode, settings: Settings, data: Option<&Path>) -> Result<Self, OpenError> {
         let gate = open_gate(mode, data).await?;
-        let identity = Identity::new(gate.clone(), identity::Settings::new(project))
+        let project = settings.project.clone();
+        let identity = Identity::new(gate.clone(), settings)
             .await
             .map_err(|failure| OpenError::Service(Status::unavailable(failure.to_string())))?;
         let authenticate: Arc<dyn Authenticate> = Arc::new(identity.authenticator());
-        let ground = Ground { gate: gate.clone(), project: project.to_owned(), identity, authenticate };
+        let ground = Ground { gate: gate.clone(), project, identity, authenticate };
         let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
         Ok(Self { gate, ground, services, work: Vec::new() })
+    }
+
+    /// What is to be said when the clock is behind the newest commit.
+    pub fn clock_note(&self) -> Option<String> {
+        let behind_s = identity::behind_s(self.gate.clock().now_micros(), self.gate.published().borrow().0)?;
+        Some(format!(
+            "the clock is {behind_s} s behind the newest commit: it is wrong now, or was ahead when that was written; \
+             tokens and revocations go by the clock"
+        ))
     }
 
     /// Puts the rules that production has deployed in force again.
@@ -86,6 +95,12 @@ impl House {
         server::with_google_hosts(merged.unwrap_or_default())
     }
 
+    /// The routes, closed to administrators' acts of web pages from elsewhere.
+    pub fn only_local_admins(&self, routes: Router, local: &Local) -> Router {
+        let authenticate = Arc::clone(&self.ground.authenticate);
+        server::with_local_admins(routes, local.clone(), authenticate, &self.ground.project)
+    }
+
     /// Flushes and closes.
     pub async fn close(self) -> Result<(), Status> {
         for work in &self.work {
@@ -103,8 +118,6 @@ async fn open_gate(mode: Mode, data: Option<&Path>) -> Result<Gate, OpenError> {
         let store = Store::open(Mem::default(), options).await?;
         return Ok(Gate::new(store, AccessLog::discarding(), clock, mode));
     };
-    std::fs::create_dir_all(folder)
-        .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
     let store = Store::open(Sqlite::open(folder)?, options).await?;
     let log = AccessLog::open(folder).map_err(|source| OpenError::Log { path: folder.to_owned(), source })?;
     let gate = Gate::new(store, log, clock, mode);

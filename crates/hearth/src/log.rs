@@ -111,6 +111,9 @@ fn sentence(event: &Event, colour: bool) -> String {
         event.method,
         event.path
     );
+    if let Some(count) = event.count {
+        line.push_str(&format!("  {count} times"));
+    }
     if let Some(rule) = &event.rule {
         line.push_str(&format!("  by {rule}"));
     }

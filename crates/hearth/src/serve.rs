@@ -31,8 +31,9 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         }
         _ => None,
     };
-    let mut house =
-        House::open(Mode::Serve, &id, Some(&ask.data)).await.map_err(|error| error.to_string())?;
+    let mut house = House::open(Mode::Serve, settings(ask, &id)?, Some(&ask.data))
+        .await
+        .map_err(|error| error.to_string())?;
 
     let restored = house.restore().await.map_err(|status| {
         format!(
@@ -41,6 +42,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         )
     })?;
     let mut notes = project.notes;
+    notes.extend(house.clock_note());
     notes.extend(rules::load_in_production(&house.gate, &mut guarded, restored, screen)?);
 
     let socket = server::bind(ask.listen)
@@ -49,7 +51,8 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
     house.begin_work();
     let routes = server::guarded(house.routes());
-    let listening = socket.serve(server::with_cors(routes, ask.allow_origin.clone()), tls);
+    let routes = server::with_cors(routes, ask.allow_origin.clone());
+    let listening = socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls);
     screen.ready(&Running {
         verb: "serve",
         project: &id,
@@ -66,4 +69,18 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     }
     listening.stop().await;
     house.close().await.map_err(|status| status.message)
+}
+
+/// What the command line says of identity.
+fn settings(ask: &Serve, project: &str) -> Result<identity::Settings, String> {
+    if let Some(url) = ask.public_url.as_ref().filter(|url| !url.starts_with("https://")) {
+        return Err(format!(
+            "`--public-url {url}` does not begin with https://: links in e-mails carry codes"
+        ));
+    }
+    Ok(identity::Settings {
+        public_url: ask.public_url.clone(),
+        sign_ups_per_address_hour: ask.sign_ups_per_hour,
+        ..identity::Settings::new(project)
+    })
 }

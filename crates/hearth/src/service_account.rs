@@ -7,8 +7,9 @@ use crate::house::House;
 
 /// Makes an account and prints its key file. The private key exists in that file only.
 pub async fn create(ask: &CreateServiceAccount) -> Result<(), String> {
-    let house =
-        House::open(Mode::Serve, &ask.project, Some(&ask.data)).await.map_err(|error| error.to_string())?;
+    let house = House::open(Mode::Serve, identity::Settings::new(&ask.project), Some(&ask.data))
+        .await
+        .map_err(|error| error.to_string())?;
     let key_file = identity::create_service_account(&house.gate, &ask.project, &ask.name, &ask.token_uri)
         .await
         .map_err(|status| status.message)?;

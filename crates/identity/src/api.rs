@@ -13,7 +13,7 @@ mod route;
 
 use std::sync::Arc;
 
-use access::{Caller, Credential, Principal};
+use access::{Caller, ClientAddress, Credential, Network, Principal};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -26,10 +26,11 @@ use serde_json::{Value as Json, json};
 use crate::Identity;
 use crate::limits::BODY_BYTES_MAX;
 use crate::model::account::ServiceAccount;
+use crate::model::config::Config;
 use crate::model::key::Realm;
 use crate::ops::account::{Exchange, JWT_BEARER};
 use crate::ops::batch::BatchDelete;
-use crate::ops::config::{GetConfig, UpdateConfig};
+use crate::ops::config::{GetConfig, ReadConfig, UpdateConfig};
 use crate::ops::cookie::CreateSessionCookie;
 use crate::ops::delete::{Delete, DeleteSome};
 use crate::ops::import::BatchCreate;
@@ -81,7 +82,8 @@ async fn serve(State(identity): State<Arc<Identity>>, request: Request) -> Respo
     let Some(route) = Route::of(&parts.method, parts.uri.path()) else { return refusal(&NOT_FOUND) };
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else { return refusal(&body_too_large()) };
     let query = Parameters::parse(parts.uri.query().unwrap_or_default());
-    let call = Call { identity: &identity, route, headers: parts.headers, query, body: &body };
+    let network = parts.extensions.get::<ClientAddress>().map(|address| address.network());
+    let call = Call { identity: &identity, route, headers: parts.headers, query, body: &body, network };
     let client = call.route.access == Access::Key;
     match call.answer().await {
         Ok(answer) => answer,
@@ -96,6 +98,7 @@ struct Call<'a> {
     headers: HeaderMap,
     query: Parameters,
     body: &'a [u8],
+    network: Option<Network>,
 }
 
 impl Call<'_> {
@@ -139,8 +142,13 @@ impl Call<'_> {
         if tenant.is_some_and(|tenant| !tenant.is_empty()) {
             return Err(not_implemented("Multi-tenancy").into());
         }
-        let context =
-            self.identity.request_context(Realm::of(project), caller, fields.text("idToken"), self.origin());
+        let context = self.identity.request_context(
+            Realm::of(project),
+            caller,
+            fields.text("idToken"),
+            self.origin(),
+            self.network,
+        );
         let answer = self.run(&context, fields).await?;
         Ok(json_response(StatusCode::OK, &answer))
     }
@@ -190,18 +198,21 @@ impl Call<'_> {
             }
             Endpoint::CreateAuthUri => answer::methods(&self.verb::<CreateAuthUri>(context, fields).await?),
             Endpoint::ProjectConfig => {
-                json!({ "projectId": settings.project_number, "authorizedDomains": settings.authorized_domains })
+                let config = self.identity.run(context, &ReadConfig).await?;
+                let domains = config.authorized_domains().cloned();
+                let domains = domains.unwrap_or_else(|| json!(settings.authorized_domains));
+                json!({ "projectId": settings.project_number, "authorizedDomains": domains })
             }
             Endpoint::RecaptchaParams => answer::recaptcha_params(),
             Endpoint::RecaptchaConfig => answer::recaptcha_config(),
-            Endpoint::PasswordPolicy => answer::password_policy(),
-            Endpoint::GetConfig => {
-                answer::config(&self.identity.run(context, &GetConfig).await?, &context.realm.project)
+            Endpoint::PasswordPolicy => {
+                self.identity.run(context, &ReadConfig).await?.password_policy().shown()
             }
+            Endpoint::GetConfig => self.config(context, &self.identity.run(context, &GetConfig).await?),
             Endpoint::UpdateConfig => {
-                let changes = fields.changes(self.query.get("updateMask"))?;
-                let config = self.identity.run(context, &UpdateConfig { changes }).await?;
-                answer::config(&config, &context.realm.project)
+                let mask = self.query.get("updateMask").filter(|mask| !mask.is_empty());
+                let update = UpdateConfig { changes: fields.changes(mask)?, replaces: mask.is_none() };
+                self.config(context, &self.identity.run(context, &update).await?)
             }
             Endpoint::Emulator(emulated) => return self.emulate(emulated, context, &fields).await,
             Endpoint::OAuthToken
@@ -210,6 +221,11 @@ impl Call<'_> {
             | Endpoint::OpenIdConfiguration
             | Endpoint::NotImplemented => return Err(NOT_FOUND.into()),
         })
+    }
+
+    /// The settings as administrators see them.
+    fn config(&self, context: &RequestContext, config: &Config) -> Json {
+        answer::with_defaults(answer::config(config, &context.realm.project), self.identity.serves())
     }
 
     /// Reads a verb's parameters from the request and runs it.
@@ -243,7 +259,8 @@ impl Call<'_> {
             Emulator::GetConfig => answer::emulator_config(&identity.run(context, &GetConfig).await?),
             Emulator::UpdateConfig => {
                 let changes = fields.emulator_changes();
-                answer::emulator_config(&identity.run(context, &UpdateConfig { changes }).await?)
+                let update = UpdateConfig { changes, replaces: false };
+                answer::emulator_config(&identity.run(context, &update).await?)
             }
             Emulator::DeleteAll => {
                 let permit = identity.gate.mode().dev().ok_or(NOT_FOUND)?;
@@ -291,7 +308,7 @@ impl Call<'_> {
     fn published(&self) -> Result<Option<Response>, Failure> {
         let ring = match &self.identity.tokens {
             Tokens::Signed(signed) => signed.ring.load_full(),
-            Tokens::Unsigned(_) => Arc::default(),
+            Tokens::Unsigned(..) => Arc::default(),
         };
         let body = match self.route.endpoint {
             Endpoint::Certificates => ring.x509(),
@@ -300,7 +317,7 @@ impl Call<'_> {
                 let issuer = format!("https://securetoken.google.com/{}", self.identity.settings.project);
                 json!({
                     "issuer": issuer,
-                    "jwks_uri": format!("{}/.well-known/jwks.json", self.origin()),
+                    "jwks_uri": format!("{}/.well-known/jwks.json", self.here()),
                     "response_types_supported": ["id_token"],
                     "subject_types_supported": ["public"],
                     "id_token_signing_alg_values_supported": ["RS256"],
@@ -344,6 +361,7 @@ impl Call<'_> {
             Caller::unauthenticated(),
             None,
             self.origin(),
+            self.network,
         );
         match self.identity.run(&context, &Exchange { assertion: assertion.to_owned() }).await {
             Ok(token) => Ok(json_response(
@@ -375,15 +393,23 @@ impl Call<'_> {
             || self.headers.get("x-goog-api-key").is_some_and(|key| !key.is_empty())
     }
 
-    /// Where this request came in.
+    /// Where this house is reached, as far as the request knows.
+    fn here(&self) -> String {
+        let host = || self.headers.get(header::HOST).and_then(|value| value.to_str().ok());
+        self.public_url().unwrap_or_else(|| format!("http://{}", host().unwrap_or("localhost:9099")))
+    }
+
+    /// What links in e-mails begin with. In serve never what the client says in `Host`: a link would carry its code there.
     fn origin(&self) -> String {
-        match &self.identity.settings.public_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => {
-                let host = self.headers.get(header::HOST).and_then(|value| value.to_str().ok());
-                format!("http://{}", host.unwrap_or("localhost:9099"))
-            }
+        if !self.identity.serves() {
+            return self.here();
         }
+        let usual = || format!("https://{}.firebaseapp.com", self.identity.settings.project);
+        self.public_url().filter(|url| url.starts_with("https://")).unwrap_or_else(usual)
+    }
+
+    fn public_url(&self) -> Option<String> {
+        self.identity.settings.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! In serve a token is good when its signature, project and time are, and when the store says now that its user (or
 //! service account) exists, is not disabled and has not been revoked since. `owner` and unsigned tokens are refused
-//! like any other forgery. In dev `owner` is the administrator and unsigned tokens are believed. A store that cannot
+//! like any other forgery. In dev `owner` is the administrator, and unsigned and foreign tokens are believed. A store that cannot
 //! be read is `UNAVAILABLE`, never a refusal.
 //!
 //! Source: the identity reference, sections 7 and 9; the Firestore reference, section 1.3.
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use access::{Authenticate, Caller, Credential, DevPermit, Standing};
 use async_trait::async_trait;
-use base::{Code, Status};
+use base::Status;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -21,6 +21,7 @@ use crate::model::account::ServiceAccount;
 use crate::model::decode;
 use crate::model::key::Realm;
 use crate::standing::{AccountStanding, UserStanding};
+use crate::status::bad_credential;
 use crate::token::rs256::PublicKey;
 use crate::token::{Claims, Jwt, TokenError, seconds, text};
 use crate::tokens::{AccountToken, Genuine, Signed, Tokens};
@@ -44,26 +45,39 @@ impl Authenticate for Authenticator {
     }
 }
 
-/// The answer to every credential that is not good.
-pub(crate) fn refused() -> Status {
-    Status::new(Code::Unauthenticated, "Request had invalid authentication credentials.")
-}
-
 impl Identity {
     /// See [`Authenticate::caller`].
     pub(crate) async fn caller(&self, project: &str, credential: Credential<'_>) -> Result<Caller, Status> {
         let Credential::Bearer(token) = credential else { return Ok(Caller::unauthenticated()) };
         match &self.tokens {
-            Tokens::Unsigned(permit) => self.believed(*permit, project, token),
+            Tokens::Unsigned(permit, _) => self.believed(*permit, project, token).await,
             Tokens::Signed(signed) => self.verified(signed, project, token).await,
         }
     }
 
-    fn believed(&self, _permit: DevPermit, project: &str, token: &str) -> Result<Caller, Status> {
+    async fn believed(&self, permit: DevPermit, project: &str, token: &str) -> Result<Caller, Status> {
         if token.eq_ignore_ascii_case("owner") || token.starts_with("ya29.") {
             return Ok(Caller::admin("owner"));
         }
-        let (_, user) = self.tokens.id_token(token, project, self.now_s()).map_err(|_| refused())?;
+        match self.tokens.id_token(token, project, self.now_s()) {
+            Ok((_, user)) => Ok(Caller::user(user)),
+            Err(TokenError::Algorithm) => self.signed_in_dev(permit, project, token).await,
+            Err(_) => Err(bad_credential()),
+        }
+    }
+
+    /// A signed token in dev. One of a service account of this house is checked, and its account is the administrator it
+    /// is in serve; any other is believed like an unsigned one, as the official emulator does: SDKs with a key file send
+    /// tokens they signed themselves to an emulator, too.
+    async fn signed_in_dev(&self, permit: DevPermit, project: &str, token: &str) -> Result<Caller, Status> {
+        let jwt = Jwt::parse(token).map_err(|_| bad_credential())?;
+        if let Some(issuer) = text(&jwt.claims, "iss")
+            && self.service_account(&Realm::of(project), issuer).await?.is_some()
+        {
+            let account = self.self_signed(project, token, self.now_s()).await?;
+            return Ok(Caller::admin(account.email));
+        }
+        let user = self.tokens.foreign(permit, jwt).map_err(|_| bad_credential())?;
         Ok(Caller::user(user))
     }
 
@@ -79,7 +93,7 @@ impl Identity {
             }
             other => other.map_err(|error| {
                 tracing::debug!(%error, "a bearer token is refused");
-                refused()
+                bad_credential()
             })?,
         };
         let realm = Realm::of(project);
@@ -104,14 +118,14 @@ impl Identity {
     /// Checks a token that a service account signed itself to use as a bearer.
     async fn self_signed(&self, project: &str, token: &str, now_s: i64) -> Result<AccountToken, Status> {
         if token.len() > TOKEN_BYTES_MAX {
-            return Err(refused());
+            return Err(bad_credential());
         }
-        let jwt = Jwt::parse(token).map_err(|_| refused())?;
-        let email = text(&jwt.claims, "iss").ok_or_else(refused)?;
+        let jwt = Jwt::parse(token).map_err(|_| bad_credential())?;
+        let email = text(&jwt.claims, "iss").ok_or_else(bad_credential)?;
         let realm = Realm::of(project);
-        let account = self.service_account(&realm, email).await?.ok_or_else(refused)?;
-        let kid = verify_with(&account, &jwt).map_err(|_| refused())?;
-        let exp_s = short_lived(&jwt.claims, now_s).map_err(|_| refused())?;
+        let account = self.service_account(&realm, email).await?.ok_or_else(bad_credential)?;
+        let kid = verify_with(&account, &jwt).map_err(|_| bad_credential())?;
+        let exp_s = short_lived(&jwt.claims, now_s).map_err(|_| bad_credential())?;
         // A custom token is signed with the same key and travels through browsers: it must never pass for this.
         let for_users = ["uid", "user_id", "claims"].iter().any(|name| jwt.claims.contains_key(*name));
         let audience_good = match jwt.claims.get("aud") {
@@ -119,7 +133,7 @@ impl Identity {
             None => text(&jwt.claims, "scope").is_some_and(|scope| !scope.is_empty()),
         };
         if text(&jwt.claims, "sub") != Some(email) || for_users || !audience_good {
-            return Err(refused());
+            return Err(bad_credential());
         }
         Ok(AccountToken { email: account.email, kid: Some(kid), exp_s })
     }

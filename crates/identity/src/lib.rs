@@ -13,6 +13,7 @@
 
 pub mod api;
 mod authenticate;
+mod clock_watch;
 pub mod keys;
 pub mod limits;
 pub mod model;
@@ -22,18 +23,22 @@ mod standing;
 pub mod status;
 pub mod token;
 mod tokens;
+mod turns;
 
 use std::sync::Arc;
 
 use access::{Gate, Mode};
 
 pub use authenticate::Authenticator;
+pub use clock_watch::behind_s;
 pub use ops::account::create_service_account;
 pub use status::{Failure, Refused};
 
+use clock_watch::ClockWatch;
 use keys::seal::Seal;
 use password::Passwords;
 use tokens::Tokens;
+use turns::Turns;
 
 /// What the binary decides.
 #[derive(Clone, Debug)]
@@ -50,6 +55,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// What private keys are sealed with in the store.
     pub seal: Option<Seal>,
+    /// Accounts that people may make for themselves from one address within an hour, in serve; 0 is any number.
+    pub sign_ups_per_address_hour: u32,
 }
 
 impl Settings {
@@ -62,6 +69,7 @@ impl Settings {
             token_uri: GOOGLE_TOKEN_URI.into(),
             public_url: None,
             seal: None,
+            sign_ups_per_address_hour: limits::SIGN_UPS_PER_ADDRESS_HOUR,
         }
     }
 }
@@ -77,6 +85,8 @@ pub struct Identity {
     settings: Settings,
     passwords: Passwords,
     tokens: Tokens,
+    turns: Arc<Turns>,
+    clock_watch: ClockWatch,
 }
 
 impl Identity {
@@ -87,7 +97,10 @@ impl Identity {
             Mode::Serve => Passwords::argon2id(),
         };
         let tokens = Tokens::new(gate.mode());
-        let identity = Arc::new(Self { gate, settings, passwords, tokens });
+        // Half of the machine at most: the other half answers everybody else.
+        let turns = Turns::new(std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2));
+        let clock_watch = ClockWatch::new(gate.clock().now_micros());
+        let identity = Arc::new(Self { gate, settings, passwords, tokens, turns, clock_watch });
         identity.rotate_keys().await?;
         Ok(identity)
     }

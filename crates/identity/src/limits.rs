@@ -30,10 +30,36 @@ pub const CLOCK_SKEW_S_MAX: i64 = 60;
 pub const RECENT_LOGIN_S_MAX: i64 = 300;
 /// Sessions (refresh tokens) of one user; the oldest gives way.
 pub const SESSIONS_PER_USER_MAX: usize = 200;
-/// Password hashes computed at the same time.
-pub const PASSWORD_HASHES_AT_ONCE: usize = 2;
-/// Password hashes waiting for their turn; what exceeds it is told to come back later.
-pub const PASSWORD_QUEUE_LEN_MAX: usize = 64;
+/// Requests that wait for their turn to hash a password, in each of the two lanes; beyond it the address with most of
+/// them gives one up.
+pub const TURNS_WAITING_MAX: usize = 512;
+/// The same of one address.
+pub const TURNS_WAITING_PER_ADDRESS_MAX: usize = 128;
+/// The same of one account.
+pub const TURNS_WAITING_PER_ACCOUNT_MAX: usize = 64;
+/// Sessions of one verb that hashes passwords.
+pub const ROUNDS_MAX: usize = 8;
+/// Wrong passwords for one account from one address before the next has to wait.
+pub const FAILURES_FREE_PER_PAIR: u32 = 5;
+/// Wrong passwords for one account, from anywhere, before those who have not signed in to it before have to wait.
+pub const FAILURES_FREE_PER_ACCOUNT: u32 = 10;
+/// Wrong passwords from one address, for any account, before accounts that have not been signed in to from there have to
+/// wait.
+pub const FAILURES_FREE_PER_ADDRESS: u32 = 50;
+/// The first wait after wrong passwords; each further one doubles it.
+pub const FAILURE_DELAY_S: i64 = 30;
+/// The longest wait after wrong passwords.
+pub const FAILURE_DELAY_S_MAX: i64 = 3600;
+/// How long wrong passwords are remembered after the last one.
+pub const FAILURES_KEPT_S: i64 = 24 * 3600;
+/// Addresses from which an account has signed in that are remembered.
+pub const FAMILIAR_ADDRESSES_MAX: usize = 8;
+/// Accounts that may be made from one address within [`SIGN_UPS_WINDOW_S`], where nothing else is configured.
+pub const SIGN_UPS_PER_ADDRESS_HOUR: u32 = 100;
+/// The time in which new accounts are counted.
+pub const SIGN_UPS_WINDOW_S: i64 = 3600;
+/// Counts looked at in one commit when those that are over are erased.
+pub const SWEPT_AT_ONCE: usize = 500;
 /// Verified tokens remembered, per generation of two.
 pub const TOKEN_CACHE_LEN_MAX: usize = 8192;
 /// How often an operation is tried when others change what it read.

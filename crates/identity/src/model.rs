@@ -5,9 +5,12 @@
 
 pub mod account;
 pub mod config;
+pub mod counts;
 pub mod key;
 pub mod oob;
+pub mod policy;
 pub mod session;
+pub mod settings;
 pub mod signing;
 pub mod user;
 

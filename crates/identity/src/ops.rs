@@ -15,21 +15,22 @@ pub mod methods;
 pub mod oob;
 pub mod refresh;
 pub mod rotate;
+mod rounds;
 pub mod sign_in;
 pub mod sign_up;
+mod throttle;
 mod unit_of_work;
 pub mod update;
 
 use std::future::Future;
 use std::sync::Arc;
 
-use access::{Attempts, Caller, Operation, Principal, Service};
-use base::{Code, Status};
+use access::{Caller, Network, Principal};
+use kv::Key;
 
 pub(crate) use unit_of_work::UnitOfWork;
 
 use crate::Identity;
-use crate::limits::ATTEMPTS_MAX;
 use crate::model::key::Realm;
 use crate::model::user::User;
 use crate::status::{Failure, INVALID_ID_TOKEN, Refused, TOKEN_EXPIRED};
@@ -43,7 +44,12 @@ pub(crate) trait Verb: Sync {
     /// Its name in the log.
     const NAME: &'static str;
 
-    /// Runs within one session. A conflict runs it again from the start.
+    /// The rows it is known to write before it begins: the signed-in user's, where nothing else is said.
+    fn contended(&self, context: &RequestContext) -> Vec<Key> {
+        context.token_user_row()
+    }
+
+    /// Runs within one session. A conflict runs it again from the start, and so does a password that had to be hashed.
     fn execute(
         &self,
         work: &mut UnitOfWork<'_>,
@@ -61,6 +67,21 @@ pub(crate) struct RequestContext {
     pub token: Option<Result<Arc<IdToken>, Refused>>,
     /// Where the request came in: what links in e-mails begin with.
     pub origin: String,
+    /// Where the client is; `None` for what does not come through a socket.
+    pub network: Option<Network>,
+}
+
+impl RequestContext {
+    /// The client's network as a part of keys; empty where there is none.
+    pub fn network_text(&self) -> String {
+        self.network.map(|network| network.to_string()).unwrap_or_default()
+    }
+
+    /// The row of the signed-in user.
+    pub fn token_user_row(&self) -> Vec<Key> {
+        let token = self.token.as_ref().and_then(|token| token.as_ref().ok());
+        token.map(|token| self.realm.user(&token.uid)).into_iter().collect()
+    }
 }
 
 /// What a client gets when it has signed in.
@@ -86,6 +107,7 @@ impl Identity {
         caller: Caller,
         id_token: Option<&str>,
         origin: String,
+        network: Option<Network>,
     ) -> RequestContext {
         let checked = id_token.filter(|token| !token.is_empty()).map(|token| {
             self.tokens.id_token(token, &realm.project, self.now_s()).map_err(|error| match error {
@@ -98,34 +120,6 @@ impl Identity {
             _ => caller,
         };
         let token = checked.map(|checked| checked.map(|(token, _)| token));
-        RequestContext { realm, caller, token, origin }
+        RequestContext { realm, caller, token, origin, network }
     }
-
-    /// Runs a verb in a session of its own.
-    pub(crate) async fn run<V: Verb>(
-        &self,
-        context: &RequestContext,
-        verb: &V,
-    ) -> Result<V::Output, Failure> {
-        let operation =
-            Operation { service: Service::Identity, verb: V::NAME, resource: "/users".to_owned() };
-        let attempts = Attempts { max: ATTEMPTS_MAX, contended: &[], exhausted: contention };
-        let work = |session| async move {
-            let mut work = UnitOfWork::new(self, context, session);
-            match verb.execute(&mut work).await {
-                Ok(output) => Ok((work.into_session(), output)),
-                Err(Failure::Refused(refused)) => {
-                    work.refuse(V::NAME, &refused);
-                    Err(Failure::Refused(refused))
-                }
-                Err(fault) => Err(fault),
-            }
-        };
-        let (output, _) = self.gate.transact(&context.caller, &operation, attempts, work).await?;
-        Ok(output)
-    }
-}
-
-fn contention() -> Status {
-    Status::new(Code::Aborted, "Too much contention on these users. Please try again.")
 }

@@ -1,19 +1,15 @@
-//! Passwords: hashing them, checking them, and never doing more of it at once than the machine can bear.
+//! Passwords: hashing them and checking them. Whose turn it is to is decided in [`crate::turns`].
 //!
 //! In serve a password is an argon2id hash in PHC text (19 MiB, 2 passes, 1 lane). In dev it is the emulator's
 //! `fakeHash:salt=…:password=…`, which tests write and read; making that scheme demands a [`DevPermit`].
-
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use access::DevPermit;
 use argon2::password_hash::{PasswordHash as Phc, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base::id::{alphanumeric, random_bytes};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OnceCell, Semaphore};
 
-use crate::limits::{PASSWORD_HASHES_AT_ONCE, PASSWORD_QUEUE_LEN_MAX};
-use crate::status::{Failure, TOO_MANY_ATTEMPTS};
+use crate::status::Failure;
 
 /// A password as stored.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,39 +33,56 @@ enum Scheme {
     Argon2id,
 }
 
+/// Something to be hashed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Hashing {
+    /// A new password.
+    New { password: String },
+    /// A password that is to be the stored one; nobody's, where nothing is stored.
+    Check { password: String, stored: Option<PasswordHash> },
+}
+
+/// What came of it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Hashed {
+    /// The hash of a new password.
+    New(PasswordHash),
+    /// Whether it was the stored one.
+    Matches(bool),
+}
+
+/// What unknown addresses are checked against, so that they take as long as known ones.
+const DUMMY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// The one place where passwords are hashed.
 #[derive(Debug)]
 pub struct Passwords {
     scheme: Scheme,
-    turns: Semaphore,
-    waiting: AtomicUsize,
-    /// What unknown addresses are checked against, so that they take as long as known ones.
-    dummy: OnceCell<String>,
 }
 
 impl Passwords {
     /// The emulator's scheme.
     pub fn fake(permit: DevPermit) -> Self {
-        Self::with(Scheme::Fake(permit))
+        Self { scheme: Scheme::Fake(permit) }
     }
 
     /// Production's scheme.
     pub fn argon2id() -> Self {
-        Self::with(Scheme::Argon2id)
+        Self { scheme: Scheme::Argon2id }
     }
 
-    fn with(scheme: Scheme) -> Self {
-        Self {
-            scheme,
-            turns: Semaphore::new(PASSWORD_HASHES_AT_ONCE),
-            waiting: AtomicUsize::new(0),
-            dummy: OnceCell::new(),
+    /// Does what is to be done.
+    pub(crate) async fn compute(&self, hashing: &Hashing) -> Result<Hashed, Failure> {
+        match hashing {
+            Hashing::New { password } => self.hash(password).await.map(Hashed::New),
+            Hashing::Check { password, stored } => {
+                self.matches(password, stored.as_ref()).await.map(Hashed::Matches)
+            }
         }
     }
 
     /// Hashes a password.
-    ///
-    /// Errors: `TOO_MANY_ATTEMPTS_TRY_LATER` when too many wait already.
     pub async fn hash(&self, password: &str) -> Result<PasswordHash, Failure> {
         match self.scheme {
             Scheme::Fake(_) => {
@@ -79,7 +92,7 @@ impl Passwords {
             Scheme::Argon2id => {
                 let password = password.to_owned();
                 let salt = random_bytes::<16>()?;
-                let hash = self.turn(move || argon2id(&password, &salt)).await??;
+                let hash = off_thread(move || argon2id(&password, &salt)).await??;
                 Ok(PasswordHash { hash, salt: None })
             }
         }
@@ -93,50 +106,18 @@ impl Passwords {
                 stored.salt.as_deref().is_some_and(|salt| stored.hash == fake(salt, password))
             })),
             Scheme::Argon2id => {
-                let hash = match stored {
-                    Some(stored) => stored.hash.clone(),
-                    None => self.dummy().await?.to_owned(),
-                };
+                let hash = stored.map_or(DUMMY, |stored| &stored.hash).to_owned();
                 let password = password.to_owned();
-                let matches = self.turn(move || verify(&password, &hash)).await?;
+                let matches = off_thread(move || verify(&password, &hash)).await?;
                 Ok(matches && stored.is_some())
             }
         }
     }
-
-    async fn dummy(&self) -> Result<&str, Failure> {
-        let made = self.dummy.get_or_try_init(|| async {
-            let salt = random_bytes::<16>()?;
-            self.turn(move || argon2id("nobody has this password", &salt)).await?
-        });
-        made.await.map(String::as_str)
-    }
-
-    /// Runs one computation when its turn comes, off the threads that serve requests.
-    async fn turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-        let _place = Place::take(&self.waiting)?;
-        let _turn = self.turns.acquire().await.map_err(|_| closed())?;
-        tokio::task::spawn_blocking(work).await.map_err(|_| closed())
-    }
 }
 
-/// A place in the queue, given back when dropped: also when the client goes away meanwhile.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Result<Self, Failure> {
-        if waiting.fetch_add(1, Ordering::Relaxed) >= PASSWORD_HASHES_AT_ONCE + PASSWORD_QUEUE_LEN_MAX {
-            waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(TOO_MANY_ATTEMPTS.into());
-        }
-        Ok(Self(waiting))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// Computes off the threads that serve requests.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| closed())
 }
 
 fn closed() -> Failure {
@@ -192,15 +173,13 @@ mod tests {
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
     }
 
-    #[tokio::test]
-    async fn beyond_the_queue_one_is_told_to_come_back() {
-        let passwords = Passwords::argon2id();
-        let places: Vec<_> = (0..PASSWORD_HASHES_AT_ONCE + PASSWORD_QUEUE_LEN_MAX)
-            .map(|_| Place::take(&passwords.waiting).unwrap())
-            .collect();
-        let refused = passwords.hash("hunter22").await.unwrap_err();
-        assert_eq!(refused, Failure::Refused(TOO_MANY_ATTEMPTS));
-        drop(places);
-        assert!(passwords.hash("hunter22").await.is_ok());
+    #[test]
+    fn what_nobody_has_costs_what_a_hash_costs() {
+        let phc = Phc::new(DUMMY).unwrap();
+        let params = Params::try_from(&phc).unwrap();
+        let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+        assert_eq!(costs(&params), costs(&Params::DEFAULT));
+        assert_eq!(phc.hash.unwrap().len(), 32);
+        assert_eq!(phc.salt.unwrap().as_str().len(), 22);
     }
 }

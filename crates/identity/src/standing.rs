@@ -4,10 +4,10 @@ use access::Standing;
 use base::Status;
 use kv::{Key, Row};
 
-use crate::authenticate::refused;
 use crate::model::account::ServiceAccount;
 use crate::model::decode;
 use crate::model::user::User;
+use crate::status::bad_credential;
 
 /// A user whose ID token was verified.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ impl Standing for UserStanding {
     }
 
     fn check(&self, row: Option<&Row>) -> Result<(), Status> {
-        let user: User = decode(row.ok_or_else(refused)?)?;
+        let user: User = decode(row.ok_or_else(bad_credential)?)?;
         let stands = !user.disabled && !self.in_tenant && user.accepts_token_of(self.iat_s);
-        if stands { Ok(()) } else { Err(refused()) }
+        if stands { Ok(()) } else { Err(bad_credential()) }
     }
 }
 
@@ -47,9 +47,9 @@ impl Standing for AccountStanding {
     }
 
     fn check(&self, row: Option<&Row>) -> Result<(), Status> {
-        let account: ServiceAccount = decode(row.ok_or_else(refused)?)?;
+        let account: ServiceAccount = decode(row.ok_or_else(bad_credential)?)?;
         let has_key = |kid: &String| account.keys.iter().any(|key| key.kid == *kid);
         let stands = !account.disabled && self.kid.as_ref().is_none_or(has_key);
-        if stands { Ok(()) } else { Err(refused()) }
+        if stands { Ok(()) } else { Err(bad_credential()) }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use base::Status;
+use base::{Code, Status};
 use serde_json::{Value as Json, json};
 
 /// A refusal: what the service answers when a request may not or cannot be done.
@@ -52,6 +52,11 @@ impl Refused {
         }
         json!({ "error": body })
     }
+}
+
+/// The answer to every credential that is not good.
+pub(crate) fn bad_credential() -> Status {
+    Status::new(Code::Unauthenticated, "Request had invalid authentication credentials.")
 }
 
 /// Why an operation ended without its effect.
@@ -236,6 +241,7 @@ codes! {
     TENANT_ID_MISMATCH = "TENANT_ID_MISMATCH";
     TOKEN_EXPIRED = "TOKEN_EXPIRED";
     TOO_MANY_ATTEMPTS = "TOO_MANY_ATTEMPTS_TRY_LATER";
+    TOO_MANY_SIGN_UPS = "TOO_MANY_ATTEMPTS_TRY_LATER : Too many accounts were made from this address.";
     UNEXPECTED_USER_ID = "UNEXPECTED_PARAMETER : User ID";
     UNSUPPORTED_REQUEST = "INVALID_REQ_TYPE : Unsupported request parameters.";
     UNSUPPORTED_TENANT_OPERATION = "UNSUPPORTED_TENANT_OPERATION";

@@ -40,6 +40,9 @@ pub enum TokenError {
     /// Says nothing usable about who it is for.
     #[error("the token's subject or times are unusable")]
     Subject,
+    /// Issued later than now.
+    #[error("the token was issued while the clock was ahead")]
+    Future,
     /// Past its time.
     #[error("the token has expired")]
     Expired,

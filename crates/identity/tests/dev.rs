@@ -50,6 +50,36 @@ async fn owner_and_mock_users_are_believed() {
     ));
 }
 
+/// SDKs with a key file send a token they signed themselves, to an emulator too.
+#[tokio::test]
+async fn signed_tokens_are_ours_or_believed() {
+    let house = House::dev().await;
+    let authenticator = house.identity.authenticator();
+    let file = identity::create_service_account(&house.gate, "demo", "ci", "").await.unwrap();
+    let key =
+        jsonwebtoken::EncodingKey::from_rsa_pem(file["private_key"].as_str().unwrap().as_bytes()).unwrap();
+    let now = house.gate.clock().now().seconds;
+    let email = file["client_email"].as_str().unwrap();
+    let signed = |issuer: &str, exp: i64| {
+        let claims = serde_json::json!({ "iss": issuer, "sub": issuer, "iat": now, "exp": exp,
+            "scope": "https://www.googleapis.com/auth/cloud-platform https://www.googleapis.com/auth/datastore" });
+        let header = jsonwebtoken::Header {
+            kid: file["private_key_id"].as_str().map(str::to_owned),
+            ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256)
+        };
+        jsonwebtoken::encode(&header, &claims, &key).unwrap()
+    };
+    let caller = async |token: &str| authenticator.caller("demo", Credential::Bearer(token)).await;
+    let ours = caller(&signed(email, now + 3600)).await.unwrap();
+    assert!(matches!(&ours.who, Principal::Admin(admin) if admin.account == email), "{ours:?}");
+    // One of ours that is not good is not believed either.
+    assert_eq!(caller(&signed(email, now + 7200)).await.unwrap_err().code, base::Code::Unauthenticated);
+    let foreign = caller(&signed("ci@elsewhere.iam.gserviceaccount.com", now + 3600)).await.unwrap();
+    assert!(
+        matches!(&foreign.who, Principal::User(user) if user.uid == "ci@elsewhere.iam.gserviceaccount.com")
+    );
+}
+
 #[tokio::test]
 async fn the_front_page_says_that_the_emulator_is_there() {
     use http_body_util::BodyExt as _;

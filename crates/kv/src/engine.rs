@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
-use crate::snapshot::Scan;
+use crate::scan::Scan;
 use crate::version::Version;
 
 /// Rows that change together.

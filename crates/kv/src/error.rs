@@ -111,6 +111,11 @@ impl StoreError {
         Self::Corrupt { what: what.into() }
     }
 
+    /// A stored version is not 8 bytes.
+    pub(crate) fn corrupt_version() -> Self {
+        Self::corrupt("a version is not 8 bytes")
+    }
+
     /// An engine failure with these words. For engines.
     pub fn engine(reason: impl std::fmt::Display) -> Self {
         Self::Engine { reason: reason.to_string().into() }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::engine::{Batch, Engine, Slice, View};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
-use crate::snapshot::Scan;
+use crate::scan::Scan;
 use crate::version::Version;
 
 /// What goes wrong.

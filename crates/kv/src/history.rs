@@ -8,11 +8,20 @@ use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
 use crate::meta;
 use crate::row::Row;
-use crate::snapshot::Scan;
+use crate::scan::Scan;
 use crate::version::Version;
 
 /// Log entries read at once.
 const LOG_PAGE: Scan = Scan { reverse: false, rows_max: 256, bytes_max: 4 << 20 };
+
+/// How far a look back may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LookBack {
+    /// Changed rows that are walked over, at most.
+    pub rows_max: usize,
+    /// Bytes of what they held before, at most.
+    pub bytes_max: usize,
+}
 
 /// Rows that changed after a version, as they were at it.
 #[derive(Debug, Default)]
@@ -22,25 +31,32 @@ pub(crate) struct Undo {
 
 impl Undo {
     /// Reads what must be undone in `view` to see `version`.
-    pub(crate) async fn read(view: &dyn View, version: Version, rows_max: usize) -> Result<Self, StoreError> {
+    pub(crate) async fn read(
+        view: &dyn View,
+        version: Version,
+        LookBack { rows_max, bytes_max }: LookBack,
+    ) -> Result<Self, StoreError> {
         let oldest = floor(view).await?;
         if version < oldest {
             return Err(StoreError::TooOld { asked: version, oldest });
         }
         let mut undo = Undo::default();
-        let mut seen = 0usize;
+        let (mut seen, mut bytes) = (0usize, 0usize);
         let mut rest = Some(meta::log_range(version, view.version()));
         while let Some(range) = rest.take() {
             let (changes, next) = read_log(view, &range, LOG_PAGE).await?;
             for row in changes.into_iter().flat_map(|change| change.rows) {
                 seen += 1;
-                if seen > rows_max {
+                bytes += row.before.as_ref().map_or(0, |before| before.value.len());
+                if seen > rows_max || bytes > bytes_max {
                     return Err(StoreError::TooManyChanges { asked: version, rows_max });
                 }
                 // The first change after the version is the one that knows the row at it.
                 undo.before.entry(row.key).or_insert(row.before);
             }
             rest = next;
+            // A long walk lets others in between.
+            tokio::task::yield_now().await;
         }
         Ok(undo)
     }
@@ -66,7 +82,8 @@ impl Undo {
 /// The version after which the change log in this view is complete.
 pub(crate) async fn floor(view: &dyn View) -> Result<Version, StoreError> {
     let stored = view.get(&meta::floor_key()).await?;
-    Version::from_bytes(&stored.ok_or_else(|| StoreError::corrupt("the log floor is missing"))?)
+    let stored = stored.ok_or_else(|| StoreError::corrupt("the log floor is missing"))?;
+    Version::from_bytes(&stored).ok_or_else(StoreError::corrupt_version)
 }
 
 /// Some entries of the log, and the range of those that are left.

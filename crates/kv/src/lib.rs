@@ -13,6 +13,7 @@
 //! The shape follows the storage decision: everything but "atomic durable batch, still view, ordered
 //! scan" is written once, above the [`Engine`]s.
 
+mod chain;
 mod change;
 mod committer;
 mod engine;
@@ -23,6 +24,7 @@ mod mem;
 mod meta;
 mod options;
 mod row;
+mod scan;
 mod snapshot;
 mod sqlite;
 mod store;
@@ -35,11 +37,13 @@ pub mod faulty;
 pub use change::{Change, RowChange};
 pub use engine::{Batch, Engine, Slice, View};
 pub use error::{CommitError, StoreError};
+pub use history::LookBack;
 pub use key::{Key, KeyRange, Keyspace};
 pub use mem::Mem;
 pub use options::Options;
 pub use row::Row;
-pub use snapshot::{Page, Scan, Snapshot};
+pub use scan::Scan;
+pub use snapshot::{Page, Snapshot};
 pub use sqlite::{Sqlite, SqliteOptions};
 pub use store::Store;
 pub use txn::Txn;

@@ -13,10 +13,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
+use crate::chain::Chain;
 use crate::engine::{Batch, Budget, Engine, Slice, View};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
-use crate::snapshot::Scan;
+use crate::scan::Scan;
 use crate::sqlite;
 use crate::version::Version;
 
@@ -46,22 +47,6 @@ struct Rows {
     outdated: VecDeque<(u64, Key)>,
 }
 
-/// The values of one key, each since a batch.
-struct Chain {
-    newest: (u64, Option<Bytes>),
-    /// Oldest first.
-    older: Vec<(u64, Option<Bytes>)>,
-}
-
-impl Chain {
-    fn at(&self, batch: u64) -> Option<&Bytes> {
-        if self.newest.0 <= batch {
-            return self.newest.1.as_ref();
-        }
-        self.older.iter().rev().find(|(since, _)| *since <= batch).and_then(|(_, value)| value.as_ref())
-    }
-}
-
 impl Rows {
     fn apply(&mut self, batch: Batch, oldest_view: Option<u64>) {
         self.batch += 1;
@@ -70,12 +55,11 @@ impl Rows {
         for (key, value) in batch.rows {
             match self.by_key.get_mut(&key) {
                 Some(chain) => {
-                    let before = std::mem::replace(&mut chain.newest, (number, value));
-                    chain.older.push(before);
+                    chain.put(number, value);
                     self.outdated.push_back((number, key));
                 }
                 None if value.is_some() => {
-                    self.by_key.insert(key, Chain { newest: (number, value), older: Vec::new() });
+                    self.by_key.insert(key, Chain::new(number, value));
                 }
                 None => {}
             }
@@ -156,7 +140,7 @@ impl MemView {
         let mut slice = Slice::default();
         let mut range = rows.by_key.range::<Key, _>((start, end));
         while let Some((key, chain)) = if scan.reverse { range.next_back() } else { range.next() } {
-            let Some(value) = chain.at(self.batch) else { continue };
+            let Some(Some(value)) = chain.at(self.batch) else { continue };
             if !budget.take(key.stored().len(), value.len()) {
                 slice.more = true;
                 break;
@@ -186,12 +170,12 @@ impl View for MemView {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.shared.rows.read().by_key.get(key).and_then(|chain| chain.at(self.batch)).cloned())
+        Ok(self.shared.rows.read().by_key.get(key).and_then(|chain| chain.at(self.batch)?.clone()))
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
         let rows = self.shared.rows.read();
-        Ok(keys.iter().map(|key| rows.by_key.get(key)?.at(self.batch).cloned()).collect())
+        Ok(keys.iter().map(|key| rows.by_key.get(key)?.at(self.batch)?.clone()).collect())
     }
 
     async fn scan(&self, range: &KeyRange, scan: Scan) -> Result<Slice, StoreError> {
@@ -219,11 +203,11 @@ mod tests {
         put(&mut rows, b"a", Some("2"), Some(1));
         put(&mut rows, b"a", None, Some(1));
         let key = Key::new(Keyspace(1), b"a");
-        let seen: Vec<_> = (0..4).map(|batch| rows.by_key[&key].at(batch).cloned()).collect();
+        let seen: Vec<_> = (0..4).map(|batch| rows.by_key[&key].at(batch).cloned().flatten()).collect();
         assert_eq!(seen, [None, Some("1".into()), Some("2".into()), None]);
 
         put(&mut rows, b"b", Some("x"), Some(2));
-        assert_eq!(rows.by_key[&key].at(2), Some(&"2".into()));
+        assert_eq!(rows.by_key[&key].at(2), Some(&Some("2".into())));
         assert_eq!(rows.by_key[&key].older.len(), 1, "what only batch 1 saw is gone");
 
         put(&mut rows, b"b", Some("y"), None);

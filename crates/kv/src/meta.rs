@@ -5,6 +5,7 @@
 //! | `FF "header"` | format (4 bytes), epoch (16 bytes) |
 //! | `FF "floor"` | version: the change log is complete after it |
 //! | `FF "version"` | version of the newest batch, written by engines that need a row for it |
+//! | `FF "journal"` | the journal's id (16 bytes), the number of the newest batch that was moved from it |
 //! | `F1 <version>` | change-log entry of that commit |
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -31,6 +32,10 @@ pub(crate) fn version_key() -> Key {
     Key::new(META, b"version")
 }
 
+pub(crate) fn journal_key() -> Key {
+    Key::new(META, b"journal")
+}
+
 pub(crate) fn log_key(version: Version) -> Key {
     Key::new(LOG, &version.to_bytes())
 }
@@ -43,7 +48,7 @@ pub(crate) fn log_range(after: Version, up_to: Version) -> KeyRange {
 
 /// The commit a log key belongs to.
 pub(crate) fn log_version(key: &Key) -> Result<Version, StoreError> {
-    Version::from_bytes(key.as_bytes())
+    Version::from_bytes(key.as_bytes()).ok_or_else(StoreError::corrupt_version)
 }
 
 /// What identifies a database.
@@ -73,6 +78,35 @@ impl Header {
             return Err(StoreError::NewerFormat { found, known: FORMAT });
         }
         Ok(Self { epoch: epoch.try_into().map_err(|_| corrupt())? })
+    }
+}
+
+/// Which journal belongs to a data file, and how much of it the file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) journal: [u8; 16],
+    pub(crate) sequence: u64,
+}
+
+impl Mark {
+    /// Of a journal that does not exist yet.
+    pub(crate) fn random() -> Result<Self, StoreError> {
+        Ok(Self { journal: base::id::random_bytes().map_err(StoreError::engine)?, sequence: 0 })
+    }
+
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(24);
+        out.put_slice(&self.journal);
+        out.put_u64(self.sequence);
+        out.freeze()
+    }
+
+    pub(crate) fn decode(stored: &[u8]) -> Result<Self, StoreError> {
+        let parts = || {
+            let (journal, sequence) = stored.split_first_chunk()?;
+            Some(Self { journal: *journal, sequence: u64::from_be_bytes(sequence.try_into().ok()?) })
+        };
+        parts().ok_or_else(|| StoreError::corrupt("the journal's mark does not decode"))
     }
 }
 

@@ -33,7 +33,8 @@ impl Row {
         if stored.len() < VERSION_LEN {
             return Err(StoreError::corrupt("a row is shorter than its version"));
         }
-        let version = Version::from_bytes(&stored.split_to(VERSION_LEN))?;
+        let version =
+            Version::from_bytes(&stored.split_to(VERSION_LEN)).ok_or_else(StoreError::corrupt_version)?;
         Ok(Row { key, value: stored, version })
     }
 }

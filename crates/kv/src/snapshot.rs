@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::history::Undo;
 use crate::key::{Key, KeyRange};
 use crate::row::Row;
+use crate::scan::Scan;
 use crate::version::Version;
 
 /// The store at one version. Cheap to clone.
@@ -16,25 +17,9 @@ use crate::version::Version;
 pub struct Snapshot {
     pub(crate) view: Arc<dyn View>,
     pub(crate) version: Version,
+    pub(crate) time: Version,
     /// How rows that changed after the version looked at it; `None` for the newest.
     pub(crate) undo: Option<Arc<Undo>>,
-}
-
-/// How to walk a range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scan {
-    /// From the end to the start.
-    pub reverse: bool,
-    /// Rows at most. At least one is given if there is one.
-    pub rows_max: usize,
-    /// Bytes of keys and values at most. The first row is given whatever its size.
-    pub bytes_max: usize,
-}
-
-impl Default for Scan {
-    fn default() -> Self {
-        Self { reverse: false, rows_max: 1000, bytes_max: 4 << 20 }
-    }
 }
 
 /// A part of a scan.
@@ -50,6 +35,12 @@ impl Snapshot {
     /// What the snapshot shows: every commit up to this version, and none after it.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// Until when the store stood so: no commit between the version and this time, now or later. At or after the
+    /// version.
+    pub fn time(&self) -> Version {
+        self.time
     }
 
     /// One row.

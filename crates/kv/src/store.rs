@@ -7,13 +7,14 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::change::Change;
-use crate::committer::{Driver, Request, Waiting};
+use crate::committer::{Driver, Horizon, Request, Waiting};
 use crate::engine::{Batch, Engine, View};
 use crate::error::{CommitError, StoreError};
-use crate::history::{self, Undo};
+use crate::history::{self, LookBack, Undo};
 use crate::meta::{self, Header};
 use crate::options::Options;
-use crate::snapshot::{Scan, Snapshot};
+use crate::scan::Scan;
+use crate::snapshot::Snapshot;
 use crate::txn::Txn;
 use crate::version::Version;
 
@@ -32,6 +33,7 @@ struct Shared {
     queue: mpsc::Sender<Request>,
     queue_memory: Arc<Semaphore>,
     published: watch::Sender<Version>,
+    horizon: Arc<Horizon>,
     epoch: [u8; 16],
 }
 
@@ -49,7 +51,10 @@ impl Store {
 
         let (published, _) = watch::channel(head);
         let (queue, requests) = mpsc::channel(options.queue_len_max.max(1));
-        let driver = Driver::new(head, Arc::clone(&engine), options.clone(), requests, published.clone());
+        let horizon = Arc::new(Horizon::default());
+        let feed = published.clone();
+        let driver =
+            Driver::new(head, Arc::clone(&engine), options.clone(), requests, feed, Arc::clone(&horizon));
         // A thread of its own: an engine may block in a batch without holding up readers.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::engine(format_args!("no committer: {error}")))?;
@@ -60,14 +65,18 @@ impl Store {
 
         let units = (options.queue_bytes_max / MEMORY_UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
         let queue_memory = Arc::new(Semaphore::new(units));
-        let shared = Shared { engine, options, queue, queue_memory, published, epoch: header.epoch };
+        let epoch = header.epoch;
+        let shared = Shared { engine, options, queue, queue_memory, published, horizon, epoch };
         Ok(Store { shared: Arc::new(shared) })
     }
 
     /// The newest state: every published commit is in it.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let view = self.view().await?;
-        Ok(Snapshot { version: view.version(), view, undo: None })
+        let version = view.version();
+        let now = Version(self.shared.options.clock.now_micros());
+        let time = self.shared.horizon.promise(version, now);
+        Ok(Snapshot { version, time, view, undo: None })
     }
 
     /// The state at a version, also one between two commits.
@@ -75,6 +84,16 @@ impl Store {
     /// Costs as much as was changed since. A version up to the present time is final: no later commit
     /// gets it or an older one. Fails beyond the retention of the change log and in the future.
     pub async fn snapshot_at(&self, version: Version) -> Result<Snapshot, StoreError> {
+        let rows_max = self.shared.options.look_back_rows_max;
+        self.snapshot_within(version, LookBack { rows_max, bytes_max: usize::MAX }).await
+    }
+
+    /// The same within bounds for what was changed since. Fails beyond them.
+    pub async fn snapshot_within(
+        &self,
+        version: Version,
+        look_back: LookBack,
+    ) -> Result<Snapshot, StoreError> {
         let mut view = self.view().await?;
         if version > view.version() {
             let newest = view.version().max(Version(self.shared.options.clock.now_micros()));
@@ -88,12 +107,12 @@ impl Store {
             view = self.view().await?;
         }
         let undo = if version < view.version() {
-            let undo = Undo::read(&*view, version, self.shared.options.look_back_rows_max).await?;
+            let undo = Undo::read(&*view, version, look_back).await?;
             Some(Arc::new(undo))
         } else {
             None
         };
-        Ok(Snapshot { view, version, undo })
+        Ok(Snapshot { view, version, time: version, undo })
     }
 
     /// Commits the transaction, or tells why not. An answer means it is durable.

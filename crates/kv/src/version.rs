@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::error::StoreError;
-
 /// Microseconds since the epoch of a commit: `max(clock, last + 1)`, so strictly increasing for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Version(pub i64);
@@ -22,10 +20,9 @@ impl Version {
         self.0.to_be_bytes()
     }
 
-    /// Reads what [`Version::to_bytes`] wrote.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Version, StoreError> {
-        let bytes: [u8; 8] = bytes.try_into().map_err(|_| StoreError::corrupt("a version is not 8 bytes"))?;
-        Ok(Version(i64::from_be_bytes(bytes)))
+    /// Reads what [`Version::to_bytes`] wrote; `None` for anything but 8 bytes.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Version> {
+        bytes.try_into().ok().map(|bytes| Version(i64::from_be_bytes(bytes)))
     }
 }
 

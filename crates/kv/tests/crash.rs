@@ -33,8 +33,13 @@ const SPACES: [Keyspace; 3] = [Keyspace(1), Keyspace(2), Keyspace(3)];
 const NEWEST: Keyspace = Keyspace(4);
 
 fn options() -> SqliteOptions {
-    // Small, so that checkpoints and the emptying of the log happen between the kills.
-    SqliteOptions { wal_bytes_max: 1 << 20, checkpoint_interval_ms: 2, ..SqliteOptions::default() }
+    // Small, so that moves, checkpoints and the emptying of the log happen between the kills.
+    SqliteOptions {
+        journal_bytes_max: 1 << 18,
+        wal_bytes_max: 1 << 20,
+        checkpoint_interval_ms: 2,
+        ..SqliteOptions::default()
+    }
 }
 
 #[test]

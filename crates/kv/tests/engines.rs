@@ -14,6 +14,7 @@ macro_rules! engines {
     ($($group:ident: $($case:ident)*;)*) => {
         engines!(@engine mem, suite::InMemory, $($group: $($case)*;)*);
         engines!(@engine sqlite, suite::OnDisk, $($group: $($case)*;)*);
+        engines!(@engine sqlite_moving, suite::Moving, $($group: $($case)*;)*);
     };
     (@engine $engine:ident, $place:ty, $($group:ident: $($case:ident)*;)*) => {
         mod $engine {

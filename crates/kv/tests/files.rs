@@ -15,7 +15,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use kv::{Key, Keyspace, Options, Sqlite, SqliteOptions, Store, StoreError};
+use kv::{Key, Keyspace, Options, Sqlite, SqliteOptions, Store, StoreError, Version};
 use suite::{OnDisk, Place, check_agreement, open, open_with, put, state, texts};
 
 fn refusal(folder: &Path) -> StoreError {
@@ -45,7 +45,7 @@ async fn only_the_owner_reads_the_files() {
     let store = open(&place).await;
     put(&store, &[("a", "1")]).await;
     store.backup(&place.0.path().join("copy.sqlite")).await.unwrap();
-    for name in ["store.sqlite", "store.sqlite-wal", "copy.sqlite"] {
+    for name in ["store.sqlite", "store.sqlite-wal", "store.journal-0", "copy.sqlite"] {
         let mode = fs::metadata(place.0.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
@@ -80,7 +80,7 @@ fn a_database_of_another_program_is_left_alone() {
 async fn a_newer_format_is_named() {
     // The layout of the file, and the format of the rows in it.
     let statements = [
-        ("PRAGMA user_version = 9", 9, 1),
+        ("PRAGMA user_version = 9", 9, 2),
         ("UPDATE kv SET v = CAST(x'00000008' || substr(v, 5) AS BLOB) WHERE k = x'FF686561646572'", 8, 1),
     ];
     for (sql, found, known) in statements {
@@ -115,35 +115,58 @@ async fn a_truncated_file_is_called_damaged() {
     open(&place).await.close().await.unwrap();
 }
 
-/// What a power cut may leave: the log torn at any point.
-#[tokio::test]
-async fn a_torn_log_gives_a_prefix_of_whole_commits() {
+/// Forty commits that lie in the journal alone, and the files after them: name and content.
+async fn in_the_journal() -> (Version, Vec<(String, Vec<u8>)>) {
     let place = OnDisk::default();
-    // No checkpoint comes: all commits stay in the log.
-    let options = SqliteOptions { checkpoint_interval_ms: 3_600_000, ..SqliteOptions::default() };
-    let engine = Sqlite::open_with(place.0.path(), options).unwrap();
-    let store = Store::open(engine, suite::manual().1).await.unwrap();
+    let options = SqliteOptions { journal_age_ms_max: 3_600_000, ..SqliteOptions::default() };
+    let store =
+        Store::open(Sqlite::open_with(place.0.path(), options).unwrap(), suite::manual().1).await.unwrap();
     let start = store.snapshot().await.unwrap().version();
     for n in 0..40 {
         put(&store, &[("n", &n.to_string()), (&format!("k{n:02}"), &"v".repeat(n * 300 + 1))]).await;
     }
-    let name = place.data_file().file_name().unwrap().to_str().unwrap().to_owned();
-    let data = fs::read(place.data_file()).unwrap();
-    let log = fs::read(place.0.path().join(format!("{name}-wal"))).unwrap();
+    let files = fs::read_dir(place.0.path()).unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())
+    });
+    let files = files.collect();
     store.close().await.unwrap();
+    (start, files)
+}
 
+const JOURNAL: &str = "store.journal-0";
+
+/// The files again, with another journal.
+fn with_journal(files: &[(String, Vec<u8>)], journal: &[u8]) -> OnDisk {
+    let place = OnDisk::default();
+    for (name, bytes) in files {
+        fs::write(place.0.path().join(name), if name == JOURNAL { journal } else { bytes }).unwrap();
+    }
+    place
+}
+
+fn journal_of(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut journal = files.iter().find(|(name, _)| name == JOURNAL).unwrap().1.clone();
+    // Without the zeros that no record has overwritten.
+    journal.truncate((journal.iter().rposition(|byte| *byte != 0).unwrap() + 1).next_multiple_of(64));
+    journal
+}
+
+/// What a power cut may leave: the journal torn at any point.
+#[tokio::test]
+async fn a_torn_log_gives_a_prefix_of_whole_commits() {
+    let (start, files) = in_the_journal().await;
+    let journal = journal_of(&files);
     let mut lengths = std::collections::BTreeSet::new();
     for step in 0..60 {
-        let cut = log.len() - step * (log.len() / 60);
+        let cut = journal.len() - step * (journal.len() / 60);
         for garbage in [false, true] {
-            let torn = OnDisk::default();
-            fs::write(torn.data_file(), &data).unwrap();
-            let mut log = log[..cut].to_vec();
+            let mut journal = journal[..cut].to_vec();
             if garbage {
                 let from = cut.saturating_sub(3000);
-                log[from..].fill(0xA5);
+                journal[from..].fill(0xA5);
             }
-            fs::write(torn.0.path().join(format!("{name}-wal")), log).unwrap();
+            let torn = with_journal(&files, &journal);
             let engine = match Sqlite::open(torn.0.path()) {
                 Ok(engine) => engine,
                 Err(error) => panic!("cut at {cut}: {error}"),
@@ -166,6 +189,53 @@ async fn a_torn_log_gives_a_prefix_of_whole_commits() {
     }
     assert!(lengths.len() > 10, "only prefixes of {lengths:?} were seen");
     assert_eq!(lengths.last(), Some(&40));
+}
+
+/// A journal is torn at its end only. Anything else is reported: what is behind it was acknowledged.
+#[tokio::test]
+async fn damage_in_the_middle_of_the_journal_is_called_damaged() {
+    let (_, files) = in_the_journal().await;
+    let journal = journal_of(&files);
+    for part in 0..30 {
+        let mut damaged = journal.clone();
+        damaged[part * journal.len() / 40] ^= 0x10;
+        let place = with_journal(&files, &damaged);
+        let error = refusal(place.0.path());
+        let path = place.0.path().join(JOURNAL);
+        assert!(matches!(&error, StoreError::Damaged { path: of, .. } if *of == path), "{part}: {error}");
+        assert_eq!(fs::read(path).unwrap(), damaged, "it is left as it is");
+    }
+    // Nor may its beginning be missing.
+    let beginning = journal.len() / 2 / 64 * 64;
+    let place = with_journal(&files, &[&vec![0; beginning][..], &journal[beginning..]].concat());
+    assert!(matches!(refusal(place.0.path()), StoreError::Damaged { .. }));
+}
+
+/// A backup that is put in the place of a data file has no part in the journal that lies there.
+#[tokio::test]
+async fn a_restored_backup_does_not_take_up_the_journal_of_another_file() {
+    let place = OnDisk::default();
+    let options = SqliteOptions { journal_age_ms_max: 3_600_000, ..SqliteOptions::default() };
+    let engine = Sqlite::open_with(place.0.path(), options).unwrap();
+    let store = Store::open(engine, suite::manual().1).await.unwrap();
+    put(&store, &[("a", "1")]).await;
+    let backup = place.0.path().join("copy.sqlite");
+    store.backup(&backup).await.unwrap();
+    put(&store, &[("a", "2")]).await;
+    // As after a crash, with the backup put there since.
+    let crashed = OnDisk::default();
+    fs::copy(&backup, crashed.data_file()).unwrap();
+    fs::copy(place.0.path().join(JOURNAL), crashed.0.path().join(JOURNAL)).unwrap();
+    fs::copy(place.0.path().join("store.journal-1"), crashed.0.path().join("store.journal-1")).unwrap();
+    store.close().await.unwrap();
+    let place = crashed;
+    let store = open(&place).await;
+    assert_eq!(suite::text(&store.snapshot().await.unwrap(), "a").await.unwrap(), "1");
+    put(&store, &[("a", "3")]).await;
+    store.close().await.unwrap();
+    let store = open(&place).await;
+    assert_eq!(suite::text(&store.snapshot().await.unwrap(), "a").await.unwrap(), "3");
+    store.close().await.unwrap();
 }
 
 /// Readers come and go all the time; the log must be emptied all the same.
@@ -210,19 +280,37 @@ async fn the_write_ahead_log_stays_short_while_readers_come_and_go() {
     assert!(!log.exists(), "closing leaves one file");
 }
 
+/// Waits until the data file has this value of `n`, and a moment longer, so that no older view of it is shared.
+async fn until_in_the_file(place: &OnDisk, value: &str) {
+    let connection = rusqlite::Connection::open(place.data_file()).unwrap();
+    let read = || connection.query_row("SELECT substr(v, 9) FROM kv WHERE k = x'016E'", [], |row| row.get(0));
+    while read().ok() != Some(value.as_bytes().to_vec()) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
 #[tokio::test]
 async fn too_many_snapshots_at_once_are_refused_and_come_back() {
     let place = OnDisk::default();
-    let options = SqliteOptions { readers_max: 3, reader_wait_ms: 20, ..SqliteOptions::default() };
+    // Snapshots of the same state of the file share a read transaction, so each commit is moved into it at once.
+    let options = SqliteOptions {
+        readers_max: 3,
+        reader_wait_ms: 20,
+        journal_bytes_max: 1,
+        ..SqliteOptions::default()
+    };
     let store =
         Store::open(Sqlite::open_with(place.0.path(), options).unwrap(), suite::manual().1).await.unwrap();
     let mut held = Vec::new();
     for n in 0..3 {
         put(&store, &[("n", &n.to_string())]).await;
+        until_in_the_file(&place, &n.to_string()).await;
         // Those of one version share.
         held.push([store.snapshot().await.unwrap(), store.snapshot().await.unwrap()]);
     }
     put(&store, &[("n", "3")]).await;
+    until_in_the_file(&place, "3").await;
     assert_eq!(store.snapshot().await.err(), Some(StoreError::Busy));
     for (n, snapshots) in held.iter().enumerate() {
         for snapshot in snapshots {

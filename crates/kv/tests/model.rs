@@ -18,7 +18,7 @@ use kv::{
 };
 use proptest::prelude::*;
 use std::sync::Arc;
-use suite::{InMemory, OnDisk, Place, START_MICROS};
+use suite::{InMemory, Moving, OnDisk, Place, START_MICROS};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -199,22 +199,32 @@ impl<P: Place + Default> Subject<P> {
     }
 }
 
+/// Runs one history on two engines.
+fn compare<L: Place + Default, R: Place + Default>(ops: Vec<Op>) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut left = Subject::<L>::new().await;
+        let mut right = Subject::<R>::new().await;
+        for op in ops {
+            let (a, b) = (left.answer(op.clone()).await, right.answer(op.clone()).await);
+            prop_assert_eq!(a, b, "{:?}", op);
+        }
+        let (a, b) = (left.store.snapshot().await.unwrap(), right.store.snapshot().await.unwrap());
+        prop_assert_eq!(suite::state(&a).await, suite::state(&b).await);
+        Ok(())
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn both_engines_answer_alike(ops in proptest::collection::vec(op(), 1..80)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut memory = Subject::<InMemory>::new().await;
-            let mut disk = Subject::<OnDisk>::new().await;
-            for op in ops {
-                let (left, right) = (memory.answer(op.clone()).await, disk.answer(op.clone()).await);
-                prop_assert_eq!(left, right, "{:?}", op);
-            }
-            let (left, right) = (memory.store.snapshot().await.unwrap(), disk.store.snapshot().await.unwrap());
-            prop_assert_eq!(suite::state(&left).await, suite::state(&right).await);
-            Ok(())
-        })?;
+        compare::<InMemory, OnDisk>(ops)?;
+    }
+
+    #[test]
+    fn so_do_they_while_rows_are_moved(ops in proptest::collection::vec(op(), 1..80)) {
+        compare::<InMemory, Moving>(ops)?;
     }
 }

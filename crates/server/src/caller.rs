@@ -25,8 +25,9 @@ pub fn with_caller(routes: Router, authenticate: Arc<dyn Authenticate>, project:
 }
 
 async fn admit(State(doorman): State<Doorman>, mut request: Request, next: Next) -> Response {
-    let header = request.headers().get(AUTHORIZATION).map(|value| value.to_str().map(str::to_owned));
-    let caller = match &header {
+    // A clone shares the header's bytes; the request itself cannot be held while the caller is looked up.
+    let header = request.headers().get(AUTHORIZATION).cloned();
+    let caller = match header.as_ref().map(http::HeaderValue::to_str) {
         None => doorman.authenticate.caller(&doorman.project, Credential::None).await,
         Some(Ok(value)) => {
             doorman.authenticate.caller(&doorman.project, Credential::from_header(value)).await

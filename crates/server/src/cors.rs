@@ -10,7 +10,7 @@ use axum::response::Response;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderName, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_HEADERS, HeaderName, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
@@ -23,13 +23,12 @@ pub fn with_cors(routes: Router, origins: Vec<String>) -> Router {
 }
 
 async fn answer(State(origins): State<std::sync::Arc<[String]>>, request: Request, next: Next) -> Response {
-    let Some(origin) = request.headers().get(ORIGIN).cloned() else { return next.run(request).await };
+    let Some(origin) = request.headers().get(ORIGIN).cloned() else {
+        return if request.method() == Method::OPTIONS { no_content() } else { next.run(request).await };
+    };
     let allowed = origins.is_empty() || origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
-    let preflight =
-        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    if preflight {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
+    if request.method() == Method::OPTIONS {
+        let mut response = no_content();
         if allowed {
             grant(response.headers_mut(), origin);
             grant_preflight(request.headers(), response.headers_mut());
@@ -40,6 +39,13 @@ async fn answer(State(origins): State<std::sync::Arc<[String]>>, request: Reques
     if allowed {
         grant(response.headers_mut(), origin);
     }
+    response
+}
+
+/// What every `OPTIONS` is answered with, a preflight or not.
+fn no_content() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
@@ -69,6 +75,7 @@ fn grant_preflight(asked: &HeaderMap, headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
+    use http::header::ACCESS_CONTROL_REQUEST_METHOD;
     use tower::ServiceExt;
 
     use super::*;
@@ -94,6 +101,14 @@ mod tests {
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "http://app.test");
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_HEADERS], "authorization,x-goog-api-key");
         assert_eq!(headers[PRIVATE_NETWORK_GRANTED], "true");
+    }
+
+    #[tokio::test]
+    async fn options_are_answered_without_a_question_too() {
+        assert_eq!(ask(&[], "OPTIONS", false).await.0, 204);
+        let routes = with_cors(Router::new().route("/", get(async || "ok")), Vec::new());
+        let request = http::Request::builder().uri("/nowhere").method("OPTIONS").body(Body::empty()).unwrap();
+        assert_eq!(routes.oneshot(request).await.unwrap().status(), 204);
     }
 
     #[tokio::test]

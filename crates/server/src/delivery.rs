@@ -15,6 +15,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use parking_lot::Mutex;
 
+use crate::connections::InFlight;
+
 /// The largest piece that is handed over at once.
 const PIECE_BYTES_MAX: usize = 64 * 1024;
 /// Nothing is ready: the answer waits for the house, not for the client.
@@ -33,11 +35,17 @@ impl Deliveries {
         Arc::new(Self { began: Instant::now(), open: Mutex::default() })
     }
 
-    /// Follows an answer.
-    pub fn follow(self: &Arc<Self>, body: Body) -> Body {
+    /// Follows an answer; it is in flight until it is taken or given up.
+    pub fn follow(self: &Arc<Self>, body: Body, in_flight: Option<InFlight>) -> Body {
         let ready_ms = Arc::new(AtomicU64::new(self.now_ms()));
         self.open.lock().push(Arc::downgrade(&ready_ms));
-        Body::new(Delivery { body, rest: Bytes::new(), ready_ms, of: Arc::clone(self) })
+        Body::new(Delivery {
+            body,
+            rest: Bytes::new(),
+            ready_ms,
+            of: Arc::clone(self),
+            _in_flight: in_flight,
+        })
     }
 
     /// Whether a client has left a piece lying for so long.
@@ -64,6 +72,7 @@ struct Delivery {
     rest: Bytes,
     ready_ms: Arc<AtomicU64>,
     of: Arc<Deliveries>,
+    _in_flight: Option<InFlight>,
 }
 
 impl http_body::Body for Delivery {
@@ -122,7 +131,7 @@ mod tests {
     async fn an_answer_is_whole_and_left_lying_is_noticed() {
         let deliveries = Deliveries::new();
         let text: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
-        let mut body = deliveries.follow(Body::from(text.clone()));
+        let mut body = deliveries.follow(Body::from(text.clone()), None);
         assert_eq!(body.size_hint().exact(), Some(text.len() as u64));
         assert!(!deliveries.is_any_left(PATIENCE));
         let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
@@ -139,7 +148,7 @@ mod tests {
     async fn one_that_the_house_is_slow_with_is_no_fault_of_the_client() {
         let deliveries = Deliveries::new();
         let never = futures_util::stream::pending::<Result<Bytes, axum::Error>>();
-        let mut body = deliveries.follow(Body::from_stream(never));
+        let mut body = deliveries.follow(Body::from_stream(never), None);
         assert!(body.frame().now_or_never().is_none());
         std::thread::sleep(PATIENCE * 2);
         assert!(!deliveries.is_any_left(PATIENCE));

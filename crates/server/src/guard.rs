@@ -3,13 +3,15 @@
 //! Services bound what they read of one body. What all requests together may hold while they are being answered is
 //! bounded here: without it, a few hundred streams of one connection could each fill their own limit.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
+use access::ClientAddress;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -22,26 +24,40 @@ use futures_util::FutureExt;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http_body::{Frame, SizeHint};
+use tokio::time::Sleep;
 
+use crate::budget::{Budget, Pots, Share};
+use crate::connections::network;
 use crate::refusal::{is_grpc, refuse};
 
 /// A unary request's longest life, the client's own pace included.
 const REQUEST_SECONDS_MAX: u64 = 120;
 /// Bytes of request bodies that are held at once, of all requests that have not been answered.
-const HELD_BYTES_MAX: usize = 256 << 20;
+const HELD_BYTES_MAX: Pots = Pots { small: 64 << 20, large: 192 << 20 };
+/// While more of a body is waited for, so much of it must come within [`PACE_SECONDS`].
+const PACE_BYTES_MIN: usize = 40 << 10;
+/// See [`PACE_BYTES_MIN`].
+const PACE_SECONDS: u64 = 10;
 
 /// Wraps all routes of a listener.
 pub fn guarded(routes: Router) -> Router {
-    guarded_within(routes, HELD_BYTES_MAX)
+    guarded_within(routes, HELD_BYTES_MAX, Duration::from_secs(PACE_SECONDS))
 }
 
-fn guarded_within(routes: Router, held_bytes_max: usize) -> Router {
-    let budget = Arc::new(Budget { left: AtomicUsize::new(held_bytes_max) });
-    routes.layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)).layer(from_fn_with_state(budget, bound))
+fn guarded_within(routes: Router, held_bytes_max: Pots, pace: Duration) -> Router {
+    let bounds = Bounds { budget: Budget::new(held_bytes_max), pace };
+    routes.layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)).layer(from_fn_with_state(bounds, bound))
 }
 
-async fn bound(State(budget): State<Arc<Budget>>, request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+#[derive(Clone)]
+struct Bounds {
+    budget: Arc<Budget>,
+    /// The time within which [`PACE_BYTES_MIN`] must come.
+    pace: Duration,
+}
+
+async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let content_type = request.headers().get(CONTENT_TYPE).cloned();
     let answer = |status: StatusCode, code: Code, text: &'static str| {
         if is_grpc(content_type.as_ref()) {
@@ -49,13 +65,20 @@ async fn bound(State(budget): State<Arc<Budget>>, request: Request, next: Next) 
         }
         (status, Body::from(text)).into_response()
     };
-    let share = Arc::new(Share::of(budget));
-    let held = Arc::clone(&share);
-    let request = request.map(|body| Body::new(Counted { body, share }));
+    let client =
+        request.extensions().get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |client| client.0);
+    let share = Arc::new(Share::of(bounds.budget, network(client)));
+    let (held, is_slow) = (Arc::clone(&share), Arc::new(AtomicBool::new(false)));
+    let request = request.map(|body| {
+        Body::new(Counted { body, share, pace: Pace::new(bounds.pace), is_slow: Arc::clone(&is_slow) })
+    });
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
     let response = match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answered).await {
-        Ok(Ok(_)) if held.refused.load(Ordering::Relaxed) => {
-            tracing::warn!(%method, path, "more is being received at once than can be held");
+        Ok(Ok(_)) if is_slow.load(Ordering::Relaxed) => {
+            answer(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, "the request's body came too slowly")
+        }
+        Ok(Ok(_)) if held.was_refused() => {
+            tracing::warn!(%method, path = uri.path(), "more is being received at once than can be held");
             answer(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::ResourceExhausted,
@@ -64,7 +87,7 @@ async fn bound(State(budget): State<Arc<Budget>>, request: Request, next: Next) 
         }
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
-            tracing::error!(%method, path, "a handler panicked: this is a defect of Hearth, please report it");
+            tracing::error!(%method, path = uri.path(), "a handler panicked: this is a defect of Hearth, please report it");
             answer(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "internal error")
         }
         Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the request took too long"),
@@ -73,58 +96,13 @@ async fn bound(State(budget): State<Arc<Budget>>, request: Request, next: Next) 
     response
 }
 
-/// What may still be held.
-struct Budget {
-    left: AtomicUsize,
-}
-
-/// What one request holds of it, until it has been answered.
-struct Share {
-    budget: Arc<Budget>,
-    bytes: AtomicUsize,
-    /// There was not enough left for it.
-    refused: AtomicBool,
-    /// The answer has begun: what streams in from now on is its service's own business.
-    answered: AtomicBool,
-}
-
-impl Share {
-    fn of(budget: Arc<Budget>) -> Self {
-        let (refused, answered) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { budget, bytes: AtomicUsize::new(0), refused, answered }
-    }
-
-    /// Takes more; `false` when that much is not left.
-    fn take(&self, bytes: usize) -> bool {
-        if self.answered.load(Ordering::Relaxed) {
-            return true;
-        }
-        let less = |left: usize| left.checked_sub(bytes);
-        if self.budget.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
-            self.refused.store(true, Ordering::Relaxed);
-            return false;
-        }
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        true
-    }
-
-    fn give_back(&self) {
-        self.answered.store(true, Ordering::Relaxed);
-        self.budget.left.fetch_add(self.bytes.swap(0, Ordering::Relaxed), Ordering::Relaxed);
-    }
-}
-
-/// A request that is dropped half-way (its client hung up) gives back, too.
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.give_back();
-    }
-}
-
-/// A body that counts what comes.
+/// A body that counts what comes, and fails when it comes too slowly.
 struct Counted {
     body: Body,
     share: Arc<Share>,
+    pace: Pace,
+    /// It failed for that.
+    is_slow: Arc<AtomicBool>,
 }
 
 impl http_body::Body for Counted {
@@ -135,10 +113,19 @@ impl http_body::Body for Counted {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame
-            && !self.share.take(frame.data_ref().map_or(0, Bytes::len))
-        {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+            if self.share.is_answered() || self.pace.waits(cx) {
+                return Poll::Pending;
+            }
+            self.is_slow.store(true, Ordering::Relaxed);
+            return Poll::Ready(Some(Err(axum::Error::new("the body came too slowly"))));
+        };
+        let bytes = match &frame {
+            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+            _ => 0,
+        };
+        self.pace.came(bytes);
+        if !self.share.take(bytes) {
             return Poll::Ready(Some(Err(axum::Error::new("too many large requests at once"))));
         }
         Poll::Ready(frame)
@@ -150,6 +137,39 @@ impl http_body::Body for Counted {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// How fast a body comes. Only the time counts in which its client is waited for.
+struct Pace {
+    within: Duration,
+    waited: Duration,
+    bytes: usize,
+    waits: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Pace {
+    fn new(within: Duration) -> Self {
+        Self { within, waited: Duration::ZERO, bytes: 0, waits: None }
+    }
+
+    /// Something came, or the end.
+    fn came(&mut self, bytes: usize) {
+        if let Some((since, _)) = self.waits.take() {
+            self.waited += since.elapsed();
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes >= PACE_BYTES_MIN {
+            (self.waited, self.bytes) = (Duration::ZERO, 0);
+        }
+    }
+
+    /// Nothing comes yet: whether it is waited for still.
+    fn waits(&mut self, cx: &mut Context<'_>) -> bool {
+        let left = self.within.saturating_sub(self.waited);
+        let (_, sleep) =
+            self.waits.get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
+        sleep.as_mut().poll(cx).is_pending()
     }
 }
 
@@ -192,7 +212,11 @@ mod tests {
             let _ = gone.await;
             body.len().to_string()
         });
-        let routes = guarded_within(Router::new().route("/", slow), 1000);
+        let routes = guarded_within(
+            Router::new().route("/", slow),
+            Pots { small: 2000, large: 0 },
+            Duration::from_secs(5),
+        );
         let ask = |bytes: usize, content_type: &'static str| {
             let request = http::Request::builder().method("POST").uri("/").header(CONTENT_TYPE, content_type);
             tokio::spawn(routes.clone().oneshot(request.body(Body::from(vec![0u8; bytes])).unwrap()))
@@ -215,5 +239,30 @@ mod tests {
             go.send(()).unwrap();
             assert_eq!(first.await.unwrap().unwrap().status(), 200);
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_comes_too_slowly_is_let_go_and_a_slow_service_is_no_fault_of_it() {
+        let pace = Duration::from_millis(200);
+        let read = post(async move |body: Body| {
+            tokio::time::sleep(pace * 2).await;
+            axum::body::to_bytes(body, usize::MAX)
+                .await
+                .map(|body| body.len().to_string())
+                .unwrap_or_default()
+        });
+        let routes = guarded_within(Router::new().route("/", read), HELD_BYTES_MAX, pace);
+        let ask = async |piece: usize, pieces: usize, content_type: &'static str| {
+            let parts = futures_util::stream::unfold(0, move |sent| async move {
+                tokio::time::sleep(pace / 4).await;
+                (sent < pieces).then(|| (Ok::<_, std::io::Error>(Bytes::from(vec![0u8; piece])), sent + 1))
+            });
+            let request = http::Request::builder().method("POST").uri("/").header(CONTENT_TYPE, content_type);
+            routes.clone().oneshot(request.body(Body::from_stream(parts)).unwrap()).await.unwrap()
+        };
+        assert_eq!(ask(PACE_BYTES_MIN / 2, 12, "").await.status(), 200);
+        assert_eq!(ask(10, 2, "").await.status(), 200, "a small one is whole before that");
+        assert_eq!(ask(PACE_BYTES_MIN / 8, 12, "").await.status(), 408);
+        assert_eq!(ask(PACE_BYTES_MIN / 8, 12, "application/grpc").await.headers()["grpc-status"], "4");
     }
 }

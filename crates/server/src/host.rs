@@ -13,6 +13,8 @@ use tower::ServiceExt;
 /// Hosts whose paths stand for themselves.
 const UNPREFIXED: [&str; 1] = ["firestore.googleapis.com"];
 
+const GOOGLE: &str = ".googleapis.com";
+
 /// Wraps all routes of a listener: rewrites before routing.
 pub fn with_google_hosts(routes: Router) -> Router {
     Router::new().fallback_service(tower::service_fn(move |request: Request| {
@@ -21,16 +23,18 @@ pub fn with_google_hosts(routes: Router) -> Router {
     }))
 }
 
+/// Whether a host is one of Google's, in whose stead this server answers.
+pub fn is_google(host: &str) -> bool {
+    let domain = host.len().checked_sub(GOOGLE.len()).and_then(|start| host.get(start..));
+    domain.is_some_and(|domain| domain.eq_ignore_ascii_case(GOOGLE))
+}
+
 fn prefixed(mut request: Request) -> Request {
     let host = request.uri().host().or_else(|| request.headers().get(HOST)?.to_str().ok());
-    let Some(host) = host.map(|host| host.split(':').next().unwrap_or_default().to_ascii_lowercase()) else {
-        return request;
-    };
+    let host = host.and_then(|host| host.split(':').next()).filter(|host| is_google(host));
+    let Some(host) = host.map(str::to_ascii_lowercase) else { return request };
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    if !host.ends_with(".googleapis.com")
-        || UNPREFIXED.contains(&host.as_str())
-        || path.starts_with(&format!("/{host}/"))
-    {
+    if UNPREFIXED.contains(&host.as_str()) || path.starts_with(&format!("/{host}/")) {
         return request;
     }
     if let Ok(uri) = format!("/{host}{path}").parse::<Uri>() {

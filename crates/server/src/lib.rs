@@ -4,9 +4,13 @@
 //! Invariants: no service sees a request without a caller (or an answer that says why not); no request is unbounded in
 //! size or time; a panic in a handler ends one request, not the process; a stop lets what is in flight finish.
 
+mod address;
+mod budget;
 mod caller;
+mod connections;
 mod cors;
 mod delivery;
+mod foreign;
 mod guard;
 mod host;
 pub mod hub;
@@ -15,8 +19,10 @@ mod pace;
 mod refusal;
 mod tls;
 
+pub use address::{TrustedProxy, with_client_address};
 pub use caller::with_caller;
 pub use cors::with_cors;
+pub use foreign::{Local, with_local_admins, with_local_hosts};
 pub use guard::guarded;
 pub use host::with_google_hosts;
 pub use listener::{Bound, Listening, bind};

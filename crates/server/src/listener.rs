@@ -1,30 +1,38 @@
 //! One listening socket: accepts, tells protocols apart, serves, and stops gracefully.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
+use crate::connections::{Connections, Full, Places, Seat};
 use crate::delivery::Deliveries;
 use crate::pace::Paced;
 use crate::tls::Tls;
 
-/// Connections open at once on one listener; more wait in the system's backlog.
+/// Connections open at once on one listener. At the cap the one that is idle longest ends; where none is idle, more wait in
+/// the system's backlog.
 const CONNECTIONS_MAX: usize = 4096;
+/// Of these, an address may have so many. A proxy that is in front of everybody gets along with it.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = CONNECTIONS_MAX / 4 * 3;
+/// A connection on which nothing is in flight for so long ends.
+const IDLE_SECONDS_MAX: u64 = 300;
+/// What is in flight by then on a connection whose place another needs is cut off.
+const LEAVE_MS_MAX: u64 = 250;
 /// A client that has not sent a request's head by then is let go.
 const HEAD_SECONDS_MAX: u64 = 15;
 /// A TLS handshake's longest time.
@@ -47,13 +55,22 @@ struct Patience {
     head: Duration,
     /// For some progress of what is being sent.
     stall: Duration,
+    /// For the next request.
+    idle: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { head: Duration::from_secs(HEAD_SECONDS_MAX), stall: Duration::from_secs(STALL_SECONDS_MAX) }
+        let seconds = Duration::from_secs;
+        Self {
+            head: seconds(HEAD_SECONDS_MAX),
+            stall: seconds(STALL_SECONDS_MAX),
+            idle: seconds(IDLE_SECONDS_MAX),
+        }
     }
 }
+
+const PLACES: Places = Places { all: CONNECTIONS_MAX, of_address: CONNECTIONS_PER_ADDRESS_MAX };
 
 /// A bound socket that does not serve yet: its port is known.
 pub struct Bound {
@@ -89,32 +106,31 @@ impl Listening {
 impl Bound {
     /// Serves these routes until stopped.
     pub fn serve(self, routes: Router, tls: Option<Tls>) -> Listening {
-        self.serve_with(routes, tls, Patience::default())
+        self.serve_with(routes, tls, Patience::default(), PLACES)
     }
 
-    fn serve_with(self, routes: Router, tls: Option<Tls>, patience: Patience) -> Listening {
+    fn serve_with(self, routes: Router, tls: Option<Tls>, patience: Patience, places: Places) -> Listening {
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(accept(self.listener, routes, tls, stopped, patience));
+        let way = Way { routes, tls, builder: connection_builder(patience), patience };
+        let task = tokio::spawn(accept(self.listener, way, stopped, places));
         Listening { stop, task }
     }
 }
 
-async fn accept(
-    listener: TcpListener,
+/// What every connection is served with.
+struct Way {
     routes: Router,
     tls: Option<Tls>,
-    mut stopped: watch::Receiver<bool>,
+    builder: Builder<TokioExecutor>,
     patience: Patience,
-) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let graceful = Arc::new(GracefulShutdown::new());
-    let builder = Arc::new(connection_builder(patience));
+}
+
+async fn accept(listener: TcpListener, way: Way, mut stopped: watch::Receiver<bool>, places: Places) {
+    let connections = Connections::new(places);
+    let way = Arc::new(way);
+    // Every connection holds a receiver: it hears of the stop, and is waited for until it has let go.
+    let drain = watch::Sender::new(false);
     loop {
-        let permit = tokio::select! {
-            _ = stopped.changed() => break,
-            permit = Arc::clone(&connections).acquire_owned() => permit,
-        };
-        let Ok(permit) = permit else { break };
         let (stream, peer) = tokio::select! {
             _ = stopped.changed() => break,
             accepted = listener.accept() => match accepted {
@@ -127,33 +143,55 @@ async fn accept(
                 }
             },
         };
+        let seat = tokio::select! {
+            _ = stopped.changed() => break,
+            seat = place(&connections, peer.ip()) => seat,
+        };
+        let Some(seat) = seat else {
+            tracing::debug!(%peer, "one address has too many connections that are busy");
+            continue;
+        };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
-        let (routes, builder, watcher) = (routes.clone(), Arc::clone(&builder), graceful.watcher());
-        let tls = tls.clone();
-        tokio::spawn(async move {
-            match tls {
-                None => serve_connection(stream, peer, routes, &builder, watcher, patience).await,
-                Some(tls) => {
-                    let acceptor = tokio_rustls::TlsAcceptor::from(tls.config);
-                    let handshake = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
-                    match tokio::time::timeout(handshake, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => {
-                            serve_connection(stream, peer, routes, &builder, watcher, patience).await
-                        }
-                        Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS handshake"),
-                        Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
-                    }
-                }
-            }
-            drop(permit);
-        });
+        tokio::spawn(shake_hands_and_serve(stream, peer, Arc::clone(&way), seat, drain.subscribe()));
     }
     drop(listener);
-    let Some(graceful) = Arc::into_inner(graceful) else { return };
-    if tokio::time::timeout(Duration::from_secs(DRAIN_SECONDS_MAX), graceful.shutdown()).await.is_err() {
+    drain.send_replace(true);
+    if tokio::time::timeout(Duration::from_secs(DRAIN_SECONDS_MAX), drain.closed()).await.is_err() {
         tracing::warn!("some requests were still running when the time to stop was over");
+    }
+}
+
+/// A place for a connection, as soon as there is one; `None` when its address keeps its share busy.
+async fn place(connections: &Arc<Connections>, address: IpAddr) -> Option<Seat> {
+    loop {
+        match connections.seat(address) {
+            Ok(seat) => return Some(seat),
+            Err(Full::Address) => return None,
+            Err(Full::All) => connections.freed().await,
+        }
+    }
+}
+
+async fn shake_hands_and_serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    way: Arc<Way>,
+    seat: Seat,
+    stopped: watch::Receiver<bool>,
+) {
+    let Some(tls) = &way.tls else { return serve_connection(stream, peer, &way, seat, stopped).await };
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&tls.config));
+    let handshake = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(handshake, acceptor.accept(stream)) => shaken,
+        () = seat.is_needed() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => serve_connection(stream, peer, &way, seat, stopped).await,
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS handshake"),
+        Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
     }
 }
 
@@ -177,32 +215,41 @@ fn connection_builder(patience: Patience) -> Builder<TokioExecutor> {
 async fn serve_connection<S>(
     stream: S,
     peer: SocketAddr,
-    routes: Router,
-    builder: &Builder<TokioExecutor>,
-    watcher: hyper_util::server::graceful::Watcher,
-    patience: Patience,
+    way: &Way,
+    seat: Seat,
+    mut stopped: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let asked = Arc::new(AtomicBool::new(false));
-    let asks = Arc::clone(&asked);
-    let deliveries = Deliveries::new();
-    let follows = Arc::clone(&deliveries);
-    let service = routes
-        .map_request(move |mut request: http::Request<hyper::body::Incoming>| {
-            asks.store(true, Ordering::Relaxed);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            request.map(axum::body::Body::new)
-        })
-        .map_response(move |answer| answer.map(|body| follows.follow(body)));
+    let patience = way.patience;
+    let (seat, asked, deliveries) = (Arc::new(seat), Arc::new(AtomicBool::new(false)), Deliveries::new());
+    let service = service(way.routes.clone(), peer, &seat, &asked, &deliveries);
     let stream = TokioIo::new(Paced::new(stream, patience.stall));
-    let connection = builder.serve_connection_with_upgrades(stream, TowerToHyperService::new(service));
-    let mut connection = pin!(watcher.watch(connection.into_owned()));
-    let mut looks = tokio::time::interval(patience.stall / LOOKS_PER_STALL);
+    let connection = way.builder.serve_connection_with_upgrades(stream, service);
+    let mut connection = pin!(connection.into_owned());
+    let mut looks = tokio::time::interval(patience.stall.min(patience.idle) / LOOKS_PER_STALL);
     let head_until = tokio::time::Instant::now() + patience.head;
+    let mut leave_until = None;
+    let mut is_ending = false;
     let ended = loop {
+        let leaving = async {
+            match leave_until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             ended = &mut connection => break ended,
+            _ = stopped.wait_for(|stop| *stop), if !is_ending => {
+                is_ending = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = seat.is_needed() => {
+                leave_until = Some(tokio::time::Instant::now() + Duration::from_millis(LEAVE_MS_MAX));
+                is_ending = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = leaving => return,
             // hyper's own limit begins when it knows the protocol; a client that says nothing never gets that far.
             () = tokio::time::sleep_until(head_until), if !asked.load(Ordering::Relaxed) => {
                 if !asked.load(Ordering::Relaxed) {
@@ -215,6 +262,14 @@ async fn serve_connection<S>(
                     tracing::debug!(%peer, "a connection did not take what it asked for");
                     return;
                 }
+                if seat.is_idle_for(patience.idle) {
+                    // One that was asked to end and does not is let go at the next look.
+                    if is_ending {
+                        return;
+                    }
+                    is_ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
             }
         }
     };
@@ -223,20 +278,47 @@ async fn serve_connection<S>(
     }
 }
 
+/// The routes as one connection's service: it marks requests with their peer, and follows them to their answers' ends.
+fn service(
+    routes: Router,
+    peer: SocketAddr,
+    seat: &Arc<Seat>,
+    asked: &Arc<AtomicBool>,
+    deliveries: &Arc<Deliveries>,
+) -> impl hyper::service::Service<
+    http::Request<Incoming>,
+    Response = http::Response<Body>,
+    Error = std::convert::Infallible,
+    Future: Send + 'static,
+> + Send
++ 'static {
+    let (seat, asked, deliveries) = (Arc::downgrade(seat), Arc::clone(asked), Arc::clone(deliveries));
+    hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
+        let in_flight = seat.upgrade().map(|seat| seat.request());
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let answer = routes.clone().oneshot(request.map(Body::new));
+        let deliveries = Arc::clone(&deliveries);
+        async move { answer.await.map(|answer| answer.map(|body| deliveries.follow(body, in_flight))) }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
 
     use super::*;
 
-    const PATIENCE: Patience =
-        Patience { head: Duration::from_millis(300), stall: Duration::from_millis(300) };
+    const PATIENCE: Patience = Patience {
+        head: Duration::from_millis(300),
+        stall: Duration::from_millis(300),
+        idle: Duration::from_secs(60),
+    };
 
     async fn serving(routes: Router) -> (SocketAddr, Listening) {
         let bound = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        (bound.address, bound.serve_with(routes, None, PATIENCE))
+        (bound.address, bound.serve_with(routes, None, PATIENCE, PLACES))
     }
 
     /// Whether the server lets go of this connection soon, whatever it says first.
@@ -323,10 +405,10 @@ mod tests {
     #[tokio::test]
     async fn who_gives_an_answer_no_window_is_let_go_and_who_takes_it_slowly_is_not() {
         let large = get(async || vec![7u8; 400_000]);
-        let patience = Patience { head: Duration::from_secs(10), stall: Duration::from_secs(1) };
+        let patience = Patience { head: Duration::from_secs(10), stall: Duration::from_secs(1), ..PATIENCE };
         let bound = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = bound.address;
-        let listening = bound.serve_with(Router::new().route("/", large), None, patience);
+        let listening = bound.serve_with(Router::new().route("/", large), None, patience, PLACES);
         let ask = async |window: u32| {
             let stream = TcpStream::connect(address).await.unwrap();
             let mut builder = h2::client::Builder::new();
@@ -350,6 +432,46 @@ mod tests {
             body.flow_control().release_capacity(data.unwrap().len()).unwrap();
         }
         assert_eq!(taken, 400_000);
+        listening.stop().await;
+    }
+
+    /// Asks over HTTP/2 and keeps the connection; its end is seen by the task.
+    async fn kept(address: SocketAddr) -> JoinHandle<Result<(), h2::Error>> {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (client, connection) = h2::client::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = http::Request::get(format!("http://{address}/")).body(()).unwrap();
+        let mut client = client.ready().await.unwrap();
+        let (answer, _) = client.send_request(request, true).unwrap();
+        assert_eq!(answer.await.unwrap().status(), 200);
+        // The handle to make requests with is kept, too: without one the client would end by itself.
+        tokio::spawn(async move {
+            let ended = connection.await.unwrap();
+            drop(client);
+            ended
+        })
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_leaves_for_another_or_in_time() {
+        let routes = Router::new().route("/", get(async || "ok"));
+        let bound = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let address = bound.address;
+        let patience = Patience { idle: Duration::from_secs(2), ..PATIENCE };
+        let listening = bound.serve_with(routes, None, patience, Places { all: 3, of_address: 2 });
+        let ended = |connection| tokio::time::timeout(Duration::from_secs(1), connection);
+        let mut connections = Vec::new();
+        for _ in 0..6 {
+            connections.push(kept(address).await);
+        }
+        for connection in connections.drain(..4) {
+            ended(connection).await.expect("it has left").unwrap().ok();
+        }
+        assert!(connections.iter().all(|connection| !connection.is_finished()), "nobody needs more");
+        tokio::time::sleep(patience.idle).await;
+        for connection in connections {
+            ended(connection).await.expect("it was idle for too long").unwrap().ok();
+        }
         listening.stop().await;
     }
 }

@@ -9,27 +9,14 @@ pub struct Breach {
     pub file: String,
     /// Counted from 1.
     pub line: usize,
-    /// Nothing where no exception can be made.
-    pub subject: Option<Subject>,
     /// What was observed and what to do about it.
     pub message: String,
 }
 
-/// What an exception can be made for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// A file of so many lines.
-    File(usize),
-    /// A function of so many lines.
-    Function(String, usize),
-    /// A comment.
-    Comment,
-}
-
 impl Breach {
-    /// A breach that no exception can be made for.
+    /// A breach at a line.
     pub fn new(file: impl Into<String>, line: usize, message: impl Into<String>) -> Self {
-        Self { file: file.into(), line, subject: None, message: message.into() }
+        Self { file: file.into(), line, message: message.into() }
     }
 }
 

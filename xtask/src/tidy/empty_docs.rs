@@ -4,7 +4,7 @@ use syn::spanned::Spanned;
 use syn::visit::Visit;
 
 use super::attributes;
-use super::breach::{Breach, Subject};
+use super::breach::Breach;
 use super::repository::Repository;
 
 /// What comments say that say nothing, in lower case and without the full stop.
@@ -47,8 +47,7 @@ impl<'a> Visit<'a> for Reader<'_> {
                 text.trim()
             );
             let line = attribute.span().start().line;
-            let subject = Some(Subject::Comment);
-            self.breaches.push(Breach { subject, ..Breach::new(self.file, line, message) });
+            self.breaches.push(Breach::new(self.file, line, message));
         }
     }
 }

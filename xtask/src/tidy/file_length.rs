@@ -1,6 +1,6 @@
 //! A file has one job: it has a bounded number of lines, tests included.
 
-use super::breach::{Breach, Subject};
+use super::breach::Breach;
 use super::repository::Repository;
 
 /// In lines.
@@ -18,7 +18,6 @@ pub fn check(repository: &Repository) -> Vec<Breach> {
             (lines > LINES_MAX).then(|| Breach {
                 file: path.clone(),
                 line: 1,
-                subject: Some(Subject::File(lines)),
                 message: format!("the file has {lines} lines, at most {LINES_MAX}: split it by its jobs"),
             })
         })

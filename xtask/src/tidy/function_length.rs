@@ -5,7 +5,7 @@ use syn::visit::{self, Visit};
 use syn::{Block, ImplItem, Item, Signature, TraitItem};
 
 use super::attributes;
-use super::breach::{Breach, Subject};
+use super::breach::Breach;
 use super::modules;
 use super::repository::Repository;
 
@@ -46,7 +46,6 @@ impl Reader<'_> {
                 file: self.file.to_owned(),
                 line,
                 message: format!("{kind} `{name}` has {lines} lines, at most {limit}: split it by its steps"),
-                subject: Some(Subject::Function(name, lines)),
             });
         }
     }

@@ -7,7 +7,6 @@ mod arrows;
 mod attributes;
 mod breach;
 mod empty_docs;
-mod exceptions;
 mod file_length;
 mod function_length;
 mod links;
@@ -21,7 +20,6 @@ mod suites;
 use std::path::Path;
 
 use breach::{Breach, Lines};
-use exceptions::EXCEPTIONS;
 use repository::{ReadError, Repository};
 
 /// Why the repository is not tidy.
@@ -38,7 +36,7 @@ pub enum TidyError {
 /// Checks everything.
 pub fn check(repository: &Path) -> Result<(), TidyError> {
     let repository = Repository::read(repository)?;
-    let mut breaches = exceptions::apply(&EXCEPTIONS, files_and_functions(&repository));
+    let mut breaches = files_and_functions(&repository);
     breaches.extend(arrows::check(&repository));
     if breaches.is_empty() { Ok(()) } else { Err(TidyError::Breaches(breaches)) }
 }
@@ -66,7 +64,7 @@ mod tests {
     fn the_repository_is_tidy() {
         let repository = Repository::read(&crate::repository()).unwrap_or_else(|error| panic!("{error}"));
         assert!(repository.sources.len() > 300, "only {} files were read", repository.sources.len());
-        let breaches = exceptions::apply(&EXCEPTIONS, files_and_functions(&repository));
+        let breaches = files_and_functions(&repository);
         assert!(breaches.is_empty(), "\n{}", Lines(&breaches));
     }
 

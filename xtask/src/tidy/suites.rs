@@ -21,13 +21,15 @@ pub fn check(repository: &Repository) -> Vec<Breach> {
         .collect()
 }
 
-/// Whether a runner finds the file by its place: the tests of Node.js and pytest, and what `x` calls `PART/PART.py`.
+/// Whether a runner finds the file by its place: the tests of Node.js and pytest, the attacks, and what `x` calls
+/// `PART/PART.py`.
 fn is_run(path: &str, script: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     match parts.as_slice() {
         [.., name] if LOOKED_FOR.contains(name) => true,
         ["suites", _, "test", name] => name.ends_with(".test.js"),
         ["suites", "python", name] if name.starts_with("test_") => name.ends_with(".py"),
+        ["suites", "attack", name] if has_word(script, "attack") => name.ends_with(".py"),
         ["suites", part, name] => name.strip_suffix(".py") == Some(part) && has_word(script, part),
         _ => false,
     }
@@ -35,8 +37,10 @@ fn is_run(path: &str, script: &str) -> bool {
 
 /// Whether `x` or another file of the suites names the file, or imports it as a Python module.
 fn is_named(path: &str, repository: &Repository) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let module = name.strip_suffix(".py");
+    let mut parts = path.rsplit('/');
+    let name = parts.next().unwrap_or(path);
+    // A package goes by its folder's name.
+    let module = if name == "__init__.py" { parts.next() } else { name.strip_suffix(".py") };
     let texts = repository.texts.iter().filter(|(other, _)| {
         *other != path && (*other == "x" || other.starts_with("suites/")) && !other.ends_with("-lock.json")
     });

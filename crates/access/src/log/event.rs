@@ -66,6 +66,10 @@ pub struct Event {
     /// The commit's version (microseconds), for writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
+    /// How many denials like this one a line stands for, when it is more than one: those of its caller within a second that
+    /// have no line of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// Further facts: a claim change's names before and after, …
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub details: serde_json::Map<String, serde_json::Value>,
@@ -85,6 +89,13 @@ pub struct Cause {
     pub observed: String,
     /// The service's own words: `false`, `Null value error.`, …
     pub text: String,
+}
+
+impl Cause {
+    /// A cause that no rule's expression stands for.
+    pub(crate) fn plain(text: &str) -> Self {
+        Self { at: String::new(), expression: String::new(), observed: String::new(), text: text.to_owned() }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -4,6 +4,7 @@
 //! writes are in the store's change log too, in the same transaction; what a crash kept from this file is completed
 //! from there at the next start.
 
+mod collapse;
 pub mod event;
 pub mod query;
 mod recorded;

@@ -1,8 +1,8 @@
 //! Writes events to the log file, off the request's path.
 //!
-//! A bounded queue and one thread. Overflow policy: allowed reads are dropped first, at
-//! [`QUEUED_READS_MAX`]; what must be kept only at [`QUEUED_EVENTS_MAX`]. Every gap is written down as an event that
-//! says how many are missing. Files roll over at [`FILE_BYTES_MAX`].
+//! A bounded queue and one thread. Denials that repeat are collapsed before they are queued. Overflow policy: allowed
+//! reads are dropped first, at [`QUEUED_READS_MAX`]; what must be kept only at [`QUEUED_EVENTS_MAX`]. Every gap is written
+//! down as an event that says how many are missing. Files roll over at [`FILE_BYTES_MAX`].
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -10,10 +10,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use base::Timestamp;
 use parking_lot::{Condvar, Mutex};
 
+use super::collapse::Collapse;
 use super::event::{Cause, Event, Verdict};
 
 /// Allowed reads are dropped beyond this many queued events.
@@ -25,16 +27,45 @@ pub const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How many rolled-over files stay beside the current one.
 pub const OLD_FILES_MAX: u32 = 4;
 
+/// The thread lets events gather for this long, so that it is woken for many of them and not for each.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// After the last event counts are written this late.
+const COUNTED_FOR: Duration = Duration::from_secs(1);
+
 /// The current file's name in the data folder.
 pub const FILE_NAME: &str = "access.log";
 
 #[derive(Default)]
 struct Queue {
     events: VecDeque<Event>,
+    collapse: Collapse,
     dropped: u64,
     closed: bool,
+    /// How many wait in [`Writer::flush`].
+    flushing: usize,
     written: u64,
     queued: u64,
+}
+
+impl Queue {
+    fn add(&mut self, event: Event) {
+        let limit = if event.must_be_kept() { QUEUED_EVENTS_MAX } else { QUEUED_READS_MAX };
+        if self.events.len() >= limit || self.closed {
+            self.dropped += 1;
+            return;
+        }
+        self.queued += 1;
+        self.events.push_back(event);
+    }
+
+    /// Adds the counts of the second that runs.
+    fn end_second(&mut self) {
+        for event in self.collapse.end("") {
+            self.queued += 1;
+            self.events.push_back(event);
+        }
+    }
 }
 
 struct Shared {
@@ -69,14 +100,11 @@ impl Writer {
     /// Queues an event; see the module's overflow policy.
     pub fn push(&self, event: Event) {
         let mut queue = self.shared.queue.lock();
-        let limit = if event.must_be_kept() { QUEUED_EVENTS_MAX } else { QUEUED_READS_MAX };
-        if queue.events.len() >= limit || queue.closed {
-            queue.dropped += 1;
-            return;
+        let was_idle = queue.events.is_empty() && queue.collapse.is_empty();
+        for event in queue.collapse.take(event) {
+            queue.add(event);
         }
-        queue.queued += 1;
-        queue.events.push_back(event);
-        if queue.events.len() == 1 {
+        if was_idle {
             self.shared.changed.notify_one();
         }
     }
@@ -84,10 +112,14 @@ impl Writer {
     /// Waits until everything queued so far is in the file.
     pub fn flush(&self) {
         let mut queue = self.shared.queue.lock();
+        queue.end_second();
         let until = queue.queued;
+        queue.flushing += 1;
+        self.shared.changed.notify_one();
         while queue.written < until {
             self.shared.drained.wait(&mut queue);
         }
+        queue.flushing -= 1;
     }
 
     /// Writes what is queued and ends the thread.
@@ -107,10 +139,20 @@ fn write_until_closed(shared: &Shared, output: &mut Output) {
         let (batch, dropped) = {
             let mut queue = shared.queue.lock();
             while queue.events.is_empty() && queue.dropped == 0 && !queue.closed {
-                shared.changed.wait(&mut queue);
+                if queue.collapse.is_empty() {
+                    shared.changed.wait(&mut queue);
+                } else if shared.changed.wait_for(&mut queue, COUNTED_FOR).timed_out() {
+                    queue.end_second();
+                }
+            }
+            if queue.closed {
+                queue.end_second();
             }
             if queue.events.is_empty() && queue.dropped == 0 {
                 return;
+            }
+            if !queue.closed && queue.flushing == 0 {
+                shared.changed.wait_for(&mut queue, GATHER);
             }
             (std::mem::take(&mut queue.events), std::mem::take(&mut queue.dropped))
         };
@@ -150,6 +192,7 @@ fn gap_event(dropped: u64, near: Option<&Event>) -> Event {
         read: Vec::new(),
         expressions: 0,
         version: None,
+        count: None,
         details: serde_json::Map::new(),
     }
 }
@@ -160,9 +203,21 @@ struct Output {
     bytes: u64,
 }
 
+/// Opens a file for its owner's eyes only, also one that was left with other rights.
+fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}
+
 impl Output {
     fn open(path: PathBuf) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let file = open_private(&path)?;
         let bytes = file.metadata()?.len();
         let mut output = Self { path, file: BufWriter::with_capacity(64 * 1024, file), bytes };
         if output.bytes > 0 && !super::ends_with_newline(&output.path)? {
@@ -197,7 +252,7 @@ impl Output {
             }
         }
         std::fs::rename(&self.path, super::old_file(&self.path, 1))?;
-        let fresh = OpenOptions::new().create(true).append(true).open(&self.path)?;
+        let fresh = open_private(&self.path)?;
         self.file = BufWriter::with_capacity(64 * 1024, fresh);
         self.bytes = 0;
         Ok(())

@@ -89,8 +89,10 @@ impl firestore_server::Firestore for Face {
         &self,
         request: Request<v1::BatchGetDocumentsRequest>,
     ) -> Answer<Self::BatchGetDocumentsStream> {
-        let responses = call!(self, batch_get_documents, request).map_err(failed)?;
-        Ok(Response::new(stream::iter(responses.into_iter().map(Ok)).boxed()))
+        let caller = caller(request.extensions()).map_err(failed)?;
+        let responses = self.0.batch_get_documents(&caller, request.into_inner()).await;
+        let responses = responses.and_then(|responses| self.0.send(&caller, responses)).map_err(failed)?;
+        Ok(Response::new(responses.map(|response| response.map_err(failed)).boxed()))
     }
 
     async fn begin_transaction(

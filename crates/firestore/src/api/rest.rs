@@ -15,7 +15,7 @@ use access::Caller;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::routing::any;
+use axum::routing::{any, get};
 use base::limits::REQUEST_BYTES_MAX;
 use base::{Code, Status};
 use bytes::Bytes;
@@ -33,6 +33,8 @@ use target::Target;
 pub fn router(firestore: Arc<Firestore>) -> Router {
     Router::new()
         .route("/v1/projects/{project}/databases/{database}/{*rest}", any(serve))
+        .route("/v1beta1/projects/{project}/databases/{database}/{*rest}", any(serve))
+        .route("/", get(async || "Ok\n"))
         .merge(emulator::routes())
         .with_state(firestore)
 }
@@ -118,6 +120,8 @@ async fn route(firestore: &Arc<Firestore>, request: Request) -> Result<Response<
             let request = parameters.list_documents(parent, collection_id)?;
             message(firestore.list_documents(&caller, request).await, options)
         }
+        (Method::POST, true) => Err(target.no_parent_above().into()),
+        (Method::PATCH | Method::DELETE, false) if !target.is_root() => Err(target.no_document().into()),
         (Method::POST, false) => {
             let (parent, collection_id) = target.collection().ok_or_else(not_found)?;
             let mut request = parameters.create_document(parent, collection_id)?;
@@ -149,13 +153,13 @@ async fn call(
     let options = parameters.options();
     parameters.only_standard()?;
     // Methods of the database are called on its root, the others on a document or the root.
-    let root = || if target.is_root() { Ok(target.database()) } else { Err(not_found()) };
-    let parent = || if target.collection().is_none() { Ok(target.name()) } else { Err(not_found()) };
+    let parent = || if target.collection().is_none() { Ok(target.name()) } else { Err(target.no_parent()) };
+    let root = || if target.is_root() { Ok(target.database()) } else { parent().and(Err(not_found())) };
     match verb {
         "batchGet" => {
             let request = v1::BatchGetDocumentsRequest { database: root()?, ..read(body).await? };
             let responses = firestore.batch_get_documents(caller, request).await?;
-            array(stream::iter(responses.into_iter().map(Ok)), options).await
+            array(firestore.send(caller, responses)?, options).await
         }
         "beginTransaction" => {
             let request = v1::BeginTransactionRequest { database: root()?, ..read(body).await? };

@@ -12,7 +12,7 @@ use kv::{Row, Version};
 use prost::Message;
 use wire::v1;
 
-use super::value;
+use super::{body, value};
 
 const FORMAT: u8 = 1;
 const HEADER_LEN: usize = 9;
@@ -37,8 +37,8 @@ pub fn encode(created: Option<Version>, body: &[u8]) -> Bytes {
 }
 
 /// Fields as they are stored. Equal fields give equal bytes.
-pub fn encode_fields(fields: Fields) -> Bytes {
-    v1::Document { fields: value::fields_to_wire(fields), ..Default::default() }.encode_to_vec().into()
+pub fn encode_fields(fields: &Fields) -> Bytes {
+    body::encode(fields).into()
 }
 
 fn unreadable(what: &str) -> Status {
@@ -77,6 +77,23 @@ impl Stored {
     /// The fields.
     pub fn fields(&self) -> Result<Fields, Status> {
         value::fields_from_wire(self.wire_fields()?).map_err(|_| unreadable("broken value"))
+    }
+
+    /// Those of these top-level fields that there are; the others are passed over, not read. For filters and indexes,
+    /// which look at a field or two of many documents.
+    pub fn fields_named(&self, names: &[String]) -> Result<Fields, Status> {
+        let broken = || unreadable("broken fields");
+        let mut fields = Fields::new();
+        let mut body = &*self.body;
+        while !body.is_empty() {
+            let (name, value) = body::take_field(&mut body).ok_or_else(broken)?;
+            if names.iter().any(|wanted| wanted.as_bytes() == name) {
+                let name = std::str::from_utf8(name).map_err(|_| broken())?;
+                let value = v1::Value::decode(value).map_err(|_| broken())?;
+                fields.insert(name.to_owned(), value::from_wire(value).map_err(|_| broken())?);
+            }
+        }
+        Ok(fields)
     }
 
     /// The document for a client, with these fields.
@@ -124,13 +141,50 @@ mod tests {
 
     #[test]
     fn what_is_stored_is_read_back() {
-        let body = encode_fields(fields());
+        let body = encode_fields(&fields());
         let stored = Stored::from_row(&row(encode(None, &body))).unwrap();
         assert_eq!((stored.created, stored.updated), (Version(7), Version(7)));
         assert_eq!(stored.fields().unwrap(), fields());
-        assert_eq!(stored.body(), &encode_fields(stored.fields().unwrap()));
+        assert_eq!(stored.body(), &encode_fields(&stored.fields().unwrap()));
         let stored = Stored::from_row(&row(encode(Some(Version(3)), &body))).unwrap();
         assert_eq!((stored.created, stored.updated), (Version(3), Version(7)));
+    }
+
+    #[test]
+    fn the_bytes_are_the_messages() {
+        let mut all = fields();
+        let long: String = "x".repeat(20_000);
+        let inner = Value::Map(
+            [("deep".into(), Value::Array(vec![Value::String(long), Value::Map(fields())]))].into(),
+        );
+        all.insert("nested".into(), inner);
+        all.insert("t".into(), Value::Timestamp(Timestamp { seconds: 0, nanos: 0 }));
+        all.insert("n".into(), Value::Integer(-1));
+        all.insert("f".into(), Value::Bool(false));
+        all.insert("".into(), Value::Array(vec![]));
+        let message = v1::Document { fields: value::fields_to_wire(all.clone()), ..Default::default() };
+        assert_eq!(encode_fields(&all), message.encode_to_vec());
+    }
+
+    #[test]
+    fn some_fields_are_read_without_the_others() {
+        let mut all = fields();
+        all.insert(String::new(), Value::Null);
+        let stored = Stored::from_row(&row(encode(None, &encode_fields(&all)))).unwrap();
+        for names in [&[][..], &["f2"], &["f9", "absent", "f10"], &[""], &["f"]] {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            let expected: Fields = all
+                .iter()
+                .filter(|(name, _)| names.contains(name))
+                .map(|(n, v)| (n.clone(), v.clone()))
+                .collect();
+            assert_eq!(stored.fields_named(&names).unwrap(), expected, "{names:?}");
+        }
+        let whole = encode_fields(&all);
+        for cut in [1, whole.len() / 2, whole.len() - 1] {
+            let stored = Stored::from_row(&row(encode(None, &whole[..cut]))).unwrap();
+            assert_eq!(stored.fields_named(&["absent".to_owned()]).unwrap_err().code, Code::DataLoss);
+        }
     }
 
     #[test]

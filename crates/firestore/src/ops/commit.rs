@@ -3,8 +3,8 @@
 //! The order in [`prepare`] matters: every write is applied in memory first, the rules decide about every outcome (they
 //! see the whole commit through `getAfter`), only then preconditions and sizes may answer.
 //!
-//! `resource` is always the document before the commit, also for a second write to it; `request.resource` is what
-//! the commit has made of it up to that write. That is what the official emulator does.
+//! The rules are asked once about each document, from before the commit to what the whole commit leaves: several
+//! writes of one document are one change. That is what the official emulator does.
 
 use std::collections::HashMap;
 
@@ -46,6 +46,8 @@ pub struct Document {
     key: Key,
     stored: Option<Stored>,
     before: State,
+    /// The first step that is about it.
+    first: Option<usize>,
     /// The last step that wrote it.
     last: Option<usize>,
     permit: Option<Permit>,
@@ -156,7 +158,8 @@ async fn read_documents(
         };
         let (path, permit) = (path.clone(), None);
         let (created, updated) = (Version::ZERO, Version::ZERO);
-        Ok(Document { path, key, stored, before, last: None, permit, after: None, created, updated })
+        let (first, last) = (None, None);
+        Ok(Document { path, key, stored, before, first, last, permit, after: None, created, updated })
     });
     Ok((documents.collect::<Result<_, Status>>()?, of_write))
 }
@@ -177,13 +180,17 @@ fn apply_all(
         };
         let held_before = before.held;
         let Applied { after, transform_results } = apply(before, write, session.now());
+        document.first.get_or_insert(steps.len());
         document.last = Some(steps.len());
         steps.push(Step { document: place, held_before, after, transform_results });
     }
     steps
 }
 
-/// Asks the rules about every write.
+/// Documents after which a long commit lets others in between.
+const TURN_DOCUMENTS: usize = 64;
+
+/// Asks the rules about every document.
 async fn authorize(
     session: &mut Session,
     database: &DatabaseName,
@@ -193,25 +200,30 @@ async fn authorize(
     in_transaction: bool,
 ) -> Result<(), Status> {
     let is_admin = session.caller().is_admin();
-    let mut permits = Vec::with_capacity(writes.len());
+    let state_after = |document: &Document| document.last.and_then(|last| steps.get(last));
+    let mut permits = Vec::with_capacity(documents.len());
     let mut after = After { database: &database.database, documents: HashMap::new() };
     if !is_admin {
         for document in &*documents {
-            let last = document.last.and_then(|last| steps.get(last));
-            let fields = last.map_or(&document.before, |step| &step.after).fields.as_ref();
+            let fields = state_after(document).map_or(&document.before, |step| &step.after).fields.as_ref();
             after.documents.insert(document.path.segments(), fields);
         }
     }
-    for (write, step) in writes.iter().zip(steps) {
-        let document = documents.get(step.document).ok_or_else(|| internal("a write without document"))?;
-        let access = write.access(document.stored.is_some());
+    for (at, document) in documents.iter().enumerate() {
+        if at % TURN_DOCUMENTS == TURN_DOCUMENTS - 1 {
+            tokio::task::yield_now().await;
+        }
+        let first = document.first.and_then(|first| writes.get(first));
+        let (first, step) =
+            first.zip(state_after(document)).ok_or_else(|| internal("a document without write"))?;
+        let access = first.access(document.stored.is_some(), step.after.fields.is_some());
         let method = match access {
             Access::Get => Method::Get,
             Access::Create => Method::Create,
             Access::Update => Method::Update,
             Access::Delete => Method::Delete,
         };
-        let mut action = Action::new(method, &database.database, write.path.segments());
+        let mut action = Action::new(method, &database.database, document.path.segments());
         action.in_transaction = in_transaction;
         if !is_admin {
             action.resource = document.before.fields.as_ref().map(|fields| policy::Document { fields });
@@ -219,12 +231,10 @@ async fn authorize(
                 action.new_resource = step.after.fields.as_ref().map(|fields| policy::Document { fields });
             }
         }
-        permits.push((step.document, decide(session, database, &action, &after).await?.permit));
+        permits.push(decide(session, database, &action, &after).await?.permit);
     }
-    for (place, permit) in permits {
-        if let Some(document) = documents.get_mut(place) {
-            document.permit = Some(permit);
-        }
+    for (document, permit) in documents.iter_mut().zip(permits) {
+        document.permit = Some(permit);
     }
     Ok(())
 }
@@ -237,7 +247,10 @@ async fn stage(
     steps: &mut [Step],
 ) -> Result<(), Status> {
     let mut definitions: HashMap<String, Vec<index::Definition>> = HashMap::new();
-    for document in documents {
+    for (at, document) in documents.iter_mut().enumerate() {
+        if at % TURN_DOCUMENTS == TURN_DOCUMENTS - 1 {
+            tokio::task::yield_now().await;
+        }
         let after = match document.last.and_then(|last| steps.get_mut(last)) {
             Some(step) => step.after.fields.take(),
             None => None,
@@ -246,7 +259,7 @@ async fn stage(
             document.created = stored.created;
             document.updated = stored.updated;
         }
-        let body = after.as_ref().map(|fields| document::encode_fields(fields.clone()));
+        let body = after.as_ref().map(document::encode_fields);
         document.after = after;
         let is_same = match (&document.stored, &body) {
             (None, None) => true,

@@ -14,7 +14,8 @@ use kv::{Key, KeyRange, Row, Scan};
 use prost::Message;
 use wire::v1;
 
-use super::query::{authorize_query, not_literal};
+use super::present::allow_now;
+use super::query::{authorize_reading, not_literal};
 use super::reading::Selector;
 use super::{Firestore, invalid, operation};
 use crate::model::value::{from_wire, to_wire};
@@ -72,6 +73,15 @@ enum Listed {
     Missing(DocumentPath),
 }
 
+impl Listed {
+    fn found(&self) -> Option<&Found> {
+        match self {
+            Listed::Found(found) => Some(found),
+            Listed::Missing(_) => None,
+        }
+    }
+}
+
 impl Firestore {
     /// `ListDocuments`.
     pub async fn list_documents(
@@ -112,7 +122,8 @@ impl Firestore {
         let in_transaction = reading.in_transaction();
         let mut proved = asked.clone();
         proved.limit = Some(size);
-        if authorize_query(&mut reading.session, &database, &proved, in_transaction).await?.is_literal() {
+        let (literally, past) = authorize_reading(&mut reading, &database, &proved).await?;
+        if literally {
             return Err(not_literal(&mut reading.session));
         }
         let (mut listed, more) = match &asked.scope {
@@ -122,6 +133,10 @@ impl Firestore {
             _ => list_found(&mut reading.session, &database, &asked, size).await?,
         };
         listed.truncate(size);
+        if past {
+            let found = listed.iter().filter_map(Listed::found).cloned().collect::<Vec<_>>();
+            allow_now(&reading.session, &database, &found, in_transaction).await?;
+        }
         let next_page_token = match listed.last() {
             Some(last) if more => token.write(&write_place(&database, &asked, last)?),
             _ => String::new(),

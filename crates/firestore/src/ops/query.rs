@@ -3,28 +3,26 @@
 use std::sync::Arc;
 
 use access::{Caller, Grant, Session};
+use async_trait::async_trait;
 use base::{DatabaseName, Status};
-use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use kv::Version;
 use policy::Method;
 use policy::rules::Action;
 use prost::Message;
-use wire::v1;
 use wire::v1::run_aggregation_query_request::QueryType as AggregationType;
 use wire::v1::run_query_request::QueryType;
+use wire::{prost_types, v1};
 
 use super::decide::decide_read;
+use super::present::allow_now;
 use super::reading::{Reading, Selector};
+use super::stream::{Responses, Source};
 use super::{Firestore, operation};
-use crate::model::value::{fields_to_wire, to_wire, version_to_wire};
+use crate::model::value::{fields_to_wire, to_wire};
 use crate::query::{self, AggregationQuery, Found, Query, Results};
 use crate::status;
 
 /// Bytes of a transaction's query result, which is complete before its first document leaves.
 const TRANSACTION_RESULT_BYTES_MAX: usize = 128 << 20;
-
-/// A stream of responses.
-pub type Responses<T> = BoxStream<'static, Result<T, Status>>;
 
 /// Asks the rules whether the caller may run a query: whatever its result, or what it finds literally.
 pub async fn authorize_query(
@@ -63,21 +61,37 @@ struct Sending {
     results: Results,
     asked: Query,
     database: DatabaseName,
-    read_time: Version,
+    read_time: prost_types::Timestamp,
     sent: bool,
     skipped: usize,
     /// Whether the rules allow only what has the numbers as the query writes them.
     literally: bool,
+    /// Whether the present was decided before, and each document is to be looked at as it is now.
+    past: bool,
+    in_transaction: bool,
+}
+
+#[async_trait]
+impl Source<v1::RunQueryResponse> for Sending {
+    async fn next(&mut self) -> Result<Vec<v1::RunQueryResponse>, Status> {
+        let page = self.page().await;
+        // The client may take its time.
+        if let Some(session) = &mut self.session {
+            session.let_go();
+        }
+        page
+    }
 }
 
 impl Sending {
     /// The next responses; empty when there are no more.
-    async fn next(&mut self) -> Result<Vec<v1::RunQueryResponse>, Status> {
+    async fn page(&mut self) -> Result<Vec<v1::RunQueryResponse>, Status> {
         let Some(session) = &mut self.session else { return Ok(Vec::new()) };
         session.check_standing().await?;
         let Some(page) = self.results.page(session).await? else {
             let skipped_results = self.newly_skipped();
             if self.sent && skipped_results == 0 {
+                self.suggest_indexes();
                 return Ok(Vec::new());
             }
             self.sent = true;
@@ -89,6 +103,9 @@ impl Sending {
                     return Err(not_literal(session));
                 }
             }
+        }
+        if self.past {
+            allow_now(session, &self.database, &page, self.in_transaction).await?;
         }
         let mut responses = Vec::with_capacity(page.len());
         for found in page {
@@ -103,7 +120,7 @@ impl Sending {
     }
 
     fn response(&self) -> v1::RunQueryResponse {
-        v1::RunQueryResponse { read_time: Some(version_to_wire(self.read_time)), ..Default::default() }
+        v1::RunQueryResponse { read_time: Some(self.read_time), ..Default::default() }
     }
 
     fn newly_skipped(&mut self) -> i32 {
@@ -114,7 +131,26 @@ impl Sending {
 
     /// Asks for the indexes this query would have liked.
     fn suggest_indexes(&self) {
-        self.service.indexes.start(&self.database, self.results.wanted());
+        let Some(session) = &self.session else { return };
+        self.service.indexes.start(session.caller(), &self.database, self.results.wanted());
+    }
+
+    /// The whole result of a query in a transaction: what it has read is kept before any of it leaves.
+    async fn whole(&mut self) -> Result<Vec<v1::RunQueryResponse>, Status> {
+        let mut responses = Vec::new();
+        let mut bytes_left = TRANSACTION_RESULT_BYTES_MAX;
+        loop {
+            let page = self.page().await?;
+            if page.is_empty() {
+                return Ok(responses);
+            }
+            for response in page {
+                let size = response.encoded_len();
+                let too_large = || status::result_too_large(TRANSACTION_RESULT_BYTES_MAX);
+                bytes_left = bytes_left.checked_sub(size).ok_or_else(too_large)?;
+                responses.push(response);
+            }
+        }
     }
 }
 
@@ -127,6 +163,22 @@ impl Drop for Sending {
     }
 }
 
+/// Has a query decided: at the present, and for a read of the past there as well. Returns whether it is allowed
+/// literally, and whether it went to the past.
+pub async fn authorize_reading(
+    reading: &mut Reading,
+    database: &DatabaseName,
+    asked: &Query,
+) -> Result<(bool, bool), Status> {
+    let in_transaction = reading.in_transaction();
+    let now = authorize_query(&mut reading.session, database, asked, in_transaction).await?;
+    if !reading.look_back() {
+        return Ok((now.is_literal(), false));
+    }
+    let then = authorize_query(&mut reading.session, database, asked, in_transaction).await?;
+    Ok((now.is_literal() || then.is_literal(), true))
+}
+
 impl Firestore {
     /// `RunQuery`.
     pub async fn run_query(
@@ -135,6 +187,9 @@ impl Firestore {
         request: v1::RunQueryRequest,
     ) -> Result<Responses<v1::RunQueryResponse>, Status> {
         let (database, parent) = self.parent(&request.parent)?;
+        if request.explain_options.is_some() {
+            return Err(status::no_explain());
+        }
         let Some(QueryType::StructuredQuery(asked)) = request.query_type else {
             return Err(status::missing_part("A structured query"));
         };
@@ -143,55 +198,37 @@ impl Firestore {
         let mut reading =
             self.reading(caller, operation("RunQuery", &query_path(&asked)), &database, selector).await?;
         let in_transaction = reading.in_transaction();
-        let grant = authorize_query(&mut reading.session, &database, &asked, in_transaction).await?;
+        let (literally, past) = authorize_reading(&mut reading, &database, &asked).await?;
         let results = Results::open(&mut reading.session, &database, &asked).await?;
-        let Reading { session, begun, lease } = reading;
+        let read_time = reading.read_time();
+        let (session, begun, lease) = reading.into_parts();
         let mut sending = Sending {
             service: self.clone(),
-            read_time: session.version(),
+            read_time,
             session: Some(session),
             results,
             asked,
             database,
             sent: false,
             skipped: 0,
-            literally: grant.is_literal(),
+            literally,
+            past,
+            in_transaction,
         };
         let Some(lease) = lease else {
-            let pages = stream::try_unfold(Some(sending), |sending| async move {
-                let Some(mut sending) = sending else { return Ok::<_, Status>(None) };
-                let page = sending.next().await?;
-                if page.is_empty() {
-                    sending.suggest_indexes();
-                    return Ok(None);
-                }
-                Ok(Some((stream::iter(page.into_iter().map(Ok)), Some(sending))))
-            });
-            return Ok(pages.try_flatten().boxed());
+            if let Some(session) = &mut sending.session {
+                session.let_go();
+            }
+            return self.streams.send(caller, Vec::new(), Some(Box::new(sending)));
         };
-        // What a transaction has read is kept before any of it leaves.
-        let mut responses = Vec::new();
-        let mut bytes_left = TRANSACTION_RESULT_BYTES_MAX;
-        loop {
-            let page = sending.next().await?;
-            if page.is_empty() {
-                break;
-            }
-            for response in page {
-                let size = response.encoded_len();
-                let too_large = || status::result_too_large(TRANSACTION_RESULT_BYTES_MAX);
-                bytes_left = bytes_left.checked_sub(size).ok_or_else(too_large)?;
-                responses.push(response);
-            }
-        }
+        let mut responses = sending.whole().await?;
         if let (Some(id), Some(first)) = (&begun, responses.first_mut()) {
             first.transaction = id.clone();
         }
-        sending.suggest_indexes();
         if let Some(session) = sending.session.take() {
-            Reading { session, begun, lease: Some(lease) }.finish();
+            Reading::of(session, lease).finish();
         }
-        Ok(stream::iter(responses.into_iter().map(Ok)).boxed())
+        self.send(caller, responses)
     }
 
     /// `RunAggregationQuery`: one response.
@@ -201,6 +238,9 @@ impl Firestore {
         request: v1::RunAggregationQueryRequest,
     ) -> Result<v1::RunAggregationQueryResponse, Status> {
         let (database, parent) = self.parent(&request.parent)?;
+        if request.explain_options.is_some() {
+            return Err(status::no_explain());
+        }
         let Some(AggregationType::StructuredAggregationQuery(asked)) = request.query_type else {
             return Err(status::missing_part("A structured aggregation query"));
         };
@@ -209,13 +249,19 @@ impl Firestore {
         let operation = operation("RunAggregationQuery", &query_path(&asked.query));
         let mut reading = self.reading(caller, operation, &database, selector).await?;
         let in_transaction = reading.in_transaction();
-        let grant = authorize_query(&mut reading.session, &database, &asked.query, in_transaction).await?;
-        if grant.is_literal() {
+        let (literally, past) = authorize_reading(&mut reading, &database, &asked.query).await?;
+        if literally {
             // A count is no list of documents that could be looked at.
             return Err(not_literal(&mut reading.session));
         }
+        if past {
+            let mut results = Results::open(&mut reading.session, &database, &asked.query).await?;
+            while let Some(page) = results.page(&mut reading.session).await? {
+                allow_now(&reading.session, &database, &page, in_transaction).await?;
+            }
+        }
         let (answers, wanted) = query::aggregate(&mut reading.session, &database, &asked).await?;
-        self.indexes.start(&database, &wanted);
+        self.indexes.start(caller, &database, &wanted);
         let aggregate_fields = answers.into_iter().map(|(alias, value)| (alias, to_wire(value))).collect();
         let response = v1::RunAggregationQueryResponse {
             result: Some(v1::AggregationResult { aggregate_fields }),

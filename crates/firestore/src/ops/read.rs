@@ -10,7 +10,7 @@ use wire::v1;
 use wire::v1::batch_get_documents_response::Result as Found;
 
 use super::decide::decide_read;
-use super::reading::Selector;
+use super::reading::{Reading, Selector};
 use super::{Firestore, operation};
 use crate::model::value::fields_to_wire;
 use crate::model::{Stored, key};
@@ -65,6 +65,35 @@ async fn see(
     Ok(stored.map(|stored| Seen { stored, fields }))
 }
 
+/// Reads documents and asks the rules about each.
+async fn find_all(
+    reading: &mut Reading,
+    database: &DatabaseName,
+    paths: &[DocumentPath],
+    mask: Option<&[base::FieldPath]>,
+) -> Result<Vec<Found>, Status> {
+    let in_transaction = reading.in_transaction();
+    let mut found = Vec::with_capacity(paths.len());
+    let mut bytes_left = READ_BYTES_MAX;
+    for chunk in paths.chunks(CHUNK_DOCUMENTS) {
+        let keys: Vec<_> = chunk.iter().map(|path| key::document(database, path)).collect();
+        let rows = reading.session.get_many(&keys).await?;
+        for (path, row) in chunk.iter().zip(rows) {
+            let size = row.as_ref().map_or(0, |row| row.value.len());
+            bytes_left =
+                bytes_left.checked_sub(size).ok_or_else(|| status::result_too_large(READ_BYTES_MAX))?;
+            found.push(
+                match see(&mut reading.session, database, path, row.as_ref(), in_transaction).await? {
+                    Some(seen) => Found::Found(seen.into_wire(database, path, mask)?),
+                    None => Found::Missing(path.name_in(database)),
+                },
+            );
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(found)
+}
+
 impl Firestore {
     /// `GetDocument`.
     pub async fn get_document(
@@ -77,9 +106,14 @@ impl Firestore {
         let selector = Selector::from(request.consistency_selector);
         let operation = operation("GetDocument", path.as_path());
         let mut reading = self.reading(caller, operation, &database, selector).await?;
-        let row = reading.session.get(&key::document(&database, &path)).await?;
         let in_transaction = reading.in_transaction();
-        let seen = see(&mut reading.session, &database, &path, row.as_ref(), in_transaction).await?;
+        let seen = loop {
+            let row = reading.session.get(&key::document(&database, &path)).await?;
+            let seen = see(&mut reading.session, &database, &path, row.as_ref(), in_transaction).await?;
+            if !reading.look_back() {
+                break seen;
+            }
+        };
         reading.finish();
         match seen {
             Some(seen) => seen.into_wire(&database, &path, mask.as_deref()),
@@ -109,29 +143,18 @@ impl Firestore {
         let selector = Selector::from(request.consistency_selector);
         let operation = operation("BatchGetDocuments", &ResourcePath::ROOT);
         let mut reading = self.reading(caller, operation, &database, selector).await?;
-        let in_transaction = reading.in_transaction();
-        let read_time = Some(reading.read_time());
-        let mut responses = Vec::with_capacity(paths.len());
-        let mut bytes_left = READ_BYTES_MAX;
-        for chunk in paths.chunks(CHUNK_DOCUMENTS) {
-            let keys: Vec<_> = chunk.iter().map(|path| key::document(&database, path)).collect();
-            let rows = reading.session.get_many(&keys).await?;
-            for (path, row) in chunk.iter().zip(rows) {
-                let size = row.as_ref().map_or(0, |row| row.value.len());
-                bytes_left =
-                    bytes_left.checked_sub(size).ok_or_else(|| status::result_too_large(READ_BYTES_MAX))?;
-                let seen = see(&mut reading.session, &database, path, row.as_ref(), in_transaction).await?;
-                let result = match seen {
-                    Some(seen) => Found::Found(seen.into_wire(&database, path, mask.as_deref())?),
-                    None => Found::Missing(path.name_in(&database)),
-                };
-                responses.push(v1::BatchGetDocumentsResponse {
-                    result: Some(result),
-                    transaction: Default::default(),
-                    read_time,
-                });
-            }
+        let mut found = find_all(&mut reading, &database, &paths, mask.as_deref()).await?;
+        if reading.look_back() {
+            drop(found);
+            found = find_all(&mut reading, &database, &paths, mask.as_deref()).await?;
         }
+        let read_time = Some(reading.read_time());
+        let response = |result| v1::BatchGetDocumentsResponse {
+            result: Some(result),
+            transaction: Default::default(),
+            read_time,
+        };
+        let mut responses: Vec<_> = found.into_iter().map(response).collect();
         if let Some(id) = &reading.begun {
             match responses.first_mut() {
                 Some(first) => first.transaction = id.clone(),

@@ -52,6 +52,8 @@ pub struct Reading {
     pub begun: Option<Bytes>,
     /// The transaction it is part of.
     pub lease: Option<Lease>,
+    /// The past version it is about while it is decided at the present.
+    past: Option<Version>,
 }
 
 impl Reading {
@@ -62,7 +64,26 @@ impl Reading {
 
     /// The time of the state it sees.
     pub fn read_time(&self) -> prost_types::Timestamp {
-        value::version_to_wire(self.session.version())
+        let of_transaction = self.in_transaction().then(|| self.session.version());
+        value::version_to_wire(of_transaction.unwrap_or_else(|| self.session.time()))
+    }
+
+    /// Goes to the past version that the read is about. Returns whether it did: what was read and decided at the
+    /// present is then to be read and decided again.
+    pub fn look_back(&mut self) -> bool {
+        let Some(version) = self.past.take() else { return false };
+        self.session.look_back(version);
+        true
+    }
+
+    /// A read of a transaction that has been taken apart.
+    pub fn of(session: Session, lease: Lease) -> Self {
+        Self { session, begun: None, lease: Some(lease), past: None }
+    }
+
+    /// The session, the id of a transaction that this read began, and the transaction.
+    pub fn into_parts(self) -> (Session, Option<Bytes>, Option<Lease>) {
+        (self.session, self.begun, self.lease)
     }
 
     /// Ends it. A transaction keeps what was read.
@@ -84,7 +105,7 @@ impl Firestore {
         Ok(Version(at.micros()))
     }
 
-    /// Begins a read.
+    /// Begins a read. One of the past begins at the present: decide it, and go on with [`Reading::look_back`].
     pub(super) async fn reading(
         &self,
         caller: &Caller,
@@ -95,11 +116,11 @@ impl Firestore {
         let (lease, begun) = match selector {
             Selector::Newest => {
                 let session = self.gate.begin(caller, operation).await?;
-                return Ok(Reading { session, begun: None, lease: None });
+                return Ok(Reading { session, begun: None, lease: None, past: None });
             }
             Selector::ReadTime(at) => {
-                let session = self.gate.begin_at(caller, operation, self.read_time(&at)?).await?;
-                return Ok(Reading { session, begun: None, lease: None });
+                let (session, past) = self.begin_at(caller, operation, self.read_time(&at)?).await?;
+                return Ok(Reading { session, begun: None, lease: None, past });
             }
             Selector::Transaction(id) => (self.transactions.lease(caller, database, &id).await?, None),
             Selector::NewTransaction(options) => {
@@ -108,10 +129,26 @@ impl Firestore {
                 (self.transactions.lease(caller, database, &id).await?, Some(id))
             }
         };
-        let session = match lease.transaction.reads_at().or_else(|| lease.version()) {
-            Some(version) => self.gate.begin_at(caller, operation, version).await?,
-            None => self.gate.begin(caller, operation).await?,
+        let (session, past) = match lease.transaction.reads_at().or_else(|| lease.version()) {
+            Some(version) => self.begin_at(caller, operation, version).await?,
+            None => (self.gate.begin(caller, operation).await?, None),
         };
-        Ok(Reading { session, begun, lease: Some(lease) })
+        Ok(Reading { session, begun, lease: Some(lease), past })
+    }
+
+    /// Begins a read of a past state: administrators' there, everybody else's at the present, where it must be allowed
+    /// first. That also spares the look back for those who are denied.
+    async fn begin_at(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        version: Version,
+    ) -> Result<(Session, Option<Version>), Status> {
+        if caller.is_admin() {
+            return Ok((self.gate.begin_at(caller, operation, version).await?, None));
+        }
+        let session = self.gate.begin(caller, operation).await?;
+        let past = (session.version() != version).then_some(version);
+        Ok((session, past))
     }
 }

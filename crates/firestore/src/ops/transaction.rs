@@ -7,8 +7,8 @@
 //! Invariants: a transaction belongs to the caller and database that began it; the number of open ones, their age,
 //! the requests of each and the memory of each and of all are bounded; it ends with its commit, whatever comes of it.
 //!
-//! Where users have too many, the one that has been idle longest ends, and its client begins anew: whoever opens
-//! transactions and leaves them takes none from those who use theirs.
+//! Where a user has too many, or all users together, the one that has been idle longest ends, and its client begins
+//! anew: whoever opens transactions and leaves them takes none from those who use theirs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use tokio::sync::OwnedMutexGuard;
 use wire::v1;
 use wire::v1::transaction_options::Mode;
 
+use super::shares::{Counts, Owner, TRANSACTIONS_OTHERS_MAX};
 use super::{Firestore, operation};
 use crate::status;
 
@@ -30,10 +31,6 @@ use crate::status;
 const IDLE_MS: i64 = 60_000;
 /// How long a transaction may last.
 const AGE_MS: i64 = 270_000;
-/// Transactions open at once, of administrators.
-const OPEN_ADMIN_MAX: usize = 10_000;
-/// Transactions open at once, of everybody else together.
-const OPEN_OTHERS_MAX: usize = 2_000;
 /// What one transaction may keep of what it has read; the request that goes beyond is its last.
 const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What all of them together may keep before users' idle ones end.
@@ -44,7 +41,35 @@ const REQUESTS_MAX: usize = 10_000;
 const ID_LEN: usize = 16;
 
 type Id = [u8; ID_LEN];
-type Open = HashMap<Id, Arc<Transaction>>;
+
+#[derive(Default)]
+struct Open {
+    transactions: HashMap<Id, Arc<Transaction>>,
+    counts: Counts,
+}
+
+impl Open {
+    fn insert(&mut self, transaction: Arc<Transaction>) {
+        self.counts.add(&transaction.owner);
+        self.transactions.insert(transaction.id, transaction);
+    }
+
+    fn remove(&mut self, id: &Id) {
+        if let Some(transaction) = self.transactions.remove(id) {
+            self.counts.remove(&transaction.owner);
+        }
+    }
+
+    /// The transactions that are meant, the one that has been idle longest first.
+    fn by_idleness(&self, meant: impl Fn(&Transaction) -> bool) -> Vec<(i64, Id)> {
+        let meant = self.transactions.values().filter(|transaction| meant(transaction));
+        let mut found: Vec<_> = meant
+            .map(|transaction| (transaction.used_micros.load(Ordering::Relaxed), transaction.id))
+            .collect();
+        found.sort_unstable();
+        found
+    }
+}
 
 /// The open transactions.
 pub struct Transactions {
@@ -89,25 +114,12 @@ impl Drop for State {
     }
 }
 
-/// Whose transaction it is.
-#[derive(Clone, PartialEq, Eq)]
-struct Owner {
-    kind: &'static str,
-    id: Option<String>,
-}
-
 /// A transaction while one request has it.
 pub struct Lease {
     /// Which.
     pub transaction: Arc<Transaction>,
     /// Its state, nobody else's until this is dropped.
     state: OwnedMutexGuard<State>,
-}
-
-impl Owner {
-    fn of(caller: &Caller) -> Self {
-        Self { kind: caller.kind(), id: caller.id().map(str::to_owned) }
-    }
 }
 
 impl Transaction {
@@ -159,30 +171,33 @@ impl Transactions {
             })),
         });
         let mut open = self.open.lock();
-        self.make_room(&mut open, caller, now)?;
-        open.insert(id, transaction.clone());
+        self.make_room(&mut open, &transaction.owner, now)?;
+        open.insert(transaction.clone());
         Ok(transaction)
     }
 
-    /// Sees to it that one more of the caller's kind may be open.
-    fn make_room(&self, open: &mut Open, caller: &Caller, now: i64) -> Result<(), Status> {
+    /// Sees to it that one more of the owner's may be open.
+    fn make_room(&self, open: &mut Open, owner: &Owner, now: i64) -> Result<(), Status> {
         let too_much_kept = || self.kept_bytes.load(Ordering::Relaxed) > KEPT_TOTAL_BYTES_MAX;
-        // Below both bounds nothing needs to be counted.
-        if open.len() < OPEN_OTHERS_MAX && !too_much_kept() {
+        let share = owner.transactions_max();
+        let has_share = open.counts.of(owner) >= share;
+        // Below all bounds nothing needs to be looked at.
+        if open.transactions.len() < TRANSACTIONS_OTHERS_MAX && !has_share && !too_much_kept() {
             return Ok(());
         }
-        open.retain(|_, transaction| !transaction.is_expired(now));
-        let mut others: Vec<(i64, Id)> = open
-            .values()
-            .filter(|transaction| transaction.owner.kind != "admin")
-            .map(|transaction| (transaction.used_micros.load(Ordering::Relaxed), transaction.id))
-            .collect();
-        if caller.is_admin() && open.len() - others.len() >= OPEN_ADMIN_MAX {
-            return Err(status::too_many_transactions());
-        }
-        others.sort_unstable();
+        let expired = open.by_idleness(|transaction| transaction.is_expired(now));
+        expired.iter().for_each(|(_, id)| open.remove(id));
         // One in eight goes at a time: the next ones to begin do not look again.
-        let spare = if others.len() >= OPEN_OTHERS_MAX { OPEN_OTHERS_MAX / 8 } else { 0 };
+        if open.counts.of(owner) >= share {
+            if owner.is_admin() {
+                return Err(status::too_many_transactions());
+            }
+            let own = open.by_idleness(|transaction| transaction.owner == *owner);
+            own.iter().take((share / 8).max(1)).for_each(|(_, id)| open.remove(id));
+        }
+        let others = open.by_idleness(|transaction| !transaction.owner.is_admin());
+        let many = others.len() >= TRANSACTIONS_OTHERS_MAX;
+        let spare = if many { TRANSACTIONS_OTHERS_MAX / 8 } else { 0 };
         for (at, (_, id)) in others.into_iter().enumerate() {
             if at >= spare && !too_much_kept() {
                 break;
@@ -198,7 +213,7 @@ impl Transactions {
         let now = self.clock.now_micros();
         let transaction = {
             let mut open = self.open.lock();
-            let transaction = open.get(&id).ok_or_else(status::expired_transaction)?.clone();
+            let transaction = open.transactions.get(&id).ok_or_else(status::expired_transaction)?.clone();
             if transaction.is_expired(now) {
                 open.remove(&id);
                 return Err(status::expired_transaction());

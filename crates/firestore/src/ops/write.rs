@@ -1,12 +1,10 @@
 //! The verbs that write.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use access::{Attempts, Caller, CommitFailure};
-use base::limits::{COMMIT_BYTES_MAX, TRANSFORMS_PER_DOCUMENT_MAX};
-use base::{DatabaseName, DocumentPath, ResourcePath, Status, id};
+use base::{DatabaseName, ResourcePath, Status, id};
 use futures_util::{FutureExt, StreamExt, stream};
-use prost::Message;
 use wire::v1;
 
 use super::commit::{Committed, prepare};
@@ -14,7 +12,7 @@ use super::{Firestore, internal, invalid, operation};
 use crate::model::key;
 use crate::model::value::{fields_to_wire, version_to_wire};
 use crate::status;
-use crate::write::{Write, decode, decode_mask, project};
+use crate::write::{Write, decode_all, decode_mask, project};
 
 /// How often a commit is tried when others keep changing what it relies on.
 const ATTEMPTS_MAX: usize = 10;
@@ -32,6 +30,7 @@ impl Firestore {
     ) -> Result<Committed, Status> {
         let keys: Vec<_> = writes.iter().map(|write| key::document(database, &write.path)).collect();
         let attempts = Attempts { max: ATTEMPTS_MAX, contended: &keys, exhausted: status::contention };
+        let _turn = self.large_commits.turn(caller, writes.len()).await?;
         let work = |session| prepare(session, database, writes, false);
         let operation = operation(verb, &subject(writes));
         let (prepared, version) = self.gate.transact(caller, &operation, attempts, work).await?;
@@ -54,16 +53,18 @@ impl Firestore {
             return Err(status::read_only_transaction());
         }
         let operation = operation("Commit", &subject(writes));
+        if writes.is_empty() {
+            // It saw one consistent state, which is all that can be asked of it.
+            let session = self.gate.begin(caller, operation).await?;
+            let version = reads_at.unwrap_or_else(|| session.time());
+            session.finish();
+            return Ok(Committed::nothing(version));
+        }
+        let _turn = self.large_commits.turn(caller, writes.len()).await?;
         let session = match suspended {
             Some(suspended) => self.gate.resume(caller, operation, suspended).await?,
             None => self.gate.begin(caller, operation).await?,
         };
-        if writes.is_empty() {
-            // It saw one consistent state, which is all that can be asked of it.
-            let version = reads_at.unwrap_or_else(|| session.version());
-            session.finish();
-            return Ok(Committed::nothing(version));
-        }
         let (session, prepared) = prepare(session, database, writes, true).await?;
         match session.commit().await {
             Ok(version) => Ok(prepared.committed(writes, version)),
@@ -84,7 +85,7 @@ impl Firestore {
             self.commit_transaction(caller, &database, &writes, &request.transaction).await?
         } else if writes.is_empty() {
             let session = self.gate.begin(caller, operation("Commit", &ResourcePath::ROOT)).await?;
-            let version = session.version();
+            let version = session.time();
             session.finish();
             Committed::nothing(version)
         } else {
@@ -220,22 +221,4 @@ fn subject(writes: &[Write]) -> ResourcePath {
         [write] => write.path.as_path().clone(),
         _ => ResourcePath::ROOT,
     }
-}
-
-/// Reads the writes of a request and checks what concerns them together.
-fn decode_all(database: &DatabaseName, writes: Vec<v1::Write>) -> Result<Vec<Write>, Status> {
-    let bytes: usize = writes.iter().map(Message::encoded_len).sum();
-    if bytes > COMMIT_BYTES_MAX {
-        return Err(status::commit_too_large(bytes));
-    }
-    let writes = writes.into_iter().map(|write| decode(database, write)).collect::<Result<Vec<_>, _>>()?;
-    let mut transforms: HashMap<&DocumentPath, usize> = HashMap::new();
-    for write in &writes {
-        let count = transforms.entry(&write.path).or_default();
-        *count += write.transforms();
-        if *count > TRANSFORMS_PER_DOCUMENT_MAX {
-            return Err(status::too_many_transforms());
-        }
-    }
-    Ok(writes)
 }

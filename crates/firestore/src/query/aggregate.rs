@@ -1,10 +1,10 @@
 //! Count, sum and average over a query's result.
 //!
 //! Source: the documented semantics. A query with a sum or an average looks only at documents that have all aggregated
-//! fields; values that are no numbers are passed over; the sum of nothing is the integer 0, its average null; NaN
+//! fields, and where it is cut to a part of them it is ordered by those fields behind its own orders; values that are no numbers are passed over; the sum of nothing is the integer 0, its average null; NaN
 //! stays; integers that overflow become doubles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use access::Session;
 use base::{DatabaseName, FieldPath, ResourcePath, Status, Value};
@@ -16,6 +16,7 @@ use super::index::Shape;
 use super::parse::{field_path, parse};
 use super::run::Results;
 use super::shape::Query;
+use crate::status;
 
 /// Aggregations in one query.
 pub const AGGREGATIONS_MAX: usize = 5;
@@ -56,11 +57,26 @@ impl AggregationQuery {
             return Err(Status::invalid("Aggregation query must have a structured query."));
         };
         let aggregations = read_aggregations(query.aggregations)?;
+        let by_name = inner.order_by.iter().any(|order| {
+            order.field.as_ref().is_some_and(|field| field.field_path == base::field::DOCUMENT_ID)
+        });
         let mut query = parse(database, parent, inner)?;
+        let mut aggregated = BTreeSet::new();
         for (_, aggregation) in &aggregations {
             if let Aggregation::Sum(field) | Aggregation::Average(field) = aggregation {
                 query.require(field.clone());
+                aggregated.insert(field.clone());
             }
+        }
+        let is_ordered = |field: &FieldPath| query.orders.iter().any(|order| order.field == *field);
+        let unordered: Vec<_> = aggregated.into_iter().filter(|field| !is_ordered(field)).collect();
+        if by_name && !unordered.is_empty() {
+            let names: Vec<_> = unordered.iter().map(ToString::to_string).collect();
+            return Err(status::aggregated_after_name(&names));
+        }
+        // Which documents a part of the result has depends on the order.
+        if query.limit.is_some() || query.offset > 0 {
+            query.order_also_by(unordered);
         }
         Ok(Self { query, aggregations })
     }
@@ -275,6 +291,40 @@ mod tests {
             let values: Vec<_> = answers.into_iter().map(|(_, value)| value).collect();
             assert_eq!(values, expected, "{query} {aggregations}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_part_of_the_result_is_ordered_by_what_is_aggregated() {
+        let database = Database::new().await;
+        let pairs = [(5, 1), (4, 8), (3, 2), (2, 7), (1, 3), (0, 6), (7, 4), (6, 5)];
+        for (at, (a, b)) in pairs.into_iter().enumerate() {
+            let fields = [("a".to_owned(), Value::Integer(a)), ("b".to_owned(), Value::Integer(b))];
+            database.write(&[(path(&format!("c/{at}")), Some(fields.into()))]).await;
+        }
+        let sum = |field: &str| format!(r#"{{"sum":{{"field":{{"fieldPath":"{field}"}}}}}}"#);
+        let (a, b) = (sum("a"), sum("b"));
+        let (ab, ba) = (format!("{a},{b}"), format!("{b},{a}"));
+        let by = |field: &str| format!(r#","orderBy":[{{"field":{{"fieldPath":"{field}"}}}}],"limit":3"#);
+        let more = r#","where":{"fieldFilter":{"field":{"fieldPath":"b"},"op":"GREATER_THAN","value":{"integerValue":"2"}}},"limit":3"#;
+        for (query, aggregations, expected) in [
+            (r#","limit":3"#, &a, vec![3]),
+            (r#","limit":3"#, &b, vec![6]),
+            (r#","limit":3"#, &ab, vec![3, 16]),
+            (r#","limit":3"#, &ba, vec![16, 3]),
+            (r#","offset":2"#, &a, vec![27]),
+            (r#","offset":2,"limit":3"#, &a, vec![9]),
+            (&by("a"), &b, vec![16]),
+            (more, &a, vec![14]),
+            (more, &b, vec![12]),
+        ] {
+            let answers = ask(&database, query, aggregations).await.unwrap();
+            let sums: Vec<_> = answers.into_iter().map(|(_, value)| value).collect();
+            let expected: Vec<_> = expected.into_iter().map(Value::Integer).collect();
+            assert_eq!(sums, expected, "{query} {aggregations}");
+        }
+        let refused = ask(&database, &by("__name__"), &ba).await.unwrap_err();
+        assert!(refused.starts_with("This query requires an index that has fields [a, b] after __name__"));
+        assert!(ask(&database, &by("__name__"), COUNT).await.is_ok());
     }
 
     #[tokio::test]

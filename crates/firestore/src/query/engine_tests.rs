@@ -181,7 +181,7 @@ async fn the_check_sees_what_is_missing_and_what_is_stray() {
     let permit = session.authorize_admin("/").unwrap();
     for (name, row) in [("c/d000000", None), ("c/forgotten", Some(fields(&[("few", Value::Integer(1))])))] {
         let row =
-            row.map(|fields| crate::model::encode(None, &crate::model::document::encode_fields(fields)));
+            row.map(|fields| crate::model::encode(None, &crate::model::document::encode_fields(&fields)));
         session.write(&permit, crate::model::key::document(&database.name, &path(name)), row);
     }
     session.commit().await.unwrap();

@@ -5,10 +5,10 @@
 //! a result has to be sorted.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use access::Session;
-use base::{Code, DatabaseName, DocumentPath, Status};
+use base::{Code, DatabaseName, DocumentPath, Fields, Status, Value};
 
 use super::index::{self, SCANNED_DOCUMENTS_MAX, Shape, State};
 use super::plan::{self, Plan, Source};
@@ -19,6 +19,10 @@ use super::walk::{Found, Walk, fetch};
 
 /// Documents given at once.
 pub const PAGE_DOCUMENTS_MAX: usize = 256;
+/// Documents of the first page; later ones grow or shrink with what documents take.
+const FIRST_PAGE_DOCUMENTS: usize = 32;
+/// Bytes that a page is meant to take.
+const PAGE_BYTES: usize = 1 << 20;
 /// Memory for a result that no index has in order.
 pub const SORT_BYTES_MAX: usize = 64 << 20;
 /// What is counted for a document beside its contents and its position.
@@ -35,11 +39,40 @@ pub struct Results {
     /// Documents still to give; `None` is without end.
     left: Option<usize>,
     skipped: usize,
+    /// Documents of the next page.
+    page_next: usize,
     given: usize,
     /// Documents read.
     examined: usize,
     feed: Feed,
     wanted: Vec<Shape>,
+    looks_at: LooksAt,
+}
+
+/// What of a document the filter and the order look at.
+#[derive(Debug)]
+struct LooksAt {
+    /// Top-level fields.
+    fields: Vec<String>,
+    /// The document's name, as a value.
+    name: bool,
+}
+
+impl LooksAt {
+    fn of(query: &Query) -> Self {
+        let conditions = query.filter.conditions();
+        let filtered = conditions.iter().map(|condition| &condition.field);
+        let paths = filtered.chain(query.orders.iter().map(|order| &order.field));
+        let named = paths.filter(|path| !path.is_document_id()).filter_map(|path| path.segments().first());
+        let fields: BTreeSet<&String> = named.collect();
+        let name = conditions.iter().any(|condition| condition.field.is_document_id());
+        Self { fields: fields.into_iter().cloned().collect(), name }
+    }
+
+    fn read(&self, database: &DatabaseName, found: &Found) -> Result<(Value, Fields), Status> {
+        let name = if self.name { position::name_value(database, &found.path) } else { Value::Null };
+        Ok((name, found.stored.fields_named(&self.fields)?))
+    }
 }
 
 #[derive(Debug)]
@@ -178,10 +211,12 @@ impl Results {
             to_skip: query.offset,
             left: query.limit,
             skipped: 0,
+            page_next: FIRST_PAGE_DOCUMENTS,
             given: 0,
             examined: 0,
             feed: if plan.ordered { Feed::Merge(cursors) } else { Feed::Unsorted(cursors) },
             wanted,
+            looks_at: LooksAt::of(query),
             query: query.clone(),
         }
     }
@@ -214,7 +249,7 @@ impl Results {
     /// Errors: `RESOURCE_EXHAUSTED` when the result has to be sorted and does not fit in [`SORT_BYTES_MAX`].
     pub async fn page(&mut self, session: &mut Session) -> Result<Option<Vec<Found>>, Status> {
         loop {
-            let room = self.left.unwrap_or(PAGE_DOCUMENTS_MAX).min(PAGE_DOCUMENTS_MAX);
+            let room = self.left.unwrap_or(PAGE_DOCUMENTS_MAX).min(self.page_next);
             if room == 0 {
                 return Ok(None);
             }
@@ -224,6 +259,8 @@ impl Results {
             }
             let room = room.saturating_add(self.to_skip).min(PAGE_DOCUMENTS_MAX);
             let Some(mut page) = self.documents(session, room).await? else { return Ok(None) };
+            let bytes: usize = page.iter().map(|found| found.stored.body().len()).sum();
+            self.page_next = (PAGE_BYTES / (bytes / page.len().max(1)).max(1)).clamp(1, PAGE_DOCUMENTS_MAX);
             let skipped = self.to_skip.min(page.len());
             page.drain(..skipped);
             self.to_skip -= skipped;
@@ -311,6 +348,10 @@ impl Results {
     /// The first of what the sources show; others at the same place show the same document and move on too.
     async fn next_hit(&mut self, session: &mut Session) -> Result<Option<(Hit, Option<Found>)>, Status> {
         let Feed::Merge(cursors) = &mut self.feed else { return Ok(None) };
+        if let [only] = cursors.as_mut_slice() {
+            let there = only.peek(session, &self.database).await?.is_some();
+            return Ok(if there { only.take() } else { None });
+        }
         let reverse = self.query.is_reverse();
         let mut first: Option<(Vec<u8>, Vec<usize>)> = None;
         for (index, cursor) in cursors.iter_mut().enumerate() {
@@ -361,8 +402,8 @@ impl Results {
         if !self.query.scope.contains(&found.path) {
             return Ok(false);
         }
-        let name = position::name_value(&self.database, &found.path);
-        Ok(self.query.filter.matches(&name, &found.stored.fields()?))
+        let (name, fields) = self.looks_at.read(&self.database, found)?;
+        Ok(self.query.filter.matches(&name, &fields))
     }
 
     /// Collects and sorts what the sources find; with a limit only as many as will be needed.
@@ -386,8 +427,7 @@ impl Results {
                     break;
                 }
                 for (_, found) in self.read(session, hits).await? {
-                    let fields = found.stored.fields()?;
-                    let name = position::name_value(&self.database, &found.path);
+                    let (name, fields) = self.looks_at.read(&self.database, &found)?;
                     let Some(position) = position::of(&self.query, &found.path, &fields) else { continue };
                     if !self.query.scope.contains(&found.path)
                         || !self.window.contains(&position)

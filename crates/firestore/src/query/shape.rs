@@ -122,6 +122,14 @@ impl Query {
         self.filter = Filter::All(vec![filter, Filter::One(present)]);
     }
 
+    /// Orders by more fields, behind all others and before names, in the direction of names.
+    pub fn order_also_by(&mut self, fields: Vec<FieldPath>) {
+        let Some(name) = self.orders.pop() else { return };
+        let descending = name.descending;
+        self.orders.extend(fields.into_iter().map(|field| Order { field, descending }));
+        self.orders.push(name);
+    }
+
     /// The orders on fields: all but `__name__`.
     pub fn field_orders(&self) -> &[Order] {
         self.orders.split_last().map(|(_, fields)| fields).unwrap_or_default()

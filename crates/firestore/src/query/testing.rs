@@ -60,7 +60,7 @@ impl Database {
             for (key, value) in entries {
                 session.write(&permit, key, value);
             }
-            let row = after.clone().map(|fields| model::encode(None, &document::encode_fields(fields)));
+            let row = after.clone().map(|fields| model::encode(None, &document::encode_fields(&fields)));
             session.write(&permit, key, row);
         }
         session.commit().await

@@ -85,9 +85,6 @@ pub fn check(
 ) -> Result<(), Status> {
     let name = || write.path.name_in(database);
     if let Some(precondition) = write.precondition {
-        if before == Held::Deleted && matches!(write.operation, Operation::Update(_)) {
-            return Err(status::delete_then_update());
-        }
         match precondition {
             Precondition::Exists(true) if !before.exists() => return Err(status::nothing_to_update(&name())),
             Precondition::Exists(false) if before.exists() => return Err(status::already_exists(&name())),

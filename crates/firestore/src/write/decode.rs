@@ -1,10 +1,12 @@
 //! Reads a write from the wire, refusing whatever can be refused without looking at the document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use base::limits::{COMMIT_BYTES_MAX, TRANSFORMS_PER_DOCUMENT_MAX};
 use base::name::parse_document;
 use base::{DatabaseName, DocumentPath, FieldPath, Status, Value};
 use kv::Version;
+use prost::Message;
 use wire::v1;
 use wire::v1::document_transform::FieldTransform;
 use wire::v1::document_transform::field_transform::{ServerValue, TransformType};
@@ -14,6 +16,49 @@ use super::mask::parse_path;
 use super::{Kind, Operation, Precondition, Transform, Update, Write, admit};
 use crate::model::value;
 use crate::status;
+
+/// Reads the writes of a request and checks what concerns them together.
+pub fn decode_all(database: &DatabaseName, writes: Vec<v1::Write>) -> Result<Vec<Write>, Status> {
+    let bytes: usize = writes.iter().map(Message::encoded_len).sum();
+    if bytes > COMMIT_BYTES_MAX {
+        return Err(status::commit_too_large(bytes));
+    }
+    let writes = writes.into_iter().map(|write| decode(database, write)).collect::<Result<Vec<_>, _>>()?;
+    check_sequence(&writes)?;
+    let mut transforms: HashMap<&DocumentPath, usize> = HashMap::new();
+    for write in &writes {
+        let count = transforms.entry(&write.path).or_default();
+        *count += write.transforms();
+        if *count > TRANSFORMS_PER_DOCUMENT_MAX {
+            return Err(status::too_many_transforms());
+        }
+    }
+    Ok(writes)
+}
+
+/// Refuses writes that cannot follow each other on one document in one commit, whatever the document is.
+///
+/// Source: the official emulator.
+fn check_sequence(writes: &[Write]) -> Result<(), Status> {
+    let mut before: HashMap<&DocumentPath, &Operation> = HashMap::new();
+    for write in writes {
+        let insists =
+            matches!(write.precondition, Some(Precondition::Exists(true) | Precondition::UpdateTime(_)));
+        match (before.insert(&write.path, &write.operation), &write.operation) {
+            (None, _) | (Some(Operation::Verify), Operation::Verify) => {}
+            (Some(Operation::Verify), _) => return Err(status::verified_then_written()),
+            (Some(_), Operation::Verify) => return Err(status::written_then_verified()),
+            (Some(Operation::Delete), Operation::Update(_)) if insists => {
+                return Err(status::delete_then_update());
+            }
+            (Some(Operation::Delete), Operation::Delete) if insists => {
+                return Err(status::delete_then_delete());
+            }
+            (Some(_), _) => {}
+        }
+    }
+    Ok(())
+}
 
 /// The write, if it is well formed and about a document of this database.
 pub fn decode(database: &DatabaseName, write: v1::Write) -> Result<Write, Status> {

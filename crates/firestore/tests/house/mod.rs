@@ -2,12 +2,16 @@
 
 #![allow(dead_code, reason = "not every test file needs everything")]
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use access::{AccessLog, Caller, DevPermit, Gate, Mode, User};
+use async_trait::async_trait;
 use base::{Clock, ManualClock, SystemClock, Value};
+use bytes::Bytes;
 use firestore::Firestore;
-use kv::{Mem, Options, Store};
+use kv::{Batch, Engine, Key, KeyRange, Mem, Options, Scan, Slice, Store, StoreError, Version, View};
 use wire::json;
 use wire::v1;
 
@@ -35,9 +39,76 @@ pub async fn timed(rules: &str, clock: Arc<ManualClock>) -> House {
     with(rules, Mode::Serve, clock).await
 }
 
+/// A service in production whose store counts the views that are held.
+pub async fn watched(rules: &str) -> (House, Arc<AtomicUsize>) {
+    let views = Arc::new(AtomicUsize::new(0));
+    let engine = Watched { engine: Mem::default(), views: views.clone() };
+    (over(engine, rules, Mode::Serve, Arc::new(SystemClock)).await, views)
+}
+
+/// An engine in memory, and how many views of it are held.
+struct Watched {
+    engine: Mem,
+    views: Arc<AtomicUsize>,
+}
+
+struct WatchedView {
+    view: Arc<dyn View>,
+    views: Arc<AtomicUsize>,
+}
+
+impl Drop for WatchedView {
+    fn drop(&mut self) {
+        self.views.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Engine for Watched {
+    async fn view(&self) -> Result<Arc<dyn View>, StoreError> {
+        self.views.fetch_add(1, Ordering::SeqCst);
+        Ok(Arc::new(WatchedView { view: self.engine.view().await?, views: self.views.clone() }))
+    }
+
+    async fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        self.engine.apply(batch).await
+    }
+
+    async fn backup(&self, to: &Path, replace: &[(Key, Bytes)]) -> Result<Version, StoreError> {
+        self.engine.backup(to, replace).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.engine.close().await
+    }
+}
+
+#[async_trait]
+impl View for WatchedView {
+    fn version(&self) -> Version {
+        self.view.version()
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+        self.view.get(key).await
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.view.get_many(keys).await
+    }
+
+    async fn scan(&self, range: &KeyRange, scan: Scan) -> Result<Slice, StoreError> {
+        self.view.scan(range, scan).await
+    }
+}
+
 async fn with(rules: &str, mode: Mode, clock: Arc<dyn Clock>) -> House {
+    over(Mem::default(), rules, mode, clock).await
+}
+
+async fn over(engine: impl Engine, rules: &str, mode: Mode, clock: Arc<dyn Clock>) -> House {
     let options = Options { clock: clock.clone(), ..Options::default() };
-    let store = Store::open(Mem::default(), options).await.unwrap();
+    let store = Store::open(engine, options).await.unwrap();
     let gate = Gate::new(store, AccessLog::in_memory(), clock, mode);
     if !rules.is_empty() {
         let text = format!(

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use base::{Code, Status};
+use base::{Code, ManualClock, Status};
 
-use super::house::{DATABASE, ROOT, admin, house, message, user};
+use super::house::{DATABASE, ROOT, admin, house, message, timed, user};
 use super::{OPEN, code, get, set};
 
 #[tokio::test]
@@ -126,4 +126,96 @@ async fn clearing_takes_everything_below_and_nothing_else() {
     assert_eq!(left().await, ["a/2", "b/1"]);
     house.firestore.clear(permit, ROOT).await.unwrap();
     assert_eq!(left().await, [""; 0]);
+}
+
+/// `true` where a rule that allows only this method lets the writes pass.
+async fn passes(method: &str, exists: bool, writes: &str) -> bool {
+    let house = house(&format!("match /c/{{d}} {{ allow {method}: if true; }}")).await;
+    if exists {
+        house.commit(&admin(), &format!("[{}]", set("c/d", 1))).await.unwrap();
+    }
+    house.commit(&user("alice"), writes).await.is_ok()
+}
+
+/// As the official emulator answers.
+#[tokio::test]
+async fn rules_see_one_change_for_each_document() {
+    let (one, two) = (set("c/d", 1), set("c/d", 2));
+    let delete = r#"{"delete": "$/c/d"}"#;
+    let update = r#"{"update": {"name": "$/c/d", "fields": {"b": {"integerValue": "2"}}}, "updateMask": {"fieldPaths": ["b"]}, "currentDocument": {"exists": true}}"#;
+    let create = r#"{"update": {"name": "$/c/d"}, "currentDocument": {"exists": false}}"#;
+    for (writes, missing, existing) in [
+        (format!("[{one}, {two}]"), "create", "update"),
+        (format!("[{one}, {update}]"), "create", "update"),
+        (format!("[{delete}, {two}]"), "create", "update"),
+        (format!("[{delete}, {create}]"), "create", "update"),
+        (format!("[{two}, {delete}]"), "delete", "delete"),
+        (format!("[{delete}, {create}, {delete}]"), "delete", "delete"),
+        (format!("[{update}, {delete}]"), "", "delete"),
+    ] {
+        for (exists, allowed) in [(false, missing), (true, existing)] {
+            for method in ["create", "update", "delete"] {
+                let passed = passes(method, exists, &writes).await;
+                assert_eq!(passed, method == allowed, "{method} exists={exists} {writes}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_increments_are_one_change() {
+    let rules =
+        "match /c/{d} { allow create; allow update: if request.resource.data.n == resource.data.n + 2; }";
+    let house = house(rules).await;
+    house.commit(&user("alice"), &format!("[{}]", set("c/d", 1))).await.unwrap();
+    let increment = r#"{"update": {"name": "$/c/d"}, "updateMask": {}, "updateTransforms": [{"fieldPath": "n", "increment": {"integerValue": "1"}}]}"#;
+    house.commit(&user("alice"), &format!("[{increment}, {increment}]")).await.unwrap();
+    assert_eq!(house.number("c/d", "n").await, Some(3));
+    assert_eq!(code(house.commit(&user("alice"), &format!("[{increment}]")).await), Code::PermissionDenied);
+}
+
+/// As the official emulator answers.
+#[tokio::test]
+async fn writes_that_cannot_follow_each_other_are_refused() {
+    let house = house(OPEN).await;
+    house.commit(&admin(), &format!("[{}]", set("c/d", 1))).await.unwrap();
+    let (one, delete) = (set("c/d", 1), r#"{"delete": "$/c/d"}"#);
+    let verify = r#"{"verify": "$/c/d", "currentDocument": {"exists": true}}"#;
+    let insisting = r#"{"delete": "$/c/d", "currentDocument": {"exists": true}}"#;
+    let old = r#"{"update": {"name": "$/c/d"}, "currentDocument": {"updateTime": "2020-01-01T00:00:00Z"}}"#;
+    let create = r#"{"update": {"name": "$/c/d", "fields": {"n": {"integerValue": "2"}}}, "currentDocument": {"exists": false}}"#;
+    for (first, second, text) in [
+        (delete, old, "Cannot delete then update an entity in the same request."),
+        (delete, insisting, "Cannot delete then delete an entity in the same request."),
+        (verify, one.as_str(), "the same document cannot be verified and then written in a single request"),
+        (one.as_str(), verify, "the same document cannot be written and then verified in a single request"),
+    ] {
+        let refused = house.commit(&admin(), &format!("[{first}, {second}]")).await.unwrap_err();
+        assert_eq!((refused.code, refused.message.as_str()), (Code::InvalidArgument, text));
+    }
+    house.commit(&admin(), &format!("[{delete}, {create}]")).await.unwrap();
+    assert_eq!(house.number("c/d", "n").await, Some(2));
+}
+
+#[tokio::test]
+async fn time_goes_on_without_changes() {
+    let clock = Arc::new(ManualClock::at(1_764_000_000_000_000));
+    let house = timed(OPEN, clock.clone()).await;
+    let write = format!("[{}]", set("c/d", 1));
+    let seconds = |at: Option<wire::prost_types::Timestamp>| at.unwrap().seconds;
+    let first = seconds(house.commit(&admin(), &write).await.unwrap().commit_time);
+    clock.advance(5_000_000);
+    assert_eq!(seconds(house.commit(&admin(), &write).await.unwrap().commit_time), first + 5);
+    clock.advance(5_000_000);
+    assert_eq!(seconds(house.commit(&admin(), "[]").await.unwrap().commit_time), first + 10);
+    clock.advance(5_000_000);
+    let id = super::begin(&house, &admin(), "{}").await;
+    assert_eq!(seconds(super::commit_in(&house, &admin(), "[]", &id).await.unwrap().commit_time), first + 15);
+    clock.advance(5_000_000);
+    let request = format!(r#"{{"database": "{DATABASE}", "documents": ["$/c/d"]}}"#);
+    let read = house.firestore.batch_get_documents(&admin(), message(&request)).await.unwrap();
+    assert_eq!(seconds(read[0].read_time), first + 20);
+    // What was promised to the reader holds for whoever writes next.
+    let next = house.commit(&admin(), &format!("[{}]", set("c/d", 2))).await.unwrap().commit_time.unwrap();
+    assert!((next.seconds, next.nanos) > (first + 20, read[0].read_time.unwrap().nanos));
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
 
+mod attacks;
 mod commits;
 mod decisions;
 #[path = "../house/mod.rs"]

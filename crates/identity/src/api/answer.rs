@@ -3,7 +3,6 @@
 use base::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
-use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use crate::model::config::Config;
 use crate::model::oob::{OobCode, OobKind};
 use crate::model::user::User;
@@ -220,14 +219,15 @@ pub(super) fn oob_codes(codes: &[OobCode]) -> Json {
 }
 
 pub(super) fn methods(methods: &Methods) -> Json {
-    let known = methods.known.as_ref();
-    pruned(json!({
-        "kind": "identitytoolkit#CreateAuthUriResponse",
-        "sessionId": methods.session_id,
-        "registered": known.map(|(_, methods)| !methods.is_empty()),
-        "allProviders": known.map(|(providers, _)| providers),
-        "signinMethods": known.map(|(_, methods)| methods),
-    }))
+    let mut answer =
+        json!({ "kind": "identitytoolkit#CreateAuthUriResponse", "sessionId": methods.session_id });
+    if let (Some((providers, methods)), Some(fields)) = (&methods.known, answer.as_object_mut()) {
+        fields.insert("registered".into(), (!methods.is_empty()).into());
+        // Empty lists, too: SDKs read them without looking whether they are there.
+        fields.insert("allProviders".into(), providers.as_slice().into());
+        fields.insert("signinMethods".into(), methods.as_slice().into());
+    }
+    answer
 }
 
 pub(super) fn recaptcha_params() -> Json {
@@ -245,17 +245,25 @@ pub(super) fn recaptcha_config() -> Json {
     ] })
 }
 
-pub(super) fn password_policy() -> Json {
-    let signs: Vec<String> = r##"^$*.[]{}()?"!@#%&/\,><':;|_~"##.chars().map(String::from).collect();
-    json!({
-        "customStrengthOptions": {
-            "minPasswordLength": PASSWORD_CHARS_MIN, "maxPasswordLength": PASSWORD_CHARS_MAX,
-        },
-        "allowedNonAlphanumericCharacters": signs,
-        "enforcementState": "OFF",
-        "forceUpgradeOnSignin": false,
-        "schemaVersion": 1,
-    })
+/// The settings with what holds where nothing is set.
+pub(super) fn with_defaults(mut config: Json, serves: bool) -> Json {
+    let Some(fields) = config.as_object_mut() else { return config };
+    // Production shows what was switched off as absent, dev as the emulator does.
+    let shows_privacy = !serves || !fields.contains_key("emailPrivacyConfig");
+    fields.entry("blockingFunctions").or_insert_with(|| json!({}));
+    let mut defaults = |name: &str, default: Json| {
+        if let (Some(inner), Json::Object(default)) =
+            (fields.entry(name).or_insert_with(|| json!({})).as_object_mut(), default)
+        {
+            for (name, value) in default {
+                inner.entry(name).or_insert(value);
+            }
+        }
+    };
+    defaults("signIn", json!({ "allowDuplicateEmails": false }));
+    let privacy = if shows_privacy { json!({ "enableImprovedEmailPrivacy": serves }) } else { json!({}) };
+    defaults("emailPrivacyConfig", privacy);
+    config
 }
 
 /// What was set, without what is off: as the real service answers.

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use crate::limits::JSON_DEPTH_MAX;
-use crate::model::config::{EMULATOR_FIELDS, FIELDS};
+use crate::model::config::EMULATOR_FIELDS;
+use crate::model::settings::is_field;
 use crate::status::{Refused, unparsable, wrong_shape};
 
 /// Keys below these are data, not field names.
@@ -45,9 +46,8 @@ impl Fields {
             Some(mask) => mask.split(',').map(camel).collect(),
             None => self.0.keys().filter(|name| *name != "name").cloned().collect(),
         };
-        let known = |path: &String| FIELDS.contains(&path.split('.').next().unwrap_or_default());
-        if let Some(path) = paths.iter().find(|path| !known(path) || path.split('.').count() > JSON_DEPTH_MAX)
-        {
+        let known = |path: &str| is_field(path) && path.split('.').count() <= JSON_DEPTH_MAX;
+        if let Some(path) = paths.iter().find(|path| !known(path)) {
             return Err(wrong_shape(&format!("Unknown field `{path}`.")));
         }
         Ok(paths.into_iter().map(|path| (path.clone(), self.at(&path).cloned())).collect())

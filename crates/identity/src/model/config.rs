@@ -4,6 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
+use super::policy::PasswordPolicy;
+use super::settings::excluded;
+
 /// Settings as stored: the administrators' JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -12,23 +15,6 @@ pub struct Config(pub Map<String, Json>);
 /// What can be set through the emulator's own endpoint.
 pub const EMULATOR_FIELDS: [&str; 2] =
     ["signIn.allowDuplicateEmails", "emailPrivacyConfig.enableImprovedEmailPrivacy"];
-/// What can be set at all: the top-level names of the public API.
-pub const FIELDS: [&str; 14] = [
-    "signIn",
-    "mfa",
-    "passwordPolicyConfig",
-    "smsRegionConfig",
-    "recaptchaConfig",
-    "emailPrivacyConfig",
-    "mobileLinksConfig",
-    "blockingFunctions",
-    "client",
-    "authorizedDomains",
-    "notification",
-    "quota",
-    "multiTenant",
-    "monitoring",
-];
 
 impl Config {
     /// The value at a dotted path.
@@ -63,7 +49,22 @@ impl Config {
                 }
             }
         }
+        if let (Some(other), true) = (excluded(path), value.is_some())
+            && self.at(other).is_some()
+        {
+            descend(&mut self.0, other, None);
+        }
         descend(&mut self.0, path, value);
+    }
+
+    /// What new passwords must be like.
+    pub fn password_policy(&self) -> PasswordPolicy {
+        PasswordPolicy::of(self)
+    }
+
+    /// Hosts whose pages may ask to sign in, where the project says so.
+    pub fn authorized_domains(&self) -> Option<&Json> {
+        self.at("authorizedDomains").filter(|domains| domains.is_array())
     }
 
     /// Whether answers hide which addresses have an account.

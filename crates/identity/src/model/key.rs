@@ -8,6 +8,8 @@
 //! accounts        project email                         -> ServiceAccount
 //! configuration   project                               -> Config
 //! oob codes       project hash(code)                    -> OobCode
+//! counts          f project tenant (a|p|i) …            -> Failures of an account, one at an address, an address
+//! counts          s project tenant address              -> SignUps
 //! ```
 
 use access::keyspace;
@@ -114,6 +116,32 @@ impl Realm {
         Key::new(keyspace::OOB_CODES, &bytes)
     }
 
+    /// Failed sign-ins of an account, from anywhere.
+    pub fn failures_of_account(&self, email: &str) -> Key {
+        self.count(b"f", b"a", &[email])
+    }
+
+    /// Failed sign-ins of an account from one address.
+    pub fn failures_of_pair(&self, email: &str, address: &str) -> Key {
+        self.count(b"f", b"p", &[email, address])
+    }
+
+    /// Failed sign-ins from one address.
+    pub fn failures_of_address(&self, address: &str) -> Key {
+        self.count(b"f", b"i", &[address])
+    }
+
+    /// Accounts that were made from one address.
+    pub fn sign_ups(&self, address: &str) -> Key {
+        self.count(b"s", b"", &[address])
+    }
+
+    fn count(&self, what: &[u8], kind: &[u8], of: &[&str]) -> Key {
+        let mut bytes = [what, &self.prefix(), kind].concat();
+        of.iter().for_each(|text| push_text(&mut bytes, text));
+        Key::new(keyspace::SIGN_IN_COUNTS, &bytes)
+    }
+
     /// All waiting e-mail actions.
     pub fn oob_codes(&self) -> KeyRange {
         KeyRange::prefix(keyspace::OOB_CODES, &self.prefix())
@@ -137,6 +165,16 @@ pub fn signing_key(created_s: i64, kid: &str) -> Key {
 /// All keys that sign tokens.
 pub fn signing_keys() -> KeyRange {
     whole(keyspace::SIGNING_KEYS)
+}
+
+/// All counts of failed sign-ins.
+pub fn failure_counts() -> KeyRange {
+    KeyRange::prefix(keyspace::SIGN_IN_COUNTS, b"f")
+}
+
+/// All counts of new accounts.
+pub fn sign_up_counts() -> KeyRange {
+    KeyRange::prefix(keyspace::SIGN_IN_COUNTS, b"s")
 }
 
 fn whole(keyspace: Keyspace) -> KeyRange {

@@ -131,9 +131,9 @@ impl User {
             && !self.custom_auth
     }
 
-    /// All identities, the derived ones first.
+    /// All identities: those elsewhere, then the derived ones.
     pub fn all_providers(&self) -> Vec<Provider> {
-        let mut all = Vec::new();
+        let mut all = self.providers.clone();
         if let (Some(email), true) = (&self.email, self.password.is_some() || self.email_link_signin) {
             all.push(Provider {
                 provider_id: "password".into(),
@@ -153,7 +153,6 @@ impl User {
                 ..Provider::default()
             });
         }
-        all.extend(self.providers.iter().cloned());
         all
     }
 }
@@ -170,8 +169,15 @@ pub fn email_address(text: &str) -> Option<String> {
     good.then(|| text.to_lowercase())
 }
 
+/// A phone number in the one spelling that is stored: without what people put between digits. `None` when it is none.
+pub fn phone_number(text: &str, strict: bool) -> Option<String> {
+    let bare: String =
+        text.chars().filter(|c| !c.is_whitespace() && !"-.()/\u{2011}\u{2013}".contains(*c)).collect();
+    is_phone_number(&bare, strict).then_some(bare)
+}
+
 /// Whether this can be a phone number. In dev a leading `+` is enough, as in the emulator.
-pub fn is_phone_number(text: &str, strict: bool) -> bool {
+fn is_phone_number(text: &str, strict: bool) -> bool {
     let Some(digits) = text.strip_prefix('+') else { return false };
     if strict {
         (4..=15).contains(&digits.len())
@@ -201,6 +207,14 @@ mod tests {
             assert!(!is_phone_number(bad, true), "{bad}");
         }
         assert!(is_phone_number("+1error", false) && !is_phone_number("1555", false));
+    }
+
+    #[test]
+    fn one_phone_number_has_one_spelling() {
+        for text in ["+15555550100", "+1 555 555-0100", "+1 (555) 555.0100", " +1\u{a0}5555550100 "] {
+            assert_eq!(phone_number(text, true).as_deref(), Some("+15555550100"), "{text}");
+        }
+        assert_eq!(phone_number("555 0100", true), None);
     }
 
     #[test]

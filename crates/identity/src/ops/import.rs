@@ -11,7 +11,7 @@ use super::update::integer;
 use super::{UnitOfWork, Verb};
 use crate::limits::{BATCH_USERS_MAX, PROFILE_TEXT_BYTES_MAX, PROVIDERS_PER_USER_MAX, UID_BYTES_MAX};
 use crate::model::key::Handle;
-use crate::model::user::{Provider, User, email_address, is_phone_number};
+use crate::model::user::{Provider, User, email_address, phone_number};
 use crate::password::PasswordHash;
 use crate::status::{
     CLAIMS_TOO_LARGE, Failure, INVALID_CLAIMS, MISSING_USER_ACCOUNT, Refused, not_implemented, wrong_shape,
@@ -92,8 +92,7 @@ impl Verb for BatchCreate {
                     work.save(&permit, before.as_ref(), &user).await?;
                 }
                 Err(message) => {
-                    let local_id = row.local_id.clone();
-                    errors.push(RowError { index, local_id, message: message.to_owned() });
+                    errors.push(RowError { index, local_id: None, message: message.to_owned() });
                 }
             }
         }
@@ -164,7 +163,7 @@ impl BatchCreate {
         if let Some(password) = given(row.raw_password.as_ref())
             && user.password.is_none()
         {
-            user.password = Some(work.new_password(password).await?);
+            user.password = Some(work.new_password(password, &user.uid).await?);
             user.password_updated_ms = Some(work.now_ms());
         }
         taken.extend(user.handles());
@@ -187,8 +186,7 @@ impl Imported {
             None => None,
         };
         let phone_number = match given(self.phone_number.as_ref()) {
-            Some(phone) if is_phone_number(phone, serves) => Some(phone.to_owned()),
-            Some(_) => return Err("phone number format is invalid"),
+            Some(phone) => Some(phone_number(phone, serves).ok_or("phone number format is invalid")?),
             None => None,
         };
         if !self.mfa_info.is_empty() {

@@ -8,7 +8,7 @@ use super::{UnitOfWork, Verb};
 use crate::limits::{LOOKUP_IDS_MAX, QUERY_ANSWER_USERS_MAX, QUERY_USERS_MAX};
 use crate::model::decode;
 use crate::model::key::Handle;
-use crate::model::user::{User, email_address};
+use crate::model::user::{User, email_address, phone_number};
 use crate::status::{Failure, INVALID_PAGE_SELECTION, Refused, wrong_shape};
 
 /// `accounts:lookup`.
@@ -51,7 +51,7 @@ impl Verb for Lookup {
             .email
             .iter()
             .filter_map(|email| email_address(email).map(Handle::Email))
-            .chain(self.phone_number.iter().map(|phone| Handle::Phone(phone.clone())))
+            .chain(self.phone_number.iter().map(|phone| by_phone(phone)))
             .chain(self.federated_user_id.iter().map(FederatedId::handle));
         for uid in &self.local_id {
             add(&mut found, work.user(uid).await?);
@@ -68,10 +68,15 @@ impl FederatedId {
     fn handle(&self) -> Handle {
         match self.provider_id.as_str() {
             "password" => Handle::Email(self.raw_id.to_lowercase()),
-            "phone" => Handle::Phone(self.raw_id.clone()),
+            "phone" => by_phone(&self.raw_id),
             provider => Handle::Federated(provider.to_owned(), self.raw_id.clone()),
         }
     }
+}
+
+/// However it is spaced. What is no number is found by nobody.
+fn by_phone(text: &str) -> Handle {
+    Handle::Phone(phone_number(text, false).unwrap_or_else(|| text.to_owned()))
 }
 
 fn add(found: &mut Vec<User>, user: Option<User>) {
@@ -215,7 +220,7 @@ impl Verb for Query {
                     add(&mut found, work.find(&Handle::Email(email)).await?);
                 }
                 if let Some(phone) = &expression.phone_number {
-                    add(&mut found, work.find(&Handle::Phone(phone.clone())).await?);
+                    add(&mut found, work.find(&by_phone(phone)).await?);
                 }
                 found
             }

@@ -16,8 +16,9 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::sign_up::given;
-use super::{SignedIn, UnitOfWork, Verb};
-use crate::limits::OOB_CODES_LISTED_MAX;
+use super::throttle::sign_ups_row;
+use super::{RequestContext, SignedIn, UnitOfWork, Verb};
+use crate::limits::{CLOCK_SKEW_S_MAX, OOB_CODES_LISTED_MAX};
 use crate::model::decode;
 use crate::model::key::Handle;
 use crate::model::oob::{OobCode, OobKind, PlainCode};
@@ -25,7 +26,7 @@ use crate::model::session::hash;
 use crate::model::user::{User, email_address};
 use crate::status::{
     ADMIN_ONLY_OPERATION, EMAIL_EXISTS, EMAIL_NOT_FOUND, EXPIRED_OOB_CODE, Failure, INSUFFICIENT_PERMISSION,
-    INVALID_EMAIL, INVALID_OOB_CODE, MISSING_EMAIL, MISSING_ID_TOKEN, MISSING_NEW_EMAIL, MISSING_OOB_CODE,
+    INVALID_EMAIL, INVALID_ID_TOKEN, INVALID_OOB_CODE, MISSING_EMAIL, MISSING_NEW_EMAIL, MISSING_OOB_CODE,
     MISSING_REQ_TYPE, PASSWORD_LOGIN_DISABLED, Refused, USER_DISABLED, USER_NOT_FOUND, not_implemented,
 };
 use crate::token::Claims;
@@ -85,7 +86,9 @@ pub(super) async fn take_code(work: &mut UnitOfWork<'_>, code: &str) -> Result<C
     }
     let key = work.realm().oob_code(&hash(code.as_bytes()));
     let row: OobCode = work.row(&key).await?.ok_or(INVALID_OOB_CODE)?;
-    if work.identity.serves() && row.created_s.saturating_add(row.kind.life_s()) <= work.now_s() {
+    // One that was made while the clock was ahead would live too long.
+    let age_s = work.now_s().saturating_sub(row.created_s);
+    if work.identity.serves() && !(-CLOCK_SKEW_S_MAX..row.kind.life_s()).contains(&age_s) {
         return Err(EXPIRED_OOB_CODE.into());
     }
     Ok(Code { key, row })
@@ -131,51 +134,85 @@ impl Verb for SendOobCode {
             )
             .into());
         }
-        let address = || -> Result<String, Failure> {
-            let email = given(self.email.as_ref()).ok_or(MISSING_EMAIL)?;
-            Ok(email_address(email).ok_or(INVALID_EMAIL)?)
-        };
-        let mut new_email = None;
-        let email = match kind {
-            OobKind::EmailSignin => address()?,
-            OobKind::PasswordReset => {
-                let email = address()?;
-                if work.uid_of(&Handle::Email(email.clone())).await?.is_none() {
-                    if !work.hides_emails().await? {
-                        return Err(EMAIL_NOT_FOUND.into());
-                    }
-                    work.proved("e-mail");
-                    return Ok(OobSent { email, code: None });
-                }
-                email
+        let new_email = match kind {
+            OobKind::VerifyAndChangeEmail => {
+                let email = given(self.new_email.as_ref()).ok_or(MISSING_NEW_EMAIL)?;
+                Some(email_address(email).ok_or(INVALID_EMAIL)?)
             }
-            OobKind::VerifyEmail | OobKind::VerifyAndChangeEmail | OobKind::RecoverEmail => {
-                if kind == OobKind::VerifyAndChangeEmail {
-                    let email = given(self.new_email.as_ref()).ok_or(MISSING_NEW_EMAIL)?;
-                    new_email = Some(email_address(email).ok_or(INVALID_EMAIL)?);
-                }
-                let email = if self.return_oob_link && work.context.token.is_none() {
-                    let email = address()?;
-                    work.find(&Handle::Email(email)).await?.ok_or(USER_NOT_FOUND)?.email
-                } else {
-                    work.token_user().await?.ok_or(MISSING_ID_TOKEN)?.1.email
-                };
-                if let Some(new_email) = &new_email
-                    && work.uid_of(&Handle::Email(new_email.clone())).await?.is_some()
-                {
-                    return Err(EMAIL_EXISTS.into());
-                }
-                email.ok_or(MISSING_EMAIL)?
-            }
+            _ => None,
         };
-        if work.identity.serves() && !self.return_oob_link {
-            return Err(not_implemented("Sending e-mail").into());
+        let (email, is_sent) = match kind {
+            OobKind::EmailSignin => (self.address()?, true),
+            OobKind::PasswordReset => self.known_address(work).await?,
+            _ => self.users_address(work, new_email.as_ref()).await?,
+        };
+        if !is_sent {
+            work.proved("e-mail");
+            return Ok(OobSent { email, code: None });
         }
+        self.check_sends(work)?;
         let permit = work.admin_or("e-mail")?;
         let links =
             Links { origin: work.context.origin.clone(), continue_url: continue_url.map(str::to_owned) };
         let code = issue_code(work, &permit, kind, &email, new_email, None, &links)?;
         Ok(OobSent { email, code: self.return_oob_link.then_some(code) })
+    }
+}
+
+impl SendOobCode {
+    fn address(&self) -> Result<String, Refused> {
+        email_address(given(self.email.as_ref()).ok_or(MISSING_EMAIL)?).ok_or(INVALID_EMAIL)
+    }
+
+    /// The address whose password is reset, and whether something is sent there.
+    async fn known_address(&self, work: &mut UnitOfWork<'_>) -> Result<(String, bool), Failure> {
+        let email = self.address()?;
+        let is_known = work.uid_of(&Handle::Email(email.clone())).await?.is_some();
+        // While nothing can be sent, what is known makes no difference at all.
+        let sends = !work.identity.serves() || self.return_oob_link;
+        match work.hides_emails().await? {
+            true => Ok((email, is_known && sends)),
+            false if is_known => Ok((email, true)),
+            false => Err(EMAIL_NOT_FOUND.into()),
+        }
+    }
+
+    /// The address of the user whom the code will be about, and whether something is sent there. Where addresses are hidden,
+    /// nothing is when the new address is somebody's.
+    async fn users_address(
+        &self,
+        work: &mut UnitOfWork<'_>,
+        new_email: Option<&String>,
+    ) -> Result<(String, bool), Failure> {
+        let email = if self.return_oob_link && work.context.token.is_none() {
+            let email = self.address()?;
+            work.find(&Handle::Email(email)).await?.ok_or(USER_NOT_FOUND)?.email
+        } else {
+            let (token, user) = work.token_user().await?.ok_or(INVALID_ID_TOKEN)?;
+            if new_email.is_some() {
+                work.recent_login(&token)?;
+            }
+            user.email
+        };
+        let email = email.ok_or(MISSING_EMAIL)?;
+        self.check_sends(work)?;
+        let is_taken = match new_email {
+            Some(new_email) => work.uid_of(&Handle::Email(new_email.clone())).await?.is_some(),
+            None => false,
+        };
+        if is_taken && (work.is_admin() || !work.hides_emails().await?) {
+            return Err(EMAIL_EXISTS.into());
+        }
+        Ok((email, !is_taken))
+    }
+
+    /// In serve nothing can be sent yet: administrators make links and send them themselves.
+    fn check_sends(&self, work: &UnitOfWork<'_>) -> Result<(), Refused> {
+        if work.identity.serves() && !self.return_oob_link {
+            Err(not_implemented("Sending e-mail"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -209,10 +246,12 @@ impl Verb for ResetPassword {
         if code.row.kind != OobKind::PasswordReset {
             return Err(INVALID_OOB_CODE.into());
         }
-        let password = work.new_password(password).await?;
+        work.check_new_password(password).await?;
         let before = work.find(&Handle::Email(code.row.email.clone())).await?.ok_or(INVALID_OOB_CODE)?;
         work.about(&before.uid);
+        let password = work.new_password(password, &before.uid).await?;
         let permit = work.proved("e-mail code");
+        work.forgive(&permit, &code.row.email);
         let mut user = before.clone();
         user.password = Some(password);
         user.password_updated_ms = Some(work.now_ms());
@@ -240,8 +279,24 @@ impl Verb for SignInWithEmailLink {
     type Output = SignedIn;
     const NAME: &'static str = "signInWithEmailLink";
 
+    fn contended(&self, context: &RequestContext) -> Vec<Key> {
+        let mut rows = context.token_user_row();
+        let email = self.email.as_deref().and_then(email_address);
+        rows.extend(email.map(|email| context.realm.handle(&Handle::Email(email))));
+        rows.extend(sign_ups_row(context, &context.realm));
+        rows
+    }
+
     async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<SignedIn, Failure> {
-        let linked = work.token_user().await?.map(|(_, user)| user);
+        let linked = match work.token_user().await? {
+            None => None,
+            Some((token, user)) => {
+                if !(user.is_anonymous() && token.provider == "anonymous") {
+                    work.recent_login(&token)?;
+                }
+                Some(user)
+            }
+        };
         let email = given(self.email.as_ref()).ok_or(MISSING_EMAIL)?;
         let email = email_address(email).ok_or(INVALID_EMAIL)?;
         let text = given(self.oob_code.as_ref()).ok_or(MISSING_OOB_CODE)?;
@@ -268,6 +323,7 @@ impl Verb for SignInWithEmailLink {
         if before.is_none() && !work.config().await?.allows_signup() {
             return Err(ADMIN_ONLY_OPERATION.into());
         }
+        let counted = if before.is_none() { work.sign_ups().await? } else { None };
         let now_ms = work.now_ms();
         let mut user = match &before {
             Some(user) => user.clone(),
@@ -282,6 +338,7 @@ impl Verb for SignInWithEmailLink {
         work.erase(&permit, code.key);
         let grant = Grant { provider: "password".into(), auth_time_s: work.now_s(), claims: Claims::new() };
         let issued = work.issue(&permit, &mut user, grant).await?;
+        work.count_sign_up(&permit, counted)?;
         work.save(&permit, before.as_ref(), &user).await?;
         Ok(SignedIn { user, issued: Some(issued), is_new: before.is_none() })
     }

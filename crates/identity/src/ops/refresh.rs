@@ -1,9 +1,10 @@
 //! A fresh ID token for a session.
 
+use kv::Key;
 use serde::Deserialize;
 
 use super::sign_up::given;
-use super::{Issued, UnitOfWork, Verb};
+use super::{Issued, RequestContext, UnitOfWork, Verb};
 use crate::model::session::{RefreshToken, Session};
 use crate::status::{
     Failure, INVALID_GRANT_TYPE, INVALID_REFRESH_TOKEN, MISSING_GRANT_TYPE, MISSING_REFRESH_TOKEN,
@@ -29,6 +30,11 @@ impl Verb for Refresh {
     type Output = Refreshed;
     const NAME: &'static str = "token";
 
+    fn contended(&self, context: &RequestContext) -> Vec<Key> {
+        let token = self.refresh_token.as_deref().and_then(RefreshToken::parse);
+        token.map(|token| context.realm.user(&token.uid)).into_iter().collect()
+    }
+
     async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<Refreshed, Failure> {
         let grant_type = given(self.grant_type.as_ref()).ok_or(MISSING_GRANT_TYPE)?;
         if grant_type != "refresh_token" {
@@ -42,9 +48,9 @@ impl Verb for Refresh {
         let user = work.user(&token.uid).await?;
         let (mut user, session) = match (user, session) {
             // Only these answers make an app sign its user out, which is what has happened.
-            (None, _) if work.identity.serves() => return Err(USER_NOT_FOUND.into()),
-            (Some(user), None) if user.valid_since_s.is_some() => return Err(TOKEN_EXPIRED.into()),
-            (None, _) | (_, None) => return Err(INVALID_REFRESH_TOKEN.into()),
+            (None, _) => return Err(USER_NOT_FOUND.into()),
+            (Some(user), None) if user.disabled => return Err(USER_DISABLED.into()),
+            (Some(_), None) => return Err(TOKEN_EXPIRED.into()),
             (Some(user), Some(session)) => (user, session),
         };
         if user.disabled {

@@ -31,6 +31,9 @@ impl Identity {
         }
         loop {
             tokio::time::sleep(ASKED_EVERY).await;
+            if let Err(error) = self.sweep_counts().await {
+                tracing::warn!(%error, "counts of failed sign-ins that are over could not be erased");
+            }
             if let Err(error) = self.rotate_keys().await {
                 tracing::error!(%error, "the signing keys could not be looked after; the present ones stay in use");
             }

@@ -1,10 +1,11 @@
 //! Signing in: with a password, with a custom token.
 
+use kv::Key;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::sign_up::given;
-use super::{SignedIn, UnitOfWork, Verb};
+use super::{RequestContext, SignedIn, UnitOfWork, Verb};
 use crate::authenticate::{short_lived, verify_with};
 use crate::limits::UID_BYTES_MAX;
 use crate::model::account::ServiceAccount;
@@ -15,7 +16,7 @@ use crate::status::{
     INVALID_LOGIN_CREDENTIALS, INVALID_PASSWORD, MISSING_CUSTOM_TOKEN, MISSING_EMAIL, MISSING_IDENTIFIER,
     MISSING_PASSWORD, PASSWORD_LOGIN_DISABLED, TENANT_ID_MISMATCH, USER_DISABLED, invalid_custom_token,
 };
-use crate::token::claims::{CUSTOM_TOKEN_AUDIENCE, Grant, allowed};
+use crate::token::claims::{CUSTOM_TOKEN_AUDIENCE, Grant, allowed_session};
 use crate::token::{Claims, Jwt, text};
 
 /// `accounts:signInWithPassword`.
@@ -30,6 +31,11 @@ impl Verb for SignInWithPassword {
     type Output = SignedIn;
     const NAME: &'static str = "signInWithPassword";
 
+    fn contended(&self, context: &RequestContext) -> Vec<Key> {
+        let email = self.email.as_deref().and_then(email_address);
+        email.map(|email| context.realm.handle(&Handle::Email(email))).into_iter().collect()
+    }
+
     async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<SignedIn, Failure> {
         let config = work.config().await?;
         if !config.allows_passwords() {
@@ -38,15 +44,16 @@ impl Verb for SignInWithPassword {
         let email = self.email.as_ref().ok_or(MISSING_EMAIL)?;
         let email = email_address(email).ok_or(INVALID_EMAIL)?;
         let password = given(self.password.as_ref()).ok_or(MISSING_PASSWORD)?;
-        let found = work.find(&Handle::Email(email)).await?;
+        let found = work.find(&Handle::Email(email.clone())).await?;
         if let Some(user) = &found {
             work.about(&user.uid);
+            work.contend(work.realm().user(&user.uid));
         }
+        let attempt = work.attempt(&email).await?;
         let stored = found.as_ref().and_then(|user| user.password.as_ref());
-        let passwords = &work.identity.passwords;
         let mut user = if config.hides_emails(work.identity.serves()) {
             // One answer for all three, after the same work: who asks cannot tell which addresses have accounts.
-            let matches = passwords.matches(password, stored).await?;
+            let matches = work.matches(password, stored, &attempt.party).await?;
             let user = found.filter(|_| matches).ok_or(INVALID_LOGIN_CREDENTIALS)?;
             if user.disabled {
                 return Err(USER_DISABLED.into());
@@ -57,14 +64,16 @@ impl Verb for SignInWithPassword {
             if user.disabled {
                 return Err(USER_DISABLED.into());
             }
-            if stored.is_none() || !passwords.matches(password, stored).await? {
+            if stored.is_none() || !work.matches(password, stored, &attempt.party).await? {
                 return Err(INVALID_PASSWORD.into());
             }
             user
         };
+        config.password_policy().check_at_sign_in(password)?;
         let before = user.clone();
         user.last_login_ms = Some(work.now_ms());
         let permit = work.proved("password");
+        work.succeeded(&permit, attempt)?;
         let grant = Grant { provider: "password".into(), auth_time_s: work.now_s(), claims: Claims::new() };
         let issued = work.issue(&permit, &mut user, grant).await?;
         work.save(&permit, Some(&before), &user).await?;
@@ -130,22 +139,35 @@ async fn verified(work: &mut UnitOfWork<'_>, token: &str) -> Result<Claims, Fail
     Ok(jwt.claims)
 }
 
+/// Whom a custom token is about.
+fn uid(claims: &Claims) -> Option<String> {
+    let uid = ["uid", "user_id"].iter().find_map(|name| match claims.get(*name) {
+        Some(Json::String(uid)) if !uid.is_empty() => Some(uid.clone()),
+        Some(Json::Number(number)) => Some(number.to_string()),
+        _ => None,
+    });
+    uid.filter(|uid| uid.len() <= UID_BYTES_MAX)
+}
+
 impl Verb for SignInWithCustomToken {
     type Output = SignedIn;
     const NAME: &'static str = "signInWithCustomToken";
 
+    fn contended(&self, context: &RequestContext) -> Vec<Key> {
+        let claims = self.token.as_deref().and_then(|token| match token.starts_with('{') {
+            true => serde_json::from_str(token).ok(),
+            false => Jwt::parse(token).ok().map(|jwt| jwt.claims),
+        });
+        claims.as_ref().and_then(uid).map(|uid| context.realm.user(&uid)).into_iter().collect()
+    }
+
     async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<SignedIn, Failure> {
         let claims = self.claims(work).await?;
-        let uid = ["uid", "user_id"].iter().find_map(|name| match claims.get(*name) {
-            Some(Json::String(uid)) if !uid.is_empty() => Some(uid.clone()),
-            Some(Json::Number(number)) => Some(number.to_string()),
-            _ => None,
-        });
-        let uid = uid.filter(|uid| uid.len() <= UID_BYTES_MAX).ok_or(MISSING_IDENTIFIER)?;
+        let uid = uid(&claims).ok_or(MISSING_IDENTIFIER)?;
         work.about(&uid);
         let session_claims = match claims.get("claims") {
             None | Some(Json::Null) => Claims::new(),
-            Some(given) => allowed(given)?.clone(),
+            Some(given) => allowed_session(given)?,
         };
         if claims.get("tenant_id").and_then(Json::as_str).unwrap_or_default() != work.realm().tenant {
             return Err(TENANT_ID_MISMATCH.into());

@@ -2,18 +2,21 @@
 //! password to a user who is signed in already.
 
 use base::id::user_id;
+use kv::Key;
 use serde::Deserialize;
+use serde_json::Value as Json;
 
+use super::throttle::sign_ups_row;
 use super::unit_of_work::taken;
-use super::{SignedIn, UnitOfWork, Verb};
+use super::{RequestContext, SignedIn, UnitOfWork, Verb};
 use crate::limits::{PROFILE_TEXT_BYTES_MAX, UID_BYTES_MAX};
 use crate::model::config::Config;
 use crate::model::key::Handle;
-use crate::model::user::{User, email_address, is_phone_number};
+use crate::model::user::{User, email_address, phone_number};
 use crate::status::{
     ADMIN_ONLY_OPERATION, DUPLICATE_LOCAL_ID, EMAIL_EXISTS, Failure, INVALID_EMAIL, INVALID_LOCAL_ID,
     INVALID_PHONE_NUMBER, MISSING_EMAIL, MISSING_PASSWORD, OPERATION_NOT_ALLOWED, PHONE_NUMBER_EXISTS,
-    Refused, UNEXPECTED_USER_ID, VERIFY_EMAIL_FIRST,
+    Refused, UNEXPECTED_USER_ID, VERIFY_EMAIL_FIRST, not_implemented,
 };
 use crate::token::Claims;
 use crate::token::claims::Grant;
@@ -31,6 +34,7 @@ pub(crate) struct SignUp {
     pub phone_number: Option<String>,
     pub email_verified: Option<bool>,
     pub disabled: Option<bool>,
+    pub mfa_info: Vec<Json>,
 }
 
 /// What is left of a text field that may be empty.
@@ -61,6 +65,12 @@ impl Verb for SignUp {
     type Output = SignedIn;
     const NAME: &'static str = "signUp";
 
+    fn contended(&self, context: &RequestContext) -> Vec<Key> {
+        let mut rows = context.token_user_row();
+        rows.extend(sign_ups_row(context, &context.realm));
+        rows
+    }
+
     async fn execute(&self, work: &mut UnitOfWork<'_>) -> Result<SignedIn, Failure> {
         let config = work.config().await?;
         let now_ms = work.now_ms();
@@ -71,19 +81,10 @@ impl Verb for SignUp {
         } else {
             Some(self.signed_up_with(work, &config, &mut new)?)
         };
+        self.check_credentials(work, &mut new).await?;
+        let before = self.linked(work, &config).await?;
+        let counted = if before.is_none() && provider.is_some() { work.sign_ups().await? } else { None };
         self.set_credentials(work, &mut new).await?;
-        let before = match work.token_user().await? {
-            None => None,
-            Some((token, user)) => {
-                if user.email.is_some() && work.identity.serves() {
-                    work.recent_login(&token)?;
-                    if config.hides_emails(true) {
-                        return Err(VERIFY_EMAIL_FIRST.into());
-                    }
-                }
-                Some(user)
-            }
-        };
         let mut user = match &before {
             Some(user) => merged(user, new),
             None => {
@@ -111,6 +112,7 @@ impl Verb for SignUp {
             }
         };
         work.save(&permit, before.as_ref(), &user).await?;
+        work.count_sign_up(&permit, counted)?;
         Ok(SignedIn { user, issued, is_new: before.is_none() })
     }
 }
@@ -118,6 +120,9 @@ impl Verb for SignUp {
 impl SignUp {
     /// What only administrators may choose for a new user.
     async fn chosen_by_admin(&self, work: &mut UnitOfWork<'_>, new: &mut User) -> Result<(), Failure> {
+        if !self.mfa_info.is_empty() {
+            return Err(not_implemented("Multi-factor authentication").into());
+        }
         if let Some(uid) = given(self.local_id.as_ref()) {
             if work.context.token.is_some() {
                 return Err(UNEXPECTED_USER_ID.into());
@@ -133,13 +138,11 @@ impl SignUp {
         new.email_verified = self.email_verified.unwrap_or(false);
         new.disabled = self.disabled.unwrap_or(false);
         if let Some(phone) = given(self.phone_number.as_ref()) {
-            if !is_phone_number(phone, work.identity.serves()) {
-                return Err(INVALID_PHONE_NUMBER.into());
-            }
-            if work.uid_of(&Handle::Phone(phone.to_owned())).await?.is_some() {
+            let phone = phone_number(phone, work.identity.serves()).ok_or(INVALID_PHONE_NUMBER)?;
+            if work.uid_of(&Handle::Phone(phone.clone())).await?.is_some() {
                 return Err(PHONE_NUMBER_EXISTS.into());
             }
-            new.phone_number = Some(phone.to_owned());
+            new.phone_number = Some(phone);
         }
         Ok(())
     }
@@ -155,9 +158,13 @@ impl SignUp {
             return Err(UNEXPECTED_USER_ID);
         }
         let token_given = work.context.token.is_some();
-        let (email, password) = (given(self.email.as_ref()), given(self.password.as_ref()));
-        let provider = if token_given || email.is_some() || password.is_some() {
-            email.ok_or(MISSING_EMAIL)?;
+        let provider = if token_given || self.email.is_some() || self.password.is_some() {
+            let email = self.email.as_ref().ok_or(MISSING_EMAIL)?;
+            let password = given(self.password.as_ref());
+            if email.is_empty() {
+                // An empty address counts as missing only beside a password.
+                return Err(if password.is_some() { MISSING_EMAIL } else { INVALID_EMAIL });
+            }
             password.ok_or(MISSING_PASSWORD)?;
             if !config.allows_passwords() {
                 return Err(OPERATION_NOT_ALLOWED);
@@ -176,17 +183,39 @@ impl SignUp {
         Ok(provider)
     }
 
-    /// The e-mail address and the password, where they are given.
-    async fn set_credentials(&self, work: &mut UnitOfWork<'_>, new: &mut User) -> Result<(), Failure> {
-        if let Some(email) = given(self.email.as_ref()) {
-            let email = email_address(email).ok_or(INVALID_EMAIL)?;
-            if work.uid_of(&Handle::Email(email.clone())).await?.is_some() {
-                return Err(EMAIL_EXISTS.into());
-            }
-            new.email = Some(email);
+    /// What the e-mail address and the password look like, before anything is said of other accounts.
+    async fn check_credentials(&self, work: &mut UnitOfWork<'_>, new: &mut User) -> Result<(), Failure> {
+        if let Some(email) = &self.email {
+            new.email = Some(email_address(email).ok_or(INVALID_EMAIL)?);
         }
         if let Some(password) = given(self.password.as_ref()) {
-            new.password = Some(work.new_password(password).await?);
+            work.check_new_password(password).await?;
+        }
+        Ok(())
+    }
+
+    /// The user who gets them, if somebody is signed in: anonymous, or signed in recently.
+    async fn linked(&self, work: &mut UnitOfWork<'_>, config: &Config) -> Result<Option<User>, Failure> {
+        let Some((token, user)) = work.token_user().await? else { return Ok(None) };
+        // Who is anonymous has nothing to sign in with again.
+        if !(user.is_anonymous() && token.provider == "anonymous") {
+            work.recent_login(&token)?;
+        }
+        if user.email.is_some() && work.identity.serves() && config.hides_emails(true) {
+            return Err(VERIFY_EMAIL_FIRST.into());
+        }
+        Ok(Some(user))
+    }
+
+    /// Takes the address, unless it is somebody's, and hashes the password.
+    async fn set_credentials(&self, work: &mut UnitOfWork<'_>, new: &mut User) -> Result<(), Failure> {
+        if let Some(email) = &new.email
+            && work.uid_of(&Handle::Email(email.clone())).await?.is_some()
+        {
+            return Err(EMAIL_EXISTS.into());
+        }
+        if let Some(password) = given(self.password.as_ref()) {
+            new.password = Some(work.new_password(password, new.email.as_deref().unwrap_or(&new.uid)).await?);
             new.password_updated_ms = Some(work.now_ms());
             new.valid_since_s = Some(work.now_s());
         }

@@ -2,38 +2,51 @@
 
 use std::sync::Arc;
 
-use access::{Permit, Session as GateSession};
+use access::{Permit, Principal, Session as GateSession};
+use base::{Code, Status, Timestamp};
 use kv::{Key, KeyRange, Row, Scan};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::rounds::Rounds;
 use super::{Issued, RequestContext};
 use crate::Identity;
-use crate::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, RECENT_LOGIN_S_MAX, SESSIONS_PER_USER_MAX};
+use crate::limits::{CLOCK_SKEW_S_MAX, RECENT_LOGIN_S_MAX, SESSIONS_PER_USER_MAX};
 use crate::model::config::Config;
 use crate::model::key::{Handle, Realm};
 use crate::model::session::{RefreshToken, Session};
 use crate::model::user::User;
 use crate::model::{decode, encode};
-use crate::password::PasswordHash;
+use crate::password::{Hashed, Hashing, PasswordHash};
 use crate::status::{
-    CREDENTIAL_TOO_OLD, EMAIL_EXISTS, FEDERATED_USER_ID_ALREADY_LINKED, Failure, MISSING_ID_TOKEN,
-    PASSWORD_TOO_LONG, PHONE_NUMBER_EXISTS, Refused, TENANT_ID_MISMATCH, TOKEN_EXPIRED, USER_DISABLED,
-    USER_NOT_FOUND, WEAK_PASSWORD,
+    CREDENTIAL_TOO_OLD, EMAIL_EXISTS, FEDERATED_USER_ID_ALREADY_LINKED, Failure, INVALID_ID_TOKEN,
+    MISSING_ID_TOKEN, PHONE_NUMBER_EXISTS, Refused, TENANT_ID_MISMATCH, TOKEN_EXPIRED, USER_DISABLED,
+    USER_NOT_FOUND,
 };
 use crate::token::claims::{Grant, IdToken, id_token};
+use crate::turns::Party;
 
 /// What a verb reads and stages in one session. Nothing is written before its session is committed.
 pub(crate) struct UnitOfWork<'a> {
     pub identity: &'a Identity,
     pub context: &'a RequestContext,
+    rounds: &'a Rounds,
     session: GateSession,
     about: String,
+    /// The clock's time, the same for the whole unit; the store's versions may be ahead of it.
+    now: Timestamp,
 }
 
 impl<'a> UnitOfWork<'a> {
-    pub fn new(identity: &'a Identity, context: &'a RequestContext, session: GateSession) -> Self {
-        Self { identity, context, session, about: "/users".into() }
+    pub fn new(
+        identity: &'a Identity,
+        context: &'a RequestContext,
+        rounds: &'a Rounds,
+        session: GateSession,
+    ) -> Self {
+        let now = identity.gate.clock().now();
+        identity.clock_watch.compare(now.micros(), session.version().0);
+        Self { identity, context, rounds, session, about: "/users".into(), now }
     }
 
     pub fn realm(&self) -> &'a Realm {
@@ -45,11 +58,11 @@ impl<'a> UnitOfWork<'a> {
     }
 
     pub fn now_ms(&self) -> i64 {
-        self.session.now().micros().div_euclid(1000)
+        self.now.micros().div_euclid(1000)
     }
 
     pub fn now_s(&self) -> i64 {
-        self.session.now().seconds
+        self.now.seconds
     }
 
     /// Says which user this is about, for the record.
@@ -143,6 +156,9 @@ impl<'a> UnitOfWork<'a> {
             return Err(TENANT_ID_MISMATCH.into());
         }
         let user = self.user(&token.uid).await?.ok_or(USER_NOT_FOUND)?;
+        if self.identity.serves() && token.is_from_the_future(self.now_s()) {
+            return Err(INVALID_ID_TOKEN.into());
+        }
         if !user.accepts_token_of(token.iat_s) {
             return Err(TOKEN_EXPIRED.into());
         }
@@ -160,20 +176,61 @@ impl<'a> UnitOfWork<'a> {
     /// In serve, a sensitive change needs a login of the last minutes.
     pub fn recent_login(&self, token: &IdToken) -> Result<(), Refused> {
         let age_s = self.now_s().saturating_sub(token.auth_time_s);
-        if self.identity.serves() && age_s > RECENT_LOGIN_S_MAX { Err(CREDENTIAL_TOO_OLD) } else { Ok(()) }
+        let recent = (-CLOCK_SKEW_S_MAX..=RECENT_LOGIN_S_MAX).contains(&age_s);
+        if self.identity.serves() && !recent { Err(CREDENTIAL_TOO_OLD) } else { Ok(()) }
     }
 
-    /// Hashes a new password, if it may be one.
-    pub async fn new_password(&self, password: &str) -> Result<PasswordHash, Failure> {
-        // Clients count UTF-16 units; for what is near the minimum that is the same.
-        let length = password.encode_utf16().count();
-        if length < PASSWORD_CHARS_MIN {
-            return Err(WEAK_PASSWORD.into());
+    /// Refuses what may not be a new password.
+    pub async fn check_new_password(&mut self, password: &str) -> Result<(), Failure> {
+        Ok(self.config().await?.password_policy().check(password)?)
+    }
+
+    /// The hash of a new password of an account, if it may be one. See [`super::rounds`].
+    pub async fn new_password(&mut self, password: &str, account: &str) -> Result<PasswordHash, Failure> {
+        self.check_new_password(password).await?;
+        let party = Party {
+            account: account.to_owned(),
+            address: self.context.network_text(),
+            is_familiar: !matches!(self.context.caller.who, Principal::Unauthenticated),
+        };
+        match self.hashed(Hashing::New { password: password.to_owned() }, party).await? {
+            Hashed::New(hash) => Ok(hash),
+            Hashed::Matches(_) => Err(internal()),
         }
-        if length > PASSWORD_CHARS_MAX {
-            return Err(PASSWORD_TOO_LONG.into());
+    }
+
+    /// Whether a password is the stored one. See [`super::rounds`].
+    pub async fn matches(
+        &self,
+        password: &str,
+        stored: Option<&PasswordHash>,
+        party: &Party,
+    ) -> Result<bool, Failure> {
+        let hashing = Hashing::Check { password: password.to_owned(), stored: stored.cloned() };
+        Ok(self.hashed(hashing, party.clone()).await? == Hashed::Matches(true))
+    }
+
+    async fn hashed(&self, hashing: Hashing, party: Party) -> Result<Hashed, Failure> {
+        // What dev does in place of hashing costs nothing.
+        if !self.identity.serves() {
+            return self.identity.passwords.compute(&hashing).await;
         }
-        self.identity.passwords.hash(password).await
+        self.rounds.hashed(hashing, party)
+    }
+
+    /// Whether a password was hashed for this request already.
+    pub fn has_hashed(&self) -> bool {
+        self.rounds.has_hashed()
+    }
+
+    /// Notes a row that will be written, for the rounds to come.
+    pub fn contend(&self, key: Key) {
+        self.rounds.contend(key);
+    }
+
+    /// Notes a row that is used up even if the verb is refused.
+    pub fn consume(&self, key: Key) {
+        self.rounds.consume(key);
     }
 
     /// Stages a user and what leads to them.
@@ -197,7 +254,7 @@ impl<'a> UnitOfWork<'a> {
             self.put(permit, realm.handle(handle), &after.uid)?;
         }
         for handle in old.iter().filter(|handle| !new.contains(handle)) {
-            self.erase(permit, realm.handle(handle));
+            self.release(permit, handle);
         }
         self.put(permit, realm.user(&after.uid), after)
     }
@@ -206,14 +263,24 @@ impl<'a> UnitOfWork<'a> {
     pub async fn remove(&mut self, permit: &Permit, user: &User) -> Result<(), Failure> {
         let realm = self.realm();
         for handle in user.handles() {
-            self.erase(permit, realm.handle(&handle));
+            self.release(permit, &handle);
         }
         self.erase(permit, realm.user(&user.uid));
         self.end_sessions(permit, &user.uid, i64::MAX).await
     }
 
-    /// Stages the end of a user's sessions that began up to a second.
+    /// Stages the end of what leads to a user, and of what was counted under it.
+    fn release(&mut self, permit: &Permit, handle: &Handle) {
+        self.erase(permit, self.realm().handle(handle));
+        if let Handle::Email(email) = handle {
+            self.forgive(permit, email);
+        }
+    }
+
+    /// Stages the end of a user's sessions that began up to a second. Up to now means all of them, those too that
+    /// began while the clock was ahead.
     pub async fn end_sessions(&mut self, permit: &Permit, uid: &str, until_s: i64) -> Result<(), Failure> {
+        let until_s = if until_s >= self.now_s() { i64::MAX } else { until_s };
         for (key, session) in self.sessions(uid).await? {
             if session.created_ms.div_euclid(1000) <= until_s {
                 self.erase(permit, key);
@@ -251,6 +318,8 @@ impl<'a> UnitOfWork<'a> {
         let key = self.realm().session(&user.uid, &token.hash());
         self.put(permit, key, &session)?;
         user.last_refresh_ms = Some(self.now_ms());
+        // A revocation of a time when the clock was ahead would refuse what is issued here.
+        user.valid_since_s = user.valid_since_s.map(|since_s| since_s.min(self.now_s()));
         Ok(Issued { id_token: self.id_token(user, &grant)?, refresh_token: token.text() })
     }
 
@@ -270,6 +339,11 @@ impl<'a> UnitOfWork<'a> {
     pub fn refuse(self, verb: &'static str, refused: &Refused) {
         self.session.refuse(verb, &self.about, refused.name());
     }
+}
+
+/// A hashing that ended as another one does.
+fn internal() -> Failure {
+    Failure::Fault(Status::new(Code::Internal, "Internal error."))
 }
 
 /// What to say when a handle is someone else's.

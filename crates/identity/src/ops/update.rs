@@ -14,7 +14,7 @@ use super::{Issued, UnitOfWork, Verb};
 use crate::limits::PROVIDERS_PER_USER_MAX;
 use crate::model::key::Handle;
 use crate::model::oob::OobKind;
-use crate::model::user::{Provider, User, email_address, is_phone_number};
+use crate::model::user::{Provider, User, email_address, phone_number};
 use crate::status::{
     EMAIL_EXISTS, Failure, INSUFFICIENT_PERMISSION, INVALID_EMAIL, INVALID_OOB_CODE, INVALID_PHONE_NUMBER,
     MISSING_LOCAL_ID, MISSING_PROVIDER_ID, MISSING_RAW_ID, OPERATION_NOT_ALLOWED, PHONE_NUMBER_EXISTS,
@@ -125,6 +125,9 @@ impl Verb for Update {
         let (before, ground) = match code {
             Some(code) => {
                 let code = take_code(work, code).await?;
+                if code.row.kind == OobKind::VerifyAndChangeEmail {
+                    work.consume(code.key.clone());
+                }
                 (user_of_code(work, &code).await?, Ground::Code(code))
             }
             None if admin => {
@@ -169,12 +172,14 @@ impl Update {
             Ground::IdToken(token) => Some(token),
             _ => None,
         };
+        if let Some(token) = token
+            && self.changes_credentials(attributes)
+        {
+            work.recent_login(token)?;
+        }
         self.apply_email(work, user, token).await?;
         if let Some(password) = given(self.password.as_ref()) {
-            if let Some(token) = token {
-                work.recent_login(token)?;
-            }
-            user.password = Some(work.new_password(password).await?);
+            user.password = Some(work.new_password(password, &user.uid).await?);
             user.password_updated_ms = Some(work.now_ms());
         }
         if let Some(name) = profile_text(self.display_name.as_ref())? {
@@ -193,6 +198,17 @@ impl Update {
         Ok(())
     }
 
+    /// Whether the request is about anything that somebody could sign in with, as far as it alone can tell.
+    fn changes_credentials(&self, attributes: &[Attribute]) -> bool {
+        let removes = |attribute: &Attribute| matches!(attribute, Attribute::Email | Attribute::Password);
+        let [email, password, phone] = [&self.email, &self.password, &self.phone_number];
+        [email, password, phone].into_iter().any(|text| given(text.as_ref()).is_some())
+            || self.link_provider_user_info.is_some()
+            || !self.delete_provider.is_empty()
+            || self.mfa.is_some()
+            || attributes.iter().any(removes)
+    }
+
     /// A new e-mail address, which is not verified yet.
     async fn apply_email(
         &self,
@@ -205,8 +221,7 @@ impl Update {
         if user.email.as_ref() == Some(&email) {
             return Ok(());
         }
-        if let Some(token) = token {
-            work.recent_login(token)?;
+        if token.is_some() {
             // Else one could take an account over by changing its address without owning the new one.
             if work.identity.serves() && work.hides_emails().await? {
                 return Err(VERIFY_EMAIL_FIRST.into());
@@ -256,21 +271,18 @@ impl Update {
         if let Some(phone) = given(self.phone_number.as_ref())
             && user.phone_number.as_deref() != Some(phone)
         {
-            if !is_phone_number(phone, work.identity.serves()) {
-                return Err(INVALID_PHONE_NUMBER.into());
-            }
-            if work.uid_of(&Handle::Phone(phone.to_owned())).await?.is_some() {
+            let phone = phone_number(phone, work.identity.serves()).ok_or(INVALID_PHONE_NUMBER)?;
+            if work.uid_of(&Handle::Phone(phone.clone())).await?.is_some_and(|uid| uid != user.uid) {
                 return Err(PHONE_NUMBER_EXISTS.into());
             }
-            user.phone_number = Some(phone.to_owned());
+            user.phone_number = Some(phone);
         }
         if let Some(verified) = self.email_verified {
             user.email_verified = verified;
         }
         if let Some(claims) = &self.custom_attributes {
-            // The whole object is replaced; an empty one is none.
-            let cleared = claims.is_empty() || allowed_text(claims)?.is_empty();
-            user.custom_attributes = (!cleared).then(|| claims.clone());
+            // The whole object is replaced. An empty one is kept: SDKs show it as `{}`.
+            user.custom_attributes = (!claims.is_empty()).then(|| claims.clone());
         }
         if let Some(disabled) = self.disable_user {
             user.disabled = disabled;
@@ -295,7 +307,13 @@ impl Update {
     ) -> Result<Updated, Failure> {
         let (now_s, now_ms) = (work.now_s(), work.now_ms());
         let email_changed = user.email != before.email && user.email.is_some();
-        let chosen = if work.is_admin() { integer(self.valid_since.as_ref())? } else { None };
+        let since_s = integer(self.valid_since.as_ref())?;
+        // A user ends their own sessions as of now, whatever time they name.
+        let chosen = match &ground {
+            Ground::Admin => since_s,
+            Ground::IdToken(_) => since_s.map(|_| now_s),
+            Ground::Code(_) => None,
+        };
         let credentials_changed = email_changed || user.password_updated_ms != before.password_updated_ms;
         if credentials_changed || chosen.is_some() {
             let since_s = chosen.unwrap_or(now_s);
@@ -309,14 +327,21 @@ impl Update {
             Ground::IdToken(token) => Some(token.provider.as_str()),
         };
         let issued = match provider {
-            Some(provider) if credentials_changed => {
+            Some(provider) if credentials_changed || chosen.is_some() => {
+                let auth_time_s = match &ground {
+                    // Ending sessions proves nothing: the sign-in does not become more recent.
+                    Ground::IdToken(token) if !credentials_changed => token.auth_time_s,
+                    _ => now_s,
+                };
                 let claims = match &ground {
                     // Claims of the session would be lost with it; those of a custom token are in the old token only.
                     Ground::IdToken(token) => session_claims(&before, token),
                     _ => crate::token::Claims::new(),
                 };
-                user.last_login_ms = Some(now_ms);
-                let grant = Grant { provider: provider.to_owned(), auth_time_s: now_s, claims };
+                if credentials_changed {
+                    user.last_login_ms = Some(now_ms);
+                }
+                let grant = Grant { provider: provider.to_owned(), auth_time_s, claims };
                 Some(work.issue(&permit, &mut user, grant).await?)
             }
             _ => None,
@@ -328,6 +353,11 @@ impl Update {
         {
             let links = Links { origin: work.context.origin.clone(), continue_url: None };
             issue_code(work, &permit, OobKind::RecoverEmail, old, None, Some(&user.uid), &links)?;
+        }
+        if let (Ground::Admin, Some(email)) = (&ground, &user.email)
+            && user.password != before.password
+        {
+            work.forgive(&permit, email);
         }
         if let Ground::Code(code) = &ground {
             work.erase(&permit, code.key.clone());

@@ -6,7 +6,7 @@ use base::{Fields, Value};
 use serde_json::{Value as Json, json};
 
 use super::{Claims, TokenError, seconds, text};
-use crate::limits::{CLAIMS_BYTES_MAX, ID_TOKEN_LIFE_S, UID_BYTES_MAX};
+use crate::limits::{CLAIMS_BYTES_MAX, CLOCK_SKEW_S_MAX, ID_TOKEN_LIFE_S, UID_BYTES_MAX};
 use crate::model::user::User;
 use crate::status::{CLAIMS_TOO_LARGE, INVALID_CLAIMS, Refused, forbidden_claim};
 
@@ -173,6 +173,11 @@ impl IdToken {
         Self::believe(claims)
     }
 
+    /// Whether it was issued later than now, further than clocks may differ: this house's clock was ahead then.
+    pub fn is_from_the_future(&self, now_s: i64) -> bool {
+        self.iat_s > now_s.saturating_add(CLOCK_SKEW_S_MAX)
+    }
+
     /// Whether its time is over.
     pub fn expired(&self, now_s: i64) -> bool {
         self.exp_s <= now_s
@@ -198,12 +203,18 @@ fn value_of(json: &Json) -> Value {
 }
 
 /// Checks claims a project wants to give, in whatever form they came.
-pub fn allowed(claims: &Json) -> Result<&Claims, Refused> {
+fn allowed(claims: &Json) -> Result<&Claims, Refused> {
     let claims = claims.as_object().ok_or(INVALID_CLAIMS)?;
     match claims.keys().find(|name| RESERVED.contains(&name.as_str())) {
         Some(name) => Err(forbidden_claim(name)),
         None => Ok(claims),
     }
+}
+
+/// Checks the claims of a session: those of a custom token.
+pub fn allowed_session(claims: &Json) -> Result<Claims, Refused> {
+    let allowed = allowed(claims)?;
+    if claims.to_string().len() > CLAIMS_BYTES_MAX { Err(CLAIMS_TOO_LARGE) } else { Ok(allowed.clone()) }
 }
 
 /// Checks claims in the serialized form in which they are stored.

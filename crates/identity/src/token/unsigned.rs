@@ -20,6 +20,14 @@ pub fn accept(_permit: DevPermit, jwt: Jwt<'_>) -> Result<Claims, TokenError> {
     Ok(jwt.claims)
 }
 
+/// Takes a token at its word that somebody else signed, as the official emulator does.
+pub fn accept_signed(_permit: DevPermit, jwt: Jwt<'_>) -> Result<Claims, TokenError> {
+    if jwt.header.alg != "RS256" || jwt.signature.is_empty() {
+        return Err(TokenError::Algorithm);
+    }
+    Ok(jwt.claims)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

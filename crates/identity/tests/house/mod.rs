@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use access::{AccessLog, Caller, Credential, DevPermit, Gate, Mode};
+use access::{AccessLog, Caller, ClientAddress, Credential, DevPermit, Gate, Mode};
 use axum::Router;
 use axum::body::Body;
 use base::{ManualClock, Status};
@@ -14,6 +14,8 @@ use identity::{Identity, Settings};
 use serde_json::{Value as Json, json};
 use tower::ServiceExt as _;
 
+/// Beside a request's headers: the address it comes from, as the server finds it out.
+pub const FROM: &str = "(from)";
 pub const START_S: i64 = 1_764_000_000;
 pub const PROJECT: &str = "demo-hearth";
 
@@ -62,7 +64,10 @@ impl House {
     ) -> (StatusCode, String, String) {
         let mut request = Request::builder().method(method).uri(target).header("host", "localhost:9099");
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            request = match *name {
+                FROM => request.extension(ClientAddress(value.parse().unwrap())),
+                name => request.header(name, *value),
+            };
         }
         let answer = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
         let status = answer.status();
@@ -82,6 +87,19 @@ impl House {
             verb => format!("/identitytoolkit.googleapis.com/v1/accounts:{verb}?key=k"),
         };
         self.outcome(&path, &[], body).await
+    }
+
+    /// A client's call from an address.
+    pub async fn call_from(&self, address: &str, verb: &str, body: Json) -> Result<Json, String> {
+        let path = format!("/identitytoolkit.googleapis.com/v1/accounts:{verb}?key=k");
+        self.outcome(&path, &[(FROM, address)], body).await
+    }
+
+    /// The same data and clock, served by a process that has just started.
+    pub async fn restarted(&self) -> Self {
+        let identity = Identity::new(self.gate.clone(), Settings::new(PROJECT)).await.unwrap();
+        let router = identity::api::router(identity.clone());
+        Self { identity, gate: self.gate.clone(), clock: self.clock.clone(), router }
     }
 
     /// An administrator's call.

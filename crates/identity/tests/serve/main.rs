@@ -9,11 +9,14 @@
 )]
 
 mod accounts;
+mod clock;
 mod faults;
 #[path = "../house/mod.rs"]
 mod house;
 mod keys;
 mod service_accounts;
+mod takeover;
+mod throttle;
 mod tokens;
 
 use base64::Engine as _;

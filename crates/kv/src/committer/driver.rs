@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::core::{Core, Facts, Need};
+use super::horizon::Horizon;
 use crate::change::Change;
 use crate::engine::{Batch, Engine};
 use crate::error::{CommitError, StoreError};
@@ -15,7 +16,7 @@ use crate::history;
 use crate::key::Key;
 use crate::meta;
 use crate::options::Options;
-use crate::snapshot::Scan;
+use crate::scan::Scan;
 use crate::txn::Txn;
 use crate::version::Version;
 
@@ -62,6 +63,7 @@ pub(crate) struct Driver {
     options: Options,
     queue: mpsc::Receiver<Request>,
     published: watch::Sender<Version>,
+    horizon: Arc<Horizon>,
     prune_due_micros: i64,
 }
 
@@ -72,9 +74,11 @@ impl Driver {
         options: Options,
         queue: mpsc::Receiver<Request>,
         published: watch::Sender<Version>,
+        horizon: Arc<Horizon>,
     ) -> Self {
+        horizon.rest(head);
         let core = Core::new(head, options.recent_rows_max, options.before_bytes_max);
-        let mut driver = Self { core, engine, options, queue, published, prune_due_micros: 0 };
+        let mut driver = Self { core, engine, options, queue, published, horizon, prune_due_micros: 0 };
         driver.prune_due_micros = driver.next_prune(driver.options.clock.now_micros());
         driver
     }
@@ -142,7 +146,11 @@ impl Driver {
                 return;
             }
         };
+        self.core.fence(self.horizon.work());
         let decision = self.core.decide(group.drain(..), facts, self.options.clock.now_micros());
+        if decision.batch.is_none() {
+            self.horizon.rest(self.core.head());
+        }
         for (waiting, error) in decision.refused {
             waiting.answer(Err(error));
         }
@@ -154,6 +162,7 @@ impl Driver {
             Ok(()) => {
                 let head = self.core.applied();
                 self.publish(head);
+                self.horizon.rest(head);
                 for (waiting, version) in decision.accepted {
                     waiting.answer(Ok(version));
                 }
@@ -174,6 +183,7 @@ impl Driver {
             let seen = self.engine.view().await?.version();
             let head = self.core.resolve(seen)?;
             self.publish(head);
+            self.horizon.rest(head);
         }
         let Need { keys, log } = self.core.need(group.iter().map(|(_, txn)| txn));
         let values = if keys.is_empty() { Vec::new() } else { self.engine.newest(&keys).await? };

@@ -6,8 +6,10 @@
 
 mod core;
 mod driver;
+mod horizon;
 mod recent;
 #[cfg(test)]
 mod simulation;
 
 pub(crate) use driver::{Driver, Request, Waiting};
+pub(crate) use horizon::Horizon;

@@ -228,8 +228,11 @@ fn simulate(seed: u64, tally: &mut Tally) {
         assert_eq!(core.head(), model.version);
         published = model.version;
     }
+    the_log_gives_the_state(seed, &model);
+}
 
-    // The log replayed gives the state.
+/// The log replayed from its beginning is the state, before-images included.
+fn the_log_gives_the_state(seed: u64, model: &Model) {
     let mut replayed: BTreeMap<Key, Row> = BTreeMap::new();
     let log = meta::log_range(Version(0), model.version);
     for (key, entry) in model.rows.range(log.start..log.end) {

@@ -14,7 +14,8 @@ use crate::error::StoreError;
 /// Marks the file as ours in SQLite's header ("HKV1").
 pub(super) const APPLICATION_ID: i32 = 0x484B_5631;
 /// The layout of the tables; the store's own format is in its header row.
-pub(super) const LAYOUT: u32 = 1;
+/// 2 has a journal beside the file, which programs that know 1 only would not read.
+pub(super) const LAYOUT: u32 = 2;
 pub(super) const PAGE_BYTES: u64 = 8192;
 
 const DATA_FILE: &str = "store.sqlite";
@@ -48,6 +49,16 @@ pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map_err(|error| StoreError::io("open", path, &error))?;
     Ok(())
+}
+
+/// Makes the folder, if it is missing, for its owner alone. One that is there keeps its rights: others may have been let in
+/// on purpose.
+pub(super) fn create_private_folder(folder: &Path) -> Result<(), StoreError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| StoreError::io("create", folder, &error))
 }
 
 /// Makes new names in the folder survive a power cut.

@@ -1,7 +1,7 @@
-//! Views: read transactions on a bounded pool of connections.
+//! Reading the data file: read transactions on a bounded pool of connections.
 //!
-//! A view of the newest state is shared by everyone who asks on the same worker thread, until a batch
-//! outdates it. Short reads run where they are asked for: crossing to another thread costs more than
+//! A view of the file's newest state is shared by everyone who asks on the same worker thread, until
+//! the file gets more rows. Short reads run where they are asked for: crossing to another thread costs more than
 //! the read. Long ones run on threads for blocking work, in chunks, so that short reads of the same
 //! view get their turn.
 
@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::Connection;
@@ -18,11 +17,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::file::DataFile;
 use super::table;
-use crate::engine::{Budget, Slice, View};
+use crate::engine::{Budget, Slice};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
-use crate::meta;
-use crate::snapshot::Scan;
+use crate::meta::{self, Mark};
+use crate::scan::Scan;
 use crate::version::Version;
 
 /// A read of up to this many rows or bytes runs inline; a longer one takes chunks of this size.
@@ -38,17 +37,19 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
     open: Arc<Semaphore>,
     long: Arc<Semaphore>,
-    /// Counts batches. A view that was opened before the newest is not handed out again.
-    batch: AtomicU64,
-    shared: [Mutex<Option<Arc<SqliteView>>>; SHARDS],
+    /// Counts changes of the file. A view that was opened before the newest is not handed out again.
+    changes: AtomicU64,
+    shared: [Mutex<Option<Arc<FileView>>>; SHARDS],
     closed: AtomicBool,
 }
 
 /// A held read transaction.
-pub(super) struct SqliteView {
+pub(super) struct FileView {
     held: Arc<Held>,
+    /// Up to where the file has the journal's batches.
+    mark: Mark,
     version: Version,
-    batch: u64,
+    changes: u64,
 }
 
 struct Held {
@@ -65,7 +66,7 @@ impl Readers {
             open: Arc::new(Semaphore::new(options.readers_max.max(2))),
             long: Arc::new(Semaphore::new(options.long_reads_max.max(1))),
             idle: Mutex::default(),
-            batch: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
             shared: Default::default(),
             closed: AtomicBool::new(false),
             file,
@@ -73,7 +74,7 @@ impl Readers {
     }
 
     /// A view of the newest state.
-    pub(super) async fn view(self: &Arc<Self>) -> Result<Arc<SqliteView>, StoreError> {
+    pub(super) async fn view(self: &Arc<Self>) -> Result<Arc<FileView>, StoreError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);
         }
@@ -93,11 +94,11 @@ impl Readers {
                 waited.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Closed)?
             }
         };
-        let batch = self.batch.load(Ordering::Acquire);
-        let view = Arc::new(self.open_view(permit, batch)?);
+        let changes = self.changes.load(Ordering::Acquire);
+        let view = Arc::new(self.open_view(permit, changes)?);
         let mut shared = shard.lock();
-        // A batch that came meanwhile has cleared the shard already: nothing old may enter it now.
-        let outdated = if self.batch.load(Ordering::Acquire) == batch {
+        // A change that came meanwhile has cleared the shard already: nothing old may enter it now.
+        let outdated = if self.changes.load(Ordering::Acquire) == changes {
             shared.replace(Arc::clone(&view))
         } else {
             None
@@ -110,40 +111,45 @@ impl Readers {
     fn open_view(
         self: &Arc<Self>,
         permit: OwnedSemaphorePermit,
-        batch: u64,
-    ) -> Result<SqliteView, StoreError> {
+        changes: u64,
+    ) -> Result<FileView, StoreError> {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.file.open_for_reading()?,
         };
-        let begin = || {
+        let begin = || -> rusqlite::Result<_> {
             connection.prepare_cached("BEGIN")?.execute([])?;
             // The transaction stands still from its first read on.
-            table::get(&connection, &meta::version_key())
+            Ok((
+                table::get(&connection, &meta::version_key())?,
+                table::get(&connection, &meta::journal_key())?,
+            ))
         };
-        let version = begin().map_err(|error| self.file.explain(&error))?;
-        let version = version.map_or(Ok(Version::ZERO), |stored| Version::from_bytes(&stored))?;
+        let (version, mark) = begin().map_err(|error| self.file.explain(&error))?;
+        let mark = Mark::decode(&mark.ok_or_else(|| StoreError::corrupt("the journal's mark is missing"))?)?;
+        let version = version.map_or(Some(Version::ZERO), |stored| Version::from_bytes(&stored));
+        let version = version.ok_or_else(StoreError::corrupt_version)?;
         let held =
             Held { connection: Mutex::new(Some(connection)), readers: Arc::clone(self), _permit: permit };
-        Ok(SqliteView { held: Arc::new(held), version, batch })
+        Ok(FileView { held: Arc::new(held), mark, version, changes })
     }
 
-    fn current(&self, shard: &Mutex<Option<Arc<SqliteView>>>) -> Option<Arc<SqliteView>> {
-        let newest = self.batch.load(Ordering::Acquire);
-        shard.lock().as_ref().filter(|view| view.batch == newest).map(Arc::clone)
+    fn current(&self, shard: &Mutex<Option<Arc<FileView>>>) -> Option<Arc<FileView>> {
+        let newest = self.changes.load(Ordering::Acquire);
+        shard.lock().as_ref().filter(|view| view.changes == newest).map(Arc::clone)
     }
 
-    fn shard(&self) -> &Mutex<Option<Arc<SqliteView>>> {
+    fn shard(&self) -> &Mutex<Option<Arc<FileView>>> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local!(static SHARD: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS));
         let [first, ..] = &self.shared;
         self.shared.get(SHARD.get()).unwrap_or(first)
     }
 
-    /// A batch was applied: shared views are old.
+    /// The file has changed: shared views are old.
     pub(super) fn outdate(&self) {
-        self.batch.fetch_add(1, Ordering::AcqRel);
+        self.changes.fetch_add(1, Ordering::AcqRel);
         self.release();
     }
 
@@ -163,7 +169,7 @@ impl Readers {
     }
 }
 
-impl SqliteView {
+impl FileView {
     pub(super) fn version(&self) -> Version {
         self.version
     }
@@ -273,17 +279,19 @@ impl Drop for Held {
     }
 }
 
-#[async_trait]
-impl View for SqliteView {
-    fn version(&self) -> Version {
-        self.version
+impl FileView {
+    /// The number of the newest batch in it.
+    pub(super) fn sequence(&self) -> u64 {
+        self.mark.sequence
     }
 
-    async fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+    /// The value of a key.
+    pub(super) fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
         self.with(|connection| table::get(connection, key).map_err(|error| self.held.explain(&error)))
     }
 
-    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
+    /// See [`crate::View::get_many`].
+    pub(super) async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
         if keys.len() <= INLINE_ROWS_MAX {
             return self.held.get_many(keys);
         }
@@ -291,7 +299,8 @@ impl View for SqliteView {
         self.long(move |held| held.get_many(&keys)).await
     }
 
-    async fn scan(&self, range: &KeyRange, scan: Scan) -> Result<Slice, StoreError> {
+    /// See [`crate::View::scan`].
+    pub(super) async fn scan(&self, range: &KeyRange, scan: Scan) -> Result<Slice, StoreError> {
         if range.is_empty() {
             return Ok(Slice::default());
         }

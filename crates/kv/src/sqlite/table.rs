@@ -12,7 +12,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params};
 use crate::engine::{Budget, Slice};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
-use crate::snapshot::Scan;
+use crate::scan::Scan;
 
 /// Keys and values that are longer together keep the value aside.
 const ROW_BYTES_MAX: usize = 1024;

@@ -7,19 +7,19 @@ use bytes::Bytes;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::checkpoint::{self, LogState, Progress};
-use super::file::{self, DataFile};
+use super::file::{self, DataFile, LAYOUT};
 use super::read::Readers;
 use super::table::{self, Rows};
-use crate::engine::Batch;
 use crate::error::StoreError;
 use crate::key::Key;
-use crate::meta;
+use crate::meta::{self, Mark};
+use crate::version::Version;
 
-/// How long commits wait for snapshots to end when the log has reached its length, so that it can be
+/// How long the next rows wait for snapshots to end when the log has reached its length, so that it can be
 /// emptied. A log that is n times as long is worth n times the wait.
 const DRAIN_WAIT_MS: u64 = 20;
 const DRAIN_WAIT_MS_MAX: u64 = 1_000;
-/// After a wait that did not help, commits run undisturbed for this many times its length.
+/// After a wait that did not help, rows are moved undisturbed for this many times its length.
 const DRAIN_PAUSE_FACTOR: u32 = 5;
 
 pub(super) struct Writer {
@@ -34,26 +34,48 @@ impl Writer {
         Self { connection, file: file.clone(), progress, drain_not_before: Instant::now() }
     }
 
-    pub(super) fn newest(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let read = |connection: &mut Connection| {
-            let transaction = connection.transaction()?;
-            keys.iter().map(|key| table::get(&transaction, key)).collect::<Result<Vec<_>, _>>()
+    /// Which journal belongs to the file. A new file gets one.
+    pub(super) fn mark(&mut self) -> Result<Mark, StoreError> {
+        let read = |connection: &Connection| table::get(connection, &meta::journal_key());
+        if let Some(stored) = read(&self.connection).map_err(|error| self.file.explain(&error))? {
+            return Mark::decode(&stored);
+        }
+        let mark = Mark::random()?;
+        let write = |connection: &Connection| {
+            Rows::of(connection)?.put(&meta::journal_key(), &mark.encode())?;
+            connection.pragma_update(None, "user_version", LAYOUT)
         };
-        read(&mut self.connection).map_err(|error| self.file.explain(&error))
+        write(&self.connection).map_err(|error| self.file.explain(&error))?;
+        Ok(mark)
     }
 
-    pub(super) fn apply(&mut self, batch: Batch) -> Result<(), StoreError> {
+    /// The version of the file's newest rows.
+    pub(super) fn version(&self) -> Result<Version, StoreError> {
+        let stored = table::get(&self.connection, &meta::version_key());
+        let stored = stored.map_err(|error| self.file.explain(&error))?;
+        let version = stored.map_or(Some(Version::ZERO), |stored| Version::from_bytes(&stored));
+        version.ok_or_else(StoreError::corrupt_version)
+    }
+
+    /// Writes rows in their order, in one transaction, together with how far they bring the file.
+    pub(super) fn apply(
+        &mut self,
+        rows: &mut dyn Iterator<Item = (&Key, Option<&Bytes>)>,
+        version: Version,
+        mark: Mark,
+    ) -> Result<(), StoreError> {
         let write = |connection: &mut Connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut rows = Rows::of(&transaction)?;
-            for (key, value) in &batch.rows {
+            let mut table = Rows::of(&transaction)?;
+            for (key, value) in rows {
                 match value {
-                    Some(value) => rows.put(key, value)?,
-                    None => rows.delete(key)?,
+                    Some(value) => table.put(key, value)?,
+                    None => table.delete(key)?,
                 }
             }
-            rows.put(&meta::version_key(), &batch.version.to_bytes())?;
-            drop(rows);
+            table.put(&meta::version_key(), &version.to_bytes())?;
+            table.put(&meta::journal_key(), &mark.encode())?;
+            drop(table);
             transaction.commit()
         };
         write(&mut self.connection).map_err(|error| self.file.explain(&error))
@@ -68,7 +90,7 @@ impl Writer {
             && Instant::now() >= self.drain_not_before
     }
 
-    /// Empties the log between two batches. Views opened once everything is copied read the file
+    /// Empties the log between two transactions. Views opened once everything is copied read the file
     /// alone and are in nobody's way; those opened before are waited for.
     pub(super) fn drain_wal(&mut self, readers: &Readers) {
         let (bytes, _) = self.progress.wal_bytes();

@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 use base::ManualClock;
 use bytes::Bytes;
-use kv::{Engine, Key, KeyRange, Keyspace, Mem, Options, Row, Scan, Snapshot, Sqlite, Store, Txn, Version};
+use kv::{
+    Engine, Key, KeyRange, Keyspace, Mem, Options, Row, Scan, Snapshot, Sqlite, SqliteOptions, Store, Txn,
+    Version,
+};
 
 /// The keyspace of most cases.
 pub const SPACE: Keyspace = Keyspace(1);
@@ -56,6 +59,18 @@ impl Place for OnDisk {
     type Engine = Sqlite;
     fn engine(&self) -> Sqlite {
         Sqlite::open(self.0.path()).unwrap()
+    }
+}
+
+/// In a folder of its own, where rows are moved from the journal into the file after every few commits.
+#[derive(Default)]
+pub struct Moving(OnDisk);
+
+impl Place for Moving {
+    type Engine = Sqlite;
+    fn engine(&self) -> Sqlite {
+        let options = SqliteOptions { journal_bytes_max: 600, ..SqliteOptions::default() };
+        Sqlite::open_with(self.0.0.path(), options).unwrap()
     }
 }
 

@@ -97,7 +97,7 @@ pub struct Guard {
 #[derive(Debug)]
 enum Condition {
     Level(Level),
-    Expression { program: Program, slots: Slots },
+    Expression { program: Box<Program>, slots: Slots },
 }
 
 /// The positions of Data Connect's variables in the environment.
@@ -172,7 +172,7 @@ impl Guard {
     /// An expression, in the environment of its place. `Err`: why it does not compile.
     pub fn expression(source: Source, environment: &Environment) -> Result<Self, Vec<Diagnostic>> {
         let compiled = compile(source.clone(), environment);
-        let program = compiled.program.ok_or(compiled.diagnostics)?;
+        let program = Box::new(compiled.program.ok_or(compiled.diagnostics)?);
         let slots = Slots::of(environment);
         Ok(Self { source, condition: Condition::Expression { program, slots } })
     }

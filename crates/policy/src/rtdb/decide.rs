@@ -65,23 +65,22 @@ impl Ruleset {
         limits: &Limits,
         observe: Observe<'_>,
     ) -> Decision {
-        let Request { operation, auth, now_ms } = *request;
-        self.decide_for(&operation, auth.map(AuthVariable::Whole), now_ms, tree, limits, observe, &|| true)
+        let Request { operation, auth, now_ms } = request;
+        let asking = Asking { operation, auth: auth.map(AuthVariable::Whole), now_ms: *now_ms };
+        self.decide_for(asking, tree, limits, observe, &|| true)
     }
 
     /// The same with `auth` as a view. Whether the answer `counts` is asked before its reasons are looked for.
     pub(super) fn decide_for(
         &self,
-        operation: &Operation<'_>,
-        auth: Option<AuthVariable<'_>>,
-        now_ms: i64,
+        asking: Asking<'_>,
         tree: Option<&dyn Tree>,
         limits: &Limits,
         observe: Observe<'_>,
         counts: &dyn Fn() -> bool,
     ) -> Decision {
         let single;
-        let changes = match operation {
+        let changes = match asking.operation {
             Operation::Read { .. } => &[],
             Operation::Write(change) => {
                 single = [*change];
@@ -91,13 +90,12 @@ impl Ruleset {
         };
         let merged = (!changes.is_empty()).then(|| Merged::new(tree, changes));
         let Observe { trace, touched } = observe;
-        let asked =
-            Asked { ruleset: self, operation, auth, now_ms, tree, limits, changes, merged: merged.as_ref() };
+        let asked = Asked { ruleset: self, asking, tree, limits, changes, merged: merged.as_ref() };
         if trace.is_some() {
             return asked.decide::<Recording<_>>(trace, touched);
         }
         let decision = asked.decide::<Unobserved>(None, touched);
-        let has_reasons = matches!(operation, Operation::Read { .. });
+        let has_reasons = matches!(asking.operation, Operation::Read { .. });
         if decision.allowed || has_reasons || !counts() {
             return decision;
         }
@@ -105,12 +103,18 @@ impl Ruleset {
     }
 }
 
+/// An operation, with who wants it as rules see them.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'r> {
+    pub operation: &'r Operation<'r>,
+    pub auth: Option<AuthVariable<'r>>,
+    pub now_ms: i64,
+}
+
 /// What is to be decided.
 struct Asked<'r> {
     ruleset: &'r Ruleset,
-    operation: &'r Operation<'r>,
-    auth: Option<AuthVariable<'r>>,
-    now_ms: i64,
+    asking: Asking<'r>,
     tree: Option<&'r dyn Tree>,
     limits: &'r Limits,
     changes: &'r [Change<'r>],
@@ -134,7 +138,7 @@ impl Asked<'_> {
             places: 0,
             tried: SmallVec::new(),
         };
-        let allowed = match (self.operation, self.merged) {
+        let allowed = match (self.asking.operation, self.merged) {
             (Operation::Read { path, .. }, _) if O::OBSERVES => pass.read(path),
             (Operation::Read { path, .. }, _) => {
                 let allowed = pass.read(path);
@@ -149,14 +153,14 @@ impl Asked<'_> {
 
     #[inline]
     fn context(&self) -> Context<'_> {
-        let query = match self.operation {
+        let query = match self.asking.operation {
             Operation::Read { query: Some(query), .. } => **query,
             _ => Query::default(),
         };
         let mut context = Context {
-            auth: self.auth.map(AuthVariable::map),
+            auth: self.asking.auth.map(AuthVariable::map),
             #[expect(clippy::cast_precision_loss, reason = "the language has doubles only")]
-            now: self.now_ms as f64,
+            now: self.asking.now_ms as f64,
             query,
             frames: SmallVec::new(),
             data: 0,

@@ -6,6 +6,7 @@ use crate::policy::{Known, Policy, Who};
 use crate::source::Source;
 use crate::trace::Trace;
 
+use super::decide::Asking;
 use super::partial::{Asked, Found, Partial, Place};
 use super::request::{AuthVariable, Caller};
 use super::{Observe, Operation, Ruleset, limits};
@@ -38,8 +39,9 @@ impl Policy for Ruleset {
         let decision = {
             let partial = Partial::new(&find, &asked);
             let now_ms = who.time.micros().div_euclid(1000);
-            let observe = Observe { trace, touched: None };
-            self.decide_for(request, auth, now_ms, partial.tree(), &limits(), observe, &|| asked.is_empty())
+            let (asking, observe) =
+                (Asking { operation: request, auth, now_ms }, Observe { trace, touched: None });
+            self.decide_for(asking, partial.tree(), &limits(), observe, &|| asked.is_empty())
         };
         let needs = asked.into_places();
         if needs.is_empty() { Step::Decided(decision) } else { Step::Needs(needs) }

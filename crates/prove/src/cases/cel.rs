@@ -11,7 +11,7 @@ use policy::trace::Trace;
 use policy::{Diagnostic, Known, Policy, Who};
 
 use super::World;
-use super::ask::{Answer, user};
+use super::answer::{Answer, user};
 
 /// What `uuidV4()` returns, so that what is asked twice is answered twice the same.
 const UUID: &str = "00000000000040008000000000000000";

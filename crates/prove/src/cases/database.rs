@@ -8,7 +8,7 @@ use policy::trace::Trace;
 use serde_json::Value as Json;
 
 use super::World;
-use super::ask::{Answer, user, words};
+use super::answer::{Answer, user, words};
 use super::value::value;
 
 /// The tree of a JSON value.

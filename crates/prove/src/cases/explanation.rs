@@ -8,7 +8,8 @@ use policy::source::{Source, Span};
 use policy::trace::{self, Candidate, Ending, Node, Shape};
 use serde_json::{Value as Json, json};
 
-use super::ask::{Answer, Policy};
+use super::answer::Answer;
+use super::ask::Policy;
 use crate::Language;
 use crate::wording::on_one_line;
 

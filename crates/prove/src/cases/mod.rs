@@ -7,6 +7,7 @@
 //! Invariants: no I/O, so rules that stand in a file are given by the caller; a request is decided with and without a
 //! trace, and a difference is a failure; reading never stops at the first problem.
 
+mod answer;
 mod ask;
 mod cel;
 mod database;
@@ -26,7 +27,8 @@ use policy::source::Source;
 
 use crate::Language;
 
-pub use ask::{Answer, Policy, Refused};
+pub use answer::Answer;
+pub use ask::{Policy, Refused};
 pub use explanation::Explanation;
 pub use markdown::{Block, blocks};
 pub use read::{read, world_block};

@@ -4,7 +4,8 @@ use policy::diagnostic::{Diagnostic, render};
 use policy::source::Source;
 use policy::{bolt, rtdb, rules};
 
-use super::ask::{Answer, Policy};
+use super::answer::Answer;
+use super::ask::Policy;
 use super::explanation::Explanation;
 use super::{Case, Check, Expected, Rules, Section, Written};
 use crate::Language;

@@ -11,7 +11,7 @@ use policy::rules::{Ruleset, Service};
 use policy::trace::Trace;
 
 use super::World;
-use super::ask::{Answer, user, words};
+use super::answer::{Answer, user, words};
 use super::query::query;
 use super::value::fields;
 

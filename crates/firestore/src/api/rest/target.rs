@@ -39,7 +39,8 @@ pub fn read(path: &str) -> Result<Target, Status> {
         Some((path, verb)) if VERBS.contains(&verb) => (path, Some(verb.to_owned())),
         _ => (path, None),
     };
-    let mut segments = path.strip_prefix("/v1/projects/").ok_or_else(no_such)?.split('/').map(decode);
+    let below = path.strip_prefix("/v1/projects/").or_else(|| path.strip_prefix("/v1beta1/projects/"));
+    let mut segments = below.ok_or_else(no_such)?.split('/').map(decode);
     let mut next = || segments.next().ok_or_else(no_such)?;
     let (project, databases, database, documents) = (next()?, next()?, next()?, next()?);
     if databases != "databases" || documents != "documents" {
@@ -77,6 +78,22 @@ impl Target {
             name.push_str(segment);
         }
         name
+    }
+
+    /// What is answered where a document is meant and it names a collection.
+    pub fn no_document(&self) -> Status {
+        status::lacks_slash("Document name", &self.name())
+    }
+
+    /// What is answered where a parent is meant and it names a collection.
+    pub fn no_parent(&self) -> Status {
+        status::lacks_slash("Document parent name", &self.name())
+    }
+
+    /// What is answered where a collection is meant and it names a document: what is above it is no parent.
+    pub fn no_parent_above(&self) -> Status {
+        let above = self.segments.split_last().map(|(_, above)| above).unwrap_or_default();
+        status::lacks_slash("Document parent name", &self.name_of(above))
     }
 
     /// Whether it names the root of the database.

@@ -21,11 +21,15 @@ use crate::query::walk::Collections;
 /// Builds that run at once; more are not started and will be wanted again.
 pub const BUILDS_RUNNING_MAX: usize = 2;
 /// Documents of one batch.
-pub const BATCH_DOCUMENTS_MAX: usize = 500;
+pub const BATCH_DOCUMENTS_MAX: usize = 2_000;
 /// Bytes of the documents of one batch.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Index entries of one batch.
 pub const BATCH_ENTRIES_MAX: usize = 20_000;
+/// Indexes that a collection group may have for queries of others than administrators to add one.
+pub const INDEXES_FOR_OTHERS_MAX: usize = INDEXES_PER_GROUP_MAX / 2;
+/// Documents that are looked at for the field of an index that others than administrators want.
+pub const PROBED_DOCUMENTS_MAX: usize = 200;
 /// Tries of one step before the build is given up until the index is wanted again.
 pub const STEP_ATTEMPTS_MAX: usize = 20;
 
@@ -36,6 +40,8 @@ pub enum Built {
     Readable,
     /// The collection group has [`INDEXES_PER_GROUP_MAX`] indexes already.
     TooMany,
+    /// None of the documents looked at has its field.
+    Useless,
 }
 
 /// Starts builds, each index once at a time. Cheap to clone.
@@ -61,9 +67,11 @@ impl Builder {
         Self { gate, tasks: Arc::default() }
     }
 
-    /// Builds these indexes in the background unless that is happening already.
-    pub fn start(&self, database: &DatabaseName, shapes: &[Shape]) {
-        for shape in shapes {
+    /// Builds these indexes in the background for a caller's query, unless that is happening already or the caller may
+    /// not cause it: see [`build_for_others`].
+    pub fn start(&self, caller: &Caller, database: &DatabaseName, shapes: &[Shape]) {
+        let trusted = caller.is_admin() || self.gate.mode().dev().is_some();
+        for shape in shapes.iter().filter(|shape| trusted || shape.components.len() == 1) {
             let task = (database.clone(), shape.clone());
             {
                 let mut tasks = self.tasks.lock();
@@ -76,13 +84,16 @@ impl Builder {
             }
             let builder = self.clone();
             tokio::spawn(async move {
-                let built = build(&builder.gate, &task.0, &task.1).await;
+                let built = match trusted {
+                    true => build(&builder.gate, &task.0, &task.1).await,
+                    false => build_for_others(&builder.gate, &task.0, &task.1).await,
+                };
                 let mut tasks = builder.tasks.lock();
                 tasks.running.remove(&task);
                 match built {
                     Ok(Built::Readable) => tracing::info!(shape = ?task.1, "an index has been built"),
                     // Trying again soon is pointless for one, and for the other likely so.
-                    Ok(Built::TooMany) | Err(Status { code: Code::InvalidArgument, .. }) => {
+                    Ok(Built::TooMany | Built::Useless) | Err(Status { code: Code::InvalidArgument, .. }) => {
                         tracing::warn!(shape = ?task.1, ?built, "an index cannot be built");
                         if tasks.given_up.len() < GIVEN_UP_MAX {
                             tasks.given_up.insert(task);
@@ -98,6 +109,34 @@ impl Builder {
     pub fn is_idle(&self) -> bool {
         self.tasks.lock().running.is_empty()
     }
+}
+
+/// Builds an index for a query of somebody else than an administrator, in production. Lasting work is done for them
+/// only as far as Firestore would do it without being asked: one on a single field, and on a field that documents have.
+/// They leave half of a group's indexes to administrators, and those on several fields.
+async fn build_for_others(gate: &Gate, database: &DatabaseName, shape: &Shape) -> Result<Built, Status> {
+    let mut session = session(gate, "ProbeIndex", shape).await?;
+    session.authorize_admin(&format!("/{}", shape.group)).map_err(crate::status::refused)?;
+    let taken = definitions(&mut session, database, &shape.group).await?;
+    let mut walk = Collections::of_group(database, &shape.group, None, PROBED_DOCUMENTS_MAX);
+    let mut has_field = false;
+    for _ in 0..PROBED_DOCUMENTS_MAX {
+        let Some(found) = walk.next(&mut session).await? else { break };
+        let fields = found.stored.fields()?;
+        has_field = shape.components.iter().all(|component| component.field.get(&fields).is_some());
+        if has_field {
+            break;
+        }
+    }
+    session.finish();
+    if !has_field {
+        return Ok(Built::Useless);
+    }
+    let is_new = taken.iter().all(|definition| definition.shape != *shape);
+    if is_new && taken.len() >= INDEXES_FOR_OTHERS_MAX {
+        return Ok(Built::TooMany);
+    }
+    build(gate, database, shape).await
 }
 
 /// Defines an index if it is not, and fills it.
@@ -210,6 +249,8 @@ async fn stage(
     let mut walk = Collections::of_group(database, &shape.group, after.as_ref(), documents_max);
     let (mut documents, mut bytes, mut entries) = (0, 0, 0);
     let mut last = None;
+    let fields = shape.components.iter().filter_map(|component| component.field.segments().first());
+    let looked_at: Vec<String> = fields.cloned().collect();
     while documents < documents_max && bytes < BATCH_BYTES_MAX && entries < BATCH_ENTRIES_MAX {
         let Some(found) = walk.next(session).await? else {
             session.write(&permit, progress_key, None);
@@ -219,7 +260,7 @@ async fn stage(
         };
         documents += 1;
         bytes += found.stored.body().len();
-        let fields = found.stored.fields()?;
+        let fields = found.stored.fields_named(&looked_at)?;
         let definition = std::slice::from_ref(definition);
         for (key, value) in changes(database, definition, &found.path, None, Some(&fields))? {
             session.write(&permit, key, value);

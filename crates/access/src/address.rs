@@ -1,0 +1,48 @@
+//! Where a request comes from: what limits per client are counted by.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// The address of the client behind a request, put into the request's extensions by the server. A proxy's word for it
+/// counts only where the operator has named that proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// The addresses that one client can have at will are one: an IPv6 network of 64 bits, and an IPv4 address however it is
+    /// written.
+    #[must_use]
+    pub fn network(self) -> Network {
+        Network(match self.0.to_canonical() {
+            IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+        })
+    }
+}
+
+/// Addresses that belong to one client, as [`ClientAddress::network`] puts them together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Network(IpAddr);
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_client_has_is_one_network() {
+        let network = |text: &str| ClientAddress(text.parse().unwrap()).network().to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2::9"));
+        assert_ne!(network("2001:db8:1:2::9"), network("2001:db8:1:3::9"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+    }
+}

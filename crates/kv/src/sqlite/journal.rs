@@ -1,0 +1,257 @@
+//! The journal: where a batch becomes durable, before the data file has it.
+//!
+//! Two files take turns. A batch is one record, appended and synced; when a file is long enough its rows are moved
+//! into the data file while the other one takes the batches, and then it is written anew from its beginning. Files
+//! that are overwritten in place need no change of their metadata, which makes a sync several times cheaper.
+//!
+//! A record is 32 bytes of header (magic, checksum, length of the body, number of the batch, version), then the rows,
+//! padded to [`ALIGNMENT`]. The checksum begins with the journal's id, so that a record of another database is none.
+//! Numbers rise by one from record to record: what is left of an earlier turn is told by its number.
+//!
+//! Invariant: a record is synced before the next is begun. So only the last may be torn, and a good record behind one
+//! that is not good means damage, which is reported and never skipped.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::file;
+use crate::engine::Batch;
+use crate::error::StoreError;
+use crate::key::Key;
+use crate::meta::Mark;
+use crate::version::Version;
+
+const NAMES: [&str; 2] = ["store.journal-0", "store.journal-1"];
+const MAGIC: u32 = 0x484A_4E31;
+const HEADER_LEN: usize = 32;
+const CHECKSUM_END: usize = 8;
+const ALIGNMENT: usize = 64;
+/// A file grows by this much at once, in zeros.
+const GROWTH_BYTES: u64 = 4 << 20;
+/// Memory for a record that is kept for the next.
+const RECORD_BYTES_KEPT: usize = 1 << 20;
+
+/// The open journal.
+pub(super) struct Journal {
+    id: [u8; 16],
+    files: [Segment; 2],
+    current: usize,
+    /// Reused from record to record.
+    record: BytesMut,
+    /// Nobody knows what of the last record is there. Nothing may follow it.
+    broken: bool,
+}
+
+struct Segment {
+    path: PathBuf,
+    file: File,
+    /// Where the next record goes.
+    end: u64,
+    /// How much of the file is written, with zeros or remains.
+    allocated: u64,
+}
+
+impl Journal {
+    /// Opens the files of a folder, making what is missing. [`Journal::recover`] comes next.
+    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+        let segment = |name| {
+            let path = folder.join(name);
+            file::create_private(&path)?;
+            let opened = File::options().read(true).write(true).open(&path);
+            let file = opened.map_err(|error| StoreError::io("open", &path, &error))?;
+            let length = file.metadata().map_err(|error| StoreError::io("read", &path, &error))?.len();
+            Ok(Segment { path, file, end: 0, allocated: length })
+        };
+        let files = [segment(NAMES[0])?, segment(NAMES[1])?];
+        Ok(Self { id: [0; 16], files, current: 0, record: BytesMut::new(), broken: false })
+    }
+
+    /// The batches that the data file lacks, in their order. The journal is written anew from here on, so they must
+    /// be in the data file before the first [`Journal::append`].
+    pub(super) fn recover(&mut self, mark: Mark) -> Result<Vec<(u64, Batch)>, StoreError> {
+        self.id = mark.journal;
+        let mut batches = Vec::new();
+        for segment in &mut self.files {
+            let mut bytes = Vec::new();
+            let read =
+                segment.file.seek(SeekFrom::Start(0)).and_then(|_| segment.file.read_to_end(&mut bytes));
+            read.map_err(|error| StoreError::io("read", &segment.path, &error))?;
+            let records = Records { id: self.id, bytes: bytes.into(), at: 0 };
+            batches.extend(records.read(mark.sequence).map_err(|reason| segment.damaged(reason))?);
+        }
+        batches.sort_by_key(|(sequence, _)| *sequence);
+        for ((sequence, _), expected) in batches.iter().zip(mark.sequence + 1..) {
+            if *sequence != expected {
+                let [first, _] = &self.files;
+                return Err(first.damaged("commits are missing in the journal"));
+            }
+        }
+        Ok(batches)
+    }
+
+    /// Makes a batch durable. When a sync has failed nothing can be appended until the journal is opened again: what is
+    /// there of the record then counts, or does not.
+    pub(super) fn append(&mut self, sequence: u64, batch: &Batch) -> Result<(), StoreError> {
+        if self.broken {
+            return Err(StoreError::engine("the journal could not be written; restart to go on"));
+        }
+        encode(&mut self.record, self.id, sequence, batch)?;
+        let Some(segment) = self.files.get_mut(self.current) else { return Err(StoreError::Closed) };
+        // What is written by half is written over by the next try; whether it is synced would remain unknown.
+        let written = segment.write(&self.record).and_then(|()| {
+            let synced = segment.file.sync_data();
+            self.broken = synced.is_err();
+            synced
+        });
+        if written.is_ok() {
+            segment.end += self.record.len() as u64;
+        }
+        if self.record.capacity() > RECORD_BYTES_KEPT {
+            self.record = BytesMut::new();
+        }
+        written.map_err(|error| StoreError::io("write", &segment.path, &error))
+    }
+
+    /// The length of the file that takes the batches.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.get(self.current).map_or(0, |segment| segment.end)
+    }
+
+    /// The other file takes the batches from now on, from its beginning: the data file must have all that is in it.
+    pub(super) fn turn(&mut self) {
+        self.current = 1 - self.current;
+        if let Some(segment) = self.files.get_mut(self.current) {
+            segment.end = 0;
+        }
+    }
+
+    /// Removes the files: the data file must have everything.
+    pub(super) fn remove(&self) -> Result<(), StoreError> {
+        self.files.iter().try_for_each(|segment| {
+            std::fs::remove_file(&segment.path)
+                .map_err(|error| StoreError::io("remove", &segment.path, &error))
+        })
+    }
+}
+
+impl Segment {
+    fn write(&mut self, record: &[u8]) -> std::io::Result<()> {
+        let end = self.end + record.len() as u64;
+        if end > self.allocated {
+            let grown = end.next_multiple_of(GROWTH_BYTES);
+            self.file.seek(SeekFrom::Start(self.allocated))?;
+            std::io::copy(&mut std::io::repeat(0).take(grown - self.allocated), &mut self.file)?;
+            self.allocated = grown;
+        }
+        self.file.seek(SeekFrom::Start(self.end))?;
+        self.file.write_all(record)
+    }
+
+    fn damaged(&self, reason: &str) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), reason: reason.into() }
+    }
+}
+
+/// Writes a batch's record over what `out` held.
+fn encode(out: &mut BytesMut, id: [u8; 16], sequence: u64, batch: &Batch) -> Result<(), StoreError> {
+    let length = |bytes: usize| u32::try_from(bytes).map_err(|_| StoreError::engine("a batch is too long"));
+    out.clear();
+    out.put_bytes(0, CHECKSUM_END);
+    out.put_u64(0);
+    out.put_u64(sequence);
+    out.put_i64(batch.version.0);
+    for (key, value) in &batch.rows {
+        out.put_u32(length(key.stored().len())?);
+        out.put_u32(value.as_ref().map_or(Ok(0), |value| length(value.len() + 1))?);
+        out.put_slice(key.stored());
+        out.put_slice(value.as_deref().unwrap_or_default());
+    }
+    let body = u64::from(length(out.len() - HEADER_LEN)?);
+    out.put_bytes(0, out.len().next_multiple_of(ALIGNMENT) - out.len());
+    put_at(out, CHECKSUM_END, &body.to_be_bytes());
+    let checksum = checksum(id, out.get(CHECKSUM_END..).unwrap_or_default());
+    put_at(out, 0, &MAGIC.to_be_bytes());
+    put_at(out, 4, &checksum.to_be_bytes());
+    Ok(())
+}
+
+fn put_at(out: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(place) = out.get_mut(at..at + bytes.len()) {
+        place.copy_from_slice(bytes);
+    }
+}
+
+/// Of a record's bytes behind the checksum, in this journal.
+fn checksum(id: [u8; 16], bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&id);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+/// Reads a file's records.
+struct Records {
+    id: [u8; 16],
+    bytes: Bytes,
+    at: usize,
+}
+
+impl Records {
+    /// The records of the file's last turn behind `moved`, up to which the data file has them. The turn ends with the
+    /// first record that is not good.
+    fn read(mut self, moved: u64) -> Result<Vec<(u64, Batch)>, &'static str> {
+        let mut found: Vec<(u64, Batch)> = Vec::new();
+        let mut last = None;
+        while let Some((sequence, version, body, next)) = self.record_at(self.at) {
+            if last.is_some_and(|last: u64| sequence != last + 1) {
+                break;
+            }
+            if sequence > moved {
+                found.push((sequence, decode(version, body).ok_or("a record does not decode")?));
+            }
+            (last, self.at) = (Some(sequence), next);
+        }
+        let newest = last.map_or(moved, |last| last.max(moved));
+        let mut at = self.at;
+        while at < self.bytes.len() {
+            if self.record_at(at).is_some_and(|(sequence, ..)| sequence > newest) {
+                return Err("a record in the middle of the journal is damaged");
+            }
+            at += ALIGNMENT;
+        }
+        Ok(found)
+    }
+
+    /// Number, version and body of the record at a place, and where it ends.
+    fn record_at(&self, at: usize) -> Option<(u64, Version, Bytes, usize)> {
+        let mut header = self.bytes.get(at..at + HEADER_LEN)?;
+        let (magic, expected, body) = (header.get_u32(), header.get_u32(), header.get_u64());
+        if magic != MAGIC {
+            return None;
+        }
+        let (sequence, version) = (header.get_u64(), Version(header.get_i64()));
+        let body_end = at.checked_add(HEADER_LEN)?.checked_add(usize::try_from(body).ok()?)?;
+        let end = body_end.checked_next_multiple_of(ALIGNMENT)?;
+        let checked = self.bytes.get(at + CHECKSUM_END..end)?;
+        (checksum(self.id, checked) == expected)
+            .then(|| (sequence, version, self.bytes.slice(at + HEADER_LEN..body_end), end))
+    }
+}
+
+fn decode(version: Version, mut body: Bytes) -> Option<Batch> {
+    let mut rows = BTreeMap::new();
+    while !body.is_empty() {
+        let key_len = usize::try_from(body.try_get_u32().ok()?).ok()?;
+        let value_len = usize::try_from(body.try_get_u32().ok()?).ok()?.checked_sub(1);
+        if body.len() < key_len.checked_add(value_len.unwrap_or_default())? {
+            return None;
+        }
+        let key = Key::from_stored(body.split_to(key_len))?;
+        rows.insert(key, value_len.map(|length| body.split_to(length)));
+    }
+    Some(Batch { version, rows })
+}

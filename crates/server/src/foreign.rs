@@ -1,0 +1,322 @@
+//! Keeps web pages from elsewhere out of a server on the developer's own machine. In `dev` `Bearer owner` is the
+//! administrator and control routes ask for nothing, and every page that the developer's browser opens can reach the
+//! ports.
+//!
+//! - A request for a foreign `Host` is refused: a page whose name was made to lead to this machine (DNS rebinding) counts
+//!   as of the same origin for the browser, which asks nobody before it reads the answers.
+//! - A foreign `Origin` does nothing that only an administrator may do. Without an `Origin` a request is no web page's.
+//!
+//! Source: the WHATWG's Fetch standard: a browser sends `Origin` with every request that another origin's scripts make and
+//! whose answer they can read, and with every one that is neither `GET` nor `HEAD`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use access::{Authenticate, Credential};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use base::{Code, Status};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue};
+
+use crate::host::is_google;
+use crate::refusal::refuse;
+
+/// How much of a header an answer repeats.
+const ECHO_CHARS_MAX: usize = 100;
+/// The control routes of the emulators, which ask for no credential.
+const CONTROL_ROUTES: &str = "/emulator/";
+
+/// What counts as this machine's own, beyond its loopback addresses and names.
+#[derive(Clone, Debug, Default)]
+pub struct Local {
+    /// Host names, without a port.
+    pub hosts: Vec<String>,
+    /// Web origins: scheme, host and port, as browsers write them.
+    pub origins: Vec<String>,
+}
+
+impl Local {
+    fn is_host(&self, host: &str) -> bool {
+        is_loopback(host) || is_google(host) || self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+    }
+
+    fn is_origin(&self, origin: &str) -> bool {
+        if self.origins.iter().any(|own| own.trim_end_matches('/').eq_ignore_ascii_case(origin)) {
+            return true;
+        }
+        let host = origin.split_once("://").and_then(|(_, authority)| without_port(authority));
+        host.is_some_and(|host| {
+            is_loopback(host) || self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+        })
+    }
+}
+
+/// Refuses requests for hosts that are not local. Goes around everything else.
+pub fn with_local_hosts(routes: Router, local: Local) -> Router {
+    routes.layer(from_fn_with_state(Arc::new(local), host))
+}
+
+/// Refuses acts of administrators whose origin is not local. Goes inside of CORS, so that the page may read why.
+pub fn with_local_admins(
+    routes: Router,
+    local: Local,
+    authenticate: Arc<dyn Authenticate>,
+    project: &str,
+) -> Router {
+    let watch = Watch { local: Arc::new(local), authenticate, project: project.into() };
+    routes.layer(from_fn_with_state(watch, origin))
+}
+
+async fn host(State(local): State<Arc<Local>>, request: Request, next: Next) -> Response {
+    match foreign_host(&local, &request) {
+        None => next.run(request).await,
+        Some(host) => denied(
+            request.headers(),
+            format!(
+                "The Host header `{host}` does not name this machine: `hearth dev` answers requests for localhost and \
+                 loopback addresses only. If the name is yours, start it with `--allow-host {host}`."
+            ),
+        ),
+    }
+}
+
+/// The host that is not local, of all that the request names.
+fn foreign_host(local: &Local, request: &Request) -> Option<String> {
+    let of_target = request.uri().authority().map(|authority| Some(authority.as_str()));
+    let of_headers = request.headers().get_all(HOST).iter().map(|value| value.to_str().ok());
+    let is_local = |named: &Option<&str>| {
+        named.and_then(without_port).is_some_and(|host| local.is_host(host)) || *named == Some("")
+    };
+    let foreign = of_target.into_iter().chain(of_headers).find(|named| !is_local(named))?;
+    Some(echo(foreign.and_then(without_port).or(foreign).unwrap_or("(not text)")))
+}
+
+#[derive(Clone)]
+struct Watch {
+    local: Arc<Local>,
+    authenticate: Arc<dyn Authenticate>,
+    project: Arc<str>,
+}
+
+async fn origin(State(watch): State<Watch>, request: Request, next: Next) -> Response {
+    let Some(origin) = foreign_origin(&watch.local, request.headers()) else {
+        return next.run(request).await;
+    };
+    // Clones share the headers' bytes; the request itself cannot be held while the callers are looked up.
+    let credentials: Vec<HeaderValue> = request.headers().get_all(AUTHORIZATION).iter().cloned().collect();
+    let is_admin = is_control(request.uri().path()) || watch.is_any_admin(&credentials).await;
+    if !is_admin {
+        return next.run(request).await;
+    }
+    denied(
+        request.headers(),
+        format!(
+            "The Origin header `{origin}` is of a web page from elsewhere, which may not act as an administrator or use \
+             the emulators' control routes. If the page is yours, serve it from localhost or start `hearth dev` with \
+             `--allow-origin {origin}`."
+        ),
+    )
+}
+
+impl Watch {
+    async fn is_any_admin(&self, credentials: &[HeaderValue]) -> bool {
+        for value in credentials {
+            let Ok(value) = value.to_str() else { continue };
+            let credential = Credential::from_header(value);
+            // What is no good credential is refused further inside, in the service's own words.
+            if let Ok(caller) = self.authenticate.caller(&self.project, credential).await
+                && caller.is_admin()
+            {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn foreign_origin(local: &Local, headers: &HeaderMap) -> Option<String> {
+    let mut origins = headers.get_all(ORIGIN).iter().map(|value| value.to_str().ok());
+    let foreign = origins.find(|origin| !origin.is_some_and(|origin| local.is_origin(origin)))?;
+    Some(echo(foreign.unwrap_or("(not text)")))
+}
+
+fn is_control(path: &str) -> bool {
+    path.get(..CONTROL_ROUTES.len()).is_some_and(|start| start.eq_ignore_ascii_case(CONTROL_ROUTES))
+        // Services decode segments before they compare.
+        || path.split('/').nth(1).is_some_and(|first| first.contains('%'))
+}
+
+fn denied(headers: &HeaderMap, message: String) -> Response {
+    refuse(headers.get(CONTENT_TYPE), &Status::new(Code::PermissionDenied, message))
+}
+
+/// Whether only this machine is reached by this host, whatever name servers say.
+fn is_loopback(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse().is_ok_and(is_loopback_address);
+    }
+    if let Ok(address) = host.parse() {
+        return is_loopback_address(address);
+    }
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+fn is_loopback_address(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    address.is_loopback() || address.is_unspecified()
+}
+
+/// The host of `host:port`, where the port is one and the host could be one.
+fn without_port(authority: &str) -> Option<&str> {
+    let end = match authority.strip_prefix('[') {
+        Some(rest) => rest.find(']')? + 2,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, rest) = authority.split_at_checked(end)?;
+    let port = rest.strip_prefix(':').unwrap_or(rest);
+    (!host.contains('@') && port.bytes().all(|byte| byte.is_ascii_digit())).then_some(host)
+}
+
+fn echo(header: &str) -> String {
+    header.chars().take(ECHO_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use access::Caller;
+    use axum::body::Body;
+    use axum::routing::any;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    struct Owner;
+
+    #[async_trait::async_trait]
+    impl Authenticate for Owner {
+        async fn caller(&self, project: &str, credential: Credential<'_>) -> Result<Caller, Status> {
+            match credential {
+                Credential::Bearer("owner") => Ok(Caller::admin(project)),
+                Credential::Bearer("bad") => Err(Status::new(Code::Unauthenticated, "bad")),
+                _ => Ok(Caller::unauthenticated()),
+            }
+        }
+    }
+
+    fn routes() -> Router {
+        let local =
+            Local { hosts: vec!["dev.test".to_owned()], origins: vec!["https://app.test:8443".to_owned()] };
+        let routes = Router::new().fallback(any(async || "in"));
+        let routes = with_local_admins(routes, local.clone(), Arc::new(Owner), "p");
+        with_local_hosts(routes, local)
+    }
+
+    async fn ask(method: &str, uri: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        let mut request = http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = routes().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn only_local_hosts_are_answered() {
+        for host in [
+            "localhost",
+            "localhost:8080",
+            "LOCALHOST:1",
+            "app.localhost:80",
+            "localhost.",
+            "127.0.0.1:8080",
+            "127.8.9.1",
+            "0.0.0.0:1",
+            "[::1]",
+            "[::1]:8080",
+            "[::ffff:127.0.0.1]:1",
+            "dev.test:99",
+            "DEV.test",
+            "identitytoolkit.googleapis.com",
+            "firestore.googleapis.com:443",
+        ] {
+            assert_eq!(ask("GET", "/", &[("host", host)]).await.0, 200, "{host}");
+            assert_eq!(ask("GET", &format!("http://{host}/"), &[]).await.0, 200, "{host} as a target");
+        }
+        assert_eq!(ask("GET", "/", &[]).await.0, 200, "no browser leaves it out");
+        for host in [
+            "evil.test",
+            "localhost.evil.test",
+            "127.0.0.1.evil.test:8080",
+            "notlocalhost",
+            "10.0.0.1",
+            "[::2]:80",
+            "evil.test:x@localhost",
+            "localhost@evil.test",
+            "localhost:80:80",
+            "googleapis.com.evil.test",
+            "[::1",
+        ] {
+            let (status, text) = ask("GET", "/", &[("host", host)]).await;
+            assert_eq!(status, 403, "{host}");
+            assert!(text.contains("Host header") && text.contains("--allow-host"), "{text}");
+        }
+        assert_eq!(ask("GET", "http://evil.test/", &[("host", "localhost")]).await.0, 403);
+        assert_eq!(ask("GET", "http://localhost/", &[("host", "evil.test")]).await.0, 403);
+        assert_eq!(ask("GET", "/", &[("host", "localhost"), ("host", "evil.test")]).await.0, 403);
+    }
+
+    #[tokio::test]
+    async fn only_local_origins_act_as_administrators() {
+        let owner = ("authorization", "Bearer owner");
+        let clear = "/emulator/v1/projects/p/accounts";
+        for origin in [
+            "http://localhost",
+            "http://localhost:5173",
+            "https://127.0.0.1:3000",
+            "http://[::1]:1",
+            "http://x.localhost",
+            "capacitor://localhost",
+            "https://app.test:8443",
+            "http://dev.test:1",
+        ] {
+            assert_eq!(ask("GET", "/v1/x", &[("origin", origin), owner]).await.0, 200, "{origin}");
+            assert_eq!(ask("DELETE", clear, &[("origin", origin)]).await.0, 200, "{origin}");
+        }
+        assert_eq!(ask("DELETE", clear, &[owner]).await.0, 200, "no web page's");
+        for origin in [
+            "https://evil.test",
+            "http://localhost.evil.test",
+            "null",
+            "",
+            "https://app.test",
+            "http://localhost@evil.test",
+            "https://identitytoolkit.googleapis.com",
+            "file://",
+        ] {
+            let (status, text) = ask("GET", "/v1/x", &[("origin", origin), owner]).await;
+            assert_eq!(status, 403, "{origin}");
+            assert!(text.contains("Origin header") && text.contains("--allow-origin"), "{text}");
+            for path in [clear, "/%65mulator/v1/projects/p/accounts", "/EMULATOR/v1/x"] {
+                assert_eq!(ask("DELETE", path, &[("origin", origin)]).await.0, 403, "{origin} {path}");
+            }
+            for other in [("x-none", ""), ("authorization", "Bearer bad"), ("authorization", "Bearer user")] {
+                assert_eq!(
+                    ask("GET", "/v1/x", &[("origin", origin), other]).await.0,
+                    200,
+                    "{origin} {other:?}"
+                );
+            }
+        }
+        let two = [("origin", "http://localhost"), ("origin", "https://evil.test"), owner];
+        assert_eq!(ask("GET", "/v1/x", &two).await.0, 403);
+        let second = [("origin", "https://evil.test"), ("authorization", "Bearer user"), owner];
+        assert_eq!(ask("GET", "/v1/x", &second).await.0, 403);
+    }
+}
