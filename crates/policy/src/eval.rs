@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use smallvec::SmallVec;
 
-use crate::ir::{Expr, Function, Kind, Language};
+use crate::ir::{Entry, Expr, Function, Kind, Language};
 use crate::meter::Meter;
 use crate::recording::{Ended, Observer, Recorded};
 use crate::source::Span;
@@ -363,11 +363,7 @@ impl<'v, 'm, D: Dialect<'v>, O: Observer<Outcome<'v>>> Machine<'v, 'm, D, O> {
     }
 
     #[inline(never)]
-    fn map(
-        &mut self,
-        expr: &'v Expr<D::Language>,
-        entries: &'v [(Expr<D::Language>, Expr<D::Language>)],
-    ) -> Outcome<'v> {
+    fn map(&mut self, expr: &'v Expr<D::Language>, entries: &'v [Entry<D::Language>]) -> Outcome<'v> {
         self.meter.work(entries.len()).map_err(|kind| fault(expr, kind))?;
         let mut map = BTreeMap::new();
         for (key, value) in entries {

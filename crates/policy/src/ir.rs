@@ -24,6 +24,9 @@ pub trait Language: 'static {
     type Type: Copy + Debug;
 }
 
+/// A key of a map and its value.
+pub type Entry<L> = (Expr<L>, Expr<L>);
+
 /// An expression.
 #[derive(Debug)]
 pub struct Expr<L: Language> {
@@ -107,7 +110,7 @@ pub enum Kind<L: Language> {
     /// `[a, b]`
     List(Vec<Expr<L>>),
     /// `{'k': a}`; a key is an expression.
-    Map(Vec<(Expr<L>, Expr<L>)>),
+    Map(Vec<Entry<L>>),
     /// `/a/$(b)`
     Path(Vec<Part<L>>),
     /// A call of a function of the policy.

@@ -265,7 +265,7 @@ impl Parser<'_> {
             Token::Int(value) => Kind::Literal(Value::Integer(*value)),
             Token::Float(value) => Kind::Literal(Value::Double(*value)),
             Token::Text(text) => Kind::Literal(Value::String(text.clone())),
-            Token::Bytes(bytes) => Kind::Literal(Value::Bytes(bytes.clone().into())),
+            Token::Bytes(bytes) => Kind::Literal(Value::Bytes(bytes.clone())),
             Token::Word => match self.slice(self.span) {
                 "true" => Kind::Literal(Value::Bool(true)),
                 "false" => Kind::Literal(Value::Bool(false)),

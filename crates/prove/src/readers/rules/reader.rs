@@ -249,17 +249,25 @@ impl<'r> Reader<'r> {
             Kind::Method(receiver, method, arguments, _) => {
                 self.method(expr, receiver, *method, arguments, frame)
             }
-            Kind::UnknownFunction(_, arguments) => {
-                self.read_all(arguments, frame);
-                Self::fails(span)
-            }
+            Kind::UnknownFunction(_, arguments) => self.unknown(None, arguments, span, frame),
             Kind::UnknownMethod(receiver, _, arguments) => {
-                self.read(receiver, frame);
-                self.read_all(arguments, frame);
-                Self::fails(span)
+                self.unknown(Some(receiver), arguments, span, frame)
             }
             Kind::UnknownVariable(_) => Self::fails(span),
         }
+    }
+
+    /// What fails after its operands.
+    fn unknown(
+        &mut self,
+        receiver: Option<&'r Condition>,
+        arguments: &'r [Condition],
+        span: Span,
+        frame: &Frame<'r>,
+    ) -> Meaning {
+        receiver.map(|receiver| self.read(receiver, frame));
+        self.read_all(arguments, frame);
+        Self::fails(span)
     }
 
     fn local(&mut self, slot: usize, frame: &Frame<'r>) -> Meaning {
