@@ -3,7 +3,7 @@
 import http.client
 
 ROOT = "/v1/projects/demo-attack/databases/(default)/documents"
-RULES = '{"rules": {"files": [{"name": "r", "content": "service cloud.firestore {}"}]}}'
+RULES = '{"rules": {"files": [{"name": "r", "content": "service cloud.firestore { match /x { allow read: if false; } }"}]}}'
 ACTS = [
     ("firestore", "GET", f"{ROOT}/users", None),
     ("firestore", "DELETE", f"/emulator{ROOT}", None),

@@ -139,7 +139,7 @@ fn is_about(diagnostic: &Diagnostic, fragment: bool) -> bool {
             !elsewhere.iter().any(|begins| diagnostic.message.starts_with(begins))
         }
         // Documents show the part that matters.
-        "old-version" | "other-service" => false,
+        "old-version" | "other-service" | "empty-block" => false,
         "unused-function" | "trailing-comma" => !fragment,
         // What is nearly called like something that is there is a slip, whatever stands around.
         "unknown-variable" | "unknown-function" => {

@@ -166,8 +166,9 @@ pub fn compile(source: Source, service: Service) -> Compiled {
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    if failed {
-        // What a broken text seems to mean is not worth a warning.
+    let is_broken = |found: &Diagnostic| found.severity == Severity::Error && found.code != "empty-block";
+    if diagnostics.iter().any(is_broken) {
+        // What a broken text seems to mean is not worth a warning. A block without a body breaks nothing else.
         diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
     }
     let ruleset = (!failed).then(|| Ruleset {
