@@ -1,7 +1,7 @@
 //! Denials of one caller that repeat: one line and a count, so that a flood of them cannot wash the log away.
 //!
-//! The first denial of its kind is a line at once. Those like it within the same second are counted, and when the second
-//! is over one more line says how many there were. A caller has at most [`KINDS_PER_CALLER_MAX`] kinds in a second; the
+//! The first [`LINES_PER_KIND_MAX`] denials of a kind are lines at once. Those like them within the same second are counted,
+//! and when the second is over one more line says how many there were. A caller has at most [`KINDS_PER_CALLER_MAX`] kinds in a second; the
 //! rest is one kind. Nothing else is ever collapsed: administrators' acts, writes and faults are lines of their own.
 
 use std::collections::HashMap;
@@ -11,6 +11,8 @@ use super::event::{Event, Verdict};
 
 /// Kinds of denials that one caller has lines for within a second.
 pub const KINDS_PER_CALLER_MAX: usize = 16;
+/// Denials of one kind that have lines of their own within a second.
+pub const LINES_PER_KIND_MAX: u32 = 8;
 /// Callers that are told apart within a second; the denials of all others are one caller's.
 const CALLERS_MAX: usize = 4096;
 
@@ -30,9 +32,10 @@ struct Denials {
     others: Option<Repeated>,
 }
 
-/// The last of several like it, and how many came after the one that has a line.
+/// The last of several like it, how many have lines, and how many came after those.
 struct Repeated {
     last: Box<Event>,
+    lines: u32,
     count: u64,
 }
 
@@ -79,7 +82,7 @@ impl Collapse {
 }
 
 impl Denials {
-    /// The event, if it is the first of its kind.
+    /// The event, if it is one of the first of its kind.
     fn take(&mut self, event: Event) -> Option<Event> {
         let kind = Kind {
             service: event.service.clone(),
@@ -93,18 +96,25 @@ impl Denials {
         };
         let is_known = self.kinds.contains_key(&kind);
         if !is_known && self.kinds.len() >= KINDS_PER_CALLER_MAX {
-            let others =
-                self.others.get_or_insert_with(|| Repeated { last: Box::new(event.clone()), count: 0 });
+            let others = self.others.get_or_insert_with(|| Repeated {
+                last: Box::new(event.clone()),
+                lines: 0,
+                count: 0,
+            });
             others.add(event);
             return None;
         }
         match self.kinds.get_mut(&kind) {
+            Some(repeated) if repeated.lines < LINES_PER_KIND_MAX => {
+                repeated.lines += 1;
+                Some(event)
+            }
             Some(repeated) => {
                 repeated.add(event);
                 None
             }
             None => {
-                self.kinds.insert(kind, Repeated { last: Box::new(event.clone()), count: 0 });
+                self.kinds.insert(kind, Repeated { last: Box::new(event.clone()), lines: 1, count: 0 });
                 Some(event)
             }
         }
@@ -119,7 +129,7 @@ impl Repeated {
 
     /// The last event with the count of all that had no line.
     fn line(self) -> Option<Event> {
-        let Self { mut last, count } = self;
+        let Self { mut last, count, .. } = self;
         last.count = Some(count).filter(|count| *count > 1);
         (count > 0).then_some(*last)
     }
@@ -147,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn denials_alike_are_one_line_and_a_count() {
+    fn denials_alike_are_some_lines_and_a_count() {
         let mut collapse = Collapse::default();
         let mut lines = Vec::new();
         for _ in 0..1000 {
@@ -156,9 +166,9 @@ mod tests {
         }
         lines.extend(collapse.take(event(1, Some("bob"), Verdict::Deny, "/a")));
         assert_eq!(lines.iter().filter(|line| line.verdict == Verdict::Allow).count(), 1000);
-        assert_eq!(lines.iter().filter(|line| line.verdict == Verdict::Deny).count(), 2);
+        assert_eq!(lines.iter().filter(|line| line.verdict == Verdict::Deny).count(), 9);
         let later = collapse.take(event(2, Some("mallory"), Verdict::Deny, "/a"));
-        assert_eq!(shown(&later), [("/a", 999), ("/a", 1)]);
+        assert_eq!(shown(&later), [("/a", 992), ("/a", 1)]);
     }
 
     #[test]
