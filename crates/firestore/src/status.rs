@@ -195,7 +195,9 @@ pub fn too_many_targets(max: usize) -> Status {
 pub fn window_too_large(bytes_max: usize) -> Status {
     Status::new(
         Code::ResourceExhausted,
-        format!("The result of a query with a limit is larger than the {bytes_max} bytes that can be listened to."),
+        format!(
+            "The result of a query with a limit is larger than the {bytes_max} bytes that can be listened to."
+        ),
     )
 }
 
@@ -377,11 +379,6 @@ pub fn too_many_transforms() -> Status {
     Status::invalid(format!(
         "A document cannot be transformed more than {TRANSFORMS_PER_DOCUMENT_MAX} times in a single request."
     ))
-}
-
-/// One field both written and transformed by one write.
-pub fn masked_and_transformed(field: &str) -> Status {
-    Status::invalid(format!("The field `{field}` is both in the update mask and in a transform."))
 }
 
 /// A path that stands for the document itself where a field is meant.

@@ -33,6 +33,9 @@ pub struct Touch {
 /// Documents that have left a window, with the state in which they left.
 pub type Left = Arc<HashMap<DocumentPath, Arc<Image>>>;
 
+/// What a window shows, and what has left it lately.
+pub type Shown = (Vec<Arc<Image>>, Left);
+
 /// A window that follows the store.
 pub struct Window {
     limit: Option<usize>,
@@ -45,7 +48,10 @@ pub struct Window {
 
 enum State {
     /// To be loaded; what changes meanwhile.
-    Unknown { backlog: Vec<Touch>, is_complete: bool },
+    Unknown {
+        backlog: Vec<Touch>,
+        is_complete: bool,
+    },
     Known(Known),
 }
 
@@ -149,7 +155,7 @@ impl Window {
     }
 
     /// The documents in it, and those that have left lately; `None` while it is not known up to this version.
-    pub fn visible(&self, version: Version) -> Option<(Vec<Arc<Image>>, Left)> {
+    pub fn visible(&self, version: Version) -> Option<Shown> {
         let State::Known(known) = &self.state else { return None };
         if known.at > version {
             return None;
@@ -192,7 +198,11 @@ impl Known {
         }
         while self.entries.len() > keep(needed) {
             self.is_whole = false;
-            if reverse { self.entries.pop_first() } else { self.entries.pop_last() };
+            if reverse {
+                self.entries.pop_first()
+            } else {
+                self.entries.pop_last()
+            };
         }
         if !self.is_whole && self.entries.len() < needed { Outcome::Lost } else { outcome }
     }
