@@ -16,6 +16,7 @@ mod listens;
 mod permissions;
 mod resumes;
 mod simulation;
+mod traps;
 mod writes;
 
 const OPEN: &str = "match /{path=**} { allow read, write; }";
