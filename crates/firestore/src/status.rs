@@ -201,6 +201,16 @@ pub fn window_too_large(bytes_max: usize) -> Status {
     )
 }
 
+/// More windows than can be kept.
+pub fn windows_too_large() -> Status {
+    Status::new(Code::ResourceExhausted, "Too many large queries with a limit are being listened to.")
+}
+
+/// More targets than one caller, or all together, may have.
+pub fn too_many_targets_of_all() -> Status {
+    Status::new(Code::ResourceExhausted, "Too many targets are being listened to.")
+}
+
 /// More large commits under way than one caller may have.
 pub fn too_many_large_commits() -> Status {
     Status::new(Code::ResourceExhausted, "Too many large commits are under way.")

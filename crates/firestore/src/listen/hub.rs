@@ -24,6 +24,9 @@ use crate::query::Query;
 /// Rows of one commit that listeners follow one by one. After a larger one everything is found again.
 const COMMIT_ROWS_MAX: usize = 20_000;
 
+/// Bytes of the documents of all windows.
+const WINDOWS_BYTES_MAX: usize = 256 << 20;
+
 /// Where commits meet those who listen.
 pub struct Hub {
     state: RwLock<State>,
@@ -42,6 +45,8 @@ struct State {
     by_query: HashMap<Vec<u8>, ViewId>,
     interest: Interest,
     documents: HashMap<Key, Vec<Listener>>,
+    /// Of all windows.
+    window_bytes: usize,
 }
 
 /// A place among those who listen, until it is dropped.
@@ -220,6 +225,11 @@ impl Hub {
         Cut { at: state.processed, windows: shown.collect(), taken }
     }
 
+    /// Whether so many bytes more can be kept for windows.
+    pub fn has_room_for_window(&self, bytes: usize) -> bool {
+        self.state.read().window_bytes.saturating_add(bytes) <= WINDOWS_BYTES_MAX
+    }
+
     /// Whether the window of a view must be loaded.
     pub fn is_window_unknown(&self, view: ViewId) -> bool {
         let state = self.state.read();
@@ -230,6 +240,7 @@ impl Hub {
     /// Takes in a window that was loaded at a version. Returns whether it is known now.
     pub fn load_window(&self, view: ViewId, at: Version, found: Vec<Arc<Image>>) -> Result<bool, Status> {
         let mut state = self.state.write();
+        let state = &mut *state;
         let Some(view) = state.views.get_mut(&view) else { return Ok(true) };
         let mut entries = BTreeMap::new();
         for image in found {
@@ -238,7 +249,11 @@ impl Hub {
                 entries.insert(position, image);
             }
         }
-        Ok(view.window.as_mut().is_none_or(|window| window.load(at, entries)))
+        let Some(window) = &mut view.window else { return Ok(true) };
+        let before = window.bytes();
+        let is_known = window.load(at, entries);
+        state.window_bytes = (state.window_bytes + window.bytes()).saturating_sub(before);
+        Ok(is_known)
     }
 }
 
@@ -263,7 +278,8 @@ impl State {
         }
         let before = row.before.as_ref().map(Stored::from_row).transpose()?;
         let after = row.after.clone().map(|value| Row { key: row.key.clone(), value, version });
-        let after = after.as_ref().map(Stored::from_row).transpose()?;
+        // Whoever does not read must not keep the whole commit in memory.
+        let after = after.as_ref().map(Stored::from_row).transpose()?.map(Stored::detached);
         let image = Arc::new(Image::new(database, path, after, version));
         for Listener { outbox, target } in listeners {
             woken.extend(outbox.push(&row.key, &image, *target, true).then(|| Arc::clone(outbox)));
@@ -297,7 +313,10 @@ impl State {
                 None => true,
                 Some(window) => {
                     let touch = Touch { before, after, image: Arc::clone(image) };
-                    if window.touch(touch) == Outcome::Same {
+                    let before = window.bytes();
+                    let outcome = window.touch(touch);
+                    self.window_bytes = (self.window_bytes + window.bytes()).saturating_sub(before);
+                    if outcome == Outcome::Same {
                         continue;
                     }
                     false
@@ -343,6 +362,8 @@ impl Drop for Registration {
                 if view.listeners.is_empty()
                     && let Some(view) = state.views.remove(id)
                 {
+                    state.window_bytes =
+                        state.window_bytes.saturating_sub(view.window.map_or(0, |window| window.bytes()));
                     state.interest.remove(&view.database, &view.query, *id);
                     state.by_query.remove(key);
                 }

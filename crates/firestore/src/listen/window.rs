@@ -14,6 +14,8 @@ use crate::query::Query;
 const SPARE_MIN: usize = 8;
 /// And one for so many in the window.
 const SPARE_RATIO: usize = 4;
+/// Bytes of the documents of one window.
+pub const WINDOW_BYTES_MAX: usize = 32 << 20;
 /// Changes that wait for a window that is being loaded.
 const BACKLOG_MAX: usize = 10_000;
 /// Documents that have left and whose last state is remembered.
@@ -61,6 +63,8 @@ struct Known {
     entries: BTreeMap<Vec<u8>, Arc<Image>>,
     /// There is nothing behind the entries.
     is_whole: bool,
+    /// Of the documents.
+    bytes: usize,
 }
 
 /// What came of a change.
@@ -97,6 +101,14 @@ impl Window {
         matches!(self.state, State::Unknown { .. })
     }
 
+    /// The bytes of its documents.
+    pub fn bytes(&self) -> usize {
+        match &self.state {
+            State::Unknown { .. } => 0,
+            State::Known(known) => known.bytes,
+        }
+    }
+
     fn needed(&self) -> usize {
         self.limit.map_or(usize::MAX, |limit| limit.saturating_add(self.offset))
     }
@@ -111,7 +123,8 @@ impl Window {
         }
         let backlog = std::mem::take(backlog);
         let is_whole = entries.len() < keep(self.needed());
-        self.state = State::Known(Known { at, entries, is_whole });
+        let bytes = entries.values().map(|image| image.bytes()).sum();
+        self.state = State::Known(Known { at, entries, is_whole, bytes });
         for touch in backlog {
             if self.touch(touch) == Outcome::Lost {
                 return false;
@@ -187,24 +200,27 @@ impl Known {
             return Outcome::Same;
         }
         let mut outcome = Outcome::Same;
-        if touch.before.is_some_and(|before| self.entries.remove(&before).is_some()) {
+        if let Some(gone) = touch.before.and_then(|before| self.entries.remove(&before)) {
+            self.bytes = self.bytes.saturating_sub(gone.bytes());
             outcome = Outcome::Changed;
         }
         if let Some(after) = touch.after
             && (self.is_whole || self.is_inside(&after, reverse))
         {
-            self.entries.insert(after, touch.image);
+            self.bytes += touch.image.bytes();
+            if let Some(before) = self.entries.insert(after, touch.image) {
+                self.bytes = self.bytes.saturating_sub(before.bytes());
+            }
             outcome = Outcome::Changed;
         }
         while self.entries.len() > keep(needed) {
             self.is_whole = false;
-            if reverse {
-                self.entries.pop_first()
-            } else {
-                self.entries.pop_last()
-            };
+            let last = if reverse { self.entries.pop_first() } else { self.entries.pop_last() };
+            self.bytes = self.bytes.saturating_sub(last.map_or(0, |(_, image)| image.bytes()));
         }
-        if !self.is_whole && self.entries.len() < needed { Outcome::Lost } else { outcome }
+        let is_too_little = !self.is_whole && self.entries.len() < needed;
+        // One that has grown too large is found to be so when it is loaded.
+        if is_too_little || self.bytes > WINDOW_BYTES_MAX { Outcome::Lost } else { outcome }
     }
 
     /// Whether a position lies before the last entry, in the order of the query.

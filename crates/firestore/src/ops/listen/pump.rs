@@ -55,7 +55,7 @@ pub struct Pump {
     time_check_at: Instant,
     lifetime: Lifetime,
     ending: watch::Receiver<bool>,
-    _place: Place,
+    place: Place,
 }
 
 impl Pump {
@@ -83,7 +83,7 @@ impl Pump {
             time_check_at: now + Duration::from_secs(TIME_CHECK_SECONDS),
             lifetime,
             ending,
-            _place: place,
+            place,
         }
     }
 
@@ -223,6 +223,7 @@ impl Pump {
             Some(ResumeType::ResumeToken(token)) => Some(self.service.listeners.tokens.read(&token)?),
             Some(ResumeType::ReadTime(at)) => Some(Seen::UpTo(Version(timestamp_from_wire(&at)?.micros()))),
         };
+        let place = self.place.target()?;
         let listener = Listener { outbox: Arc::clone(&self.outbox), target: id };
         let head = *self.service.gate.published().borrow();
         let registration = match &asked {
@@ -237,6 +238,7 @@ impl Pump {
             is_literal: false,
             phase: Phase::Loading(Box::new(loading)),
             once: target.once,
+            _place: place,
             shown: Default::default(),
         })
     }
