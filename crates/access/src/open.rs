@@ -139,6 +139,7 @@ impl OpenGrant {
         let mut keys = footprint.keys;
         let mut ranges = footprint.ranges;
         keys.extend(caller.standing.as_ref().map(|standing| standing.key().clone()));
+        keys.extend(caller.standing.as_ref().and_then(|standing| standing.depends_on().cloned()));
         if adds {
             keys.append(&mut self.keys);
             ranges.append(&mut self.ranges);
