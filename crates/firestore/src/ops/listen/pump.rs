@@ -26,7 +26,7 @@ use crate::listen::{Hub, Response};
 use crate::model::value::timestamp_from_wire;
 use crate::ops::lifetime::{Lifetime, ended};
 use crate::ops::places::Place;
-use crate::ops::writing::Requests;
+use crate::ops::stream::Requests;
 use crate::status;
 
 /// A stream says something at least so often: clients take a silent one for dead.
