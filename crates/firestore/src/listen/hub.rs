@@ -17,7 +17,7 @@ use super::image::Image;
 use super::interest::{Interest, ViewId};
 use super::outbox::{Outbox, Taken};
 use super::view::{Listener, View};
-use super::window::{Outcome, Shown, Touch};
+use super::window::{Outcome, Shown, Touch, Window};
 use crate::model::{Stored, key};
 use crate::query::Query;
 
@@ -172,14 +172,12 @@ impl Hub {
                 return;
             }
             if change.rows.len() > COMMIT_ROWS_MAX {
-                state.each_outbox(|outbox| woken.extend(outbox.overflow().then(|| Arc::clone(outbox))));
+                state.lose_all(change.version, &mut woken);
             } else {
                 for row in change.rows.iter().filter(|row| row.key.keyspace() == DOCUMENTS) {
                     if let Err(status) = state.apply(row, change.version, &mut woken) {
                         tracing::error!(key = %row.key, %status, "a change could not be followed");
-                        state.each_outbox(|outbox| {
-                            woken.extend(outbox.overflow().then(|| Arc::clone(outbox)))
-                        });
+                        state.lose_all(change.version, &mut woken);
                     }
                 }
             }
@@ -194,7 +192,7 @@ impl Hub {
         let mut woken: Vec<Arc<Outbox>> = Vec::new();
         {
             let mut state = self.state.write();
-            state.each_outbox(|outbox| woken.extend(outbox.overflow().then(|| Arc::clone(outbox))));
+            state.lose_all(version, &mut woken);
             state.processed = state.processed.max(version);
             self.processed.send_replace(state.processed);
         }
@@ -234,7 +232,7 @@ impl Hub {
     pub fn is_window_unknown(&self, view: ViewId) -> bool {
         let state = self.state.read();
         let window = state.views.get(&view).and_then(|view| view.window.as_ref());
-        window.is_some_and(super::window::Window::is_unknown)
+        window.is_some_and(Window::is_unknown)
     }
 
     /// Takes in a window that was loaded at a version. Returns whether it is known now.
@@ -258,6 +256,16 @@ impl Hub {
 }
 
 impl State {
+    /// What commits have changed is not followed: everybody finds it again.
+    fn lose_all(&mut self, version: Version, woken: &mut Vec<Arc<Outbox>>) {
+        self.views
+            .values_mut()
+            .filter_map(|view| view.window.as_mut())
+            .for_each(|window| window.lose(version));
+        self.window_bytes = 0;
+        self.each_outbox(|outbox| woken.extend(outbox.overflow().then(|| Arc::clone(outbox))));
+    }
+
     fn each_outbox(&self, mut each: impl FnMut(&Arc<Outbox>)) {
         let of_views = self.views.values().flat_map(|view| &view.listeners);
         let of_documents = self.documents.values().flatten();

@@ -85,7 +85,7 @@ impl Window {
             limit: query.limit,
             offset: query.offset,
             reverse: query.is_reverse(),
-            state: State::unknown(),
+            state: State::unknown(Version::ZERO),
             left: Left::default(),
         })
     }
@@ -99,6 +99,11 @@ impl Window {
     /// Whether it must be loaded.
     pub fn is_unknown(&self) -> bool {
         matches!(self.state, State::Unknown { .. })
+    }
+
+    /// It must be loaded again, as it is at a version or later.
+    pub fn lose(&mut self, version: Version) {
+        self.state = State::unknown(version);
     }
 
     /// The bytes of its documents.
@@ -116,9 +121,14 @@ impl Window {
     /// Takes in what was loaded at a version, and what has changed since. Returns whether it is known now: not when too
     /// much has changed.
     pub fn load(&mut self, at: Version, entries: BTreeMap<Vec<u8>, Arc<Image>>) -> bool {
-        let State::Unknown { backlog, is_complete } = &mut self.state else { return true };
+        let State::Unknown { since, backlog, is_complete } = &mut self.state else { return true };
+        if at < *since {
+            return false;
+        }
         if !*is_complete {
-            self.state = State::unknown();
+            // From now on nothing is missed.
+            let newest = backlog.last().map_or(at, |touch| touch.image.version);
+            self.state = State::unknown(newest.max(at));
             return false;
         }
         let backlog = std::mem::take(backlog);
@@ -139,7 +149,7 @@ impl Window {
         let (needed, reverse) = (self.needed(), self.reverse);
         let known = match &mut self.state {
             State::Known(known) => known,
-            State::Unknown { backlog, is_complete } => {
+            State::Unknown { backlog, is_complete, .. } => {
                 if backlog.len() < BACKLOG_MAX {
                     backlog.push(touch);
                 } else {
@@ -149,9 +159,10 @@ impl Window {
                 return Outcome::Same;
             }
         };
+        let version = touch.image.version;
         let outcome = known.touch(touch, needed, reverse);
         if outcome == Outcome::Lost {
-            self.state = State::unknown();
+            self.state = State::unknown(version);
         }
         outcome
     }
@@ -189,8 +200,8 @@ fn keep(needed: usize) -> usize {
 }
 
 impl State {
-    fn unknown() -> Self {
-        State::Unknown { backlog: Vec::new(), is_complete: true }
+    fn unknown(since: Version) -> Self {
+        State::Unknown { since, backlog: Vec::new(), is_complete: true }
     }
 }
 
