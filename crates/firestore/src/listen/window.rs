@@ -49,10 +49,10 @@ pub struct Window {
 }
 
 enum State {
-    /// To be loaded; what changes meanwhile.
+    /// To be loaded, at a version from `since` on; what has changed after it.
     Unknown {
+        since: Version,
         backlog: Vec<Touch>,
-        is_complete: bool,
     },
     Known(Known),
 }
@@ -121,14 +121,8 @@ impl Window {
     /// Takes in what was loaded at a version, and what has changed since. Returns whether it is known now: not when too
     /// much has changed.
     pub fn load(&mut self, at: Version, entries: BTreeMap<Vec<u8>, Arc<Image>>) -> bool {
-        let State::Unknown { since, backlog, is_complete } = &mut self.state else { return true };
+        let State::Unknown { since, backlog } = &mut self.state else { return true };
         if at < *since {
-            return false;
-        }
-        if !*is_complete {
-            // From now on nothing is missed.
-            let newest = backlog.last().map_or(at, |touch| touch.image.version);
-            self.state = State::unknown(newest.max(at));
             return false;
         }
         let backlog = std::mem::take(backlog);
@@ -149,12 +143,12 @@ impl Window {
         let (needed, reverse) = (self.needed(), self.reverse);
         let known = match &mut self.state {
             State::Known(known) => known,
-            State::Unknown { backlog, is_complete, .. } => {
+            State::Unknown { since, backlog } => {
                 if backlog.len() < BACKLOG_MAX {
                     backlog.push(touch);
                 } else {
                     backlog.clear();
-                    *is_complete = false;
+                    *since = touch.image.version;
                 }
                 return Outcome::Same;
             }
@@ -201,7 +195,7 @@ fn keep(needed: usize) -> usize {
 
 impl State {
     fn unknown(since: Version) -> Self {
-        State::Unknown { since, backlog: Vec::new(), is_complete: true }
+        State::Unknown { since, backlog: Vec::new() }
     }
 }
 
