@@ -1,0 +1,9 @@
+//! WebChannel: the session as a state machine, then the routes with the real clients' requests and hostile ones.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
+
+mod client;
+mod exactly_once;
+mod hostile;
+mod routes;
+mod steps;
