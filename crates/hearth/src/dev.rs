@@ -62,6 +62,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
     rules::follow(&house.gate, guarded, screen);
     // Dev watches its files by itself.
     while signals.next().await == Asked::Reload {}
+    house.end_streams();
     for socket in listening {
         socket.stop().await;
     }

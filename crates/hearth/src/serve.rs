@@ -67,6 +67,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     while signals.next().await == Asked::Reload {
         rules::reload(&house.gate, Project::read(&ask.project_dir), screen);
     }
+    house.end_streams();
     listening.stop().await;
     house.close().await.map_err(|status| status.message)
 }
