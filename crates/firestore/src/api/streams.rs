@@ -14,9 +14,9 @@ use super::webchannel::{Channels, Client, Door, Endpoint, LIMITS, Messages, rout
 use crate::Firestore;
 use crate::ops::stream::Responses;
 
-/// The path of a stream.
+/// The path of `Listen`.
 const LISTEN: &str = "/google.firestore.v1.Firestore/Listen/channel";
-/// See [`LISTEN`].
+/// The path of `Write`.
 const WRITE: &str = "/google.firestore.v1.Firestore/Write/channel";
 
 /// The streams' routes. They find callers themselves where a token comes in a body; every request must carry its
@@ -40,7 +40,7 @@ impl Endpoint for Listen {
     async fn serve(&self, client: Client, messages: Messages) -> Result<(), Status> {
         let requests = requests::<v1::ListenRequest>(messages.clone());
         let responses = self.0.listen(&client.caller, Some(client.address), requests)?;
-        send(responses, messages).await
+        send(responses.map(|response| response?.into_message()).boxed(), messages).await
     }
 }
 

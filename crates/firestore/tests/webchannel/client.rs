@@ -95,8 +95,12 @@ pub struct Server {
 pub fn server(limits: Limits) -> Server {
     let (channels, serving) = (Channels::new(limits), Arc::new(AtomicUsize::new(0)));
     let endpoint = Arc::new(Echo { serving: serving.clone() });
-    let door =
-        Door { channels: channels.clone(), endpoint, authenticate: Arc::new(Tokens), project: "p".to_owned() };
+    let door = Door {
+        channels: channels.clone(),
+        endpoint,
+        authenticate: Arc::new(Tokens),
+        project: "p".to_owned(),
+    };
     Server { routes: route(PATH, door), channels, serving }
 }
 
@@ -152,7 +156,8 @@ pub fn from(method: &str, query: &str, address: [u8; 4]) -> http::request::Build
 
 /// What later requests name a session by.
 pub async fn names(answer: Answer) -> String {
-    let http_session = answer.headers.get("x-http-session-id").map(|value| value.to_str().unwrap().to_owned());
+    let http_session =
+        answer.headers.get("x-http-session-id").map(|value| value.to_str().unwrap().to_owned());
     let opened = unframed(&answer.text().await);
     assert_eq!((&opened[0][0], &opened[0][1][0]), (&Json::from(0), &Json::from("c")));
     let session = opened[0][1][1].as_str().unwrap();
@@ -168,7 +173,10 @@ pub fn form(offset: u64, messages: &[&str]) -> String {
         .iter()
         .enumerate()
         .map(|(n, text)| {
-            format!("&req{n}___data__={}", percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC))
+            format!(
+                "&req{n}___data__={}",
+                percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+            )
         })
         .collect();
     format!("count={}&ofs={offset}{maps}", messages.len())

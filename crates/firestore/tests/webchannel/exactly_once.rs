@@ -1,7 +1,7 @@
 //! Whatever the network does to requests and responses (loss, repetition, overtaking, reconnects), each message arrives
 //! once and in order, both ways.
 
-use firestore::api::webchannel::session::{Kind, Next, Session};
+use firestore::api::webchannel::session::{Kind, Next, PATIENCE, Session};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::webchannel::Map;
@@ -14,17 +14,24 @@ enum Event {
     /// The client sends so many messages in one POST.
     Send(usize),
     /// A POST arrives; a copy of it may arrive again.
-    Arrive { index: usize, again: bool },
+    Arrive {
+        index: usize,
+        again: bool,
+    },
     /// The stream takes a message.
     Take,
     /// The stream sends so many messages.
     Push(usize),
     /// The client opens a response.
-    Get { is_polled: bool },
+    Get {
+        is_polled: bool,
+    },
     /// A GET arrives.
     GetArrives(usize),
     /// The server writes to a response, and the client reads it if it is its latest.
-    Write { of_older: usize },
+    Write {
+        of_older: usize,
+    },
     /// The client's response is cut: what the server wrote is lost.
     Cut,
     /// The connection is lost without a word, after the server has written once more.
@@ -47,7 +54,6 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-#[derive(Default)]
 struct World {
     session: Session,
     now: u64,
@@ -65,6 +71,22 @@ struct World {
 }
 
 impl World {
+    fn new() -> Self {
+        Self {
+            session: Session::new(PATIENCE),
+            now: 0,
+            made: 0,
+            posts: Vec::new(),
+            gets: Vec::new(),
+            latest_get: 0,
+            last: 0,
+            received: Vec::new(),
+            taken: Vec::new(),
+            pushed: 0,
+            responses: Vec::new(),
+        }
+    }
+
     fn go(&mut self, event: &Event) {
         match event {
             Event::Send(count) => {
@@ -156,7 +178,7 @@ proptest! {
 
     #[test]
     fn each_message_arrives_once_and_in_order(events in vec(event(), 0..150)) {
-        let mut world = World::default();
+        let mut world = World::new();
         events.iter().for_each(|event| world.go(event));
         world.settle();
         let expected = |letter: char, count: u64| (0..count).map(|n| format!("{letter}{n}")).collect::<Vec<_>>();

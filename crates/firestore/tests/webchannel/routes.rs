@@ -111,7 +111,10 @@ async fn a_stolen_session_needs_both_secrets_the_origin_and_no_other_caller() {
 async fn the_stream_ends_the_session_with_its_status() {
     let server = server(LIMITS);
     for (message, last) in [
-        (r#"{"fail":true}"#, json!([[{"error": {"code": 403, "message": "näh", "status": "PERMISSION_DENIED"}}]])),
+        (
+            r#"{"fail":true}"#,
+            json!([[{"error": {"code": 403, "message": "näh", "status": "PERMISSION_DENIED"}}]]),
+        ),
         (r#"{"end":true}"#, json!(["close"])),
     ] {
         let names = server.open(&form(0, &[message])).await;
@@ -136,16 +139,27 @@ async fn http_2_is_announced() {
 async fn what_is_malformed_is_refused_and_breaks_nothing() {
     let server = server(LIMITS);
     let names = server.open(&form(0, &[])).await;
-    for query in ["VER=7&RID=1", "VER=8&RID=1&SID=%FF", "VER=8&RID=2&AID=x", &format!("VER=8&SID={}", "x".repeat(300))] {
+    for query in
+        ["VER=7&RID=1", "VER=8&RID=1&SID=%FF", "VER=8&RID=2&AID=x", &format!("VER=8&SID={}", "x".repeat(300))]
+    {
         assert_eq!(server.post(query, form(0, &[])).await.status, 400, "{query}");
     }
     assert_eq!(server.get("VER=8&RID=rpc").await.status, 400, "no session");
     assert_eq!(server.get(&format!("{names}&RID=rpc&AID=7&CI=0")).await.status, 400, "never sent");
-    for body in ["count=1&ofs=0", "count=0&req0___data__=x", "count=x", "count=1&ofs=-3&req0___data__=x", "count=1&req0___data__=%FF"] {
+    for body in [
+        "count=1&ofs=0",
+        "count=0&req0___data__=x",
+        "count=x",
+        "count=1&ofs=-3&req0___data__=x",
+        "count=1&req0___data__=%FF",
+    ] {
         assert_eq!(server.post(&format!("{names}&RID=2&AID=0"), body).await.status, 400, "{body}");
     }
     assert_eq!(server.ask(from("PUT", &names, [10, 0, 0, 1]).body(Body::empty()).unwrap()).await.status, 405);
-    assert_eq!(server.ask(from("HEAD", &names, [10, 0, 0, 1]).body(Body::empty()).unwrap()).await.status, 405);
+    assert_eq!(
+        server.ask(from("HEAD", &names, [10, 0, 0, 1]).body(Body::empty()).unwrap()).await.status,
+        405
+    );
     let mut poll = server.get(&format!("{names}&RID=rpc&AID=0&CI=1&TO=10")).await;
     assert_eq!(poll.arrays().await.unwrap()[0][1], json!(["noop"]));
 }

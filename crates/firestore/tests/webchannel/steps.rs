@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use firestore::api::webchannel::session::{Kind, Next, Session};
+use firestore::api::webchannel::session::{Kind, Next, PATIENCE, Session};
 use serde::Deserialize;
 use serde_json::Value;
 use wire::webchannel::Map;
@@ -43,7 +43,7 @@ enum What {
     /// The stream is over.
     Finish(Value),
     /// The client ends it.
-    Terminate(bool),
+    Terminate(()),
     /// When it ends by itself.
     Deadline(Option<u64>),
 }
@@ -137,7 +137,7 @@ fn sessions_go_as_the_cases_say() {
         let path = file.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
         let case: Case = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        let mut run = Run { session: Session::default(), responses: HashMap::new(), now: 0 };
+        let mut run = Run { session: Session::new(PATIENCE), responses: HashMap::new(), now: 0 };
         for (index, step) in case.steps.into_iter().enumerate() {
             run.now = step.at.unwrap_or(run.now);
             eprintln!("{path:?}: step {index}");

@@ -15,7 +15,8 @@ pub use parameters::{Parameters, ParametersError, Purpose};
 
 /// Reads a name or value of a form or a query: `+` is a space, `%XX` a byte, the whole UTF-8.
 fn decoded(text: &str) -> Option<String> {
-    let text = if text.contains('+') { text.replace('+', " ").into() } else { std::borrow::Cow::Borrowed(text) };
+    let text =
+        if text.contains('+') { text.replace('+', " ").into() } else { std::borrow::Cow::Borrowed(text) };
     let decoded = percent_encoding::percent_decode_str(&text).decode_utf8();
     decoded.ok().map(std::borrow::Cow::into_owned)
 }

@@ -28,7 +28,7 @@ pub enum Purpose {
 /// What a URL's query says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters {
-    /// See [`Purpose`].
+    /// What the request is for.
     pub purpose: Purpose,
     /// `SID`; empty when there is none.
     pub session: String,

@@ -13,7 +13,7 @@ use tokio::time::{Duration, Instant};
 use wire::webchannel::Map;
 
 use super::inbound::Breach;
-use super::session::{Kind, Next, Session};
+use super::session::{Kind, Next, Patience, Session};
 use super::usage::Usage;
 
 /// A response is open: nobody has left.
@@ -44,9 +44,9 @@ pub struct Over;
 
 impl Channel {
     /// A session that begins, counted in this usage.
-    pub fn new(usage: Usage) -> Arc<Self> {
+    pub fn new(usage: Usage, patience: Patience) -> Arc<Self> {
         Arc::new(Self {
-            session: Mutex::default(),
+            session: Mutex::new(Session::new(patience)),
             began: Instant::now(),
             usage,
             bytes: AtomicUsize::new(0),
@@ -76,9 +76,16 @@ impl Channel {
     ///
     /// Errors: a breach.
     pub fn receive(&self, maps: Vec<Map>, received: u64) -> Result<String, Breach> {
-        let receipt = self.step(|session, _| session.receive(maps, received).map(|()| session.receipt()))?;
+        let receive = |session: &mut Session, _| {
+            session.receive(maps, received).map(|()| (session.receipt(), session.is_over()))
+        };
+        let (receipt, is_over) = self.step(receive)?;
         self.takeable.notify_one();
         self.room.notify_waiters();
+        if is_over {
+            // Perhaps its client has the last array now.
+            self.shortened.notify_one();
+        }
         Ok(receipt)
     }
 

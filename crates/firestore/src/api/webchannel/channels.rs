@@ -21,8 +21,6 @@ use super::usage::{Books, Limits};
 
 /// Characters of a session's id, and of the second id: 131 bits each, so that neither is guessed.
 const ID_CHARS: usize = 22;
-/// A session whose client has had no response open for so long may end for another.
-const EVICTABLE_MS: u64 = 5_000;
 /// The last array of a stream that ended without an error.
 const CLOSE: &str = r#"["close"]"#;
 
@@ -93,7 +91,7 @@ pub enum Refused {
     /// All are in use.
     #[error("too many open channels")]
     All,
-    /// See there.
+    /// No ids can be made.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
 }
@@ -123,13 +121,16 @@ impl Channels {
         self.make_room_for_session(network)?;
         let session = alphanumeric(ID_CHARS)?;
         let http_session = if wants_http_session { alphanumeric(ID_CHARS)? } else { String::new() };
-        let channel = Channel::new(self.books.enter(network));
+        let channel = Channel::new(self.books.enter(network), self.limits.patience);
         if let Err(breach) = channel.receive(maps, 0) {
             return Ok(Err(breach));
         }
         let messages = Messages { channel: Arc::clone(&channel), channels: Arc::clone(self) };
-        let entry =
-            Entry { channel: Arc::clone(&channel), client: client.clone(), http_session: http_session.clone() };
+        let entry = Entry {
+            channel: Arc::clone(&channel),
+            client: client.clone(),
+            http_session: http_session.clone(),
+        };
         self.open.lock().insert(session.clone(), Arc::new(entry));
         self.make_room_for_bytes(&channel);
         let serving: BoxFuture<'static, Result<(), Status>> = match endpoint {
@@ -190,7 +191,10 @@ impl Channels {
     fn evict_left(&self, is_meant: impl Fn(&Entry) -> bool) -> bool {
         let mut open = self.open.lock();
         let left = open.iter().filter(|(_, entry)| is_meant(entry)).filter_map(|(session, entry)| {
-            let left_ms = entry.channel.left_for_ms().filter(|left_ms| *left_ms >= EVICTABLE_MS)?;
+            let left_ms = entry
+                .channel
+                .left_for_ms()
+                .filter(|left_ms| *left_ms >= self.limits.patience.evictable_ms)?;
             Some((left_ms, session))
         });
         let Some((_, session)) = left.max() else { return false };
@@ -221,7 +225,8 @@ impl Channels {
     /// Ends the session, of those that are meant, that holds most.
     fn evict_largest(&self, is_meant: impl Fn(&Entry) -> bool) -> bool {
         let entries = self.entries();
-        let largest = entries.iter().filter(|entry| is_meant(entry)).max_by_key(|entry| entry.channel.bytes());
+        let largest =
+            entries.iter().filter(|entry| is_meant(entry)).max_by_key(|entry| entry.channel.bytes());
         let Some(entry) = largest.filter(|entry| entry.channel.bytes() > 0) else { return false };
         entry.channel.discard();
         true

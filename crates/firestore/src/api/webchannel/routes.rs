@@ -150,9 +150,7 @@ impl Door {
     /// The caller of a new session: a token in the body counts as one in the head would.
     async fn caller(&self, parts: &Parts, form: &Form) -> Result<Caller, Status> {
         let caller = match form.header(AUTHORIZATION) {
-            Some(value) => {
-                self.authenticate.caller(&self.project, Credential::from_header(value)).await?
-            }
+            Some(value) => self.authenticate.caller(&self.project, Credential::from_header(value)).await?,
             None => caller(&parts.extensions)?,
         };
         match parts.extensions.get::<ForeignOrigin>() {

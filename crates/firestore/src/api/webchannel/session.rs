@@ -19,12 +19,23 @@ pub const RESPONSE_MS_MAX: u64 = 240_000;
 pub const RESPONSE_BYTES_MAX: usize = 1 << 20;
 /// When there has been nothing to send for a while, a response ends if more than this is not acknowledged.
 const QUIET_BYTES_MAX: usize = 16 << 10;
-/// A session whose client has never opened a response ends after this time.
-pub const UNUSED_MS_MAX: u64 = 30_000;
-/// A session whose client has no response open ends after this time. Browsers let timers of hidden pages run once a minute.
-pub const ABANDONED_MS_MAX: u64 = 90_000;
-/// How long the last array is kept for a client that has not acknowledged it.
-pub const LINGER_MS_MAX: u64 = 30_000;
+
+/// How long clients are waited for, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the first response to be opened.
+    pub unused_ms: u64,
+    /// For another response, once there has been one. Browsers let timers of hidden pages run once a minute.
+    pub abandoned_ms: u64,
+    /// For the acknowledgement of the last array.
+    pub linger_ms: u64,
+    /// For another response while somebody else needs the place.
+    pub evictable_ms: u64,
+}
+
+/// What production has.
+pub const PATIENCE: Patience =
+    Patience { unused_ms: 30_000, abandoned_ms: 90_000, linger_ms: 30_000, evictable_ms: 5_000 };
 
 const NOOP: &str = r#"["noop"]"#;
 
@@ -61,8 +72,9 @@ struct Response {
 }
 
 /// A session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Session {
+    patience: Patience,
     inbound: Inbound,
     outbound: Outbound,
     response: Option<Response>,
@@ -75,6 +87,20 @@ pub struct Session {
 }
 
 impl Session {
+    /// A session that begins at 0.
+    pub fn new(patience: Patience) -> Self {
+        Self {
+            patience,
+            inbound: Inbound::default(),
+            outbound: Outbound::default(),
+            response: None,
+            responses: 0,
+            left_ms: 0,
+            finished_ms: None,
+            is_terminated: false,
+        }
+    }
+
     /// Takes in what a POST brings.
     ///
     /// Errors: a breach, with which the session is over.
@@ -117,7 +143,7 @@ impl Session {
 
     /// Ends it and forgets what it holds.
     pub fn discard(&mut self) {
-        *self = Self { left_ms: self.left_ms, is_terminated: true, ..Self::default() };
+        *self = Self { left_ms: self.left_ms, is_terminated: true, ..Self::new(self.patience) };
     }
 
     /// Opens a response for a client that has the arrays up to `received`. It takes the place of the one before.
@@ -194,12 +220,12 @@ impl Session {
     pub fn deadline_ms(&self) -> Option<u64> {
         let finished = self.finished_ms.map(|finished| {
             let is_delivered = !self.outbound.is_any_after(self.outbound.acknowledged());
-            if is_delivered { 0 } else { finished + LINGER_MS_MAX }
+            if is_delivered { 0 } else { finished + self.patience.linger_ms }
         });
         let left = match self.response {
             Some(_) => None,
-            None if self.responses == 0 => Some(UNUSED_MS_MAX),
-            None => Some(self.left_ms + ABANDONED_MS_MAX),
+            None if self.responses == 0 => Some(self.patience.unused_ms),
+            None => Some(self.left_ms + self.patience.abandoned_ms),
         };
         if self.is_terminated { Some(0) } else { finished.into_iter().chain(left).min() }
     }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use access::Network;
 use parking_lot::Mutex;
 
+use super::session::{PATIENCE, Patience};
+
 /// How much there may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -18,6 +20,8 @@ pub struct Limits {
     pub bytes: usize,
     /// Bytes that those of one client's addresses hold.
     pub bytes_of_network: usize,
+    /// How long clients are waited for.
+    pub patience: Patience,
 }
 
 /// What production has. Half of the bytes is beyond the reach of any one address.
@@ -26,6 +30,7 @@ pub const LIMITS: Limits = Limits {
     sessions_of_network: 2_048,
     bytes: 256 << 20,
     bytes_of_network: 128 << 20,
+    patience: PATIENCE,
 };
 
 /// What is in use.
