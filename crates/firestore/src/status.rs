@@ -195,9 +195,7 @@ pub fn too_many_targets(max: usize) -> Status {
 pub fn window_too_large(bytes_max: usize) -> Status {
     Status::new(
         Code::ResourceExhausted,
-        format!(
-            "The result of a query with a limit is larger than the {bytes_max} bytes that can be listened to."
-        ),
+        format!("The result of a query with a limit is larger than the {bytes_max} bytes that can be listened to."),
     )
 }
 

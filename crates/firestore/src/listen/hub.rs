@@ -172,9 +172,7 @@ impl Hub {
                 for row in change.rows.iter().filter(|row| row.key.keyspace() == DOCUMENTS) {
                     if let Err(status) = state.apply(row, change.version, &mut woken) {
                         tracing::error!(key = %row.key, %status, "a change could not be followed");
-                        state.each_outbox(|outbox| {
-                            woken.extend(outbox.overflow().then(|| Arc::clone(outbox)))
-                        });
+                        state.each_outbox(|outbox| woken.extend(outbox.overflow().then(|| Arc::clone(outbox))));
                     }
                 }
             }
@@ -211,8 +209,7 @@ impl Hub {
     pub fn cut(&self, outbox: &Outbox, windows: &BTreeMap<i32, ViewId>, wanted: &[i32]) -> Cut {
         let state = self.state.read();
         let taken = outbox.take();
-        let shown =
-            windows.iter().filter(|(target, _)| taken.windows.contains(target) || wanted.contains(target));
+        let shown = windows.iter().filter(|(target, _)| taken.windows.contains(target) || wanted.contains(target));
         let shown = shown.map(|(target, id)| {
             let window = state.views.get(id).and_then(|view| view.window.as_ref());
             (*target, window.and_then(|window| window.visible(state.processed)))
@@ -249,12 +246,7 @@ impl State {
         of_views.chain(of_documents).for_each(|listener| each(&listener.outbox));
     }
 
-    fn apply(
-        &mut self,
-        row: &RowChange,
-        version: Version,
-        woken: &mut Vec<Arc<Outbox>>,
-    ) -> Result<(), Status> {
+    fn apply(&mut self, row: &RowChange, version: Version, woken: &mut Vec<Arc<Outbox>>) -> Result<(), Status> {
         let Some((database, path)) = key::decode(&row.key) else { return Ok(()) };
         let listeners = self.documents.get(&row.key).map(Vec::as_slice).unwrap_or_default();
         let is_near = self.interest.is_near(&database, &path);
@@ -304,8 +296,7 @@ impl State {
                 }
             };
             for Listener { outbox, target } in &view.listeners {
-                let wakes =
-                    if shows { outbox.push(key, image, *target, is_in) } else { outbox.window(*target) };
+                let wakes = if shows { outbox.push(key, image, *target, is_in) } else { outbox.window(*target) };
                 woken.extend(wakes.then(|| Arc::clone(outbox)));
             }
         }

@@ -45,10 +45,7 @@ pub struct Window {
 
 enum State {
     /// To be loaded; what changes meanwhile.
-    Unknown {
-        backlog: Vec<Touch>,
-        is_complete: bool,
-    },
+    Unknown { backlog: Vec<Touch>, is_complete: bool },
     Known(Known),
 }
 
@@ -195,11 +192,7 @@ impl Known {
         }
         while self.entries.len() > keep(needed) {
             self.is_whole = false;
-            if reverse {
-                self.entries.pop_first()
-            } else {
-                self.entries.pop_last()
-            };
+            if reverse { self.entries.pop_first() } else { self.entries.pop_last() };
         }
         if !self.is_whole && self.entries.len() < needed { Outcome::Lost } else { outcome }
     }

@@ -218,9 +218,7 @@ impl Pump {
             self.targets.iter().filter(|(_, target)| target.has_window()).map(|(id, _)| *id).collect();
         for id in ids {
             for _ in 0..WINDOW_ATTEMPTS_MAX {
-                let Some(view) = self.targets.get(&id).and_then(|target| target.registration.view()) else {
-                    break;
-                };
+                let Some(view) = self.targets.get(&id).and_then(|target| target.registration.view()) else { break };
                 if !self.hub().is_window_unknown(view) {
                     break;
                 }

@@ -227,7 +227,9 @@ impl Pump {
         let head = *self.service.gate.published().borrow();
         let registration = match &asked {
             Asked::Documents(paths) => self.hub().listen_to_documents(head, listener, keys(database, paths)),
-            Asked::Query { query, key } => self.hub().listen_to_query(head, listener, (database, query, key)),
+            Asked::Query { query, key } => {
+                self.hub().listen_to_query(head, listener, (database, query, key))
+            }
         };
         let loading = Loading { seen, expected: target.expected_count, ..Loading::default() };
         Ok(Target {
@@ -270,9 +272,7 @@ impl Pump {
             match &mut target.phase {
                 // Nothing has been said of it that a later page would not correct, but for what was dropped.
                 Phase::Loading(loading) if loading.seen.is_some() => {}
-                Phase::Loading(loading) => {
-                    **loading = Loading { seen: Some(Seen::Elsewhere), ..Loading::default() }
-                }
+                Phase::Loading(loading) => **loading = Loading { seen: Some(Seen::Elsewhere), ..Loading::default() },
                 Phase::Settling(_) => {
                     let seen = Some(Seen::Elsewhere);
                     target.phase = Phase::Loading(Box::new(Loading { seen, ..Loading::default() }));
