@@ -2,11 +2,15 @@
 
 import { build } from "esbuild";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** Packages of suites/node: both suites test one version of the SDK. */
+export const require = createRequire(new URL("../node/package.json", import.meta.url));
 
 /** The browser's program; `./x test browser` finds it. */
 const program = process.env.CHROMIUM_BIN ?? "/usr/bin/chromium";

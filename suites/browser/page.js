@@ -31,7 +31,7 @@ function follow(target, read) {
   const follower = { seen, error: null };
   const next = (snapshot) => seen.push(read(snapshot));
   const failed = (error) => (follower.error = error.code);
-  follower.stop = firestore.onSnapshot(target, next, failed);
+  follower.stop = firestore.onSnapshot(target, { includeMetadataChanges: true }, next, failed);
   follower.until = (condition, what, ms = 10_000) => until(() => condition(follower), () => `${what}; seen: ${JSON.stringify(seen.slice(-3))}, error: ${follower.error}`, ms);
   return follower;
 }

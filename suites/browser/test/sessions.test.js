@@ -5,12 +5,12 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { deleteApp, initializeApp } from "firebase-admin/app";
-import { getAuth } from "firebase-admin/auth";
-import { getFirestore } from "firebase-admin/firestore";
-
 import { dev, folder, start } from "../../node/hearth.js";
-import { tab } from "../browser.js";
+import { require, tab } from "../browser.js";
+
+const { deleteApp, initializeApp } = require("firebase-admin/app");
+const { getAuth } = require("firebase-admin/auth");
+const { getFirestore } = require("firebase-admin/firestore");
 
 const RULES = `
 rules_version = '2';

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use base::{Code, Status, Value};
-use firestore::api::webchannel::{Channels, Client, Door, Endpoint, Limits, Messages, route};
+use firestore::api::webchannel::{Channels, Client, Door, Endpoint, LIMITS, Limits, Messages, route};
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use serde_json::Value as Json;
@@ -68,7 +68,7 @@ impl Endpoint for Echo {
 }
 
 /// `Bearer owner` is an administrator, `Bearer bad` is refused, any other token is its user's.
-struct Tokens;
+pub struct Tokens;
 
 #[async_trait]
 impl Authenticate for Tokens {
@@ -90,6 +90,13 @@ pub struct Server {
     pub routes: Router,
     pub channels: Arc<Channels>,
     pub serving: Arc<AtomicUsize>,
+    /// Where requests go.
+    pub path: &'static str,
+}
+
+/// A server of other routes.
+pub fn server_of(routes: Router) -> Server {
+    Server { routes, channels: Channels::new(LIMITS), serving: Arc::default(), path: PATH }
 }
 
 pub fn server(limits: Limits) -> Server {
@@ -101,7 +108,7 @@ pub fn server(limits: Limits) -> Server {
         authenticate: Arc::new(Tokens),
         project: "p".to_owned(),
     };
-    Server { routes: route(PATH, door), channels, serving }
+    Server { routes: route(PATH, door), channels, serving, path: PATH }
 }
 
 /// An answer.
@@ -130,11 +137,13 @@ impl Server {
     }
 
     pub async fn post(&self, query: &str, body: impl Into<Body>) -> Answer {
-        self.ask(from("POST", query, [10, 0, 0, 1]).body(body.into()).unwrap()).await
+        let request = from("POST", query, [10, 0, 0, 1]).uri(format!("{}?{query}", self.path));
+        self.ask(request.body(body.into()).unwrap()).await
     }
 
     pub async fn get(&self, query: &str) -> Answer {
-        self.ask(from("GET", query, [10, 0, 0, 1]).body(Body::empty()).unwrap()).await
+        let request = from("GET", query, [10, 0, 0, 1]).uri(format!("{}?{query}", self.path));
+        self.ask(request.body(Body::empty()).unwrap()).await
     }
 
     /// Opens a session; its names as a query.

@@ -5,5 +5,8 @@
 mod client;
 mod exactly_once;
 mod hostile;
+#[path = "../house/mod.rs"]
+mod house;
 mod routes;
 mod steps;
+mod streams;
