@@ -26,7 +26,7 @@ mod rulesets;
 mod session;
 mod transact;
 
-pub use address::{ClientAddress, Network};
+pub use address::{ClientAddress, ForeignOrigin, Network};
 pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
 pub use documents::{DocumentSource, Documents, NoPending, Pending};
 pub use facts::Facts;
