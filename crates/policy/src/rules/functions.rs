@@ -11,8 +11,9 @@ use super::paths;
 /// Calls a function that reads no document.
 pub fn call<'v>(function: Function, arguments: &[Val<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
     let found = match (function, arguments) {
-        (Function::Path, [Val::Str(text)]) => Ok(Val::Path(paths::parse(text)?)),
-        (Function::Debug, [value]) => Ok(value.clone()),
+        (Function::Path, [Val::Str(text)]) => Ok(paths::parse(text)?),
+        // More than one argument is warned about, and does no harm.
+        (Function::Debug, [value, ..]) => Ok(value.clone()),
         (Function::Int, [value]) => to_int(value)?,
         (Function::Float, [value]) => to_float(value)?,
         (Function::String, [value]) => return Ok(Val::Str(string_of(value, meter)?)),
@@ -144,6 +145,7 @@ pub fn string_of<'v>(value: &Val<'v>, meter: &mut Meter<'_>) -> Result<Str<'v>, 
             meter.work(text.len())?;
             Str::from(text)
         }
+        Val::Template(steps) => Str::from(paths::template_text(steps)),
         other => return Err(refused("string", "string", std::slice::from_ref(other))),
     })
 }
