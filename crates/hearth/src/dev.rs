@@ -12,7 +12,7 @@ use crate::house::House;
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
-use crate::services::{Addresses, Part, Row};
+use crate::services::{self, Addresses, Part, Row};
 use crate::stop::{Asked, Signals};
 
 /// Runs until told to stop.
@@ -48,6 +48,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         })
         .collect();
     house.begin_work();
+    let notes = project.notes.iter().cloned().chain(services::not_served(&project)).chain(house.clock_note());
     screen.ready(&Running {
         verb: "dev",
         project: &id,
@@ -56,7 +57,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         data: data.as_deref().map(Path::to_string_lossy).as_deref(),
         rules: &guarded,
         took_ms: started.elapsed().as_secs_f64() * 1000.0,
-        notes: &project.notes.into_iter().chain(house.clock_note()).collect::<Vec<_>>(),
+        notes: &notes.collect::<Vec<_>>(),
         hints: &hints(&addresses, data.as_ref(), &id),
     });
     rules::follow(&house.gate, guarded, screen);
