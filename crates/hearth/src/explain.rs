@@ -18,7 +18,10 @@ pub fn run(ask: &Explain) -> Result<ExitCode, String> {
     let language = ask.language.map(crate::cli::LanguageName::language);
     let given = ask.rules.to_string_lossy();
     // An expression may begin with a minus; a file hardly ever does.
-    if given.starts_with('-') && !(language == Some(Language::Cel) && ask.request.is_none()) && !ask.rules.exists() {
+    if given.starts_with('-')
+        && !(language == Some(Language::Cel) && ask.request.is_none())
+        && !ask.rules.exists()
+    {
         return Err(format!("there is no flag `{given}`: `hearth explain --help` lists them"));
     }
     let world = world(ask)?;

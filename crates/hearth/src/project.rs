@@ -208,7 +208,9 @@ impl Project {
             notes.push(format!("no firebase.json in {}: running with defaults", folder.display()));
         }
         let (configured, unknown) = sections(&read_json(&config_path)?.unwrap_or_default());
-        notes.extend(unknown.iter().map(|key| format!("firebase.json: `{key}` is no key that anything reads")));
+        notes.extend(
+            unknown.iter().map(|key| format!("firebase.json: `{key}` is no key that anything reads")),
+        );
         let firestore = match config.firestore {
             None => Vec::new(),
             Some(FirestoreEntry::One(config)) => vec![config],

@@ -34,7 +34,8 @@ pub fn not_served(project: &Project) -> Option<String> {
     let missing = |name: &&String| !TABLE.iter().any(|row| row.name == name.as_str());
     let names: Vec<&str> = project.configured.iter().filter(missing).map(String::as_str).collect();
     let (last, others) = names.split_last()?;
-    let names = if others.is_empty() { (*last).to_owned() } else { format!("{} and {last}", others.join(", ")) };
+    let names =
+        if others.is_empty() { (*last).to_owned() } else { format!("{} and {last}", others.join(", ")) };
     Some(format!("firebase.json configures {names}, which Hearth does not serve yet: calls to them fail"))
 }
 

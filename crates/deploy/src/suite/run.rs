@@ -1,8 +1,8 @@
 //! Runs test cases against rules: the verdict, and how it came about.
 
 use policy::coverage::{
-    FunctionCall, ExpressionReport, Positions, SourcePosition, VisitedExpression, function_calls,
-    expression_reports, visited,
+    ExpressionReport, FunctionCall, Positions, SourcePosition, VisitedExpression, expression_reports,
+    function_calls, visited,
 };
 use policy::{Auth, Document, Limits, NoDocuments, Request, Ruleset, Setting, Source, Step, Trace};
 use serde::Serialize;

@@ -38,8 +38,7 @@ pub fn call<'v>(function: Function, arguments: &[Val<'v>], meter: &mut Meter<'_>
         },
         (Function::TimestampDate, [Val::Int(year), Val::Int(month), Val::Int(day)]) => {
             let date = calendar::from_date(*year, *month, *day);
-            let refused =
-                || message(format!("Date is not valid. year: {year}, month: {month} day: {day}."));
+            let refused = || message(format!("Date is not valid. year: {year}, month: {month} day: {day}."));
             Ok(date.map(Val::Timestamp).ok_or_else(refused)?)
         }
         (Function::TimestampValue, [Val::Int(millis)]) => {

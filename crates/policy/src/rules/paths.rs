@@ -29,7 +29,8 @@ pub fn parse<'v>(text: &Str<'v>) -> Computed<'v> {
             steps.push(Step::Text(decoded(segment)?));
             continue;
         };
-        let variable = inner.strip_suffix('}').ok_or_else(|| refused("The capture segment is not closed."))?;
+        let variable =
+            inner.strip_suffix('}').ok_or_else(|| refused("The capture segment is not closed."))?;
         let (name, glob) = match variable.split_once('=') {
             Some((name, "**")) => (name, true),
             Some((name, "*")) => (name, false),
@@ -41,7 +42,8 @@ pub fn parse<'v>(text: &Str<'v>) -> Computed<'v> {
                  and must not contain spaces."
             )));
         }
-        let again = |step: &Step<'_>| matches!(step, Step::Variable { name: known, .. } if known.as_str() == name);
+        let again =
+            |step: &Step<'_>| matches!(step, Step::Variable { name: known, .. } if known.as_str() == name);
         if steps.iter().any(again) {
             return Err(message(format!("Variable {name} already exists in the PathTemplate.")));
         }
@@ -74,14 +76,17 @@ fn is_variable(name: &str) -> bool {
 
 /// A segment of a written path, decoded as in a URL.
 fn decoded<'v>(segment: &str) -> Result<Str<'v>, FaultKind<'v>> {
-    let refused = |why: String| message(format!("Unable to decode {segment} to url. Error: URLDecoder: {why}"));
+    let refused =
+        |why: String| message(format!("Unable to decode {segment} to url. Error: URLDecoder: {why}"));
     for (at, _) in segment.match_indices('%') {
         let Some(digits) = segment.as_bytes().get(at + 1..at + 3) else {
             return Err(refused("Incomplete trailing escape (%) pattern".to_owned()));
         };
         if !digits.iter().all(u8::is_ascii_hexdigit) {
             let digits = String::from_utf8_lossy(digits);
-            return Err(refused(format!("Illegal hex characters in escape (%) pattern - Error at index 0 in: \"{digits}\"")));
+            return Err(refused(format!(
+                "Illegal hex characters in escape (%) pattern - Error at index 0 in: \"{digits}\""
+            )));
         }
     }
     Ok(Str::from(decode(segment)))
@@ -112,7 +117,9 @@ pub fn bind<'v>(steps: &[Step<'v>], map: &Map<'v>, meter: &mut Meter<'_>) -> Com
             Some(other) => {
                 let text = string_of(&other, meter)?;
                 if text.as_str().is_empty() {
-                    return Err(message(format!("Cannot bind empty value to path template variable {name}.")));
+                    return Err(message(format!(
+                        "Cannot bind empty value to path template variable {name}."
+                    )));
                 }
                 bound.push(text);
             }

@@ -114,10 +114,13 @@ fn append(out: &mut String, regex: &Regex, text: &str, rewrite: &str, group: Gro
             ('$', Some('{')) => {
                 rest.next();
                 let mut closed = false;
-                let name: String = rest.by_ref().take_while(|next| {
-                    closed = *next == '}';
-                    !closed
-                }).collect();
+                let name: String = rest
+                    .by_ref()
+                    .take_while(|next| {
+                        closed = *next == '}';
+                        !closed
+                    })
+                    .collect();
                 if !closed {
                     return None;
                 }

@@ -9,9 +9,8 @@ use policy::rtdb::lowered::{Node, RuleKind};
 use crate::findings::never_holds::Parts;
 use crate::findings::{
     cannot_revoke, child_of_a_value, child_takes_text, constant_condition, date_has_passed, index_of_nothing,
-    needless_index,
-    never_equal, no_sign_in_check, only_when_signed_out, open_access, open_read, required_child_refused,
-    shadowed_grant, text_compared_with_boolean, true_when_signed_out,
+    needless_index, never_equal, no_sign_in_check, only_when_signed_out, open_access, open_read,
+    required_child_refused, shadowed_grant, text_compared_with_boolean, true_when_signed_out,
 };
 use crate::logic::{Callers, Facts, Solver};
 use crate::readers::dates;

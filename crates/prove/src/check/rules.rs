@@ -5,9 +5,9 @@ use policy::{Diagnostic, Ruleset};
 
 use crate::findings::never_holds::Parts;
 use crate::findings::{
-    calls_too_deep, cannot_revoke, constant_condition, date_has_passed, exists_takes_a_path, never_equal, never_holds,
-    no_sign_in_check, no_such_field, no_such_method, not_a_boolean, only_when_signed_out, open_access,
-    open_read, operands_do_not_fit, shadowed_grant, too_many_expressions, too_many_reads,
+    calls_too_deep, cannot_revoke, constant_condition, date_has_passed, exists_takes_a_path, never_equal,
+    never_holds, no_sign_in_check, no_such_field, no_such_method, not_a_boolean, only_when_signed_out,
+    open_access, open_read, operands_do_not_fit, shadowed_grant, too_many_expressions, too_many_reads,
     true_when_signed_out, verb_never_granted,
 };
 use crate::readers::dates;

@@ -98,7 +98,8 @@ fn fixed(expr: &Expr<rules::Rules>) -> Option<Timestamp> {
 fn length(expr: &Expr<rules::Rules>) -> Option<i64> {
     let Kind::Function(rules::Function::DurationValue, arguments) = &expr.kind else { return None };
     let [amount, unit] = arguments.as_slice() else { return None };
-    let (Kind::Constant(Value::Integer(amount)), Kind::Constant(Value::String(unit))) = (&amount.kind, &unit.kind)
+    let (Kind::Constant(Value::Integer(amount)), Kind::Constant(Value::String(unit))) =
+        (&amount.kind, &unit.kind)
     else {
         return None;
     };

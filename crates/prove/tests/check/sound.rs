@@ -292,7 +292,11 @@ fn stored() -> impl Strategy<Value = Value> {
         text("a"),
         text("u"),
     ]);
-    let map = prop::collection::btree_map(select(vec!["a", "b", "length"]).prop_map(str::to_owned), leaf.clone(), 0..3);
+    let map = prop::collection::btree_map(
+        select(vec!["a", "b", "length"]).prop_map(str::to_owned),
+        leaf.clone(),
+        0..3,
+    );
     prop_oneof![leaf, map.prop_map(Value::Map)]
 }
 

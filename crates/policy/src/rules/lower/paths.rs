@@ -15,7 +15,9 @@ impl Lowering<'_> {
             Kind::Function(Function::Path, vec![Expr { kind, span: expr.span, at: expr.at }])
         };
         let has = |wanted: fn(&PathPart) -> bool| parts.iter().any(wanted);
-        if has(|part| matches!(part, PathPart::Variable { .. })) && !has(|part| matches!(part, PathPart::Value(_))) {
+        if has(|part| matches!(part, PathPart::Variable { .. }))
+            && !has(|part| matches!(part, PathPart::Value(_)))
+        {
             return template(parts.iter().map(written).collect());
         }
         let part = |part: &PathPart| match part {
