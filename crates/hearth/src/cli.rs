@@ -179,6 +179,7 @@ pub struct Test {
 #[derive(Debug, Args)]
 pub struct Explain {
     /// A file of rules or a project's folder; with `--language cel`, the expression
+    #[arg(allow_hyphen_values = true)]
     pub rules: PathBuf,
     /// The request as case files write it: "alice get /rooms/1"
     pub request: Option<String>,

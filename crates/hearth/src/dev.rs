@@ -13,7 +13,7 @@ use crate::house::House;
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
-use crate::services::{Addresses, Part, Row};
+use crate::services::{self, Addresses, Part, Row};
 use crate::stop::{Asked, Signals};
 
 /// Runs until told to stop.
@@ -49,7 +49,9 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         })
         .collect();
     house.begin_work();
-    let mut notes: Vec<String> = project.notes.into_iter().chain(house.clock_note()).collect();
+    let mut notes = project.notes.clone();
+    notes.extend(services::not_served(&project));
+    notes.extend(house.clock_note());
     let admin = admin::listen(&house, data.as_deref(), &mut notes);
     screen.ready(&Running {
         verb: "dev",

@@ -11,7 +11,7 @@ use crate::house::House;
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
-use crate::services::Addresses;
+use crate::services::{self, Addresses};
 use crate::stop::{Asked, Signals};
 
 /// Runs until told to stop. Rules are read at start and again on SIGHUP; rules that were deployed stand before the file's.
@@ -42,7 +42,8 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
             status.message
         )
     })?;
-    let mut notes = project.notes;
+    let mut notes = project.notes.clone();
+    notes.extend(services::not_served(&project));
     notes.extend(house.clock_note());
     notes.extend(rules::load_in_production(&house.gate, &mut guarded, restored, screen)?);
 

@@ -39,6 +39,7 @@ pub async fn authorize_query(
 /// Denies a query that the rules allow literally, and that finds or might find something else.
 pub fn not_literal(session: &mut Session) -> Status {
     status::refused(session.retract(
+        Method::List.name(),
         "The query finds a number of another type than it asks for (1 also finds 1.0), \
          and for that one the rules do not allow it.",
     ))

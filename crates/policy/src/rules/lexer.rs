@@ -105,7 +105,10 @@ pub fn next(cursor: &mut Cursor<'_>) -> (Token, Span) {
         Some(_) => match SIGNS.iter().find(|sign| cursor.eat(sign)) {
             Some(sign) => Token::Sign(sign),
             None => {
-                cursor.bump();
+                // Half an operator takes what is behind it along.
+                if matches!(cursor.bump(), Some('&' | '|')) {
+                    cursor.bump();
+                }
                 Token::Bad("")
             }
         },
