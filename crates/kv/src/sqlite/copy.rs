@@ -37,12 +37,7 @@ impl NewFile {
         let mut partial = to.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        match std::fs::remove_file(&partial) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(StoreError::io("remove", &partial, &error));
-            }
-            _ => {}
-        }
+        file::remove_if_there(&partial)?;
         file::create_private(&partial)?;
         let connection = Connection::open_with_flags(&partial, OpenFlags::SQLITE_OPEN_READ_WRITE);
         let connection = connection.map_err(|error| file::explain(&partial, &error))?;

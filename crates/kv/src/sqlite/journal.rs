@@ -9,7 +9,8 @@
 //! Numbers rise by one from record to record: what is left of an earlier turn is told by its number.
 //!
 //! Invariant: a record is synced before the next is begun. So only the last may be torn, and a good record behind one
-//! that is not good means damage, which is reported and never skipped.
+//! that is not good means damage, which is reported and never skipped. A last record that is not good was torn, and never
+//! acknowledged, unless the mark says that it was.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -35,6 +36,11 @@ const GROWTH_BYTES: u64 = 4 << 20;
 /// Memory for a record that is kept for the next.
 const RECORD_BYTES_KEPT: usize = 1 << 20;
 
+/// Where the journal of a folder lies.
+pub(super) fn paths(folder: &Path) -> [PathBuf; 2] {
+    NAMES.map(|name| folder.join(name))
+}
+
 /// The open journal.
 pub(super) struct Journal {
     id: [u8; 16],
@@ -53,26 +59,32 @@ struct Segment {
     end: u64,
     /// How much of the file is written, with zeros or remains.
     allocated: u64,
+    was_missing: bool,
 }
 
 impl Journal {
     /// Opens the files of a folder, making what is missing. [`Journal::recover`] comes next.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let segment = |name| {
-            let path = folder.join(name);
+        let segment = |path: PathBuf| {
+            let was_missing = file::length(&path)?.is_none();
             file::create_private(&path)?;
             let opened = File::options().read(true).write(true).open(&path);
             let file = opened.map_err(|error| StoreError::io("open", &path, &error))?;
             let length = file.metadata().map_err(|error| StoreError::io("read", &path, &error))?.len();
-            Ok(Segment { path, file, end: 0, allocated: length })
+            Ok(Segment { path, file, end: 0, allocated: length, was_missing })
         };
-        let files = [segment(NAMES[0])?, segment(NAMES[1])?];
+        let [first, second] = paths(folder);
+        let files = [segment(first)?, segment(second)?];
         Ok(Self { id: [0; 16], files, current: 0, record: BytesMut::new(), broken: false })
     }
 
-    /// The batches that the data file lacks, in their order. The journal is written anew from here on, so they must
-    /// be in the data file before the first [`Journal::append`].
-    pub(super) fn recover(&mut self, mark: Mark) -> Result<Vec<(u64, Batch)>, StoreError> {
+    /// The batches that the data file lacks, in their order. Those up to one must not be missing: they were acknowledged. The
+    /// journal is written anew from here on, so they must be in the data file before the first [`Journal::append`].
+    pub(super) fn recover(
+        &mut self,
+        mark: Mark,
+        acknowledged: u64,
+    ) -> Result<Vec<(u64, Batch)>, StoreError> {
         self.id = mark.journal;
         let mut batches = Vec::new();
         for segment in &mut self.files {
@@ -80,17 +92,38 @@ impl Journal {
             let read =
                 segment.file.seek(SeekFrom::Start(0)).and_then(|_| segment.file.read_to_end(&mut bytes));
             read.map_err(|error| StoreError::io("read", &segment.path, &error))?;
-            let records = Records { id: self.id, bytes: bytes.into(), at: 0 };
-            batches.extend(records.read(mark.sequence).map_err(|reason| segment.damaged(reason))?);
+            let mut records = Records { id: self.id, bytes: bytes.into(), at: 0 };
+            batches.extend(records.read(mark.sequence).map_err(|reason| segment.damaged(&reason))?);
+            segment.end = records.at as u64;
         }
         batches.sort_by_key(|(sequence, _)| *sequence);
         for ((sequence, _), expected) in batches.iter().zip(mark.sequence + 1..) {
             if *sequence != expected {
-                let [first, _] = &self.files;
-                return Err(first.damaged("commits are missing in the journal"));
+                return Err(self.incomplete(expected, *sequence));
             }
         }
+        let newest = batches.last().map_or(mark.sequence, |(sequence, _)| *sequence);
+        if newest < acknowledged {
+            return Err(self.incomplete(newest + 1, acknowledged));
+        }
+        for segment in &mut self.files {
+            segment.end = 0;
+        }
         Ok(batches)
+    }
+
+    /// Commits are missing, from one on. Names the file that is likely to have had them: the one that is not there, or the
+    /// one with the older end.
+    fn incomplete(&self, missing: u64, known: u64) -> StoreError {
+        let [first, second] = &self.files;
+        let segment = if first.was_missing || (first.end == 0 && !second.was_missing) { first } else { second };
+        let segment = if first.end > 0 && second.end == 0 && !second.was_missing { first } else { segment };
+        let what = if segment.was_missing { "it is missing" } else { "it has no good record of them" };
+        segment.damaged(&format!(
+            "commits {missing} to {known} were acknowledged and are in neither journal nor data file; {what} (its good \
+             records end at offset {})",
+            segment.end
+        ))
     }
 
     /// Makes a batch durable. When a sync has failed nothing can be appended until the journal is opened again: what is
@@ -202,8 +235,8 @@ struct Records {
 
 impl Records {
     /// The records of the file's last turn behind `moved`, up to which the data file has them. The turn ends with the
-    /// first record that is not good.
-    fn read(mut self, moved: u64) -> Result<Vec<(u64, Batch)>, &'static str> {
+    /// first record that is not good, where `at` is then.
+    fn read(&mut self, moved: u64) -> Result<Vec<(u64, Batch)>, String> {
         let mut found: Vec<(u64, Batch)> = Vec::new();
         let mut last = None;
         while let Some((sequence, version, body, next)) = self.record_at(self.at) {
@@ -211,15 +244,21 @@ impl Records {
                 break;
             }
             if sequence > moved {
-                found.push((sequence, decode(version, body).ok_or("a record does not decode")?));
+                let batch = decode(version, body)
+                    .ok_or_else(|| format!("the record of commit {sequence} at offset {} does not decode", self.at))?;
+                found.push((sequence, batch));
             }
             (last, self.at) = (Some(sequence), next);
         }
         let newest = last.map_or(moved, |last| last.max(moved));
         let mut at = self.at;
         while at < self.bytes.len() {
-            if self.record_at(at).is_some_and(|(sequence, ..)| sequence > newest) {
-                return Err("a record in the middle of the journal is damaged");
+            if let Some((sequence, ..)) = self.record_at(at).filter(|(sequence, ..)| *sequence > newest) {
+                return Err(format!(
+                    "the record at offset {} does not match its checksum, though the record of commit {sequence} at offset \
+                     {at} was written after it",
+                    self.at
+                ));
             }
             at += ALIGNMENT;
         }

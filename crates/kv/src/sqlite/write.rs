@@ -37,7 +37,7 @@ impl Writer {
     /// Which journal belongs to the file. A new file gets one.
     pub(super) fn mark(&mut self) -> Result<Mark, StoreError> {
         let read = |connection: &Connection| table::get(connection, &meta::journal_key());
-        if let Some(stored) = read(&self.connection).map_err(|error| self.file.explain(&error))? {
+        if let Some(stored) = read(&self.connection).map_err(|error| self.file.explain_read(&error))? {
             return Mark::decode(&stored);
         }
         let mark = Mark::random()?;
@@ -52,7 +52,7 @@ impl Writer {
     /// The version of the file's newest rows.
     pub(super) fn version(&self) -> Result<Version, StoreError> {
         let stored = table::get(&self.connection, &meta::version_key());
-        let stored = stored.map_err(|error| self.file.explain(&error))?;
+        let stored = stored.map_err(|error| self.file.explain_read(&error))?;
         let version = stored.map_or(Some(Version::ZERO), |stored| Version::from_bytes(&stored));
         version.ok_or_else(StoreError::corrupt_version)
     }
