@@ -203,7 +203,7 @@ async fn a_flipped_bit_in_the_last_record_is_not_taken_for_a_torn_write() {
         write(folder.path(), &files);
         let error = read(folder.path(), &options).await.unwrap_err();
         let said = error.to_string();
-        assert!(said.contains("store.journal-0") && said.contains("were acknowledged"), "{said}");
+        assert!(said.contains("store.journal-0` is damaged") && said.contains("were acknowledged"), "{said}");
         assert_eq!(fs::read(folder.path().join("store.journal-0")).unwrap(), files["store.journal-0"]);
     }
 }

@@ -121,7 +121,7 @@ fn refuse_remains(folder: &Path, data: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn refuse_short(data: &Path, length: u64, promise: Promise) -> Result<(), StoreError> {
+pub(super) fn refuse_short(data: &Path, length: u64, promise: Promise) -> Result<(), StoreError> {
     if length >= promise.file_bytes.max(1) {
         return Ok(());
     }
@@ -137,5 +137,7 @@ pub(super) fn adopt(folder: &Path) -> Result<(), StoreError> {
     let data = file::data_path(folder);
     let pages = Pages::new(&data, MarkFile::create(folder, Promise::default())?);
     pages.adopt()?;
+    let file_bytes = u64::from(pages.in_file()?) * PAGE_BYTES;
+    pages.mark.promise_more(|promise| promise.file_bytes = file_bytes)?;
     pages.mark.sync()
 }

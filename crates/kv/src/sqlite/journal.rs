@@ -41,6 +41,68 @@ pub(super) fn paths(folder: &Path) -> [PathBuf; 2] {
     NAMES.map(|name| folder.join(name))
 }
 
+/// The batches that the data file lacks, in their order. Those up to one must be there: they were acknowledged. Reads only.
+pub(super) fn unmoved(
+    folder: &Path,
+    mark: Mark,
+    acknowledged: u64,
+) -> Result<Vec<(u64, Batch)>, StoreError> {
+    let (mut batches, mut ends) = (Vec::new(), Vec::new());
+    for path in paths(folder) {
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(StoreError::io("read", &path, &error)),
+        };
+        let is_missing = bytes.is_none();
+        let mut records = Records { id: mark.journal, bytes: bytes.unwrap_or_default().into(), at: 0, last: None };
+        let found = records.read(mark.sequence).map_err(|reason| StoreError::damaged(&path, reason))?;
+        batches.extend(found);
+        ends.push(End { path, is_missing, last: records.last, offset: records.at });
+    }
+    batches.sort_by_key(|(sequence, _)| *sequence);
+    for ((sequence, _), expected) in batches.iter().zip(mark.sequence + 1..) {
+        if *sequence != expected {
+            return Err(incomplete(&ends, expected, *sequence - 1));
+        }
+    }
+    let newest = batches.last().map_or(mark.sequence, |(sequence, _)| *sequence);
+    if newest < acknowledged {
+        return Err(incomplete(&ends, newest + 1, acknowledged));
+    }
+    Ok(batches)
+}
+
+/// Where the good records of a file end.
+struct End {
+    path: PathBuf,
+    is_missing: bool,
+    last: Option<u64>,
+    offset: usize,
+}
+
+impl End {
+    fn describe(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default().display();
+        match self.last {
+            _ if self.is_missing => format!("{name} is missing"),
+            None => format!("{name} has no good record"),
+            Some(last) => format!("{name} has good records up to commit {last}, which ends at offset {}", self.offset),
+        }
+    }
+}
+
+/// Names the file that is missing or that the next record should be in.
+fn incomplete(ends: &[End], from: u64, to: u64) -> StoreError {
+    let Some(suspect) = ends.iter().max_by_key(|end| (end.is_missing, end.last)) else { return StoreError::Closed };
+    let ends: Vec<String> = ends.iter().map(End::describe).collect();
+    let reason = format!(
+        "commits {from} to {to} were acknowledged and are neither in the journal nor in the data file; {}",
+        ends.join(", ")
+    );
+    StoreError::damaged(&suspect.path, reason)
+}
+
 /// The open journal.
 pub(super) struct Journal {
     id: [u8; 16],
@@ -59,71 +121,22 @@ struct Segment {
     end: u64,
     /// How much of the file is written, with zeros or remains.
     allocated: u64,
-    was_missing: bool,
 }
 
 impl Journal {
-    /// Opens the files of a folder, making what is missing. [`Journal::recover`] comes next.
-    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+    /// Opens the files of a folder, making what is missing. They are written anew from their beginning, so what was
+    /// [`unmoved`] must be in the data file before the first [`Journal::append`].
+    pub(super) fn open(folder: &Path, id: [u8; 16]) -> Result<Self, StoreError> {
         let segment = |path: PathBuf| {
-            let was_missing = file::length(&path)?.is_none();
             file::create_private(&path)?;
             let opened = File::options().read(true).write(true).open(&path);
             let file = opened.map_err(|error| StoreError::io("open", &path, &error))?;
             let length = file.metadata().map_err(|error| StoreError::io("read", &path, &error))?.len();
-            Ok(Segment { path, file, end: 0, allocated: length, was_missing })
+            Ok(Segment { path, file, end: 0, allocated: length })
         };
         let [first, second] = paths(folder);
         let files = [segment(first)?, segment(second)?];
-        Ok(Self { id: [0; 16], files, current: 0, record: BytesMut::new(), broken: false })
-    }
-
-    /// The batches that the data file lacks, in their order. Those up to one must not be missing: they were acknowledged. The
-    /// journal is written anew from here on, so they must be in the data file before the first [`Journal::append`].
-    pub(super) fn recover(
-        &mut self,
-        mark: Mark,
-        acknowledged: u64,
-    ) -> Result<Vec<(u64, Batch)>, StoreError> {
-        self.id = mark.journal;
-        let mut batches = Vec::new();
-        for segment in &mut self.files {
-            let mut bytes = Vec::new();
-            let read =
-                segment.file.seek(SeekFrom::Start(0)).and_then(|_| segment.file.read_to_end(&mut bytes));
-            read.map_err(|error| StoreError::io("read", &segment.path, &error))?;
-            let mut records = Records { id: self.id, bytes: bytes.into(), at: 0 };
-            batches.extend(records.read(mark.sequence).map_err(|reason| segment.damaged(&reason))?);
-            segment.end = records.at as u64;
-        }
-        batches.sort_by_key(|(sequence, _)| *sequence);
-        for ((sequence, _), expected) in batches.iter().zip(mark.sequence + 1..) {
-            if *sequence != expected {
-                return Err(self.incomplete(expected, *sequence));
-            }
-        }
-        let newest = batches.last().map_or(mark.sequence, |(sequence, _)| *sequence);
-        if newest < acknowledged {
-            return Err(self.incomplete(newest + 1, acknowledged));
-        }
-        for segment in &mut self.files {
-            segment.end = 0;
-        }
-        Ok(batches)
-    }
-
-    /// Commits are missing, from one on. Names the file that is likely to have had them: the one that is not there, or the
-    /// one with the older end.
-    fn incomplete(&self, missing: u64, known: u64) -> StoreError {
-        let [first, second] = &self.files;
-        let segment = if first.was_missing || (first.end == 0 && !second.was_missing) { first } else { second };
-        let segment = if first.end > 0 && second.end == 0 && !second.was_missing { first } else { segment };
-        let what = if segment.was_missing { "it is missing" } else { "it has no good record of them" };
-        segment.damaged(&format!(
-            "commits {missing} to {known} were acknowledged and are in neither journal nor data file; {what} (its good \
-             records end at offset {})",
-            segment.end
-        ))
+        Ok(Self { id, files, current: 0, record: BytesMut::new(), broken: false })
     }
 
     /// Makes a batch durable. When a sync has failed nothing can be appended until the journal is opened again: what is
@@ -183,10 +196,6 @@ impl Segment {
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(record)
     }
-
-    fn damaged(&self, reason: &str) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), reason: reason.into() }
-    }
 }
 
 /// Writes a batch's record over what `out` held.
@@ -230,7 +239,10 @@ fn checksum(id: [u8; 16], bytes: &[u8]) -> u32 {
 struct Records {
     id: [u8; 16],
     bytes: Bytes,
+    /// Where the next record begins.
     at: usize,
+    /// The number of the one before.
+    last: Option<u64>,
 }
 
 impl Records {
@@ -238,9 +250,8 @@ impl Records {
     /// first record that is not good, where `at` is then.
     fn read(&mut self, moved: u64) -> Result<Vec<(u64, Batch)>, String> {
         let mut found: Vec<(u64, Batch)> = Vec::new();
-        let mut last = None;
         while let Some((sequence, version, body, next)) = self.record_at(self.at) {
-            if last.is_some_and(|last: u64| sequence != last + 1) {
+            if self.last.is_some_and(|last| sequence != last + 1) {
                 break;
             }
             if sequence > moved {
@@ -248,9 +259,9 @@ impl Records {
                     .ok_or_else(|| format!("the record of commit {sequence} at offset {} does not decode", self.at))?;
                 found.push((sequence, batch));
             }
-            (last, self.at) = (Some(sequence), next);
+            (self.last, self.at) = (Some(sequence), next);
         }
-        let newest = last.map_or(moved, |last| last.max(moved));
+        let newest = self.last.map_or(moved, |last| last.max(moved));
         let mut at = self.at;
         while at < self.bytes.len() {
             if let Some((sequence, ..)) = self.record_at(at).filter(|(sequence, ..)| *sequence > newest) {

@@ -31,8 +31,10 @@ mod mark;
 mod mover;
 mod pages;
 mod read;
+mod restore;
 mod table;
 mod upgrade;
+mod verify;
 mod view;
 mod wal;
 mod write;
@@ -53,6 +55,8 @@ use crate::meta::{self, Mark};
 use crate::version::Version;
 
 pub(crate) use copy::NewFile;
+pub use restore::{Reach, reach, restore};
+pub use verify::{Finding, Report, verify};
 
 use checkpoint::Checkpointer;
 use front::Front;
@@ -151,10 +155,8 @@ impl Sqlite {
         let (pages, unchecked_from) = (Arc::clone(ground.pages()), ground.unchecked_from);
         let acknowledged = ground.acknowledged();
         let mut follower = ground.settle(mark, file.path())?;
-        let mut journal = Journal::open(folder)?;
-        file::sync_folder(folder)?;
         let mut rows = BTreeMap::new();
-        for (sequence, batch) in journal.recover(mark, acknowledged)? {
+        for (sequence, batch) in journal::unmoved(folder, mark, acknowledged)? {
             (mark.sequence, version) = (sequence, batch.version);
             rows.extend(batch.rows);
         }
@@ -163,6 +165,8 @@ impl Sqlite {
             follower.follow(mark.sequence, || writer.apply(&mut rows, version, mark))?;
         }
         pages.mark.promise_more(|promise| promise.acknowledged = mark.sequence)?;
+        let journal = Journal::open(folder, mark.journal)?;
+        file::sync_folder(folder)?;
         let patrol = Patrol::start(&pages, unchecked_from, file.options())?;
         let front = Front::new(journal, pages, Arc::clone(&readers), (mark.sequence, version), file.options());
         let front = Arc::new(front);

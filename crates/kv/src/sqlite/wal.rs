@@ -209,7 +209,7 @@ mod tests {
         let again = Log::of(&path).advance(true).unwrap();
         let mut all = read.sums;
         all.extend(more.sums);
-        assert_eq!((all, more.pages), (again.sums, again.pages));
+        assert_eq!((all, more.pages), (again.sums.clone(), again.pages));
         connection.query_row("PRAGMA wal_checkpoint", [], |_| Ok(())).unwrap();
         let data = std::fs::read(&path).unwrap();
         assert_eq!(data.len() as u64, u64::from(again.pages.unwrap()) * PAGE_BYTES);
