@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::SqliteOptions;
@@ -192,6 +193,8 @@ impl DataFile {
     fn set(&self, connection: &Connection, cache_bytes: usize) -> Result<(), StoreError> {
         let number = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
         let set = || {
+            // A start that is refused changes nothing, not even by closing what it has opened.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "fullfsync", true)?;
             connection.pragma_update(None, "checkpoint_fullfsync", true)?;

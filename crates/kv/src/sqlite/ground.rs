@@ -6,13 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{self, DataFile, LAYOUT, PAGE_BYTES};
-use super::journal;
 use super::mark::{self, MarkFile, Promise};
 use super::pages::{Follower, Pages};
-use super::upgrade;
 use super::wal::{Log, Read};
+use super::{journal, table, untouched, upgrade};
 use crate::error::StoreError;
-use crate::meta::Mark;
+use crate::meta::{self, Mark};
 
 /// A folder whose files are as they were written, as far as that was looked at.
 pub(super) struct Ground {
@@ -78,15 +77,15 @@ impl Ground {
     }
 
     /// Holds what the opened data file says of itself against the mark.
-    pub(super) fn settle(mut self, mark: Mark, data: &Path) -> Result<Follower, StoreError> {
+    pub(super) fn compare(&self, mark: Mark, data: &Path) -> Result<(), StoreError> {
         let promise = self.pages.mark.promise();
         if self.is_new {
-            self.pages.adopt()?;
-            self.log = Log::of(data);
-            self.logged = self.log.advance(true)?;
-        } else if mark.journal != promise.journal {
+            return Ok(());
+        }
+        if mark.journal != promise.journal {
             return Err(StoreError::damaged(data, "it is the data file of another store than store.mark was kept for"));
-        } else if mark.sequence < promise.moved {
+        }
+        if mark.sequence < promise.moved {
             let reason = format!(
                 "it and its log (`{}`) have commits up to number {}, commits up to number {} were moved into it",
                 self.log.path().display(),
@@ -95,11 +94,24 @@ impl Ground {
             );
             return Err(StoreError::damaged(data, reason));
         }
+        Ok(())
+    }
+
+    /// Everything is there: from here on the mark is kept.
+    pub(super) fn settle(mut self, mark: Mark, data: &Path) -> Result<Follower, StoreError> {
+        if self.is_new {
+            self.pages.adopt()?;
+            self.log = Log::of(data);
+            self.logged = self.log.advance(true)?;
+        }
         self.pages.logged(&self.logged)?;
         self.pages.mark.promise_more(|promise| {
             promise.journal = mark.journal;
             promise.moved = mark.sequence;
         })?;
+        if self.is_new {
+            self.pages.mark.sync()?;
+        }
         Ok(Follower { pages: self.pages, log: self.log })
     }
 }
@@ -132,12 +144,24 @@ pub(super) fn refuse_short(data: &Path, length: u64, promise: Promise) -> Result
     Err(StoreError::damaged(data, reason))
 }
 
-/// Makes a mark for a data file that was put into the folder while no store had it open: what is there counts.
+/// Makes a mark for a data file that was put into the folder while no store had it open: what is there counts. A journal that
+/// does not follow on it is put aside.
 pub(super) fn adopt(folder: &Path) -> Result<(), StoreError> {
     let data = file::data_path(folder);
-    let pages = Pages::new(&data, MarkFile::create(folder, Promise::default())?);
+    let connection = untouched::open(&data)?;
+    let stored = table::get(&connection, &meta::journal_key());
+    let stored = stored.map_err(|error| StoreError::damaged(&data, error.to_string()))?;
+    let mark = stored.map(|stored| Mark::decode(&stored)).transpose()?;
+    let mark = mark.unwrap_or(Mark { journal: [0; 16], sequence: 0 });
+    if let Err(StoreError::Damaged { .. }) = journal::unmoved(folder, mark, 0) {
+        for path in journal::paths(folder) {
+            let mut aside = path.as_os_str().to_owned();
+            aside.push(".damaged");
+            std::fs::rename(&path, aside).map_err(|error| StoreError::io("rename", &path, &error))?;
+        }
+    }
+    let promise = Promise { journal: mark.journal, moved: mark.sequence, ..Promise::default() };
+    let pages = Pages::new(&data, MarkFile::create(folder, promise)?);
     pages.adopt()?;
-    let file_bytes = u64::from(pages.in_file()?) * PAGE_BYTES;
-    pages.mark.promise_more(|promise| promise.file_bytes = file_bytes)?;
     pages.mark.sync()
 }

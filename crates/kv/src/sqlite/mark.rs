@@ -45,9 +45,9 @@ pub(super) struct Promise {
 }
 
 impl Promise {
-    /// Nothing was ever acknowledged, so nothing can be missing.
+    /// The store was not opened yet, so nothing can be missing.
     pub(super) fn is_empty(&self) -> bool {
-        self.acknowledged == 0 && self.moved == 0
+        self.journal == [0; 16]
     }
 }
 

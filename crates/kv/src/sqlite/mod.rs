@@ -33,6 +33,7 @@ mod pages;
 mod read;
 mod restore;
 mod table;
+mod untouched;
 mod upgrade;
 mod verify;
 mod view;
@@ -152,11 +153,12 @@ impl Sqlite {
         let mut writer = Writer::new(connection, &file, checkpointer.progress());
         let mut mark = writer.mark()?;
         let mut version = writer.version()?;
+        ground.compare(mark, file.path())?;
+        let unmoved = journal::unmoved(folder, mark, ground.acknowledged())?;
         let (pages, unchecked_from) = (Arc::clone(ground.pages()), ground.unchecked_from);
-        let acknowledged = ground.acknowledged();
         let mut follower = ground.settle(mark, file.path())?;
         let mut rows = BTreeMap::new();
-        for (sequence, batch) in journal::unmoved(folder, mark, acknowledged)? {
+        for (sequence, batch) in unmoved {
             (mark.sequence, version) = (sequence, batch.version);
             rows.extend(batch.rows);
         }

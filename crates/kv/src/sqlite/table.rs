@@ -53,17 +53,13 @@ impl ToSql for Blob<'_> {
 }
 
 /// Why a row cannot be read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    Sqlite(rusqlite::Error),
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
     /// What is there is not what was written.
+    #[error("{0}")]
     Damaged(String),
-}
-
-impl From<rusqlite::Error> for ReadError {
-    fn from(error: rusqlite::Error) -> Self {
-        ReadError::Sqlite(error)
-    }
 }
 
 /// Writes rows on one connection.

@@ -5,14 +5,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use super::mark::{self, MarkFile};
 use super::pages::Pages;
 use super::table::{self, ReadError};
 use super::wal::Log;
-use super::{file, ground, journal};
+use super::{file, ground, journal, untouched};
 use crate::change::Change;
 use crate::engine::Batch;
 use crate::error::StoreError;
@@ -64,7 +63,7 @@ pub fn verify(folder: &Path) -> Result<Report, StoreError> {
     let mut look = Look { folder, data: &data, report: Report::default() };
     let Some(pages) = look.pages()? else { return Ok(look.report) };
     let promise = pages.mark.promise();
-    let connection = look.open()?;
+    let connection = untouched::open(&data)?;
     look.structure(&connection);
     look.rows(&connection);
     let batches = look.journal(&connection, promise.acknowledged)?;
@@ -123,29 +122,13 @@ impl Look<'_> {
         let count = logged.pages.or(in_header).unwrap_or_default();
         let before = count.max(pages.in_file()?).saturating_add(1);
         // A store that was killed while it was made has kept no checksums yet.
-        if !promise.is_empty() || promise.file_bytes > 0 {
+        if !promise.is_empty() {
             self.report.pages = u64::from(before - 1);
             for bad in pages.bad_pages(1, before, LISTED_MAX)? {
                 self.found(&self.data.to_owned(), bad.describe());
             }
         }
         Ok(Some(pages))
-    }
-
-    /// A connection that leaves no trace.
-    fn open(&self) -> Result<Connection, StoreError> {
-        let has_log = file::length(Log::of(self.data).path())?.is_some_and(|length| length > 0);
-        let explain = |error: rusqlite::Error| file::explain(self.data, &error);
-        if !has_log {
-            // Beside an immutable file SQLite makes none.
-            let name = self.data.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-            return Connection::open_with_flags(format!("file:{name}?immutable=1"), flags).map_err(explain);
-        }
-        let connection = Connection::open_with_flags(self.data, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(explain)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(explain)?;
-        connection.pragma_update(None, "query_only", true).map_err(explain)?;
-        Ok(connection)
     }
 
     /// SQLite's own look at its structure, and whether large values and the rows that hold them belong together.
@@ -221,8 +204,7 @@ impl Look<'_> {
     fn get(&mut self, connection: &Connection, key: &Key) -> Result<Option<Bytes>, StoreError> {
         let value = match table::get(connection, key) {
             Ok(value) => Ok(value),
-            Err(ReadError::Damaged(reason)) => Err(StoreError::damaged(self.data, reason)),
-            Err(ReadError::Sqlite(error)) => Err(StoreError::damaged(self.data, error.to_string())),
+            Err(error) => Err(StoreError::damaged(self.data, error.to_string())),
         };
         Ok(self.keep(value)?.flatten())
     }

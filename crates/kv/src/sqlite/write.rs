@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::checkpoint::{self, LogState, Progress};
@@ -117,7 +118,8 @@ impl Writer {
     pub(super) fn close(self) -> Result<(), StoreError> {
         let truncate = || {
             self.connection.busy_timeout(Duration::ZERO)?;
-            self.connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))
+            self.connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))?;
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
         };
         truncate().map_err(|error| self.file.explain(&error))?;
         self.connection.close().map_err(|(_, error)| self.file.explain(&error))
