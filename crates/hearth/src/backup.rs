@@ -103,7 +103,8 @@ fn begin(to: &Path) -> Result<PathBuf, Status> {
     let copy = to.join(COPY);
     for path in [&copy, &to.join(MANIFEST)] {
         if path.exists() {
-            let message = format!("`{}` exists already; give each backup a folder of its own", path.display());
+            let message =
+                format!("`{}` exists already; give each backup a folder of its own", path.display());
             return Err(Status::new(Code::AlreadyExists, message));
         }
     }
@@ -130,7 +131,8 @@ fn describe(to: &Path) -> Result<Manifest, Status> {
         sha256,
     };
     let path = to.join(MANIFEST);
-    let text = serde_json::to_vec_pretty(&manifest).map_err(|error| Status::unavailable(error.to_string()))?;
+    let text =
+        serde_json::to_vec_pretty(&manifest).map_err(|error| Status::unavailable(error.to_string()))?;
     let mut options = File::options();
     options.create_new(true).write(true);
     #[cfg(unix)]
@@ -147,8 +149,9 @@ fn describe(to: &Path) -> Result<Manifest, Status> {
 /// Reads a backup: its file is the one that was written.
 pub fn read(from: &Path) -> Result<(Manifest, PathBuf), Failure> {
     let path = from.join(MANIFEST);
-    let text = std::fs::read(&path)
-        .map_err(|error| Failure::usage(format!("`{}` cannot be read: {error}; is this a backup?", path.display())))?;
+    let text = std::fs::read(&path).map_err(|error| {
+        Failure::usage(format!("`{}` cannot be read: {error}; is this a backup?", path.display()))
+    })?;
     let manifest: Manifest = serde_json::from_slice(&text)
         .map_err(|error| Failure::damaged(format!("`{}` cannot be read: {error}", path.display())))?;
     if manifest.format > FORMAT || manifest.file != COPY {

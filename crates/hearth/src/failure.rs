@@ -45,10 +45,12 @@ impl From<&str> for Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match &error {
-            OpenError::Store(StoreError::Damaged { .. } | StoreError::Corrupt { .. }) => Self::damaged(format!(
-                "{error}. Nothing was changed. `hearth verify --data DATA` lists all that is damaged; `hearth restore --from \
+            OpenError::Store(StoreError::Damaged { .. } | StoreError::Corrupt { .. }) => {
+                Self::damaged(format!(
+                    "{error}. Nothing was changed. `hearth verify --data DATA` lists all that is damaged; `hearth restore --from \
                  BACKUP --to DATA` makes a new data folder of a backup"
-            )),
+                ))
+            }
             _ => error.to_string().into(),
         }
     }

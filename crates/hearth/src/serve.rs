@@ -33,10 +33,8 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         }
         _ => None,
     };
-    let history = History {
-        ms: u64::from(ask.history_minutes) * 60_000,
-        bytes: u64::from(ask.history_mib) << 20,
-    };
+    let history =
+        History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
     let mut house = House::open_with(Mode::Serve, settings(ask, &id)?, Some(&ask.data), history).await?;
 
     let restored = house.restore().await.map_err(|status| {

@@ -32,7 +32,9 @@ pub fn run(ask: &Verify) -> Result<(), Failure> {
     }
     if ask.accept {
         Sqlite::adopt(&ask.data).map_err(|error| Failure::usage(error.to_string()))?;
-        eprintln!("accepted: what is there now counts as all there was; what can still not be read stays an error");
+        eprintln!(
+            "accepted: what is there now counts as all there was; what can still not be read stays an error"
+        );
         return Ok(());
     }
     Err(Failure::damaged(format!("`{}` is damaged: {} findings", ask.data.display(), report.findings.len())))
@@ -40,9 +42,10 @@ pub fn run(ask: &Verify) -> Result<(), Failure> {
 
 /// A report as JSON.
 pub fn as_json(report: &Report) -> Json {
-    let findings = report.findings.iter().map(|finding| {
-        json!({ "file": finding.path.to_string_lossy(), "reason": finding.reason })
-    });
+    let findings = report
+        .findings
+        .iter()
+        .map(|finding| json!({ "file": finding.path.to_string_lossy(), "reason": finding.reason }));
     json!({
         "newest": time(report.version),
         "oldest": time(report.oldest),

@@ -59,8 +59,15 @@ impl Store {
         let (queue, requests) = mpsc::channel(options.queue_len_max.max(1));
         let horizon = Arc::new(Horizon::default());
         let feed = published.clone();
-        let driver =
-            Driver::new(head, log, Arc::clone(&engine), options.clone(), requests, feed, Arc::clone(&horizon));
+        let driver = Driver::new(
+            head,
+            log,
+            Arc::clone(&engine),
+            options.clone(),
+            requests,
+            feed,
+            Arc::clone(&horizon),
+        );
         // A thread of its own: an engine may block in a batch without holding up readers.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::engine(format_args!("no committer: {error}")))?;

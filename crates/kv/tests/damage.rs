@@ -53,7 +53,8 @@ fn files(folder: &Path) -> Files {
 async fn left_by_a_crash(options: &SqliteOptions) -> Left {
     let place = suite::OnDisk::default();
     let folder = place.0.path();
-    let store = Store::open(Sqlite::open_with(folder, options.clone()).unwrap(), suite::manual().1).await.unwrap();
+    let store =
+        Store::open(Sqlite::open_with(folder, options.clone()).unwrap(), suite::manual().1).await.unwrap();
     let (mut documents, mut older) = (BTreeMap::new(), Vec::new());
     for n in 0..COMMITS {
         let (name, text) = (format!("k{:02}", n % 40), format!("{n}:{}", "v".repeat(n * 97 % 4000)));
@@ -156,7 +157,8 @@ async fn a_damaged_folder_has_everything_or_is_refused() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let (seed, damages) = (number("DAMAGE_SEED").unwrap_or(20_261_130), number("DAMAGES").unwrap_or(200));
     let mut chance = Chance(seed);
-    let quick = SqliteOptions { journal_bytes_max: 40_000, checkpoint_interval_ms: 1, ..SqliteOptions::default() };
+    let quick =
+        SqliteOptions { journal_bytes_max: 40_000, checkpoint_interval_ms: 1, ..SqliteOptions::default() };
     let lazy = SqliteOptions { checkpoint_interval_ms: 3_600_000, ..quick.clone() };
     let late = SqliteOptions { journal_age_ms_max: 3_600_000, ..SqliteOptions::default() };
     let mut kinds = Vec::new();
@@ -178,7 +180,11 @@ async fn a_damaged_folder_has_everything_or_is_refused() {
                 assert!(lost.is_empty(), "{what}: {} documents are lost or wrong", lost.len());
                 right += 1;
             }
-            Err(error @ (StoreError::Damaged { .. } | StoreError::Foreign { .. } | StoreError::NewerFormat { .. })) => {
+            Err(
+                error @ (StoreError::Damaged { .. }
+                | StoreError::Foreign { .. }
+                | StoreError::NewerFormat { .. }),
+            ) => {
                 assert!(error.to_string().contains("store."), "{what}: {error}");
                 *refused.entry(what.split_once(": ").unwrap().0.to_owned()).or_default() += 1;
             }
@@ -265,7 +271,8 @@ async fn looking_at_pages_that_are_being_written_finds_no_damage() {
         checked_per_second_bytes_max: u64::MAX,
         ..SqliteOptions::default()
     };
-    let store = Store::open(Sqlite::open_with(place.0.path(), options).unwrap(), Options::default()).await.unwrap();
+    let store =
+        Store::open(Sqlite::open_with(place.0.path(), options).unwrap(), Options::default()).await.unwrap();
     for n in 0..400 {
         put(&store, &[(&format!("k{}", n * 7919 % 500), &"v".repeat(n * 31 % 9000))]).await;
     }

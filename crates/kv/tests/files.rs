@@ -295,7 +295,10 @@ async fn the_write_ahead_log_stays_short_while_readers_come_and_go() {
 /// Waits until the data file has this value of `n`, and a moment longer, so that no older view of it is shared.
 async fn until_in_the_file(place: &OnDisk, value: &str) {
     let connection = rusqlite::Connection::open(place.data_file()).unwrap();
-    let read = || connection.query_row("SELECT substr(v, 9, length(v) - 12) FROM kv WHERE k = x'016E'", [], |row| row.get(0));
+    let read = || {
+        connection
+            .query_row("SELECT substr(v, 9, length(v) - 12) FROM kv WHERE k = x'016E'", [], |row| row.get(0))
+    };
     while read().ok() != Some(value.as_bytes().to_vec()) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

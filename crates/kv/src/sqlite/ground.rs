@@ -83,7 +83,10 @@ impl Ground {
             return Ok(());
         }
         if mark.journal != promise.journal {
-            return Err(StoreError::damaged(data, "it is the data file of another store than store.mark was kept for"));
+            return Err(StoreError::damaged(
+                data,
+                "it is the data file of another store than store.mark was kept for",
+            ));
         }
         if mark.sequence < promise.moved {
             let reason = format!(

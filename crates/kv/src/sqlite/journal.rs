@@ -42,11 +42,7 @@ pub(super) fn paths(folder: &Path) -> [PathBuf; 2] {
 }
 
 /// The batches that the data file lacks, in their order. Those up to one must be there: they were acknowledged. Reads only.
-pub(super) fn unmoved(
-    folder: &Path,
-    mark: Mark,
-    acknowledged: u64,
-) -> Result<Vec<(u64, Batch)>, StoreError> {
+pub(super) fn unmoved(folder: &Path, mark: Mark, acknowledged: u64) -> Result<Vec<(u64, Batch)>, StoreError> {
     let (mut batches, mut ends) = (Vec::new(), Vec::new());
     for path in paths(folder) {
         let bytes = match std::fs::read(&path) {
@@ -55,7 +51,8 @@ pub(super) fn unmoved(
             Err(error) => return Err(StoreError::io("read", &path, &error)),
         };
         let is_missing = bytes.is_none();
-        let mut records = Records { id: mark.journal, bytes: bytes.unwrap_or_default().into(), at: 0, last: None };
+        let mut records =
+            Records { id: mark.journal, bytes: bytes.unwrap_or_default().into(), at: 0, last: None };
         let found = records.read(mark.sequence).map_err(|reason| StoreError::damaged(&path, reason))?;
         batches.extend(found);
         ends.push(End { path, is_missing, last: records.last, offset: records.at });
@@ -87,14 +84,18 @@ impl End {
         match self.last {
             _ if self.is_missing => format!("{name} is missing"),
             None => format!("{name} has no good record"),
-            Some(last) => format!("{name} has good records up to commit {last}, which ends at offset {}", self.offset),
+            Some(last) => {
+                format!("{name} has good records up to commit {last}, which ends at offset {}", self.offset)
+            }
         }
     }
 }
 
 /// Names the file that is missing or that the next record should be in.
 fn incomplete(ends: &[End], from: u64, to: u64) -> StoreError {
-    let Some(suspect) = ends.iter().max_by_key(|end| (end.is_missing, end.last)) else { return StoreError::Closed };
+    let Some(suspect) = ends.iter().max_by_key(|end| (end.is_missing, end.last)) else {
+        return StoreError::Closed;
+    };
     let ends: Vec<String> = ends.iter().map(End::describe).collect();
     let reason = format!(
         "commits {from} to {to} were acknowledged and are neither in the journal nor in the data file; {}",
@@ -255,8 +256,9 @@ impl Records {
                 break;
             }
             if sequence > moved {
-                let batch = decode(version, body)
-                    .ok_or_else(|| format!("the record of commit {sequence} at offset {} does not decode", self.at))?;
+                let batch = decode(version, body).ok_or_else(|| {
+                    format!("the record of commit {sequence} at offset {} does not decode", self.at)
+                })?;
                 found.push((sequence, batch));
             }
             (self.last, self.at) = (Some(sequence), next);

@@ -80,7 +80,8 @@ impl MarkFile {
         let newest = SLOT_OFFSETS.iter().filter_map(|offset| read_slot(&file, *offset));
         let Some(state) = newest.max_by_key(|state| state.counter) else {
             let length = file.metadata().map_or(0, |metadata| metadata.len());
-            let reason = format!("neither of its two slots at 0 and 4096 is whole; it is {length} bytes long");
+            let reason =
+                format!("neither of its two slots at 0 and 4096 is whole; it is {length} bytes long");
             return Err(StoreError::damaged(&path, reason));
         };
         Ok(Some(Self { path, file, state: Mutex::new(state) }))

@@ -170,7 +170,8 @@ impl Sqlite {
         let journal = Journal::open(folder, mark.journal)?;
         file::sync_folder(folder)?;
         let patrol = Patrol::start(&pages, unchecked_from, file.options())?;
-        let front = Front::new(journal, pages, Arc::clone(&readers), (mark.sequence, version), file.options());
+        let front =
+            Front::new(journal, pages, Arc::clone(&readers), (mark.sequence, version), file.options());
         let front = Arc::new(front);
         let mover = Mover::start(&front, &readers, mark, Ended { writer, checkpointer, follower })?;
         let running = Running { mover, _patrol: patrol };

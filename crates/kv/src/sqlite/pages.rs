@@ -129,7 +129,12 @@ impl Pages {
     }
 
     /// The first bad pages from one on before another.
-    pub(super) fn bad_pages(&self, from: u32, before: u32, bad_max: usize) -> Result<Vec<BadPage>, StoreError> {
+    pub(super) fn bad_pages(
+        &self,
+        from: u32,
+        before: u32,
+        bad_max: usize,
+    ) -> Result<Vec<BadPage>, StoreError> {
         let opened = File::open(&self.path);
         let file = opened.map_err(|error| StoreError::io("open", &self.path, &error))?;
         let mut bad = Vec::new();

@@ -9,7 +9,7 @@ use super::mark;
 use super::table::{self, ReadError, Rows};
 use super::verify::{Report, verify};
 use super::wal::Log;
-use super::{file, ground, journal};
+use super::{file, ground, journal, untouched};
 use crate::change::Change;
 use crate::error::StoreError;
 use crate::key::Key;
@@ -31,8 +31,7 @@ pub struct Reach {
 
 /// What states a backup's file reaches.
 pub fn reach(backup: &Path) -> Result<Reach, StoreError> {
-    let explain = |error: rusqlite::Error| file::explain(backup, &error);
-    let connection = Connection::open_with_flags(backup, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(explain)?;
+    let connection = untouched::open(backup)?;
     Copy { connection: &connection, path: backup }.reach()
 }
 
@@ -40,7 +39,8 @@ pub fn reach(backup: &Path) -> Result<Reach, StoreError> {
 /// store gets an epoch of its own, so that nobody resumes a feed of another on it.
 pub fn restore(backup: &Path, folder: &Path, at: Option<Version>) -> Result<Report, StoreError> {
     let data = file::data_path(folder);
-    let of_a_store = journal::paths(folder).into_iter().chain([data.clone(), Log::of(&data).path().to_owned()]);
+    let of_a_store =
+        journal::paths(folder).into_iter().chain([data.clone(), Log::of(&data).path().to_owned()]);
     for path in of_a_store {
         if file::length(&path)?.is_some() {
             return Err(StoreError::Exists { path });
@@ -78,7 +78,6 @@ fn set_back(path: &Path, at: Option<Version>) -> Result<(), StoreError> {
     let explain = |error: rusqlite::Error| file::explain(path, &error);
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(explain)?;
     // Nobody needs the file unless all of this ends well.
-    connection.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(())).map_err(explain)?;
     connection.pragma_update(None, "synchronous", "OFF").map_err(explain)?;
     connection.execute_batch("BEGIN IMMEDIATE").map_err(explain)?;
     let copy = Copy { connection: &connection, path };
@@ -102,9 +101,11 @@ struct Copy<'a> {
 impl Copy<'_> {
     fn reach(&self) -> Result<Reach, StoreError> {
         let floor = self.get(&meta::floor_key())?;
-        let floor = floor.ok_or_else(|| StoreError::damaged(self.path, "the row of the log's floor is missing"))?;
+        let floor =
+            floor.ok_or_else(|| StoreError::damaged(self.path, "the row of the log's floor is missing"))?;
         let newest = self.get(&meta::version_key())?.and_then(|stored| Version::from_bytes(&stored));
-        let newest = newest.ok_or_else(|| StoreError::damaged(self.path, "the row of its version is missing"))?;
+        let newest =
+            newest.ok_or_else(|| StoreError::damaged(self.path, "the row of its version is missing"))?;
         Ok(Reach { oldest: Floor::decode(&floor)?.version, newest })
     }
 
@@ -119,7 +120,8 @@ impl Copy<'_> {
         }
         let mut rest = Some(meta::log_range(at, newest));
         while let Some(range) = rest.take() {
-            let slice = table::scan(self.connection, &range, ENTRIES).map_err(|error| self.explain(&error))?;
+            let slice =
+                table::scan(self.connection, &range, ENTRIES).map_err(|error| self.explain(&error))?;
             for (key, entry) in &slice.rows {
                 let change = Change::decode(meta::log_version(key)?, entry.clone())?;
                 for row in change.rows {

@@ -219,7 +219,10 @@ mod tests {
         for damage in damages {
             connection.execute_batch("BEGIN").unwrap();
             assert!(connection.execute(damage, []).unwrap() > 0, "{damage}");
-            assert!(matches!(scan(&connection, &all, Scan::default()), Err(ReadError::Damaged(_))), "{damage}");
+            assert!(
+                matches!(scan(&connection, &all, Scan::default()), Err(ReadError::Damaged(_))),
+                "{damage}"
+            );
             connection.execute_batch("ROLLBACK").unwrap();
         }
         let key = Key::new(Keyspace(1), b"b");

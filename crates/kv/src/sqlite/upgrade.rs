@@ -58,7 +58,8 @@ pub(super) fn upgrade(folder: &Path) -> Result<(), StoreError> {
     // Empties and removes the old file's log, which must not lie beside the new file.
     old.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(())).map_err(explain)?;
     old.close().map_err(|(_, error)| explain(error))?;
-    let promise = Promise { journal: mark.journal, acknowledged: mark.sequence, moved: mark.sequence, file_bytes: 0 };
+    let promise =
+        Promise { journal: mark.journal, acknowledged: mark.sequence, moved: mark.sequence, file_bytes: 0 };
     let pages = Pages::new(&new, MarkFile::create(folder, promise)?);
     pages.adopt()?;
     pages.mark.sync()?;

@@ -144,7 +144,8 @@ impl Look<'_> {
                 |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
             )?;
             if aside.0 != aside.1 {
-                lines.push(format!("{} rows have a large value, {} large values are there", aside.0, aside.1));
+                lines
+                    .push(format!("{} rows have a large value, {} large values are there", aside.0, aside.1));
             }
             Ok(lines)
         };
@@ -155,7 +156,8 @@ impl Look<'_> {
     }
 
     fn rows(&mut self, connection: &Connection) {
-        let mut rest = KeyRange::between(Key::new(Keyspace(0), &[]), Key::new(Keyspace(u8::MAX), &[u8::MAX; 32]));
+        let mut rest =
+            KeyRange::between(Key::new(Keyspace(0), &[]), Key::new(Keyspace(u8::MAX), &[u8::MAX; 32]));
         let mut last: Option<Key> = None;
         let mut listed = 0;
         while listed < LISTED_MAX {
