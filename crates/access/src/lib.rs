@@ -7,6 +7,7 @@
 
 mod address;
 mod authorize;
+mod backup;
 mod begin;
 mod caller;
 mod contention;

@@ -9,6 +9,7 @@ use server::Local;
 
 use crate::admin;
 use crate::cli::Dev;
+use crate::failure::Failure;
 use crate::house::House;
 use crate::project::Project;
 use crate::rules;
@@ -17,13 +18,13 @@ use crate::services::{self, Addresses, Part, Row};
 use crate::stop::{Asked, Signals};
 
 /// Runs until told to stop.
-pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
+pub async fn run(ask: &Dev, started: Instant) -> Result<(), Failure> {
     if !ask.host.is_loopback() {
-        return Err(format!(
+        return Err(Failure::from(format!(
             "`--host {}` is not a loopback address: dev accepts unsigned tokens and `Bearer owner`, so it must not be \
              reachable from elsewhere; use `hearth serve` for that",
             ask.host
-        ));
+        )));
     }
     let mut signals = Signals::catch()?;
     let screen = Screen::new(ask.json);
@@ -34,7 +35,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
     let data = (!ask.ephemeral).then(|| ask.data.clone().unwrap_or_else(|| ask.project_dir.join(".hearth")));
     let mode = Mode::Dev(DevPermit::for_development_only());
     let settings = identity::Settings::new(&id);
-    let mut house = House::open(mode, settings, data.as_deref()).await.map_err(|error| error.to_string())?;
+    let mut house = House::open(mode, settings, data.as_deref()).await?;
 
     rules::load_in_dev(&house.gate, &mut guarded)?;
     let (bound, addresses) = bind(ask, &project).await?;
@@ -74,7 +75,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
     for socket in listening {
         socket.stop().await;
     }
-    house.close().await.map_err(|status| status.message)
+    house.close().await.map_err(|status| status.message.into())
 }
 
 /// Sockets for the services that are asked for, and their addresses.

@@ -24,6 +24,22 @@ pub struct House {
     work: Vec<JoinHandle<()>>,
 }
 
+/// How far back the past can be read.
+#[derive(Clone, Copy, Debug)]
+pub struct History {
+    /// What is older is forgotten.
+    pub ms: u64,
+    /// What was overwritten takes this many bytes at most.
+    pub bytes: u64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        let Options { change_retention_ms, change_bytes_max, .. } = Options::default();
+        Self { ms: change_retention_ms, bytes: change_bytes_max }
+    }
+}
+
 /// Why the house cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -38,7 +54,17 @@ pub enum OpenError {
 impl House {
     /// Opens the data (`None`: in memory) and the services on it: identity first, which the others may ask who calls.
     pub async fn open(mode: Mode, settings: Settings, data: Option<&Path>) -> Result<Self, OpenError> {
-        let gate = open_gate(mode, data).await?;
+        Self::open_with(mode, settings, data, History::default()).await
+    }
+
+    /// The same with another memory of what was overwritten.
+    pub async fn open_with(
+        mode: Mode,
+        settings: Settings,
+        data: Option<&Path>,
+        history: History,
+    ) -> Result<Self, OpenError> {
+        let gate = open_gate(mode, data, history).await?;
         let project = settings.project.clone();
         let identity = Identity::new(gate.clone(), settings)
             .await
@@ -124,9 +150,14 @@ impl House {
 }
 
 /// The gate over the data in a folder, or in memory.
-async fn open_gate(mode: Mode, data: Option<&Path>) -> Result<Gate, OpenError> {
+async fn open_gate(mode: Mode, data: Option<&Path>, history: History) -> Result<Gate, OpenError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = Options { clock: Arc::clone(&clock), ..Options::default() };
+    let options = Options {
+        clock: Arc::clone(&clock),
+        change_retention_ms: history.ms,
+        change_bytes_max: history.bytes,
+        ..Options::default()
+    };
     let Some(folder) = data else {
         let store = Store::open(Mem::default(), options).await?;
         return Ok(Gate::new(store, AccessLog::discarding(), clock, mode));

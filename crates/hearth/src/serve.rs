@@ -7,7 +7,8 @@ use server::Tls;
 
 use crate::admin;
 use crate::cli::Serve;
-use crate::house::House;
+use crate::failure::Failure;
+use crate::house::{History, House};
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
@@ -15,7 +16,7 @@ use crate::services::{self, Addresses};
 use crate::stop::{Asked, Signals};
 
 /// Runs until told to stop. Rules are read at start and again on SIGHUP; rules that were deployed stand before the file's.
-pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
+pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let screen = Screen::new(ask.json);
     let project = Project::read(&ask.project_dir).map_err(|error| error.to_string())?;
@@ -32,9 +33,9 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         }
         _ => None,
     };
-    let mut house = House::open(Mode::Serve, settings(ask, &id)?, Some(&ask.data))
-        .await
-        .map_err(|error| error.to_string())?;
+    let history =
+        History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
+    let mut house = House::open_with(Mode::Serve, settings(ask, &id)?, Some(&ask.data), history).await?;
 
     let restored = house.restore().await.map_err(|status| {
         format!(
@@ -75,7 +76,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     }
     house.end_streams();
     listening.stop().await;
-    house.close().await.map_err(|status| status.message)
+    house.close().await.map_err(|status| status.message.into())
 }
 
 /// What the command line says of identity.

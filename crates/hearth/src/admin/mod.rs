@@ -18,13 +18,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use server::SystemUser;
 
-use crate::{keys, service_account};
+use crate::{backup, keys, service_account};
 
-pub use ask::{Folder, ask};
+pub use ask::{Folder, ask, ask_running};
 pub use listen::listen;
 
 /// Every act that a running server does for the command line.
 pub static ACTS: &[Entry] = &[
+    Entry::of::<backup::Backup>(),
     Entry::of::<keys::ListKeys>(),
     Entry::of::<keys::RotateKey>(),
     Entry::of::<keys::RevokeKey>(),
