@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use prove::Language;
 use server::TrustedProxy;
 
+use crate::limits::LimitFlags;
 use crate::services::Row;
 
 /// The open home for Firebase apps.
@@ -109,6 +110,8 @@ pub struct Serve {
     /// Say only one line of JSON when ready
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub limits: LimitFlags,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod dev;
 mod explain;
 mod house;
 mod jsonc;
+mod limits;
 mod log;
 mod paint;
 mod project;

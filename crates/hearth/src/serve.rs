@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use access::Mode;
-use server::Tls;
+use server::{Limits, Tls};
 
 use crate::cli::Serve;
 use crate::house::House;
@@ -50,9 +50,10 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
     house.begin_work();
-    let routes = server::guarded(house.routes());
+    let limits = Limits::from(&ask.limits);
+    let routes = server::guarded(house.routes(), &limits);
     let routes = server::with_cors(routes, ask.allow_origin.clone());
-    let listening = socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls);
+    let listening = socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls, &limits);
     screen.ready(&Running {
         verb: "serve",
         project: &id,
