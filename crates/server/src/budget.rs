@@ -157,6 +157,15 @@ impl Account for Share {
         self.take_from(&self.budget.decoded, &self.decoded, bytes)
     }
 
+    fn release(&self, bytes: usize) {
+        let mut taken = self.decoded.lock();
+        let rest = bytes.min(taken.rest);
+        let small = (bytes - rest).min(taken.small);
+        *taken = Taken { small: taken.small - small, rest: taken.rest - rest };
+        self.budget.small.put_back(self.address, small);
+        self.budget.decoded.put_back(self.address, rest);
+    }
+
     fn message_bytes_max(&self) -> usize {
         self.budget.message_bytes_max
     }
@@ -191,6 +200,8 @@ mod tests {
         let decoded = [of(1), of(1)];
         assert!(decoded[0].charge(3 << 20) && !decoded[1].charge(3 << 20) && decoded[1].charge(SMALL_BYTES_MAX));
         assert!(of(2).charge(3 << 20));
+        decoded[0].release(3 << 20);
+        assert!(decoded[1].charge(3 << 20), "what was released is there again");
         drop(decoded);
         for pot in [&budget.small, &budget.body, &budget.decoded] {
             assert!(pot.held.lock().of_address.is_empty() && pot.held.lock().all == 0);

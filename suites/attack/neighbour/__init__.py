@@ -1,6 +1,5 @@
 """An ordinary client beside an attack: 50 reads and 10 writes a second, and how long they take."""
 
-import pathlib
 import threading
 import time
 
@@ -63,10 +62,7 @@ def quiet(running, seconds):
 
 def memory_mib(running):
     """The server's resident memory."""
-    for line in pathlib.Path(f"/proc/{running.process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) // 1024
-    return 0
+    return running.status_mib("VmRSS")
 
 
 def figure(before, during, memory):

@@ -1,19 +1,31 @@
 //! The scale for JSON of which a tree is to be made (`serde_json`'s): one pass over the bytes.
 //!
-//! It counts and measures, it does not judge the grammar: where that is broken, less is made than was weighed.
+//! It counts and measures, it does not judge the grammar: where that is broken, the parser makes less than was weighed.
+
+use base::Status;
 
 use super::cost::{element, text};
-use super::{Limits, Weight, WeightError};
+use super::{Limits, Weight, WeightError, charge, message_bytes_max};
 
 /// A value in a tree.
 const VALUE_BYTES: usize = 80;
 /// An entry of an object: its hash, its name, its value, and its place in the index.
 const ENTRY_BYTES: usize = 8 + 24 + VALUE_BYTES + 16;
+/// The parser goes no deeper, so nothing is made of what is deeper.
+const LEVELS_MAX: u32 = 128;
 
-/// Weighs a text of JSON.
+/// Weighs the tree of a text and charges the request that is being answered with it.
+pub fn charge_tree(json: &[u8]) -> Result<(), Status> {
+    let limits = Limits { bytes: message_bytes_max(), ..Limits::default() };
+    let weight = weigh(json, &limits)?;
+    Ok(charge(weight.bytes)?)
+}
+
+/// Weighs a text.
 pub fn weigh(json: &[u8], limits: &Limits) -> Result<Weight, WeightError> {
     let mut weight = Weight::default();
-    let mut depth = 0_usize;
+    // The open objects and lists, one bit each; a set one is an object.
+    let (mut open, mut levels) = (0_u128, 0_u32);
     let mut rest = json;
     while let [byte, tail @ ..] = rest {
         rest = tail;
@@ -23,25 +35,36 @@ pub fn weigh(json: &[u8], limits: &Limits) -> Result<Weight, WeightError> {
                 weight.add(text(length), limits)?;
             }
             b'[' | b'{' => {
-                depth += 1;
-                weight.enter(depth, limits)?;
+                if levels == LEVELS_MAX {
+                    break;
+                }
+                levels += 1;
+                open = open << 1 | u128::from(*byte == b'{');
+                weight.depth = weight.depth.max(usize::try_from(levels).unwrap_or_default());
                 weight.count(1, limits)?;
-                // Nothing is allocated for what stays empty, but room for four for a single value.
+                // What stays empty takes nothing; a single value has room for four.
                 let first = rest.iter().find(|byte| !byte.is_ascii_whitespace());
                 if !matches!(first, Some(b']' | b'}')) {
-                    let bytes = if *byte == b'[' { VALUE_BYTES } else { ENTRY_BYTES };
-                    weight.add(element(bytes, 0), limits)?;
+                    weight.add(element(value_bytes(open), 0), limits)?;
                 }
             }
-            b']' | b'}' => depth = depth.saturating_sub(1),
+            b']' | b'}' => {
+                levels = levels.saturating_sub(1);
+                open >>= 1;
+            }
             b',' => {
                 weight.count(1, limits)?;
-                weight.add(element(ENTRY_BYTES, 1), limits)?;
+                weight.add(element(value_bytes(open), 1), limits)?;
             }
             _ => {}
         }
     }
     Ok(weight)
+}
+
+/// What a value takes where it is.
+fn value_bytes(open: u128) -> usize {
+    if open & 1 == 1 { ENTRY_BYTES } else { VALUE_BYTES }
 }
 
 /// Passes over a string whose opening quote was read; its length, escapes as they are written.

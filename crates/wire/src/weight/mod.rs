@@ -26,10 +26,10 @@ mod generated {
 
 use base::{Code, Status};
 
-pub use account::{Account, charge, charged, message_bytes_max};
+pub use account::{Account, Hold, charge, charged, hold, message_bytes_max};
 #[cfg(any(feature = "server", feature = "client"))]
 pub use codec::Codec;
-pub(crate) use cost::{element, entry, text};
+pub(crate) use cost::{element, entry, node, text};
 pub use proto::weigh;
 pub use shape::{Shape, Weighed};
 

@@ -1,0 +1,103 @@
+"""Four ways to take the place of others: transactions begun and left, commits of the same documents, a large document written over
+and over, and large answers that nobody reads.
+"""
+
+import itertools
+import json
+import socket
+import time
+
+from house import Client
+from neighbour.share import ATTACKERS_ADDRESS, Figure
+
+ROOT = "/v1/projects/demo-attack/databases/(default)/documents"
+NAME = ROOT.removeprefix("/v1/")
+LARGE_BYTES = 900_000
+# Transactions and unread answers have 256 MiB each; bodies, decoded commits and the store's caches come on top.
+MEMORY_MIB_MAX = 1024
+# What the store keeps of documents that were overwritten, whatever was written.
+STORE_MIB_MAX = 512
+
+
+def run(server, full):
+    running = server.start()
+    client = running.client()
+    large(client, "large", 0)
+    seconds = 30 if full else 3
+    kinds = (
+        ("begun", 4, begin, None),
+        ("the same documents", 4, contend, 4_000 if full else 400),
+        ("rewritten", 1, rewrite, None),
+        ("unread", 1, leave_unread, None),
+    )
+    texts = []
+    for name, count, attack, size in kinds:
+        figure = Figure(running, seconds, full, MEMORY_MIB_MAX)
+        done = figure.beside(count, attack, running.port, *([size] if size else []))
+        assert done, f"{name}: nothing was done"
+        texts.append(f"{name} ({done}): {figure.text()}")
+        if name == "rewritten":
+            time.sleep(3)
+            stored, written = server.stored_mib(), done * LARGE_BYTES / (1 << 20)
+            texts[-1] += f", store {stored:.0f} MiB after {written:.0f} MiB"
+            assert stored <= STORE_MIB_MAX, texts[-1]
+    return "\n    ".join(texts)
+
+
+def large(client, document, number):
+    """Writes a document of 900 KB."""
+    fields = {"text": {"stringValue": f"{number:06}" + "x" * LARGE_BYTES}}
+    status, answer = client.ask("PATCH", f"{ROOT}/public/{document}", {"fields": fields})
+    return status, answer
+
+
+def repeated(ended, port, ask):
+    """Asks on one connection until the end; counts."""
+    client = Client(port, ATTACKERS_ADDRESS)
+    for asked in itertools.count():
+        if ended.is_set():
+            return asked
+        try:
+            ask(client, asked)
+        except OSError:
+            client = Client(port, ATTACKERS_ADDRESS)
+
+
+def begin(ended, _number, port):
+    return repeated(ended, port, lambda client, _: client.ask("POST", f"{ROOT}:beginTransaction", {}))
+
+
+def contend(ended, number, port, documents):
+    def commit(client, asked):
+        fields = {"n": {"integerValue": str(number * 1_000_000 + asked)}}
+        names = (f"{NAME}/public/c{at}" for at in range(documents))
+        client.ask("POST", f"{ROOT}:commit", {"writes": [{"update": {"name": name, "fields": fields}} for name in names]})
+
+    return repeated(ended, port, commit)
+
+
+def rewrite(ended, _number, port):
+    return repeated(ended, port, lambda client, asked: large(client, "large", asked))
+
+
+def leave_unread(ended, _number, port):
+    """Asks for 108 MB at a time and reads none of it."""
+    client = Client(port, ATTACKERS_ADDRESS)
+    documents = [f"large{at}" for at in range(120)]
+    for at, document in enumerate(documents):
+        large(client, document, at)
+    body = json.dumps({"documents": [f"{NAME}/public/{document}" for document in documents]}).encode()
+    head = f"POST {ROOT}:batchGet HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    held = []
+    while not ended.is_set():
+        try:
+            stream = socket.socket()
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stream.bind((ATTACKERS_ADDRESS, 0))
+            stream.connect(("127.0.0.1", port))
+            stream.sendall(head + body)
+            held.append(stream)
+        except OSError:
+            pass
+        ended.wait(0.2 if len(held) < 40 else 1)
+    return len(held)
