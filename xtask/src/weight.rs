@@ -31,9 +31,7 @@ pub fn generate(pool: &DescriptorPool) -> Result<String, WeightCodeError> {
         code.push_str(&shape(&message)?);
         if message.package_name() != "google.protobuf" && !message.is_map_entry() {
             let (path, name) = (rust_path(&message), constant(&message));
-            code.push_str(&format!(
-                "impl Weighed for {path} {{ const SHAPE: &'static Shape = &{name}; }}\n"
-            ));
+            code.push_str(&format!("impl Weighed for {path} {{ const SHAPE: &'static Shape = &{name}; }}\n"));
         }
     }
     Ok(prettyplease::unparse(&syn::parse_file(&code)?))
@@ -73,9 +71,15 @@ fn weighed(field: &FieldDescriptor) -> Result<String, WeightCodeError> {
             }
             return Ok(format!("Field::Map(&{}, node(size_of::<{value}>()))", constant(&entry)));
         }
-        Kind::Message(message) if field.is_group() => return Err(WeightCodeError::Unserved(message.full_name().to_owned())),
+        Kind::Message(message) if field.is_group() => {
+            return Err(WeightCodeError::Unserved(message.full_name().to_owned()));
+        }
         Kind::Message(message) if many => {
-            return Ok(format!("Field::Messages(&{}, size_of::<{}>())", constant(&message), rust_path(&message)));
+            return Ok(format!(
+                "Field::Messages(&{}, size_of::<{}>())",
+                constant(&message),
+                rust_path(&message)
+            ));
         }
         Kind::Message(message) => return Ok(format!("Field::Message(&{})", constant(&message))),
         Kind::String | Kind::Bytes if many => return Ok("Field::Texts(TEXT)".to_owned()),
@@ -86,7 +90,11 @@ fn weighed(field: &FieldDescriptor) -> Result<String, WeightCodeError> {
         Kind::Int64 | Kind::Uint64 | Kind::Sint64 => ("Varint", 8),
         Kind::Bool => ("Varint", 1),
     };
-    Ok(if many { format!("Field::Scalars(Width::{width}, {number})") } else { format!("Field::Scalar(Width::{width})") })
+    Ok(if many {
+        format!("Field::Scalars(Width::{width}, {number})")
+    } else {
+        format!("Field::Scalar(Width::{width})")
+    })
 }
 
 fn constant(message: &MessageDescriptor) -> String {

@@ -1,6 +1,7 @@
 //! The flags of `hearth serve` that change what a listener bounds. `docs/production.md` has the table of all limits.
 
 use clap::Args;
+use clap::builder::TypedValueParser as _;
 use server::Limits;
 
 const MEBIBYTE: usize = 1 << 20;

@@ -53,7 +53,8 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     let limits = Limits::from(&ask.limits);
     let routes = server::guarded(house.routes(), &limits);
     let routes = server::with_cors(routes, ask.allow_origin.clone());
-    let listening = socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls, &limits);
+    let listening =
+        socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls, &limits);
     screen.ready(&Running {
         verb: "serve",
         project: &id,

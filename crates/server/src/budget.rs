@@ -198,7 +198,9 @@ mod tests {
         assert!(of(1).take(16 << 20));
         drop(small);
         let decoded = [of(1), of(1)];
-        assert!(decoded[0].charge(3 << 20) && !decoded[1].charge(3 << 20) && decoded[1].charge(SMALL_BYTES_MAX));
+        assert!(
+            decoded[0].charge(3 << 20) && !decoded[1].charge(3 << 20) && decoded[1].charge(SMALL_BYTES_MAX)
+        );
         assert!(of(2).charge(3 << 20));
         decoded[0].release(3 << 20);
         assert!(decoded[1].charge(3 << 20), "what was released is there again");

@@ -71,12 +71,6 @@ struct Seen {
     is_large: AtomicBool,
 }
 
-impl AsRef<AtomicBool> for Seen {
-    fn as_ref(&self) -> &AtomicBool {
-        &self.is_large
-    }
-}
-
 async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let content_type = request.headers().get(CONTENT_TYPE).cloned();
@@ -93,7 +87,7 @@ async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Re
     let request = counted(request, Arc::clone(&share), bounds.pace, Arc::clone(&seen));
     let account: Arc<dyn Account> = Arc::clone(&share) as _;
     let answered = AssertUnwindSafe(charged(account, next.run(request))).catch_unwind();
-    let answered = lane::answered(answered, Arc::clone(&seen));
+    let answered = lane::answered(answered, &seen.is_large);
     let response = match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answered).await {
         Ok(Some(Ok(_))) if seen.is_slow.load(Ordering::Relaxed) => {
             answer(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, "the request's body came too slowly")
@@ -236,8 +230,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_ends_one_request() {
-        let routes =
-            guarded(Router::new().route("/", get(async || -> &'static str { panic!("on purpose") })), &Limits::default());
+        let routes = guarded(
+            Router::new().route("/", get(async || -> &'static str { panic!("on purpose") })),
+            &Limits::default(),
+        );
         let request = http::Request::builder().uri("/").body(Body::empty()).unwrap();
         assert_eq!(routes.clone().oneshot(request).await.unwrap().status(), 500);
         let request = http::Request::builder().uri("/").header(CONTENT_TYPE, "application/grpc+proto");
@@ -250,8 +246,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_over_the_limit_is_refused() {
-        let routes =
-            guarded(Router::new().route("/", post(async |body: bytes::Bytes| body.len().to_string())), &Limits::default());
+        let routes = guarded(
+            Router::new().route("/", post(async |body: bytes::Bytes| body.len().to_string())),
+            &Limits::default(),
+        );
         let body = Body::from(vec![0u8; REQUEST_BYTES_MAX + 1]);
         let request = http::Request::builder().method("POST").uri("/").body(body).unwrap();
         assert_eq!(routes.oneshot(request).await.unwrap().status(), 413);

@@ -20,8 +20,11 @@ const CORES_PER_THREAD: usize = 2;
 static LARGE: LazyLock<Option<Runtime>> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = (cores / CORES_PER_THREAD).max(1);
-    let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("large").enable_all().build();
-    runtime.inspect_err(|error| tracing::error!(%error, "no threads for large requests: they share the others'")).ok()
+    let runtime =
+        Builder::new_multi_thread().worker_threads(threads).thread_name("large").enable_all().build();
+    runtime
+        .inspect_err(|error| tracing::error!(%error, "no threads for large requests: they share the others'"))
+        .ok()
 });
 
 /// Ends what was spawned when nobody waits for it any more.
@@ -34,14 +37,14 @@ impl<T> Drop for Ending<T> {
 }
 
 /// Answers a request, here or, from the moment that it is large, on threads of their own. `None` when those end.
-pub async fn answered<F>(request: F, is_large: impl AsRef<AtomicBool>) -> Option<F::Output>
+pub async fn answered<F>(request: F, is_large: &AtomicBool) -> Option<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
     let mut request = Box::pin(request);
     let here = poll_fn(|cx| match request.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if is_large.as_ref().load(Ordering::Relaxed) => Poll::Ready(None),
+        Poll::Pending if is_large.load(Ordering::Relaxed) => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     });
     if let Some(output) = here.await {
@@ -70,7 +73,7 @@ mod tests {
             tokio::task::yield_now().await;
             (before, name())
         };
-        let (before, after) = answered(request, is_large).await.unwrap();
+        let (before, after) = answered(request, &is_large).await.unwrap();
         assert_ne!(before.as_deref(), Some("large"));
         assert_eq!(after.as_deref(), Some("large"));
     }
@@ -83,7 +86,8 @@ mod tests {
             std::future::pending::<()>().await;
             drop(mine);
         };
-        let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), answered(request, is_large));
+        let waiting =
+            tokio::time::timeout(std::time::Duration::from_millis(50), answered(request, &is_large));
         assert!(waiting.await.is_err());
         for _ in 0..100 {
             if Arc::strong_count(&held) == 1 {

@@ -249,7 +249,8 @@ async fn authorize(
         if !is_admin {
             action.resource = document.before.as_ref().map(|fields| policy::Document { fields });
             if matches!(access, Access::Create | Access::Update) {
-                action.new_resource = document.state.fields.as_ref().map(|fields| policy::Document { fields });
+                action.new_resource =
+                    document.state.fields.as_ref().map(|fields| policy::Document { fields });
             }
         }
         permits.push(decide(session, database, &action, &after).await?.permit);

@@ -237,7 +237,9 @@ impl<'a> Reader<'a> {
                 })?;
                 index += 1;
                 if let Some(value) = value {
-                    json.make(weight::entry(weight::node(size_of::<T>()), into.len()) + weight::text(key.len()))?;
+                    json.make(
+                        weight::entry(weight::node(size_of::<T>()), into.len()) + weight::text(key.len()),
+                    )?;
                     into.insert(key.into_owned(), value);
                 }
                 Ok(())

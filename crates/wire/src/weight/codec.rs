@@ -8,7 +8,7 @@ use tonic::Status;
 use tonic::codec::{BufferSettings, DecodeBuf, Decoder};
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-use super::{Limits, WeightError, Weighed, charge, message_bytes_max, weigh};
+use super::{Limits, Weighed, WeightError, charge, message_bytes_max, weigh};
 use crate::status::to_grpc;
 
 /// Encodes `T`, weighs and decodes `U`.

@@ -16,7 +16,7 @@ pub mod json;
 mod proto;
 mod shape;
 
-#[allow(clippy::all, reason = "generated")]
+#[allow(dead_code, clippy::all, reason = "generated")]
 mod generated {
     use super::cost::node;
     use super::shape::{Field, Shape, TEXT, Weighed, Width};

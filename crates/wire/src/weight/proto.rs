@@ -65,7 +65,9 @@ impl Scale<'_> {
                 Field::Scalars(width, bytes) => {
                     let count = packed(*width, value)?;
                     self.weight.count(count, self.limits)?;
-                    self.add(element(*bytes, 1).saturating_mul(count).saturating_add(element(*bytes, elements)))?;
+                    self.add(
+                        element(*bytes, 1).saturating_mul(count).saturating_add(element(*bytes, elements)),
+                    )?;
                     elements += count;
                 }
                 Field::Text => self.add(text(value.len()))?,
@@ -90,13 +92,7 @@ impl Scale<'_> {
     }
 
     /// Passes over a field that the message does not have.
-    fn skip(
-        &mut self,
-        number: u64,
-        wire: u64,
-        rest: &mut &[u8],
-        depth: usize,
-    ) -> Result<(), WeightError> {
+    fn skip(&mut self, number: u64, wire: u64, rest: &mut &[u8], depth: usize) -> Result<(), WeightError> {
         match wire {
             VARINT => varint(rest).map(drop),
             EIGHT => take(rest, 8).map(drop),
