@@ -13,7 +13,7 @@ MEMORY_MIB_MAX = 512
 
 def run(server, full):
     running = server.start()
-    figure = Figure(running, 60 if full else 8, full, MEMORY_MIB_MAX)
+    figure = Figure(running, 60 if full else 5, full, MEMORY_MIB_MAX)
     processes = 4 if full else 3
     with Neighbour(running, ATTACKERS_ADDRESS) as beside:
         figure.beside(processes, begin, running.port)
@@ -25,8 +25,8 @@ def begin(ended, _number, port):
     threads = [threading.Thread(target=hold, args=(port, ended)) for _ in range(BODIES_PER_PROCESS)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    yield
+    ended.wait()
 
 
 def hold(port, ended):

@@ -2,6 +2,7 @@
 
 import resource
 import socket
+import time
 
 from house import Missing
 from neighbour.share import ATTACKERS_ADDRESS, Figure
@@ -21,18 +22,24 @@ def run(server, full):
         raise Missing(f"only {hard} files may be open")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 200), hard))
     running = server.start()
-    figure = Figure(running, 60 if full else 5, full, MEMORY_MIB_MAX)
-    opened = figure.beside(1, keep, running.port, count)
-    return f"{opened} connections kept idle: {figure.text()}"
+    figure = Figure(running, 60 if full else 3, full, MEMORY_MIB_MAX)
+
+    def until_all_are_open(attackers):
+        until = time.monotonic() + 120
+        while attackers.steps.value < count:
+            assert time.monotonic() < until, "the connections cannot be opened"
+            time.sleep(0.1)
+        time.sleep(60 if full else 1)
+
+    figure.beside(1, keep, running.port, count, during=until_all_are_open)
+    return f"{count} connections kept idle: {figure.text()}"
 
 
 def keep(ended, _number, port, count):
     held = []
-    while not ended.is_set():
-        if len(held) < count:
-            stream = socket.create_connection(("127.0.0.1", port), 20, (ATTACKERS_ADDRESS, 0))
-            stream.sendall(PREFACE + SETTINGS + SETTINGS_ACK + REQUEST)
-            held.append(stream)
-        else:
-            ended.wait(0.2)
-    return len(held)
+    for _ in range(count):
+        stream = socket.create_connection(("127.0.0.1", port), 20, (ATTACKERS_ADDRESS, 0))
+        stream.sendall(PREFACE + SETTINGS + SETTINGS_ACK + REQUEST)
+        held.append(stream)
+        yield
+    ended.wait()

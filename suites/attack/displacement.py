@@ -32,9 +32,8 @@ def run(server, full):
         ("rewritten", 1, rewrite, None),
         ("unread", 1, leave_unread, unread),
     )
-    texts = []
+    texts, figure = [], Figure(running, seconds, full, MEMORY_MIB_MAX)
     for name, count, attack, size in kinds:
-        figure = Figure(running, seconds, full, MEMORY_MIB_MAX)
         done = figure.beside(count, attack, running.port, *([size] if size else []))
         assert done, f"{name}: nothing was done"
         texts.append(f"{name} ({done}): {figure.text()}")
@@ -53,33 +52,32 @@ def large(client, document, number):
     return status, answer
 
 
-def repeated(ended, port, ask):
-    """Asks on one connection until the end; counts."""
+def repeated(port, ask):
+    """Asks on one connection for ever."""
     client = Client(port, ATTACKERS_ADDRESS)
     for asked in itertools.count():
-        if ended.is_set():
-            return asked
         try:
             ask(client, asked)
         except OSError:
             client = Client(port, ATTACKERS_ADDRESS)
+        yield
 
 
-def begin(ended, _number, port):
-    return repeated(ended, port, lambda client, _: client.ask("POST", f"{ROOT}:beginTransaction", {}))
+def begin(_ended, _number, port):
+    return repeated(port, lambda client, _: client.ask("POST", f"{ROOT}:beginTransaction", {}))
 
 
-def contend(ended, number, port, documents):
+def contend(_ended, number, port, documents):
     def commit(client, asked):
         fields = {"n": {"integerValue": str(number * 1_000_000 + asked)}}
         names = (f"{NAME}/public/c{at}" for at in range(documents))
         client.ask("POST", f"{ROOT}:commit", {"writes": [{"update": {"name": name, "fields": fields}} for name in names]})
 
-    return repeated(ended, port, commit)
+    return repeated(port, commit)
 
 
-def rewrite(ended, _number, port):
-    return repeated(ended, port, lambda client, asked: large(client, "large", asked))
+def rewrite(_ended, _number, port):
+    return repeated(port, lambda client, asked: large(client, "large", asked))
 
 
 def leave_unread(ended, _number, port, documents):
@@ -95,7 +93,7 @@ def leave_unread(ended, _number, port, documents):
             stream.connect(("127.0.0.1", port))
             stream.sendall(head + body)
             held.append(stream)
+            yield
         except OSError:
             pass
         ended.wait(0.2 if len(held) < 40 else 1)
-    return len(held)

@@ -19,7 +19,7 @@ def run(server, full):
         body = {"fields": {"text": {"stringValue": BODY}}}
         status, answer = client.ask("PATCH", f"{ROOT}/public/{at}", body)
         assert status == 200, answer
-    figure = Figure(running, 20 if full else 4, full, MEMORY_MIB_MAX)
+    figure = Figure(running, 20 if full else 3, full, MEMORY_MIB_MAX)
     opened = figure.beside(1, leave_unread, running.port, 300 if full else 48)
     return f"{opened} unread streams: {figure.text()}"
 
@@ -36,5 +36,5 @@ def leave_unread(ended, _number, port, streams):
         reader.connect(("127.0.0.1", port))
         reader.sendall(request)
         held.append(reader)
+        yield
     ended.wait()
-    return len(held)

@@ -52,9 +52,10 @@ fn what_is_too_much_is_refused_by_name() {
     let of = |count| commit([("a".to_owned(), array(vec![map([("a".to_owned(), integer(1))]); count]))]);
     assert_eq!(weigh(&of(10), Limits { items: 20, ..limits }), Err(WeightError::Items { max: 20 }));
     assert_eq!(weigh(&of(10), Limits { bytes: 7_000, ..limits }), Err(WeightError::Bytes { max: 7_000 }));
-    // An array of empty maps: four bytes each.
-    let empty = [0x0a, 0x02, 0x32, 0x00].repeat(4 << 20);
-    let entry = [length(1, b"a"), length(2, &length(9, &empty))].concat();
+    // An array of maps with a single field: thirteen bytes each.
+    let one = map([("a".to_owned(), value(ValueType::NullValue(0)))]);
+    let maps = length(1, &one.encode_to_vec()).repeat(1 << 20);
+    let entry = [length(1, b"a"), length(2, &length(9, &maps))].concat();
     let bomb = length(2, &length(1, &length(2, &entry)));
     let weighed = wire::weight::weigh(CommitRequest::SHAPE, &bomb, &limits);
     assert_eq!(weighed, Err(WeightError::Bytes { max: limits.bytes }));

@@ -14,7 +14,7 @@ use kv::{Key, Row, Version};
 use policy::Method;
 use policy::rules::Action;
 use wire::v1;
-use wire::weight::{self, Hold, Limits, Weighed, weigh};
+use wire::weight::{self, DEPTH_MAX, Hold, Limits, Weighed, weigh};
 
 use super::decide::decide;
 use super::internal;
@@ -25,8 +25,8 @@ use crate::write::{Access, Applied, Held, Operation, State, Write, apply, check,
 
 /// Documents after which a long commit lets others in between.
 const TURN_DOCUMENTS: usize = 64;
-/// What is stored already was admitted once; only what it takes is asked.
-const WEIGHT_UNLIMITED: Limits = Limits { bytes: usize::MAX, items: usize::MAX, depth: usize::MAX };
+/// What is stored was admitted once; only what it takes is asked.
+const STORED: Limits = Limits { bytes: usize::MAX, items: usize::MAX, depth: DEPTH_MAX };
 
 /// What a commit came to.
 pub struct Committed {
@@ -181,7 +181,8 @@ impl Document {
         let stored = row.map(Stored::from_row).transpose()?;
         let (mut before, mut held, mut hold) = (None, Held::Absent, None);
         if let Some(stored) = &stored {
-            let weight = weigh(v1::Document::SHAPE, stored.body(), &WEIGHT_UNLIMITED)?;
+            // What cannot be weighed cannot be decoded either, which is reported there.
+            let weight = weigh(v1::Document::SHAPE, stored.body(), &STORED).unwrap_or_default();
             hold = Some(weight::hold(2 * weight.bytes + 3 * stored.body().len())?);
             (before, held) = (Some(stored.fields()?), Held::Since(stored.updated));
         }
