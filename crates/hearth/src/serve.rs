@@ -5,6 +5,7 @@ use std::time::Instant;
 use access::Mode;
 use server::{Limits, Tls};
 
+use crate::admin;
 use crate::cli::Serve;
 use crate::house::House;
 use crate::project::Project;
@@ -50,6 +51,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
     house.begin_work();
+    let admin = admin::listen(&house, Some(&ask.data), &mut notes);
     let limits = Limits::from(&ask.limits);
     let routes = server::guarded(house.routes(), &limits);
     let routes = server::with_cors(routes, ask.allow_origin.clone());
@@ -68,6 +70,9 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     });
     while signals.next().await == Asked::Reload {
         rules::reload(&house.gate, Project::read(&ask.project_dir), screen);
+    }
+    if let Some(admin) = admin {
+        admin.stop().await;
     }
     listening.stop().await;
     house.close().await.map_err(|status| status.message)

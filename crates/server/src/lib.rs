@@ -20,6 +20,7 @@ mod listener;
 mod pace;
 mod refusal;
 mod tls;
+mod unix;
 
 pub use address::{TrustedProxy, with_client_address};
 pub use caller::with_caller;
@@ -30,3 +31,4 @@ pub use host::with_google_hosts;
 pub use limits::Limits;
 pub use listener::{Bound, Listening, bind};
 pub use tls::{Tls, TlsError};
+pub use unix::{SystemUser, UnixListening, ask_unix, listen_unix};
