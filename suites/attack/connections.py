@@ -2,7 +2,6 @@
 
 import resource
 import socket
-import time
 
 from house import Missing
 from neighbour.share import ATTACKERS_ADDRESS, Figure
@@ -23,15 +22,7 @@ def run(server, full):
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 200), hard))
     running = server.start()
     figure = Figure(running, 60 if full else 3, full, MEMORY_MIB_MAX)
-
-    def until_all_are_open(attackers):
-        until = time.monotonic() + 120
-        while attackers.steps.value < count:
-            assert time.monotonic() < until, "the connections cannot be opened"
-            time.sleep(0.1)
-        time.sleep(60 if full else 1)
-
-    figure.beside(1, keep, running.port, count, during=until_all_are_open)
+    figure.beside(1, keep, running.port, count, steps_min=count)
     return f"{count} connections kept idle: {figure.text()}"
 
 

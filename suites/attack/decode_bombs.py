@@ -26,8 +26,7 @@ def run(server, full):
     figure = Figure(running, 30 if full else 3, full, MEMORY_MIB_MAX)
     size = MESSAGE_BYTES if full else SHORT_MESSAGE_BYTES
     bombs = [*map(compressed, messages(size)), *texts(size)]
-    sent = figure.beside(8 if full else 4, throw, running.port, bombs)
-    assert sent >= 4, f"only {sent} requests were answered"
+    sent = figure.beside(8 if full else 4, throw, running.port, bombs, steps_min=len(bombs) if full else 4)
     return f"{sent} requests of {sum(map(len, bombs)) // len(bombs) >> 10} KiB: {figure.text()}"
 
 

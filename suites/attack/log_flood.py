@@ -22,7 +22,7 @@ def run(server, full):
     bearer = {"Authorization": f"Bearer {clock.exchange(client, key)}"}
     acts = 0
 
-    def act(_attackers):
+    def act():
         """Administrators act and clients write while the flood lasts."""
         nonlocal acts
         until = time.monotonic() + (60 if full else 4)

@@ -214,6 +214,20 @@ async fn what_is_large_by_right_is_taken_and_many_at_once_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_writes_of_one_large_document_hold_it_once() {
+    let running = Running::serve(&[]);
+    assert_eq!(commit(running.port, &write(NAME, &map_of_one(), 30_000)).await, "0");
+    // Each changes another field and leaves the large one as it is.
+    let masked = field(3, &field(1, b"b"));
+    let entry = [field(1, b"b"), field(2, &[0x10, 1])].concat();
+    let document = field(1, &[field(1, NAME), field(2, &entry)].concat());
+    let writes = field(2, &[document, masked].concat()).repeat(500);
+    assert_eq!(commit(running.port, &writes).await, "0");
+    let peak = running.peak_mib();
+    assert!(peak <= REFUSED_MIB_MAX, "{peak} MiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_limits_are_the_operators() {
     let running = Running::serve(&["--message-memory", "4", "--decoded-memory", "16"]);
     let number = field(1, &[0x10, 1]);

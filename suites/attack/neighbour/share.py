@@ -16,6 +16,8 @@ TIMES = 3
 # Figures below are the scheduler's: among a hundred samples of a short run, one is always that late.
 FULL_MS_MIN, SHORT_MS_MIN = 15, 60
 SHORT_QUIET_S = 2
+# How long an attack may take to do what it is for.
+STEPS_S_MAX = 120
 SLICE_S = 0.01
 ATTACKERS_ADDRESS = "127.0.0.3"
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -80,14 +82,19 @@ class Figure:
         self.running, self.seconds, self.full, self.memory_mib_max = running, seconds, full, memory_mib_max
         self.quiet_ms = quiet(running, seconds if full else SHORT_QUIET_S).p99_ms()
 
-    def beside(self, count, attack, *args, during=None):
-        """Attacks with so many processes; `during(attackers)` is called while they do. Returns how many steps they did."""
+    def beside(self, count, attack, *args, steps_min=1, during=None):
+        """Attacks with so many processes, until they have done so many steps. Returns how many they did. `during()` is called
+        meanwhile.
+        """
         self.running.forget_peak()
         with Neighbour(self.running) as self.attacked, Attackers(count, attack, *args) as attackers:
+            begun = time.monotonic()
             if during:
-                during(attackers)
-            else:
-                time.sleep(self.seconds)
+                during()
+            while attackers.steps.value < steps_min:
+                assert time.monotonic() < begun + STEPS_S_MAX, f"only {attackers.steps.value} steps were done"
+                time.sleep(0.1)
+            time.sleep(max(0, begun + self.seconds - time.monotonic()))
         self.peak_mib = self.running.status_mib("VmHWM")
         self.load, self.burnt_ms = attackers.load * count, None
         if self.full or self.attacked.p99_ms() > self.aim_ms():
@@ -99,14 +106,14 @@ class Figure:
     def aim_ms(self):
         return TIMES * max(self.quiet_ms, self.burnt_ms or 0, FULL_MS_MIN if self.full else SHORT_MS_MIN)
 
-    def text(self):
+    def text(self, name="the attack"):
         """The figure; raises AssertionError when an aim is missed."""
         attacked, failures = self.attacked, self.attacked.failures
-        assert not failures, f"{len(failures)} of {len(attacked.times_ms)} refused, first {failures[0]}"
+        assert not failures, f"{name}: {len(failures)} of {len(attacked.times_ms)} refused, first {failures[0]}"
         burnt = f", beside {self.load:.1f} burnt cores {self.burnt_ms:.0f}" if self.burnt_ms else ""
         figures = (
             f"neighbour's p99 {attacked.p99_ms():.0f} ms (quiet {self.quiet_ms:.0f}{burnt}; aim {self.aim_ms():.0f}), "
             f"none refused; server {self.peak_mib} MiB at most (bound {self.memory_mib_max})"
         )
-        assert attacked.p99_ms() <= self.aim_ms() and self.peak_mib <= self.memory_mib_max, figures
+        assert attacked.p99_ms() <= self.aim_ms() and self.peak_mib <= self.memory_mib_max, f"{name}: {figures}"
         return figures
