@@ -10,6 +10,7 @@ use prove::Language;
 use server::TrustedProxy;
 
 use crate::admin::Folder;
+use crate::limits::LimitFlags;
 use crate::services::Row;
 
 /// The open home for Firebase apps.
@@ -126,6 +127,8 @@ pub struct Serve {
     /// Say only one line of JSON when ready
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub limits: LimitFlags,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use access::{DevPermit, Mode};
-use server::Local;
+use server::{Limits, Local};
 
 use crate::admin;
 use crate::cli::Dev;
@@ -39,14 +39,15 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), Failure> {
 
     rules::load_in_dev(&house.gate, &mut guarded)?;
     let (bound, addresses) = bind(ask, &project).await?;
+    let limits = Limits::default();
     let local = Local { hosts: ask.allow_host.clone(), origins: ask.allow_origin.clone() };
     let listening: Vec<_> = bound
         .into_iter()
         .map(|(row, socket)| {
             let routes = house.only_local_admins(house.routes_of(row.name, &addresses), &local);
-            let routes = server::with_cors(server::guarded(routes), Vec::new());
+            let routes = server::with_cors(server::guarded(routes, &limits), Vec::new());
             let routes = server::with_local_hosts(routes, local.clone());
-            socket.serve(server::with_client_address(routes, Vec::new()), None)
+            socket.serve(server::with_client_address(routes, Vec::new()), None, &limits)
         })
         .collect();
     house.begin_work();

@@ -11,6 +11,7 @@ mod failure;
 mod house;
 mod jsonc;
 mod keys;
+mod limits;
 mod log;
 mod paint;
 mod project;

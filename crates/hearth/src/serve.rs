@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use access::Mode;
-use server::Tls;
+use server::{Limits, Tls};
 
 use crate::admin;
 use crate::cli::Serve;
@@ -54,9 +54,11 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
     house.begin_work();
     let admin = admin::listen(&house, Some(&ask.data), &mut notes);
-    let routes = server::guarded(house.routes());
+    let limits = Limits::from(&ask.limits);
+    let routes = server::guarded(house.routes(), &limits);
     let routes = server::with_cors(routes, ask.allow_origin.clone());
-    let listening = socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls);
+    let listening =
+        socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls, &limits);
     screen.ready(&Running {
         verb: "serve",
         project: &id,
