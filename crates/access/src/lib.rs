@@ -9,6 +9,7 @@ mod address;
 mod authorize;
 mod begin;
 mod caller;
+mod claim;
 mod contention;
 mod documents;
 mod facts;
@@ -27,6 +28,7 @@ mod transact;
 
 pub use address::{ClientAddress, Network};
 pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
+pub use claim::Claim;
 pub use documents::{DocumentSource, Documents, NoPending, Pending};
 pub use facts::Facts;
 pub use gate::{Gate, Operation, Service};

@@ -11,6 +11,7 @@
 mod clear;
 mod commit;
 mod decide;
+pub mod indexes;
 mod list;
 mod present;
 pub mod query;
@@ -28,8 +29,8 @@ use access::{Caller, DevPermit, Gate, Operation, Service};
 use base::{Code, DatabaseName, DocumentPath, ResourcePath, Status};
 use prost::Message;
 
-use crate::query::index::Builder;
 use crate::status;
+use indexes::Indexes;
 use shares::LargeCommits;
 use stream::{Responses, Streams};
 use transaction::Transactions;
@@ -37,11 +38,12 @@ use transaction::Transactions;
 /// The service. One per process; the protocols share it.
 pub struct Firestore {
     gate: Gate,
+    project: String,
     databases: Databases,
     transactions: Transactions,
     streams: Streams,
     large_commits: LargeCommits,
-    indexes: Builder,
+    indexes: Indexes,
 }
 
 /// Which databases exist.
@@ -61,16 +63,12 @@ impl Firestore {
             Some(permit) => Databases::OnDemand(permit),
             None => Databases::Listed([DatabaseName::default_of(project)].into()),
         };
-        Self::with_databases(gate, databases)
-    }
-
-    /// The service over a gate, with these databases.
-    pub fn with_databases(gate: Gate, databases: Databases) -> Self {
         let transactions = Transactions::new(gate.clock().clone());
         let streams = Streams::new(gate.clock().clone());
-        let indexes = Builder::new(gate.clone());
+        let indexes = Indexes::new(gate.clone());
         let large_commits = LargeCommits::default();
-        Self { gate, databases, transactions, streams, large_commits, indexes }
+        let project = project.to_owned();
+        Self { gate, project, databases, transactions, streams, large_commits, indexes }
     }
 
     /// Sends responses that are all there to a client that may be slow to read them.

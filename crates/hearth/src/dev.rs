@@ -10,6 +10,7 @@ use server::Local;
 use crate::admin;
 use crate::cli::Dev;
 use crate::house::House;
+use crate::indexes;
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
@@ -36,6 +37,10 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
     let settings = identity::Settings::new(&id);
     let mut house = House::open(mode, settings, data.as_deref()).await.map_err(|error| error.to_string())?;
 
+    if ask.strict_indexes {
+        house.require_indexes();
+    }
+    let indexes = indexes::of_project(&ask.project_dir)?;
     rules::load_in_dev(&house.gate, &mut guarded)?;
     let (bound, addresses) = bind(ask, &project).await?;
     let local = Local { hosts: ask.allow_host.clone(), origins: ask.allow_origin.clone() };
@@ -50,6 +55,10 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         .collect();
     house.begin_work();
     let mut notes: Vec<String> = project.notes.into_iter().chain(house.clock_note()).collect();
+    if let Some((file, warnings)) = indexes {
+        notes.extend(warnings);
+        house.load_indexes(file);
+    }
     let admin = admin::listen(&house, data.as_deref(), &mut notes);
     screen.ready(&Running {
         verb: "dev",

@@ -7,6 +7,7 @@ mod cli;
 mod dev;
 mod explain;
 mod house;
+mod indexes;
 mod jsonc;
 mod keys;
 mod log;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Test(ask) => return about_rules(test::run(ask)),
         Verb::Explain(ask) => return about_rules(explain::run(ask)),
         Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask)),
+        Verb::Indexes(verb) => block_on(indexes::run(verb)),
         Verb::Keys(verb) => block_on(keys::run(verb)),
         Verb::ServiceAccount(verb) => block_on(service_account::run(verb)),
     };

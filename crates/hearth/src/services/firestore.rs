@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use firestore::Firestore;
 
-use super::{Addresses, Callers, Part, Row, RulesOf, Service, Socket, Variable};
+use super::{Addresses, Callers, Part, Row, RulesOf, Service, Socket, Variable, Work};
 use crate::project;
 
 pub static ROW: Row = Row {
@@ -19,7 +19,7 @@ pub static ROW: Row = Row {
         release: Some(deploy::FIRESTORE_RELEASE),
         at: |gate| &gate.rules().firestore,
     }),
-    open: |ground| Box::new(Documents(Arc::new(Firestore::new(ground.gate.clone(), &ground.project)))),
+    open: |ground| Box::new(Documents(Arc::clone(&ground.firestore))),
 };
 
 struct Documents(Arc<Firestore>);
@@ -27,5 +27,9 @@ struct Documents(Arc<Firestore>);
 impl Service for Documents {
     fn routes(&self, _: &Addresses) -> Router {
         firestore::api::router(Arc::clone(&self.0))
+    }
+
+    fn work(&self) -> Option<Work> {
+        Some(Box::pin(Arc::clone(&self.0).run_upkeep()))
     }
 }
