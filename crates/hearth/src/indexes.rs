@@ -206,6 +206,6 @@ impl Act for SuggestIndexes {
     type Answer = Vec<Suggestion>;
 
     async fn run(self, site: Site) -> Result<Vec<Suggestion>, Status> {
-        Ok(site.firestore.suggest_indexes())
+        site.firestore.suggest_indexes(&site.caller).await
     }
 }

@@ -21,13 +21,14 @@ use base::limits::REQUEST_BYTES_MAX;
 use base::{Code, Status};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, EXPECT};
+use http::{StatusCode, Version};
 use http_body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
 use crate::budget::{Budget, Pots, Share};
 use crate::connections::network;
+use crate::linger::Rest;
 use crate::refusal::{is_grpc, refuse};
 
 /// A unary request's longest life, the client's own pace included.
@@ -69,8 +70,12 @@ async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Re
         request.extensions().get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |client| client.0);
     let share = Arc::new(Share::of(bounds.budget, network(client)));
     let (held, is_slow) = (Arc::clone(&share), Arc::new(AtomicBool::new(false)));
+    // Over HTTP/2 a stream ends by itself, and the others of its connection go on.
+    let rest =
+        (request.version() < Version::HTTP_2 && !request.headers().contains_key(EXPECT)).then(Rest::default);
     let request = request.map(|body| {
-        Body::new(Counted { body, share, pace: Pace::new(bounds.pace), is_slow: Arc::clone(&is_slow) })
+        let (pace, is_slow, rest) = (Pace::new(bounds.pace), Arc::clone(&is_slow), rest.clone());
+        Body::new(Counted { body, share, pace, is_slow, rest, has_ended: false })
     });
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
     let response = match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answered).await {
@@ -85,7 +90,10 @@ async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Re
                 "too many large requests at once",
             )
         }
-        Ok(Ok(response)) => response,
+        Ok(Ok(response)) => match rest {
+            Some(rest) => response.map(|answer| rest.follow(answer)),
+            None => response,
+        },
         Ok(Err(_)) => {
             tracing::error!(%method, path = uri.path(), "a handler panicked: this is a defect of Hearth, please report it");
             answer(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "internal error")
@@ -103,6 +111,17 @@ struct Counted {
     pace: Pace,
     /// It failed for that.
     is_slow: Arc<AtomicBool>,
+    /// Where what is not read is left.
+    rest: Option<Rest>,
+    has_ended: bool,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(rest) = self.rest.take().filter(|_| !self.has_ended) {
+            rest.leave(std::mem::take(&mut self.body));
+        }
+    }
 }
 
 impl http_body::Body for Counted {
@@ -124,6 +143,7 @@ impl http_body::Body for Counted {
             Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
             _ => 0,
         };
+        self.has_ended = !matches!(frame, Some(Ok(_)));
         self.pace.came(bytes);
         if !self.share.take(bytes) {
             return Poll::Ready(Some(Err(axum::Error::new("too many large requests at once"))));

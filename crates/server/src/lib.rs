@@ -14,6 +14,7 @@ mod foreign;
 mod guard;
 mod host;
 pub mod hub;
+mod linger;
 mod listener;
 mod pace;
 mod refusal;

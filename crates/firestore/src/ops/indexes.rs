@@ -214,7 +214,12 @@ impl Firestore {
     }
 
     /// What queries lacked since the server started, most often first.
-    pub fn suggest_indexes(&self) -> Vec<Suggestion> {
+    pub async fn suggest_indexes(&self, caller: &Caller) -> Result<Vec<Suggestion>, Status> {
+        let operation =
+            Operation { service: Service::Firestore, verb: "SuggestIndexes", resource: "/".to_owned() };
+        let mut session = self.gate.begin(caller, operation).await?;
+        session.authorize_admin("/").map_err(status::refused)?;
+        session.finish();
         let lacked = self.indexes.lacked.lock();
         let mut suggestions: Vec<Suggestion> = lacked
             .iter()
@@ -226,7 +231,7 @@ impl Firestore {
             })
             .collect();
         suggestions.sort_by(|a, b| b.refused.cmp(&a.refused).then_with(|| a.summary.cmp(&b.summary)));
-        suggestions
+        Ok(suggestions)
     }
 
     /// Looks after indexes for as long as it is polled: drops those that no query uses, erases what is left of dropped ones.
