@@ -86,6 +86,9 @@ pub fn parse(text: &str) -> Result<(IndexFile, Vec<Remark>), Vec<Remark>> {
             None => {}
         },
     }
+    for remarks in [&mut reader.errors, &mut reader.warnings] {
+        remarks.sort_by_key(|remark| (remark.line, remark.column));
+    }
     if reader.errors.is_empty() { Ok((reader.file, reader.warnings)) } else { Err(reader.errors) }
 }
 

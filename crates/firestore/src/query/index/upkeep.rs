@@ -204,3 +204,75 @@ async fn session(
     let operation = Operation { service: Service::Firestore, verb, resource: resource.to_owned() };
     gate.begin(caller, operation).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use access::{AccessLog, Mode};
+    use base::{FieldPath, ManualClock};
+    use kv::{Mem, Options, Store};
+
+    use super::super::{Component, Kind, Shape, State, definitions};
+    use super::*;
+    use crate::query::index::build::build;
+    use crate::query::testing::{Database, path};
+
+    const DAY_S: i64 = 24 * 3600;
+
+    async fn database(clock: &Arc<ManualClock>) -> Database {
+        let options = Options { clock: clock.clone(), ..Options::default() };
+        let store = Store::open(Mem::default(), options).await.unwrap();
+        let gate = Gate::new(store, AccessLog::discarding(), clock.clone(), Mode::Serve);
+        Database { gate, name: DatabaseName::default_of("p") }
+    }
+
+    fn shape(field: &str) -> Shape {
+        let field = FieldPath::parse(field).unwrap();
+        let components = vec![Component { field, kind: Kind::Ascending }];
+        Shape { group: "c".into(), breadth: Breadth::Collection, components }
+    }
+
+    /// How many indexes and entries there are.
+    async fn counts(database: &Database) -> (usize, usize) {
+        let mut session = database.session().await;
+        let found = definitions(&mut session, &database.name, "c").await.unwrap();
+        assert!(found.iter().all(|definition| definition.state == State::Readable));
+        let rows = session.scan(&KeyRange::prefix(INDEX_ENTRIES, &[]), Scan::default()).await.unwrap().rows;
+        session.finish();
+        (found.len(), rows.len())
+    }
+
+    #[tokio::test]
+    async fn an_index_of_queries_ages_out_with_its_entries_and_others_stay() {
+        let clock = Arc::new(ManualClock::at(1_764_000_000_000_000));
+        let database = database(&clock).await;
+        let fields = [("a".to_owned(), base::Value::Integer(1)), ("b".to_owned(), base::Value::Integer(1))];
+        for n in 0..3 {
+            database.write(&[(path(&format!("c/{n}")), Some(fields.clone().into()))]).await;
+        }
+        build(&database.gate, &database.name, &shape("a"), Origin::Query).await.unwrap();
+        build(&database.gate, &database.name, &shape("b"), Origin::File).await.unwrap();
+        let upkeep = Upkeep::new(database.gate.clone());
+        upkeep.sweep().await.unwrap();
+        clock.advance(6 * DAY_S * 1_000_000);
+        upkeep.used(&database.name, [1].into_iter());
+        upkeep.sweep().await.unwrap();
+        clock.advance(6 * DAY_S * 1_000_000);
+        // Another process knows of the use from the store.
+        let upkeep = Upkeep::new(database.gate.clone());
+        upkeep.sweep().await.unwrap();
+        assert_eq!(counts(&database).await, (2, 6));
+        clock.advance(DAY_S * 1_000_000);
+        upkeep.sweep().await.unwrap();
+        assert_eq!(counts(&database).await, (1, 3));
+        // It comes again with another id, and nothing of the first is left.
+        build(&database.gate, &database.name, &shape("a"), Origin::Query).await.unwrap();
+        assert_eq!(counts(&database).await, (2, 6));
+        let mut session = database.session().await;
+        let rows =
+            session.scan(&KeyRange::prefix(INDEX_DEFINITIONS, &[]), Scan::default()).await.unwrap().rows;
+        assert!(rows.iter().all(|row| definition::read_to_erase(&row.key).is_none()));
+        session.finish();
+    }
+}
