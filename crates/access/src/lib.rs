@@ -10,6 +10,7 @@ mod authorize;
 mod backup;
 mod begin;
 mod caller;
+mod claim;
 mod contention;
 mod documents;
 mod facts;
@@ -29,6 +30,7 @@ mod transact;
 
 pub use address::{ClientAddress, ForeignOrigin, Network};
 pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
+pub use claim::Claim;
 pub use documents::{DocumentSource, Documents, NoPending, Pending};
 pub use facts::Facts;
 pub use gate::{Gate, Operation, Service};

@@ -11,6 +11,7 @@ use crate::admin;
 use crate::cli::Dev;
 use crate::failure::Failure;
 use crate::house::House;
+use crate::indexes;
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
@@ -37,6 +38,10 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), Failure> {
     let settings = identity::Settings::new(&id);
     let mut house = House::open(mode, settings, data.as_deref()).await?;
 
+    if ask.strict_indexes {
+        house.require_indexes();
+    }
+    let indexes = indexes::of_project(&ask.project_dir)?;
     rules::load_in_dev(&house.gate, &mut guarded)?;
     let (bound, addresses) = bind(ask, &project).await?;
     let limits = Limits::default();
@@ -54,6 +59,10 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), Failure> {
     let mut notes = project.notes.clone();
     notes.extend(services::not_served(&project));
     notes.extend(house.clock_note());
+    if let Some((file, warnings)) = indexes {
+        notes.extend(warnings);
+        house.load_indexes(file);
+    }
     let admin = admin::listen(&house, data.as_deref(), &mut notes);
     screen.ready(&Running {
         verb: "dev",

@@ -21,8 +21,8 @@ use base::limits::REQUEST_BYTES_MAX;
 use base::{Code, Status};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, EXPECT};
+use http::{StatusCode, Version};
 use http_body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
@@ -32,6 +32,7 @@ use crate::budget::{Budget, Share};
 use crate::connections::network;
 use crate::lane;
 use crate::limits::Limits;
+use crate::linger::Rest;
 use crate::refusal::{is_grpc, refuse};
 
 /// A unary request's longest life, the client's own pace included.
@@ -84,7 +85,10 @@ async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Re
         request.extensions().get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |client| client.0);
     let share = Arc::new(Share::of(bounds.budget, network(client)));
     let seen = Arc::new(Seen::default());
-    let request = counted(request, Arc::clone(&share), bounds.pace, Arc::clone(&seen));
+    // Over HTTP/2 a stream ends by itself, and the others of its connection go on.
+    let rest =
+        (request.version() < Version::HTTP_2 && !request.headers().contains_key(EXPECT)).then(Rest::default);
+    let request = counted(request, Arc::clone(&share), bounds.pace, Arc::clone(&seen), rest.clone());
     let account: Arc<dyn Account> = Arc::clone(&share) as _;
     let answered = AssertUnwindSafe(charged(account, next.run(request))).catch_unwind();
     let answered = lane::answered(answered, &seen.is_large);
@@ -100,7 +104,10 @@ async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Re
                 "too many large requests at once",
             )
         }
-        Ok(Some(Ok(response))) => response,
+        Ok(Some(Ok(response))) => match rest {
+            Some(rest) => response.map(|answer| rest.follow(answer)),
+            None => response,
+        },
         Ok(Some(Err(_))) => {
             tracing::error!(%method, path = uri.path(), "a handler panicked: this is a defect of Hearth, please report it");
             answer(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "internal error")
@@ -113,13 +120,19 @@ async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Re
 }
 
 /// The request with a body that is counted.
-fn counted(request: Request, share: Arc<Share>, pace: Duration, seen: Arc<Seen>) -> Request {
+fn counted(
+    request: Request,
+    share: Arc<Share>,
+    pace: Duration,
+    seen: Arc<Seen>,
+    rest: Option<Rest>,
+) -> Request {
     let encoding = request.headers().get("grpc-encoding");
     let is_plain = encoding.is_none_or(|encoding| encoding == "identity");
     let large_from = if is_plain { LARGE_BODY_BYTES } else { LARGE_COMPRESSED_BYTES };
     request.map(|body| {
         let pace = Pace::new(pace);
-        Body::new(Counted { body, share, pace, seen, large_from, bytes: 0, waits: None })
+        Body::new(Counted { body, share, pace, seen, large_from, bytes: 0, waits: None, rest, has_ended: false })
     })
 }
 
@@ -134,6 +147,17 @@ struct Counted {
     bytes: usize,
     /// What came when it turned out to be large: it is given out on the other threads.
     waits: Option<Frame<Bytes>>,
+    /// Where what is not read is left.
+    rest: Option<Rest>,
+    has_ended: bool,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(rest) = self.rest.take().filter(|_| !self.has_ended) {
+            rest.leave(std::mem::take(&mut self.body));
+        }
+    }
 }
 
 impl http_body::Body for Counted {
@@ -155,6 +179,7 @@ impl http_body::Body for Counted {
             return Poll::Ready(Some(Err(axum::Error::new("the body came too slowly"))));
         };
         let Some(Ok(frame)) = frame else {
+            self.has_ended = true;
             self.pace.came(0);
             return Poll::Ready(frame);
         };

@@ -16,6 +16,7 @@ mod host;
 pub mod hub;
 mod lane;
 mod limits;
+mod linger;
 mod listener;
 mod pace;
 mod refusal;

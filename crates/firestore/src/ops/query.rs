@@ -133,7 +133,7 @@ impl Sending {
     /// Asks for the indexes this query would have liked.
     fn suggest_indexes(&self) {
         let Some(session) = &self.session else { return };
-        self.service.indexes.start(session.caller(), &self.database, self.results.wanted());
+        self.service.indexes.want(session.caller(), &self.database, self.results.wanted());
     }
 
     /// The whole result of a query in a transaction: what it has read is kept before any of it leaves.
@@ -200,7 +200,7 @@ impl Firestore {
             self.reading(caller, operation("RunQuery", &query_path(&asked)), &database, selector).await?;
         let in_transaction = reading.in_transaction();
         let (literally, past) = authorize_reading(&mut reading, &database, &asked).await?;
-        let results = Results::open(&mut reading.session, &database, &asked).await?;
+        let results = Results::open_with(&mut reading.session, &database, &asked, &self.indexes).await?;
         let read_time = reading.read_time();
         let (session, begun, lease) = reading.into_parts();
         let mut sending = Sending {
@@ -256,13 +256,15 @@ impl Firestore {
             return Err(not_literal(&mut reading.session));
         }
         if past {
-            let mut results = Results::open(&mut reading.session, &database, &asked.query).await?;
+            let mut results =
+                Results::open_with(&mut reading.session, &database, &asked.query, &self.indexes).await?;
             while let Some(page) = results.page(&mut reading.session).await? {
                 allow_now(&reading.session, &database, &page, in_transaction).await?;
             }
         }
-        let (answers, wanted) = query::aggregate(&mut reading.session, &database, &asked).await?;
-        self.indexes.start(caller, &database, &wanted);
+        let (answers, wanted) =
+            query::aggregate(&mut reading.session, &database, &asked, &self.indexes).await?;
+        self.indexes.want(caller, &database, &wanted);
         let aggregate_fields = answers.into_iter().map(|(alias, value)| (alias, to_wire(value))).collect();
         let response = v1::RunAggregationQueryResponse {
             result: Some(v1::AggregationResult { aggregate_fields }),
