@@ -14,6 +14,7 @@ mod decide;
 mod lifetime;
 mod list;
 pub mod listen;
+mod locks;
 mod places;
 mod present;
 pub mod query;
@@ -23,6 +24,7 @@ mod rules;
 pub mod shares;
 pub mod stream;
 mod transaction;
+mod turn;
 mod write;
 pub mod writing;
 
