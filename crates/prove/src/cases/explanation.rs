@@ -192,7 +192,7 @@ impl<'a> Explanation<'a> {
         let mut title = request.clone();
         if marks.is_empty() {
             // Nothing was evaluated: the reason is in words only.
-            let causes = decision.causes.iter().map(|cause| (cause.span, cause.text.clone()));
+            let causes = decision.causes.iter().map(|cause| (cause.span, cause.text().to_owned()));
             let (placed, plain): (Vec<_>, Vec<_>) = causes.partition(|(span, _)| *span != Span::default());
             marks = placed;
             if let Some((_, text)) = plain.first() {
@@ -245,7 +245,7 @@ impl<'a> Explanation<'a> {
     /// The expression that a cause names.
     fn named<'n>(&self, node: &'n Node, cause: &Cause) -> Option<&'n Node> {
         let ends = if cause.error { node.ending == Ending::Error } else { node.ending != Ending::True };
-        if ends && self.squeezed(node.span) == cause.expression {
+        if ends && self.squeezed(node.span) == cause.expression() {
             return Some(node);
         }
         node.children.iter().find_map(|child| self.named(child, cause))
@@ -262,7 +262,7 @@ impl<'a> Explanation<'a> {
             // What a compiler made of it was seen.
             seen = trace::steps(node).0.last().map(|value| plain(value)).unwrap_or_default();
         }
-        let said = self.cause(candidate).map_or(node.value.as_str(), |cause| cause.text.as_str());
+        let said = self.cause(candidate).map_or(node.value.as_str(), |cause| cause.text());
         match (seen.as_str(), said.ends_with('.')) {
             ("", _) if said == node.value && node.ending != Ending::Error => format!("is {said}"),
             ("", _) => said.to_owned(),
