@@ -2,7 +2,7 @@
 
 use base::{Timestamp, Value};
 use policy::Span;
-use policy::ir::{Binary, Expr, Kind, Language, walk};
+use policy::ir::{Binary, Expr, Function, Kind, Language, walk};
 use policy::rtdb::lowered as realtime;
 use policy::rules::lowered as rules;
 
@@ -39,9 +39,19 @@ pub fn of_rules(ruleset: &policy::Ruleset) -> Vec<Dated> {
         }
         _ => false,
     };
+    let lowered = ruleset.lowered();
+    // What a call comes to is known by the call's place.
+    let compares = |function: &Function<rules::Rules>| comparison(&function.body, &is_time, &fixed);
+    let called: Vec<Option<Dated>> = lowered.functions.iter().map(compares).collect();
     let mut found = Vec::new();
-    for expr in ruleset.lowered().expressions() {
-        walk::each(expr, &mut |expr| found.extend(comparison(expr, &is_time, &fixed)));
+    for expr in lowered.expressions() {
+        walk::each(expr, &mut |expr| match &expr.kind {
+            Kind::Call(function, _) => {
+                let dated = called.get(*function).cloned().flatten();
+                found.extend(dated.map(|dated| Dated { span: expr.span, ..dated }));
+            }
+            _ => found.extend(comparison(expr, &is_time, &fixed)),
+        });
     }
     found
 }
