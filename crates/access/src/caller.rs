@@ -54,6 +54,12 @@ pub trait Standing: Debug + Send + Sync {
     /// The row.
     fn key(&self) -> &Key;
 
+    /// A further row whose change ends the standing and of which [`Standing::check`] knows without reading it. Whoever changes it
+    /// lets the check know first and commits then: so a session sees the one or conflicts with the other.
+    fn depends_on(&self) -> Option<&Key> {
+        None
+    }
+
     /// Checks the row as it is. Errors: `UNAUTHENTICATED` when the caller lost their standing; `DATA_LOSS` for an
     /// unreadable row.
     fn check(&self, row: Option<&Row>) -> Result<(), Status>;

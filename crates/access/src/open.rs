@@ -100,10 +100,12 @@ impl Gate {
             generation: 0,
             depends_on_time: false,
         };
-        self.inner.grants.state.lock().grants.insert(
-            grant.id,
-            Entry { keys: Vec::new(), stale: Arc::clone(&grant.stale), holder },
-        );
+        self.inner
+            .grants
+            .state
+            .lock()
+            .grants
+            .insert(grant.id, Entry { keys: Vec::new(), stale: Arc::clone(&grant.stale), holder });
         grant.renew(caller, decided, false);
         grant
     }
@@ -137,6 +139,7 @@ impl OpenGrant {
         let mut keys = footprint.keys;
         let mut ranges = footprint.ranges;
         keys.extend(caller.standing.as_ref().map(|standing| standing.key().clone()));
+        keys.extend(caller.standing.as_ref().and_then(|standing| standing.depends_on().cloned()));
         if adds {
             keys.append(&mut self.keys);
             ranges.append(&mut self.ranges);
@@ -206,9 +209,9 @@ impl OpenGrants {
             return true;
         }
         let newer = state.recent.iter().rev().take_while(|(version, _)| *version > at);
-        newer.into_iter().any(|(_, key)| {
-            keys.binary_search(key).is_ok() || ranges.iter().any(|range| range.contains(key))
-        })
+        newer
+            .into_iter()
+            .any(|(_, key)| keys.binary_search(key).is_ok() || ranges.iter().any(|range| range.contains(key)))
     }
 
     /// Takes in a commit: grants that depend on its rows are stale from now on, and their holders are woken. To be called
@@ -248,9 +251,10 @@ impl OpenGrants {
 impl State {
     fn touch(&self, key: &Key) {
         let by_key = self.by_key.get(key).into_iter().flatten();
-        let broad = self.broad.iter().filter(|(_, ranges)| {
-            ranges.is_empty() || ranges.iter().any(|range| range.contains(key))
-        });
+        let broad = self
+            .broad
+            .iter()
+            .filter(|(_, ranges)| ranges.is_empty() || ranges.iter().any(|range| range.contains(key)));
         for id in by_key.chain(broad.map(|(id, _)| id)) {
             if let Some(entry) = self.grants.get(id) {
                 entry.touch();

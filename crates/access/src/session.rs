@@ -102,6 +102,7 @@ impl Session {
     pub(crate) async fn hold_caller(mut self, is_past: bool) -> Result<Self, Status> {
         let Some(standing) = self.caller.standing.clone() else { return Ok(self) };
         let row = self.reads.get(standing.key()).await?;
+        self.reads.keys.extend(standing.depends_on().cloned());
         let checked = match is_past {
             false => standing.check(row.as_ref()),
             true => standing.check(self.gate.peek(standing.key()).await?.as_ref()),
@@ -174,7 +175,10 @@ impl Session {
             return;
         }
         self.reads.move_to(version);
-        self.reads.keys.extend(self.caller.standing.as_ref().map(|standing| standing.key().clone()));
+        if let Some(standing) = &self.caller.standing {
+            self.reads.keys.push(standing.key().clone());
+            self.reads.keys.extend(standing.depends_on().cloned());
+        }
         self.evidence = Evidence::default();
         self.events.clear();
     }

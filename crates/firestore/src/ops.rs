@@ -82,17 +82,7 @@ impl Firestore {
         let large_commits = LargeCommits::default();
         let (places, ending) = (Places::default(), watch::Sender::new(false));
         let listeners = listen::Listeners::new(gate.epoch());
-        Self {
-            gate,
-            databases,
-            transactions,
-            streams,
-            large_commits,
-            indexes,
-            places,
-            listeners,
-            ending,
-        }
+        Self { gate, databases, transactions, streams, large_commits, indexes, places, listeners, ending }
     }
 
     /// Ends the streams that stay open, `Write` and `Listen`: this process is about to stop. Clients open others.

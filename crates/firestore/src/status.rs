@@ -195,8 +195,20 @@ pub fn too_many_targets(max: usize) -> Status {
 pub fn window_too_large(bytes_max: usize) -> Status {
     Status::new(
         Code::ResourceExhausted,
-        format!("The result of a query with a limit is larger than the {bytes_max} bytes that can be listened to."),
+        format!(
+            "The result of a query with a limit is larger than the {bytes_max} bytes that can be listened to."
+        ),
     )
+}
+
+/// More windows than can be kept.
+pub fn windows_too_large() -> Status {
+    Status::new(Code::ResourceExhausted, "Too many large queries with a limit are being listened to.")
+}
+
+/// More targets than one caller, or all together, may have.
+pub fn too_many_targets_of_all() -> Status {
+    Status::new(Code::ResourceExhausted, "Too many targets are being listened to.")
 }
 
 /// More large commits under way than one caller may have.
@@ -377,11 +389,6 @@ pub fn too_many_transforms() -> Status {
     Status::invalid(format!(
         "A document cannot be transformed more than {TRANSFORMS_PER_DOCUMENT_MAX} times in a single request."
     ))
-}
-
-/// One field both written and transformed by one write.
-pub fn masked_and_transformed(field: &str) -> Status {
-    Status::invalid(format!("The field `{field}` is both in the update mask and in a transform."))
 }
 
 /// A path that stands for the document itself where a field is meant.

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use prove::Language;
 use server::TrustedProxy;
 
+use crate::admin::Folder;
 use crate::services::Row;
 
 /// The open home for Firebase apps.
@@ -38,6 +40,9 @@ pub enum Verb {
     /// Accounts for servers that use the Admin SDK
     #[command(subcommand)]
     ServiceAccount(ServiceAccount),
+    /// Keys that sign ID tokens
+    #[command(subcommand)]
+    Keys(Keys),
 }
 
 #[derive(Debug, Args)]
@@ -259,24 +264,133 @@ impl LanguageName {
 
 #[derive(Debug, Subcommand)]
 pub enum ServiceAccount {
-    /// Make an account and print its key file (JSON), which the Admin SDKs read
+    /// Make an account, or a further key of one, and print its key file (JSON), which the Admin SDKs read
     Create(CreateServiceAccount),
+    /// List the accounts and their keys
+    List(ListServiceAccounts),
+    /// Give an account another key and print its key file; the keys it has are refused after a while
+    Rotate(RotateServiceAccount),
+    /// Refuse an account, or one key of it, at once, with every token that was made with it
+    Revoke(RevokeServiceAccount),
 }
 
 #[derive(Debug, Args)]
 pub struct CreateServiceAccount {
+    #[command(flatten)]
+    pub key_file: KeyFile,
+    #[command(flatten)]
+    pub folder: Folder,
+}
+
+#[derive(Debug, Args)]
+pub struct ListServiceAccounts {
+    #[command(flatten)]
+    pub folder: Folder,
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RotateServiceAccount {
+    #[command(flatten)]
+    pub key_file: KeyFile,
+    /// How long the keys it has are accepted: `0s` ends them at once
+    #[arg(long, default_value = "24h", value_name = "DURATION")]
+    pub keep_old: Span,
+    #[command(flatten)]
+    pub folder: Folder,
+}
+
+#[derive(Debug, Args)]
+pub struct RevokeServiceAccount {
+    /// The account: its address, or the part before the @
+    pub name: String,
+    /// Only the key with this id
+    #[arg(long, value_name = "ID")]
+    pub key: Option<String>,
+    #[command(flatten)]
+    pub folder: Folder,
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// List the keys: which one signs, which is next, which still verify
+    List(KeysOutput),
+    /// Publish a successor; it signs after two hours, and what the old key signed stays good
+    Rotate(RotateKeys),
+    /// Refuse a key and every token that it signed, at once; users' SDKs get new tokens by themselves
+    Revoke(RevokeKeys),
+}
+
+#[derive(Debug, Args)]
+pub struct KeysOutput {
+    #[command(flatten)]
+    pub folder: Folder,
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RotateKeys {
+    /// Have the successor sign at once: who keeps the published keys must fetch them again first
+    #[arg(long)]
+    pub now: bool,
+    #[command(flatten)]
+    pub output: KeysOutput,
+}
+
+#[derive(Debug, Args)]
+pub struct RevokeKeys {
+    /// The key's id, as `keys list` shows it
+    #[arg(value_name = "KEY")]
+    pub id: String,
+    #[command(flatten)]
+    pub output: KeysOutput,
+}
+
+/// What a key file is about.
+#[derive(Clone, Debug, Args)]
+pub struct KeyFile {
     /// The account's name: the part before the @
     #[arg(default_value = "admin")]
     pub name: String,
-    /// The data folder of the server (which must not be running)
-    #[arg(long)]
-    pub data: PathBuf,
-    /// The project's id
-    #[arg(long)]
-    pub project: String,
     /// Where the account gets its access tokens: this server's address
-    #[arg(long, default_value = "https://oauth2.googleapis.com/token")]
+    #[arg(long, default_value = identity::GOOGLE_TOKEN_URI)]
     pub token_uri: String,
+}
+
+/// A duration such as `90s`, `10m`, `24h` or `7d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(u32);
+
+impl Span {
+    /// Its seconds.
+    pub fn seconds(self) -> u32 {
+        self.0
+    }
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a duration such as 90s, 10m, 24h or 7d");
+        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+        let unit = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return Err(wrong()),
+        };
+        let number: u32 = number.parse().map_err(|_| wrong())?;
+        number.checked_mul(unit).map(Self).ok_or_else(wrong)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -7,6 +7,7 @@ use std::time::Instant;
 use access::{DevPermit, Mode};
 use server::Local;
 
+use crate::admin;
 use crate::cli::Dev;
 use crate::house::House;
 use crate::project::Project;
@@ -48,6 +49,8 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         })
         .collect();
     house.begin_work();
+    let mut notes: Vec<String> = project.notes.into_iter().chain(house.clock_note()).collect();
+    let admin = admin::listen(&house, data.as_deref(), &mut notes);
     screen.ready(&Running {
         verb: "dev",
         project: &id,
@@ -56,12 +59,15 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
         data: data.as_deref().map(Path::to_string_lossy).as_deref(),
         rules: &guarded,
         took_ms: started.elapsed().as_secs_f64() * 1000.0,
-        notes: &project.notes.into_iter().chain(house.clock_note()).collect::<Vec<_>>(),
+        notes: &notes,
         hints: &hints(&addresses, data.as_ref(), &id),
     });
     rules::follow(&house.gate, guarded, screen);
     // Dev watches its files by itself.
     while signals.next().await == Asked::Reload {}
+    if let Some(admin) = admin {
+        admin.stop().await;
+    }
     house.end_streams();
     for socket in listening {
         socket.stop().await;

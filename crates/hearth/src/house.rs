@@ -9,9 +9,10 @@ use base::{Clock, Status, SystemClock};
 use deploy::Restored;
 use identity::{Identity, Settings};
 use kv::{Mem, Options, Sqlite, Store, StoreError};
-use server::Local;
+use server::{Local, SystemUser};
 use tokio::task::JoinHandle;
 
+use crate::admin::{self, Site};
 use crate::services::{Addresses, Callers, Ground, Part, Row, Service, TABLE};
 
 /// A running house, before it has sockets.
@@ -46,6 +47,13 @@ impl House {
         let ground = Ground { gate: gate.clone(), project, identity, authenticate };
         let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
         Ok(Self { gate, ground, services, work: Vec::new() })
+    }
+
+    /// Where acts of administrators are done on behalf of a user of this machine.
+    pub fn site(&self, user: &SystemUser) -> Site {
+        let Ground { gate, project, identity, .. } = &self.ground;
+        let (gate, project, identity) = (gate.clone(), project.clone(), Arc::clone(identity));
+        Site { gate, project, identity, caller: admin::system_caller(user) }
     }
 
     /// What is to be said when the clock is behind the newest commit.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use access::log::{Event, Filter, Reader, Verdict};
 use base::{Clock, SystemClock, Timestamp};
 
-use crate::cli::{Log, VerdictName};
+use crate::cli::{Log, Span, VerdictName};
 
 /// How often a followed log is looked at.
 const FOLLOW_MILLIS: u64 = 100;
@@ -62,16 +62,8 @@ fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Ok(time) = Timestamp::parse(text) {
         return Ok(time);
     }
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let number: u32 = number.parse().map_err(|_| wrong())?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    Ok(Timestamp { seconds: now.seconds - i64::from(number) * seconds, nanos: now.nanos })
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    Ok(Timestamp { seconds: now.seconds - i64::from(span.seconds()), nanos: now.nanos })
 }
 
 /// The event with control characters written out: ids and paths are what clients chose, and a terminal obeys them.

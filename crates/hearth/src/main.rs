@@ -1,5 +1,6 @@
 //! `hearth`: the command line, configuration and wiring. Decides nothing about data or access itself.
 
+mod admin;
 mod bolt;
 mod check;
 mod cli;
@@ -7,6 +8,7 @@ mod dev;
 mod explain;
 mod house;
 mod jsonc;
+mod keys;
 mod log;
 mod paint;
 mod project;
@@ -16,6 +18,7 @@ mod serve;
 mod service_account;
 mod services;
 mod stop;
+mod table;
 mod test;
 mod texts;
 mod watch;
@@ -26,7 +29,7 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use crate::cli::{Bolt, Cli, ServiceAccount, Verb};
+use crate::cli::{Bolt, Cli, Verb};
 
 // Small and steady under many threads; the system's allocator keeps more memory after bursts.
 #[global_allocator]
@@ -50,7 +53,8 @@ fn main() -> ExitCode {
         Verb::Test(ask) => return about_rules(test::run(ask)),
         Verb::Explain(ask) => return about_rules(explain::run(ask)),
         Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask)),
-        Verb::ServiceAccount(ServiceAccount::Create(ask)) => block_on(service_account::create(ask)),
+        Verb::Keys(verb) => block_on(keys::run(verb)),
+        Verb::ServiceAccount(verb) => block_on(service_account::run(verb)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

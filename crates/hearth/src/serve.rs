@@ -5,6 +5,7 @@ use std::time::Instant;
 use access::Mode;
 use server::Tls;
 
+use crate::admin;
 use crate::cli::Serve;
 use crate::house::House;
 use crate::project::Project;
@@ -50,6 +51,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
     house.begin_work();
+    let admin = admin::listen(&house, Some(&ask.data), &mut notes);
     let routes = server::guarded(house.routes());
     let routes = server::with_cors(routes, ask.allow_origin.clone());
     let listening = socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls);
@@ -66,6 +68,9 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     });
     while signals.next().await == Asked::Reload {
         rules::reload(&house.gate, Project::read(&ask.project_dir), screen);
+    }
+    if let Some(admin) = admin {
+        admin.stop().await;
     }
     house.end_streams();
     listening.stop().await;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use access::{AccessLog, DevPermit, Gate, Mode};
+use access::{AccessLog, Caller, DevPermit, Gate, Mode};
 use base::SystemClock;
 use identity::{Identity, Settings, api, create_service_account};
 
@@ -23,7 +23,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let identity = Identity::new(gate.clone(), settings).await?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     if mode == Mode::Serve {
-        println!("{:#}", create_service_account(&gate, "demo-hearth", "example", &token_uri).await?);
+        println!(
+            "{:#}",
+            create_service_account(&gate, &Caller::admin("test"), "demo-hearth", "example", &token_uri)
+                .await?
+        );
         tokio::spawn(identity.clone().run_rotation());
     }
     axum::serve(listener, api::router(identity).merge(api::welcome())).await?;

@@ -20,7 +20,7 @@ use crate::limits::{CLOCK_SKEW_S_MAX, ID_TOKEN_LIFE_S, TOKEN_BYTES_MAX};
 use crate::model::account::ServiceAccount;
 use crate::model::decode;
 use crate::model::key::Realm;
-use crate::standing::{AccountStanding, BelievedStanding, SessionClaims, UserStanding};
+use crate::standing::{AccountStanding, BelievedStanding, SessionClaims, Signer, UserStanding};
 use crate::status::bad_credential;
 use crate::token::rs256::PublicKey;
 use crate::token::{Claims, Jwt, TokenError, seconds, text};
@@ -103,12 +103,14 @@ impl Identity {
             })?,
         };
         let realm = Realm::of(project);
+        let signer = genuine.signer().map(|kid| Signer::new(&signed.ring, kid)).transpose()?;
         let (caller, exp_s, standing): (_, _, Arc<dyn Standing>) = match genuine {
             Genuine::User(token, user) => {
                 let key = realm.user(&token.uid);
                 let row = self.gate.peek(&key).await?;
                 let standing = UserStanding {
                     key,
+                    signer,
                     iat_s: token.iat_s,
                     in_tenant: token.tenant.is_some(),
                     of_session: SessionClaims::of(&token, row.as_ref())?,
@@ -117,7 +119,9 @@ impl Identity {
                 (Caller::user(user), token.exp_s, Arc::new(standing))
             }
             Genuine::Account(token) => {
-                let standing = AccountStanding { key: realm.account(&token.email), kid: token.kid.clone() };
+                let (key, kid) = (realm.account(&token.email), token.kid.clone());
+                let clock = Arc::clone(self.gate.clock());
+                let standing = AccountStanding { key, signer, kid, clock };
                 standing.check(self.gate.peek(standing.key()).await?.as_ref())?;
                 (Caller::admin(token.email.as_str()), token.exp_s, Arc::new(standing))
             }
@@ -134,7 +138,7 @@ impl Identity {
         let email = text(&jwt.claims, "iss").ok_or_else(bad_credential)?;
         let realm = Realm::of(project);
         let account = self.service_account(&realm, email).await?.ok_or_else(bad_credential)?;
-        let kid = verify_with(&account, &jwt).map_err(|_| bad_credential())?;
+        let kid = verify_with(&account, &jwt, now_s).map_err(|_| bad_credential())?;
         let exp_s = short_lived(&jwt.claims, now_s).map_err(|_| bad_credential())?;
         // A custom token is signed with the same key and travels through browsers: it must never pass for this.
         let for_users = ["uid", "user_id", "claims"].iter().any(|name| jwt.claims.contains_key(*name));
@@ -145,7 +149,7 @@ impl Identity {
         if text(&jwt.claims, "sub") != Some(email) || for_users || !audience_good {
             return Err(bad_credential());
         }
-        Ok(AccountToken { email: account.email, kid: Some(kid), exp_s })
+        Ok(AccountToken { email: account.email, kid, signer: None, exp_s })
     }
 
     /// Whether an audience names a service of this house, as Google's libraries name them.
@@ -170,9 +174,9 @@ impl Identity {
 
 /// Checks a signature against an account's keys and says which key it was. A token that names a key must be signed
 /// with that one; some SDKs name none.
-pub(crate) fn verify_with(account: &ServiceAccount, jwt: &Jwt<'_>) -> Result<String, TokenError> {
+pub(crate) fn verify_with(account: &ServiceAccount, jwt: &Jwt<'_>, now_s: i64) -> Result<String, TokenError> {
     let mut outcome = Err(TokenError::UnknownKey);
-    for key in &account.keys {
+    for key in account.keys.iter().filter(|key| !key.is_over(now_s)) {
         if jwt.header.kid.as_ref().is_some_and(|kid| *kid != key.kid) {
             continue;
         }

@@ -31,7 +31,11 @@ use access::{Gate, Mode};
 
 pub use authenticate::Authenticator;
 pub use clock_watch::behind_s;
-pub use ops::account::create_service_account;
+pub use ops::account_keys::{
+    AccountInfo, AccountKeyInfo, create_service_account, revoke_service_account, rotate_service_account,
+    service_accounts,
+};
+pub use ops::signing_keys::{KeyState, SigningKeyInfo};
 pub use status::{Failure, Refused};
 
 use clock_watch::ClockWatch;
@@ -87,6 +91,8 @@ pub struct Identity {
     tokens: Tokens,
     turns: Arc<Turns>,
     clock_watch: ClockWatch,
+    /// Held while the signing keys change: what is in use is what was stored last.
+    key_changes: tokio::sync::Mutex<()>,
 }
 
 impl Identity {
@@ -100,7 +106,8 @@ impl Identity {
         // Half of the machine at most: the other half answers everybody else.
         let turns = Turns::new(std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2));
         let clock_watch = ClockWatch::new(gate.clock().now_micros());
-        let identity = Arc::new(Self { gate, settings, passwords, tokens, turns, clock_watch });
+        let key_changes = tokio::sync::Mutex::default();
+        let identity = Arc::new(Self { gate, settings, passwords, tokens, turns, clock_watch, key_changes });
         identity.rotate_keys().await?;
         Ok(identity)
     }

@@ -74,6 +74,10 @@ pub const QUERY_USERS_MAX: usize = 100_000;
 pub const QUERY_ANSWER_USERS_MAX: usize = 500;
 /// Keys of one service account.
 pub const KEYS_PER_ACCOUNT_MAX: usize = 10;
+/// Keys that sign ID tokens, or did and are still published.
+pub const SIGNING_KEYS_MAX: usize = 16;
+/// Service accounts that a listing shows.
+pub const ACCOUNTS_LISTED_MAX: usize = 1000;
 /// How long clients may keep published keys.
 pub const KEYS_MAX_AGE_S: i64 = 3600;
 /// How deep a JSON body may be nested where field names are read in both spellings.

@@ -5,6 +5,7 @@
 //! allowed act is one that happened.
 
 pub mod account;
+pub mod account_keys;
 pub mod batch;
 pub mod config;
 pub mod cookie;
@@ -18,6 +19,7 @@ pub mod rotate;
 mod rounds;
 pub mod sign_in;
 pub mod sign_up;
+pub mod signing_keys;
 mod throttle;
 mod unit_of_work;
 pub mod update;

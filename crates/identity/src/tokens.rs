@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::keys::Ring;
 use crate::limits::{CLOCK_SKEW_S_MAX, ID_TOKEN_LIFE_S, TOKEN_CACHE_LEN_MAX};
 use crate::status::Failure;
-use crate::token::claims::{ACCESS_TOKEN_TYPE, IdToken, OAUTH_ISSUER, fields};
+use crate::token::claims::{ACCESS_TOKEN_TYPE, ACCOUNT_KEY, IdToken, OAUTH_ISSUER, fields};
 use crate::token::{Claims, Jwt, TokenError, seconds, text, unsigned};
 
 /// A token that is genuine.
@@ -31,8 +31,10 @@ pub(crate) enum Genuine {
 pub(crate) struct AccountToken {
     /// The account.
     pub email: String,
-    /// Its own key, for a token it signed itself.
-    pub kid: Option<String>,
+    /// Its own key: the one that signed it, or with which it was obtained.
+    pub kid: String,
+    /// The id of this house's key that signed it; `None` where the account did so itself.
+    pub signer: Option<String>,
     /// Until when it is good.
     pub exp_s: i64,
 }
@@ -45,7 +47,7 @@ pub(crate) enum Tokens {
 }
 
 pub(crate) struct Signed {
-    pub ring: ArcSwap<Ring>,
+    pub ring: Arc<ArcSwap<Ring>>,
     cache: Cache,
 }
 
@@ -53,9 +55,7 @@ impl Tokens {
     pub fn new(mode: &Mode) -> Self {
         match mode {
             Mode::Dev(permit) => Self::Unsigned(*permit, Box::default()),
-            Mode::Serve => {
-                Self::Signed(Box::new(Signed { ring: ArcSwap::default(), cache: Cache::default() }))
-            }
+            Mode::Serve => Self::Signed(Box::new(Signed { ring: Arc::default(), cache: Cache::default() })),
         }
     }
 
@@ -108,12 +108,14 @@ impl Tokens {
 impl Signed {
     /// A token that this house signed for this project and whose time is not over.
     pub fn ours(&self, token: &str, project: &str, now_s: i64) -> Result<Genuine, TokenError> {
+        let ring = self.ring.load();
         if let Some(known) = self.recall(token, project) {
-            return known.unexpired(now_s);
+            // A key that was revoked since is not of this house any more.
+            let is_known = known.signer().is_none_or(|kid| ring.by_id(kid).is_some());
+            return if is_known { known.unexpired(now_s) } else { Err(TokenError::UnknownKey) };
         }
         let jwt = Jwt::parse(token)?;
         let kid = jwt.header.kid.as_deref().ok_or(TokenError::UnknownKey)?;
-        let ring = self.ring.load();
         ring.by_id(kid).ok_or(TokenError::UnknownKey)?.public.verify(&jwt)?;
         let genuine = if jwt.header.typ.as_deref() == Some(ACCESS_TOKEN_TYPE) {
             if text(&jwt.claims, "iss") != Some(OAUTH_ISSUER) || text(&jwt.claims, "aud") != Some(project) {
@@ -121,9 +123,12 @@ impl Signed {
             }
             let email = text(&jwt.claims, "sub").ok_or(TokenError::Subject)?.to_owned();
             let exp_s = seconds(&jwt.claims, "exp").ok_or(TokenError::Subject)?;
-            Genuine::Account(Arc::new(AccountToken { email, kid: None, exp_s }))
+            let of_account = text(&jwt.claims, ACCOUNT_KEY).ok_or(TokenError::Subject)?.to_owned();
+            let signer = Some(kid.to_owned());
+            Genuine::Account(Arc::new(AccountToken { email, kid: of_account, signer, exp_s }))
         } else {
-            let (token, user) = with_user(IdToken::of_project(jwt.claims, project)?);
+            let signer = Some(kid.to_owned());
+            let (token, user) = with_user(IdToken { signer, ..IdToken::of_project(jwt.claims, project)? });
             Genuine::User(token, user)
         };
         let genuine = genuine.unexpired(now_s)?;
@@ -143,6 +148,14 @@ impl Signed {
 }
 
 impl Genuine {
+    /// The id of this house's key that signed it.
+    pub fn signer(&self) -> Option<&str> {
+        match self {
+            Self::User(token, _) => token.signer.as_deref(),
+            Self::Account(token) => token.signer.as_deref(),
+        }
+    }
+
     /// Itself, unless its time is over.
     pub fn unexpired(self, now_s: i64) -> Result<Self, TokenError> {
         let expired = match &self {
@@ -211,7 +224,7 @@ mod tests {
     fn the_cache_stays_bounded_and_keeps_what_is_used() {
         let cache = Cache::default();
         let account = |n: usize| {
-            let token = AccountToken { email: n.to_string(), kid: None, exp_s: 0 };
+            let token = AccountToken { email: n.to_string(), kid: "k".into(), signer: None, exp_s: 0 };
             Arc::new(Known { project: "demo".into(), genuine: Genuine::Account(Arc::new(token)) })
         };
         for n in 0..5 * TOKEN_CACHE_LEN_MAX {

@@ -55,7 +55,9 @@ async fn owner_and_mock_users_are_believed() {
 async fn signed_tokens_are_ours_or_believed() {
     let house = House::dev().await;
     let authenticator = house.identity.authenticator();
-    let file = identity::create_service_account(&house.gate, "demo", "ci", "").await.unwrap();
+    let file = identity::create_service_account(&house.gate, &Caller::admin("test"), "demo", "ci", "")
+        .await
+        .unwrap();
     let key =
         jsonwebtoken::EncodingKey::from_rsa_pem(file["private_key"].as_str().unwrap().as_bytes()).unwrap();
     let now = house.gate.clock().now().seconds;

@@ -18,6 +18,7 @@ mod listener;
 mod pace;
 mod refusal;
 mod tls;
+mod unix;
 
 pub use address::{TrustedProxy, with_client_address};
 pub use caller::with_caller;
@@ -27,3 +28,4 @@ pub use guard::guarded;
 pub use host::with_google_hosts;
 pub use listener::{Bound, Listening, bind};
 pub use tls::{Tls, TlsError};
+pub use unix::{SystemUser, UnixListening, ask_unix, listen_unix};

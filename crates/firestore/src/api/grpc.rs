@@ -7,8 +7,8 @@ pub mod listen;
 use std::sync::Arc;
 
 use access::ClientAddress;
-use base::{Code, Status};
 use base::limits::REQUEST_BYTES_MAX;
+use base::{Code, Status};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use http::HeaderValue;

@@ -78,7 +78,8 @@ mod tests {
             let padding = filter.bits.as_ref().unwrap().padding;
             assert!((1..8).contains(&padding), "{count}: {padding}");
             assert!(names(0..count).iter().all(|name| might_contain(&filter, name)));
-            let mistaken = names(count..count + 20_000).iter().filter(|name| might_contain(&filter, name)).count();
+            let mistaken =
+                names(count..count + 20_000).iter().filter(|name| might_contain(&filter, name)).count();
             assert!(mistaken < 20, "{count}: {mistaken} of 20000");
         }
         assert_eq!(bloom_filter(&[]), v1::BloomFilter::default());

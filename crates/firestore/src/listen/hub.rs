@@ -17,12 +17,15 @@ use super::image::Image;
 use super::interest::{Interest, ViewId};
 use super::outbox::{Outbox, Taken};
 use super::view::{Listener, View};
-use super::window::{Left, Outcome, Touch};
+use super::window::{Outcome, Shown, Touch, Window};
 use crate::model::{Stored, key};
 use crate::query::Query;
 
 /// Rows of one commit that listeners follow one by one. After a larger one everything is found again.
 const COMMIT_ROWS_MAX: usize = 20_000;
+
+/// Bytes of the documents of all windows.
+const WINDOWS_BYTES_MAX: usize = 256 << 20;
 
 /// Where commits meet those who listen.
 pub struct Hub {
@@ -42,6 +45,8 @@ struct State {
     by_query: HashMap<Vec<u8>, ViewId>,
     interest: Interest,
     documents: HashMap<Key, Vec<Listener>>,
+    /// Of all windows.
+    window_bytes: usize,
 }
 
 /// A place among those who listen, until it is dropped.
@@ -64,7 +69,7 @@ pub struct Cut {
     /// What waited.
     pub taken: Taken,
     /// The windows that were asked for or have changed; `None` for one that must be loaded.
-    pub windows: BTreeMap<i32, Option<(Vec<Arc<Image>>, Left)>>,
+    pub windows: BTreeMap<i32, Option<Shown>>,
 }
 
 impl Default for Hub {
@@ -167,12 +172,12 @@ impl Hub {
                 return;
             }
             if change.rows.len() > COMMIT_ROWS_MAX {
-                state.each_outbox(|outbox| woken.extend(outbox.overflow().then(|| Arc::clone(outbox))));
+                state.lose_all(change.version, &mut woken);
             } else {
                 for row in change.rows.iter().filter(|row| row.key.keyspace() == DOCUMENTS) {
                     if let Err(status) = state.apply(row, change.version, &mut woken) {
                         tracing::error!(key = %row.key, %status, "a change could not be followed");
-                        state.each_outbox(|outbox| woken.extend(outbox.overflow().then(|| Arc::clone(outbox))));
+                        state.lose_all(change.version, &mut woken);
                     }
                 }
             }
@@ -187,7 +192,7 @@ impl Hub {
         let mut woken: Vec<Arc<Outbox>> = Vec::new();
         {
             let mut state = self.state.write();
-            state.each_outbox(|outbox| woken.extend(outbox.overflow().then(|| Arc::clone(outbox))));
+            state.lose_all(version, &mut woken);
             state.processed = state.processed.max(version);
             self.processed.send_replace(state.processed);
         }
@@ -209,7 +214,8 @@ impl Hub {
     pub fn cut(&self, outbox: &Outbox, windows: &BTreeMap<i32, ViewId>, wanted: &[i32]) -> Cut {
         let state = self.state.read();
         let taken = outbox.take();
-        let shown = windows.iter().filter(|(target, _)| taken.windows.contains(target) || wanted.contains(target));
+        let shown =
+            windows.iter().filter(|(target, _)| taken.windows.contains(target) || wanted.contains(target));
         let shown = shown.map(|(target, id)| {
             let window = state.views.get(id).and_then(|view| view.window.as_ref());
             (*target, window.and_then(|window| window.visible(state.processed)))
@@ -217,16 +223,22 @@ impl Hub {
         Cut { at: state.processed, windows: shown.collect(), taken }
     }
 
+    /// Whether so many bytes more can be kept for windows.
+    pub fn has_room_for_window(&self, bytes: usize) -> bool {
+        self.state.read().window_bytes.saturating_add(bytes) <= WINDOWS_BYTES_MAX
+    }
+
     /// Whether the window of a view must be loaded.
     pub fn is_window_unknown(&self, view: ViewId) -> bool {
         let state = self.state.read();
         let window = state.views.get(&view).and_then(|view| view.window.as_ref());
-        window.is_some_and(super::window::Window::is_unknown)
+        window.is_some_and(Window::is_unknown)
     }
 
     /// Takes in a window that was loaded at a version. Returns whether it is known now.
     pub fn load_window(&self, view: ViewId, at: Version, found: Vec<Arc<Image>>) -> Result<bool, Status> {
         let mut state = self.state.write();
+        let state = &mut *state;
         let Some(view) = state.views.get_mut(&view) else { return Ok(true) };
         let mut entries = BTreeMap::new();
         for image in found {
@@ -235,18 +247,37 @@ impl Hub {
                 entries.insert(position, image);
             }
         }
-        Ok(view.window.as_mut().is_none_or(|window| window.load(at, entries)))
+        let Some(window) = &mut view.window else { return Ok(true) };
+        let before = window.bytes();
+        let is_known = window.load(at, entries);
+        state.window_bytes = (state.window_bytes + window.bytes()).saturating_sub(before);
+        Ok(is_known)
     }
 }
 
 impl State {
+    /// What commits have changed is not followed: everybody finds it again.
+    fn lose_all(&mut self, version: Version, woken: &mut Vec<Arc<Outbox>>) {
+        self.views
+            .values_mut()
+            .filter_map(|view| view.window.as_mut())
+            .for_each(|window| window.lose(version));
+        self.window_bytes = 0;
+        self.each_outbox(|outbox| woken.extend(outbox.overflow().then(|| Arc::clone(outbox))));
+    }
+
     fn each_outbox(&self, mut each: impl FnMut(&Arc<Outbox>)) {
         let of_views = self.views.values().flat_map(|view| &view.listeners);
         let of_documents = self.documents.values().flatten();
         of_views.chain(of_documents).for_each(|listener| each(&listener.outbox));
     }
 
-    fn apply(&mut self, row: &RowChange, version: Version, woken: &mut Vec<Arc<Outbox>>) -> Result<(), Status> {
+    fn apply(
+        &mut self,
+        row: &RowChange,
+        version: Version,
+        woken: &mut Vec<Arc<Outbox>>,
+    ) -> Result<(), Status> {
         let Some((database, path)) = key::decode(&row.key) else { return Ok(()) };
         let listeners = self.documents.get(&row.key).map(Vec::as_slice).unwrap_or_default();
         let is_near = self.interest.is_near(&database, &path);
@@ -255,7 +286,8 @@ impl State {
         }
         let before = row.before.as_ref().map(Stored::from_row).transpose()?;
         let after = row.after.clone().map(|value| Row { key: row.key.clone(), value, version });
-        let after = after.as_ref().map(Stored::from_row).transpose()?;
+        // Whoever does not read must not keep the whole commit in memory.
+        let after = after.as_ref().map(Stored::from_row).transpose()?.map(Stored::detached);
         let image = Arc::new(Image::new(database, path, after, version));
         for Listener { outbox, target } in listeners {
             woken.extend(outbox.push(&row.key, &image, *target, true).then(|| Arc::clone(outbox)));
@@ -289,14 +321,18 @@ impl State {
                 None => true,
                 Some(window) => {
                     let touch = Touch { before, after, image: Arc::clone(image) };
-                    if window.touch(touch) == Outcome::Same {
+                    let before = window.bytes();
+                    let outcome = window.touch(touch);
+                    self.window_bytes = (self.window_bytes + window.bytes()).saturating_sub(before);
+                    if outcome == Outcome::Same {
                         continue;
                     }
                     false
                 }
             };
             for Listener { outbox, target } in &view.listeners {
-                let wakes = if shows { outbox.push(key, image, *target, is_in) } else { outbox.window(*target) };
+                let wakes =
+                    if shows { outbox.push(key, image, *target, is_in) } else { outbox.window(*target) };
                 woken.extend(wakes.then(|| Arc::clone(outbox)));
             }
         }
@@ -334,6 +370,8 @@ impl Drop for Registration {
                 if view.listeners.is_empty()
                     && let Some(view) = state.views.remove(id)
                 {
+                    state.window_bytes =
+                        state.window_bytes.saturating_sub(view.window.map_or(0, |window| window.bytes()));
                     state.interest.remove(&view.database, &view.query, *id);
                     state.by_query.remove(key);
                 }

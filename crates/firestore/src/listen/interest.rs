@@ -111,7 +111,12 @@ impl Interest {
     }
 
     /// The views that a document may concern with one of these states.
-    pub fn of(&self, database: &DatabaseName, path: &DocumentPath, states: [Option<&Fields>; 2]) -> BTreeSet<ViewId> {
+    pub fn of(
+        &self,
+        database: &DatabaseName,
+        path: &DocumentPath,
+        states: [Option<&Fields>; 2],
+    ) -> BTreeSet<ViewId> {
         let mut found = BTreeSet::new();
         for bucket in self.buckets(database, path) {
             found.extend(&bucket.all);

@@ -55,7 +55,8 @@ impl ResumeTokens {
         if token.len() != TOKEN_LEN || token.first() != Some(&FORMAT) {
             return Err(status::bad_resume_token());
         }
-        let (said, code) = token.split_at_checked(TOKEN_LEN - CODE_LEN).ok_or_else(status::bad_resume_token)?;
+        let (said, code) =
+            token.split_at_checked(TOKEN_LEN - CODE_LEN).ok_or_else(status::bad_resume_token)?;
         let mut rest = said.get(1..).unwrap_or_default();
         let version = rest.try_get_i64().map_err(|_| status::bad_resume_token())?;
         if rest != self.tag {

@@ -14,6 +14,8 @@ use crate::query::Query;
 const SPARE_MIN: usize = 8;
 /// And one for so many in the window.
 const SPARE_RATIO: usize = 4;
+/// Bytes of the documents of one window.
+pub const WINDOW_BYTES_MAX: usize = 32 << 20;
 /// Changes that wait for a window that is being loaded.
 const BACKLOG_MAX: usize = 10_000;
 /// Documents that have left and whose last state is remembered.
@@ -33,6 +35,9 @@ pub struct Touch {
 /// Documents that have left a window, with the state in which they left.
 pub type Left = Arc<HashMap<DocumentPath, Arc<Image>>>;
 
+/// What a window shows, and what has left it lately.
+pub type Shown = (Vec<Arc<Image>>, Left);
+
 /// A window that follows the store.
 pub struct Window {
     limit: Option<usize>,
@@ -44,8 +49,11 @@ pub struct Window {
 }
 
 enum State {
-    /// To be loaded; what changes meanwhile.
-    Unknown { backlog: Vec<Touch>, is_complete: bool },
+    /// To be loaded, at a version from `since` on; what has changed after it.
+    Unknown {
+        since: Version,
+        backlog: Vec<Touch>,
+    },
     Known(Known),
 }
 
@@ -55,6 +63,8 @@ struct Known {
     entries: BTreeMap<Vec<u8>, Arc<Image>>,
     /// There is nothing behind the entries.
     is_whole: bool,
+    /// Of the documents.
+    bytes: usize,
 }
 
 /// What came of a change.
@@ -75,7 +85,7 @@ impl Window {
             limit: query.limit,
             offset: query.offset,
             reverse: query.is_reverse(),
-            state: State::unknown(),
+            state: State::unknown(Version::ZERO),
             left: Left::default(),
         })
     }
@@ -91,6 +101,19 @@ impl Window {
         matches!(self.state, State::Unknown { .. })
     }
 
+    /// It must be loaded again, as it is at a version or later.
+    pub fn lose(&mut self, version: Version) {
+        self.state = State::unknown(version);
+    }
+
+    /// The bytes of its documents.
+    pub fn bytes(&self) -> usize {
+        match &self.state {
+            State::Unknown { .. } => 0,
+            State::Known(known) => known.bytes,
+        }
+    }
+
     fn needed(&self) -> usize {
         self.limit.map_or(usize::MAX, |limit| limit.saturating_add(self.offset))
     }
@@ -98,14 +121,14 @@ impl Window {
     /// Takes in what was loaded at a version, and what has changed since. Returns whether it is known now: not when too
     /// much has changed.
     pub fn load(&mut self, at: Version, entries: BTreeMap<Vec<u8>, Arc<Image>>) -> bool {
-        let State::Unknown { backlog, is_complete } = &mut self.state else { return true };
-        if !*is_complete {
-            self.state = State::unknown();
+        let State::Unknown { since, backlog } = &mut self.state else { return true };
+        if at < *since {
             return false;
         }
         let backlog = std::mem::take(backlog);
         let is_whole = entries.len() < keep(self.needed());
-        self.state = State::Known(Known { at, entries, is_whole });
+        let bytes = entries.values().map(|image| image.bytes()).sum();
+        self.state = State::Known(Known { at, entries, is_whole, bytes });
         for touch in backlog {
             if self.touch(touch) == Outcome::Lost {
                 return false;
@@ -120,19 +143,20 @@ impl Window {
         let (needed, reverse) = (self.needed(), self.reverse);
         let known = match &mut self.state {
             State::Known(known) => known,
-            State::Unknown { backlog, is_complete } => {
+            State::Unknown { since, backlog } => {
                 if backlog.len() < BACKLOG_MAX {
                     backlog.push(touch);
                 } else {
                     backlog.clear();
-                    *is_complete = false;
+                    *since = touch.image.version;
                 }
                 return Outcome::Same;
             }
         };
+        let version = touch.image.version;
         let outcome = known.touch(touch, needed, reverse);
         if outcome == Outcome::Lost {
-            self.state = State::unknown();
+            self.state = State::unknown(version);
         }
         outcome
     }
@@ -149,7 +173,7 @@ impl Window {
     }
 
     /// The documents in it, and those that have left lately; `None` while it is not known up to this version.
-    pub fn visible(&self, version: Version) -> Option<(Vec<Arc<Image>>, Left)> {
+    pub fn visible(&self, version: Version) -> Option<Shown> {
         let State::Known(known) = &self.state else { return None };
         if known.at > version {
             return None;
@@ -170,8 +194,8 @@ fn keep(needed: usize) -> usize {
 }
 
 impl State {
-    fn unknown() -> Self {
-        State::Unknown { backlog: Vec::new(), is_complete: true }
+    fn unknown(since: Version) -> Self {
+        State::Unknown { since, backlog: Vec::new() }
     }
 }
 
@@ -181,20 +205,27 @@ impl Known {
             return Outcome::Same;
         }
         let mut outcome = Outcome::Same;
-        if touch.before.is_some_and(|before| self.entries.remove(&before).is_some()) {
+        if let Some(gone) = touch.before.and_then(|before| self.entries.remove(&before)) {
+            self.bytes = self.bytes.saturating_sub(gone.bytes());
             outcome = Outcome::Changed;
         }
         if let Some(after) = touch.after
             && (self.is_whole || self.is_inside(&after, reverse))
         {
-            self.entries.insert(after, touch.image);
+            self.bytes += touch.image.bytes();
+            if let Some(before) = self.entries.insert(after, touch.image) {
+                self.bytes = self.bytes.saturating_sub(before.bytes());
+            }
             outcome = Outcome::Changed;
         }
         while self.entries.len() > keep(needed) {
             self.is_whole = false;
-            if reverse { self.entries.pop_first() } else { self.entries.pop_last() };
+            let last = if reverse { self.entries.pop_first() } else { self.entries.pop_last() };
+            self.bytes = self.bytes.saturating_sub(last.map_or(0, |(_, image)| image.bytes()));
         }
-        if !self.is_whole && self.entries.len() < needed { Outcome::Lost } else { outcome }
+        let is_too_little = !self.is_whole && self.entries.len() < needed;
+        // One that has grown too large is found to be so when it is loaded.
+        if is_too_little || self.bytes > WINDOW_BYTES_MAX { Outcome::Lost } else { outcome }
     }
 
     /// Whether a position lies before the last entry, in the order of the query.

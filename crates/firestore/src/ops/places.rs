@@ -11,7 +11,9 @@ use base::Status;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::shares::{Counts, OPEN_ADDRESS_MAX, OPEN_OTHERS_MAX, Owner};
+use super::shares::{
+    Counts, OPEN_ADDRESS_MAX, OPEN_OTHERS_MAX, Owner, TARGETS_CALLER_MAX, TARGETS_OTHERS_MAX,
+};
 use crate::status;
 
 /// First results that are being read at once: of administrators, and of everybody else.
@@ -29,6 +31,9 @@ struct Taken {
     of_owners: Counts,
     of_networks: HashMap<Network, usize>,
     others: usize,
+    /// By caller; of those who have not signed in, by address.
+    targets: HashMap<(Owner, Option<Network>), usize>,
+    targets_of_others: usize,
 }
 
 /// One place, for as long as its stream is open.
@@ -36,6 +41,49 @@ pub struct Place {
     owner: Owner,
     network: Option<Network>,
     taken: Arc<Mutex<Taken>>,
+}
+
+/// Room for one target of a stream.
+pub struct TargetPlace {
+    /// None for an administrator's.
+    of: Option<(Owner, Option<Network>)>,
+    taken: Arc<Mutex<Taken>>,
+}
+
+impl Place {
+    /// Room for a target.
+    ///
+    /// Errors: `RESOURCE_EXHAUSTED` when the caller or all together have too many. Administrators may have any number.
+    pub fn target(&self) -> Result<TargetPlace, Status> {
+        let mut taken = self.taken.lock();
+        let of = (!self.owner.is_admin()).then(|| {
+            let network = self.network.filter(|_| self.owner.is_anonymous());
+            (self.owner.clone(), network)
+        });
+        if let Some(of) = &of {
+            let own = taken.targets.get(of).copied().unwrap_or(0);
+            if own >= TARGETS_CALLER_MAX || taken.targets_of_others >= TARGETS_OTHERS_MAX {
+                return Err(status::too_many_targets_of_all());
+            }
+            taken.targets.insert(of.clone(), own + 1);
+            taken.targets_of_others += 1;
+        }
+        Ok(TargetPlace { of, taken: Arc::clone(&self.taken) })
+    }
+}
+
+impl Drop for TargetPlace {
+    fn drop(&mut self) {
+        let Some(of) = &self.of else { return };
+        let mut taken = self.taken.lock();
+        taken.targets_of_others = taken.targets_of_others.saturating_sub(1);
+        match taken.targets.get_mut(of) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                taken.targets.remove(of);
+            }
+        }
+    }
 }
 
 impl Default for Places {

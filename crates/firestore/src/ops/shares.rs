@@ -38,7 +38,7 @@ pub const STREAM_MS_MAX: i64 = 300_000;
 pub const STREAM_UNREAD_MS_MAX: i64 = 1_000;
 
 /// Streams that stay open, of one user, on all their devices.
-pub const OPEN_USER_MAX: usize = 200;
+pub const OPEN_USER_MAX: usize = 500;
 /// Open streams of callers who have not signed in.
 pub const OPEN_ANONYMOUS_MAX: usize = 5_000;
 /// Open streams of one administrator: server SDKs open one for each listener.
@@ -47,6 +47,11 @@ pub const OPEN_ADMIN_MAX: usize = 20_000;
 pub const OPEN_ADDRESS_MAX: usize = 2_000;
 /// Open streams of all but administrators.
 pub const OPEN_OTHERS_MAX: usize = 20_000;
+
+/// Targets of one caller, on all of their streams; of those who have not signed in, of one address.
+pub const TARGETS_CALLER_MAX: usize = 10_000;
+/// Targets of all but administrators.
+pub const TARGETS_OTHERS_MAX: usize = 300_000;
 
 /// Writes from which on a commit is large.
 pub const LARGE_COMMIT_WRITES: usize = 200;
@@ -73,6 +78,11 @@ impl Owner {
     /// Whether it is an administrator's.
     pub fn is_admin(&self) -> bool {
         self.kind == "admin"
+    }
+
+    /// Whether it is anybody's who has not signed in.
+    pub fn is_anonymous(&self) -> bool {
+        self.kind == "unauthenticated"
     }
 
     /// The transactions it may have open.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use access::{Caller, ClientAddress};
 use base::{DatabaseName, Status, id};
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use wire::v1;
@@ -16,16 +16,13 @@ use wire::v1;
 use super::Firestore;
 use super::lifetime::{Lifetime, ended};
 use super::places::Place;
-use super::stream::Responses;
+use super::stream::{Requests, Responses};
 use crate::model::value::version_to_wire;
 use crate::status;
 use crate::write::decode_all;
 
 /// Characters of a stream's id.
 const STREAM_ID_LEN: usize = 20;
-
-/// The requests of an open stream, as its protocol decodes them.
-pub type Requests<T> = BoxStream<'static, Result<T, Status>>;
 
 /// An open `Write` stream.
 struct Writing {

@@ -27,6 +27,20 @@ pub struct AccountKey {
     pub public: String,
     /// Seconds.
     pub created_s: i64,
+    /// From when on it is refused, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_s: Option<i64>,
+}
+
+/// An account has [`KEYS_PER_ACCOUNT_MAX`] keys.
+#[derive(Debug)]
+pub struct KeysFull;
+
+impl AccountKey {
+    /// Whether its time is over.
+    pub fn is_over(&self, now_s: i64) -> bool {
+        self.expires_s.is_some_and(|at_s| at_s <= now_s)
+    }
 }
 
 impl ServiceAccount {
@@ -40,12 +54,19 @@ impl ServiceAccount {
         email.split_once('@')?.1.strip_suffix(".iam.gserviceaccount.com")
     }
 
-    /// Adds a key; the oldest gives way beyond the limit.
-    pub fn add(&mut self, key: AccountKey) {
-        self.keys.push(key);
-        while self.keys.len() > KEYS_PER_ACCOUNT_MAX {
-            self.keys.remove(0);
+    /// A key whose time is not over.
+    pub fn key(&self, kid: &str, now_s: i64) -> Option<&AccountKey> {
+        self.keys.iter().find(|key| key.kid == kid && !key.is_over(now_s))
+    }
+
+    /// Adds a key. Those whose time is over leave; none that still signs does.
+    pub fn add(&mut self, key: AccountKey) -> Result<(), KeysFull> {
+        self.keys.retain(|old| !old.is_over(key.created_s));
+        if self.keys.len() >= KEYS_PER_ACCOUNT_MAX {
+            return Err(KeysFull);
         }
+        self.keys.push(key);
+        Ok(())
     }
 }
 

@@ -102,6 +102,13 @@ impl Realm {
         Key::new(keyspace::SERVICE_ACCOUNTS, &two(&self.project, email))
     }
 
+    /// Every service account of the project, by address.
+    pub fn accounts(&self) -> KeyRange {
+        let mut bytes = Vec::new();
+        push_text(&mut bytes, &self.project);
+        KeyRange::prefix(keyspace::SERVICE_ACCOUNTS, &bytes)
+    }
+
     /// The project's sign-in settings.
     pub fn config(&self) -> Key {
         let mut bytes = Vec::new();

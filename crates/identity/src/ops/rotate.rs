@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Attempts, Caller, Operation, Service, Session};
-use base::{Code, Status};
+use base::{Code, Status, Timestamp};
 use kv::Scan;
 
 use crate::Identity;
-use crate::keys::{Ring, SigningKey, schedule};
-use crate::limits::ATTEMPTS_MAX;
+use crate::keys::{PUBLISHED_BEFORE_S, Ring, SigningKey, schedule};
+use crate::limits::{ATTEMPTS_MAX, SIGNING_KEYS_MAX};
 use crate::model::key::{signing_key, signing_keys};
 use crate::model::signing::SigningKeyRow;
 use crate::model::{decode, encode};
@@ -22,6 +22,26 @@ const ASKED_EVERY: Duration = Duration::from_secs(600);
 
 /// What the record says they are.
 const RESOURCE: &str = "/signingKeys";
+
+/// What is done to the signing keys.
+pub(super) enum Change<'a> {
+    /// What their schedule says.
+    Due,
+    /// A successor, signing as soon as it has been published for long enough, or at once.
+    Rotate { at_once: bool },
+    /// The end of one.
+    Revoke(&'a str),
+}
+
+impl Change<'_> {
+    fn verb(&self) -> &'static str {
+        match self {
+            Change::Due => "rotateKeys",
+            Change::Rotate { .. } => "rotateSigningKey",
+            Change::Revoke(_) => "revokeSigningKey",
+        }
+    }
+}
 
 impl Identity {
     /// Keeps the signing keys fresh for as long as it is polled. In dev there is nothing to do and it returns.
@@ -42,49 +62,98 @@ impl Identity {
 
     /// Reads the keys, makes one if it is due, drops those whose time is over, and puts the rest in use.
     pub async fn rotate_keys(&self) -> Result<(), Failure> {
-        let Tokens::Signed(signed) = &self.tokens else { return Ok(()) };
-        let operation =
-            Operation { service: Service::Identity, verb: "rotateKeys", resource: RESOURCE.to_owned() };
-        let exhausted = || Status::new(Code::Aborted, "others kept changing the signing keys");
-        let attempts = Attempts { max: ATTEMPTS_MAX, contended: &[], exhausted };
-        let work = |session| self.rotated(session);
-        let caller = Caller::admin("hearth");
-        let (rows, _) = self.gate.transact(&caller, &operation, attempts, work).await?;
-        let known = signed.ring.load_full();
-        let mut keys = Vec::with_capacity(rows.len());
-        for row in rows {
-            match known.by_id(&row.kid) {
-                Some(key) => keys.push(key.clone()),
-                None => keys.push(Arc::new(self.open(row).await?)),
-            }
+        match self.change_keys(&Caller::admin("hearth"), &Change::Due).await? {
+            Some(_) | None => Ok(()),
         }
-        signed.ring.store(Arc::new(Ring::new(keys)));
-        Ok(())
     }
 
-    /// The keys in the store, after what is due was done.
-    async fn rotated(&self, mut session: Session) -> Result<(Session, Vec<SigningKeyRow>), Failure> {
+    /// Changes the signing keys and puts them in use; returns them, by the second from which they sign. `None` in dev, which
+    /// has none.
+    pub(super) async fn change_keys(
+        &self,
+        caller: &Caller,
+        change: &Change<'_>,
+    ) -> Result<Option<Vec<SigningKeyRow>>, Failure> {
+        let Tokens::Signed(signed) = &self.tokens else { return Ok(None) };
+        let _turn = self.key_changes.lock().await;
+        let operation =
+            Operation { service: Service::Identity, verb: change.verb(), resource: RESOURCE.to_owned() };
+        let exhausted = || Status::new(Code::Aborted, "others kept changing the signing keys");
+        let attempts = Attempts { max: ATTEMPTS_MAX, contended: &[], exhausted };
+        let before = signed.ring.load_full();
+        let work = |session| async move {
+            let (session, rows) = self.changed(session, change).await?;
+            let ring = Arc::new(self.ring_of(&rows, &signed.ring.load()).await?);
+            // What is refused is refused before that is durable: a session that begins later sees it, and one that began
+            // before conflicts with the commit.
+            if matches!(change, Change::Revoke(_)) {
+                signed.ring.store(Arc::clone(&ring));
+            }
+            Ok::<_, Failure>((session, (rows, ring)))
+        };
+        match self.gate.transact(caller, &operation, attempts, work).await {
+            Ok(((rows, ring), _)) => {
+                signed.ring.store(ring);
+                Ok(Some(rows))
+            }
+            Err(failure) => {
+                signed.ring.store(before);
+                Err(failure)
+            }
+        }
+    }
+
+    /// The keys in the store as the change leaves them. It is staged.
+    async fn changed(
+        &self,
+        mut session: Session,
+        change: &Change<'_>,
+    ) -> Result<(Session, Vec<SigningKeyRow>), Failure> {
         let mut rows: Vec<SigningKeyRow> = Vec::new();
         for row in session.scan(&signing_keys(), Scan::default()).await?.rows {
             rows.push(decode(&row)?);
         }
         rows.sort_by_key(|row| row.signs_from_s);
-        let now_s = self.now_s();
+        let (before, now_s) = (rows.clone(), self.now_s());
         let permit = session.authorize_admin(RESOURCE)?;
-        while let [oldest, successor, ..] = rows.as_slice()
+        while let [_, successor, ..] = rows.as_slice()
             && schedule::over(Some(successor.signs_from_s), now_s)
         {
-            session.write(&permit, signing_key(oldest.created_s, &oldest.kid), None);
             rows.remove(0);
         }
-        let times: Vec<i64> = rows.iter().map(|row| row.signs_from_s).collect();
-        if let Some(signs_from_s) = schedule::due(&times, now_s) {
+        let due = match *change {
+            Change::Due => schedule::due(&times(&rows), now_s),
+            Change::Rotate { at_once } => rotated(&mut rows, at_once, now_s)?,
+            Change::Revoke(kid) => {
+                session.note("key", kid.into());
+                revoked(&mut rows, kid, now_s)?
+            }
+        };
+        if let Some(signs_from_s) = due {
             let row = self.generate(now_s, signs_from_s).await?;
-            session.note("key", row.kid.as_str().into());
-            session.write(&permit, signing_key(row.created_s, &row.kid), Some(encode(&row)?));
+            session.note("new", row.kid.as_str().into());
             rows.push(row);
         }
+        for row in before.iter().filter(|row| rows.iter().all(|after| after.kid != row.kid)) {
+            session.write(&permit, signing_key(row.created_s, &row.kid), None);
+        }
+        for row in rows.iter().filter(|row| !before.contains(row)) {
+            session.write(&permit, signing_key(row.created_s, &row.kid), Some(encode(row)?));
+        }
+        rows.sort_by_key(|row| row.signs_from_s);
         Ok((session, rows))
+    }
+
+    /// The keys of these rows, parsed; what is known already is not parsed again.
+    async fn ring_of(&self, rows: &[SigningKeyRow], known: &Ring) -> Result<Ring, Failure> {
+        let mut keys = Vec::with_capacity(rows.len());
+        for row in rows {
+            match known.by_id(&row.kid).filter(|key| key.signs_from_s == row.signs_from_s) {
+                Some(key) => keys.push(Arc::clone(key)),
+                None => keys.push(Arc::new(self.open(row.clone()).await?)),
+            }
+        }
+        Ok(Ring::new(keys))
     }
 
     async fn generate(&self, now_s: i64, signs_from_s: i64) -> Result<SigningKeyRow, Failure> {
@@ -95,6 +164,53 @@ impl Identity {
     async fn open(&self, row: SigningKeyRow) -> Result<SigningKey, Failure> {
         let seal = self.settings.seal.clone();
         blocking(move || SigningKey::open(&row, seal.as_ref())).await
+    }
+}
+
+/// When the keys sign from.
+pub(super) fn times(rows: &[SigningKeyRow]) -> Vec<i64> {
+    rows.iter().map(|row| row.signs_from_s).collect()
+}
+
+/// A successor of the key that signs: the one that is published already, or a new one from the second returned.
+fn rotated(rows: &mut [SigningKeyRow], at_once: bool, now_s: i64) -> Result<Option<i64>, Status> {
+    if rows.len() >= SIGNING_KEYS_MAX {
+        let text = format!(
+            "there are {SIGNING_KEYS_MAX} signing keys, which is the most; revoke those that are not needed"
+        );
+        return Err(Status::new(Code::ResourceExhausted, text));
+    }
+    match rows.iter_mut().find(|row| row.signs_from_s > now_s) {
+        Some(pending) if at_once => {
+            pending.signs_from_s = now_s;
+            Ok(None)
+        }
+        Some(pending) => {
+            let from = Timestamp { seconds: pending.signs_from_s, nanos: 0 };
+            let text = format!("a successor, `{}`, is published already and signs from {from}", pending.kid);
+            Err(Status::new(Code::FailedPrecondition, text))
+        }
+        None if at_once => Ok(Some(now_s)),
+        None => Ok(Some(now_s + PUBLISHED_BEFORE_S)),
+    }
+}
+
+/// Takes a key away. If it is the one that signs, its successor does from now on: never an older one. Returns from when a new
+/// key must sign, if one is needed.
+fn revoked(rows: &mut Vec<SigningKeyRow>, kid: &str, now_s: i64) -> Result<Option<i64>, Status> {
+    let at = rows.iter().position(|row| row.kid == kid);
+    let at = at.ok_or_else(|| Status::new(Code::NotFound, format!("there is no signing key `{kid}`")))?;
+    let was_signer = schedule::signer(&times(rows), now_s) == Some(at);
+    rows.remove(at);
+    if !was_signer {
+        return Ok(None);
+    }
+    match rows.get_mut(at) {
+        Some(successor) => {
+            successor.signs_from_s = now_s;
+            Ok(None)
+        }
+        None => Ok(Some(now_s)),
     }
 }
 

@@ -134,7 +134,8 @@ async fn verified(work: &mut UnitOfWork<'_>, token: &str) -> Result<Claims, Fail
     if account.disabled || text(&jwt.claims, "sub") != Some(issuer) {
         return Err(unknown());
     }
-    verify_with(&account, &jwt).map_err(|_| invalid_custom_token("The token's signature is wrong."))?;
+    verify_with(&account, &jwt, work.now_s())
+        .map_err(|_| invalid_custom_token("The token's signature is wrong."))?;
     short_lived(&jwt.claims, work.now_s()).map_err(|error| invalid_custom_token(&format!("{error}.")))?;
     Ok(jwt.claims)
 }

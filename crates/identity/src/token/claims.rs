@@ -120,9 +120,13 @@ pub fn session_cookie(id_token: &Claims, project: &str, now_s: i64, life_s: i64)
     claims
 }
 
+/// The claim of an access token that names the account's key it was obtained with: it ends with that key.
+pub const ACCOUNT_KEY: &str = "key";
+
 /// The claims of an administrator's access token.
-pub fn access_token(project: &str, account: &str, scope: &str, now_s: i64) -> Claims {
+pub fn access_token(project: &str, account: &str, kid: &str, scope: &str, now_s: i64) -> Claims {
     [
+        (ACCOUNT_KEY, kid.into()),
         ("iss", OAUTH_ISSUER.into()),
         ("aud", project.into()),
         ("sub", account.into()),
@@ -150,6 +154,8 @@ pub struct IdToken {
     pub provider: String,
     /// Of which tenant, if any.
     pub tenant: Option<String>,
+    /// The id of this house's key that signed it; `None` in dev.
+    pub signer: Option<String>,
     /// All it says.
     pub claims: Claims,
 }
@@ -171,6 +177,7 @@ impl IdToken {
             auth_time_s: seconds(&claims, "auth_time").unwrap_or(iat_s),
             provider: of_firebase("sign_in_provider").unwrap_or("custom").to_owned(),
             tenant: of_firebase("tenant").map(str::to_owned),
+            signer: None,
             uid,
             claims,
         })
@@ -314,7 +321,7 @@ mod tests {
         assert_eq!(IdToken::of_project(good.clone(), "other").err(), Some(TokenError::Audience));
         let cookie = session_cookie(&good, "demo", 200, 300);
         assert_eq!(IdToken::of_project(cookie, "demo").err(), Some(TokenError::Audience));
-        let access = access_token("demo", "robot", "", 200);
+        let access = access_token("demo", "robot", "k", "", 200);
         assert_eq!(IdToken::of_project(access, "demo").err(), Some(TokenError::Audience));
         for missing in ["sub", "iat", "exp", "auth_time"] {
             let mut claims = good.clone();

@@ -19,6 +19,7 @@ mod takeover;
 mod throttle;
 mod tokens;
 
+use access::Caller;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use house::{House, PROJECT};
@@ -47,7 +48,11 @@ struct Account {
 
 impl Account {
     async fn create(house: &House, name: &str) -> Self {
-        Self::of(create_service_account(&house.gate, PROJECT, name, GOOGLE_TOKEN_URI).await.unwrap())
+        Self::of(
+            create_service_account(&house.gate, &Caller::admin("test"), PROJECT, name, GOOGLE_TOKEN_URI)
+                .await
+                .unwrap(),
+        )
     }
 
     fn of(file: Json) -> Self {

@@ -72,7 +72,11 @@ async fn service_accounts_show_what_they_signed_and_nothing_else_counts() {
     let file = &account.file;
     assert_eq!(file["type"], "service_account");
     assert_eq!(file["client_email"], format!("ci@{PROJECT}.iam.gserviceaccount.com"));
-    assert!(create_service_account(&house.gate, PROJECT, "No Name", GOOGLE_TOKEN_URI).await.is_err());
+    assert!(
+        create_service_account(&house.gate, &Caller::admin("test"), PROJECT, "No Name", GOOGLE_TOKEN_URI)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]

@@ -61,8 +61,11 @@ async fn no_credential_changes_on_an_old_sign_in_in_any_order() {
 #[tokio::test]
 async fn a_user_without_e_mail_is_no_more_to_be_taken_over() {
     let house = House::serve().await;
-    let account =
-        Account::of(create_service_account(&house.gate, PROJECT, "ci", GOOGLE_TOKEN_URI).await.unwrap());
+    let account = Account::of(
+        create_service_account(&house.gate, &Caller::admin("test"), PROJECT, "ci", GOOGLE_TOKEN_URI)
+            .await
+            .unwrap(),
+    );
     let claims =
         account.claims(super::house::START_S, &json!({ "aud": super::CUSTOM_AUDIENCE, "uid": "dave" }));
     let signed =

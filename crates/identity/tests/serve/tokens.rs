@@ -1,6 +1,6 @@
 //! ID tokens: forged, and of users who were revoked, disabled or deleted.
 
-use access::{Credential, Principal};
+use access::{Caller, Credential, Principal};
 use aws_lc_rs::hmac;
 use base::Code;
 use base64::Engine as _;
@@ -76,8 +76,11 @@ async fn forgeries_are_refused() {
     }
     // What an ID token is good for, it is good for here only, even where the other project has a user of that uid.
     use access::Authenticate as _;
-    let there =
-        Account::of(create_service_account(&house.gate, "other", "ci", GOOGLE_TOKEN_URI).await.unwrap());
+    let there = Account::of(
+        create_service_account(&house.gate, &Caller::admin("test"), "other", "ci", GOOGLE_TOKEN_URI)
+            .await
+            .unwrap(),
+    );
     let bearer = format!("Bearer {}", there.sign(&there.claims(START_S, &json!({ "scope": "x" }))));
     let namesake = json!({ "localId": signed["localId"] }).to_string();
     let path = "/identitytoolkit.googleapis.com/v1/projects/other/accounts";

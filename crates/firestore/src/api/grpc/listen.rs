@@ -11,7 +11,9 @@ use base::limits::REQUEST_BYTES_MAX;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use prost::Message;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EnabledCompressionEncodings, EncodeBuf, Encoder};
+use tonic::codec::{
+    Codec, CompressionEncoding, DecodeBuf, Decoder, EnabledCompressionEncodings, EncodeBuf, Encoder,
+};
 use tonic::server::{Grpc, StreamingService};
 use tonic::{Status, Streaming};
 use wire::v1::ListenRequest;

@@ -51,9 +51,7 @@ impl Pump {
         }
         let mut documents = Vec::new();
         let grant = match &target.asked {
-            Asked::Query { query, .. } => {
-                Some(authorize_query(&mut session, database, query, false).await?)
-            }
+            Asked::Query { query, .. } => Some(authorize_query(&mut session, database, query, false).await?),
             Asked::Documents(paths) => {
                 let rows = session.get_many(&keys(database, paths)).await?;
                 let mut last = None;
@@ -98,9 +96,10 @@ impl Pump {
     pub(super) async fn decide_stale(&mut self, time_too: bool) -> Result<(), Status> {
         let generation = self.service.gate.rules().firestore.generation();
         let stale = self.targets.iter().filter(|(_, target)| {
-            target.grant.as_ref().is_some_and(|grant| {
-                grant.is_stale(generation) || time_too && grant.depends_on_time()
-            })
+            target
+                .grant
+                .as_ref()
+                .is_some_and(|grant| grant.is_stale(generation) || time_too && grant.depends_on_time())
         });
         let stale: Vec<i32> = stale.map(|(id, _)| *id).collect();
         for id in stale {
@@ -144,7 +143,10 @@ impl Pump {
 
     /// Which of these documents, which are in no target of the stream any more, its caller may still get. Nobody asked: it leaves
     /// no record.
-    pub(super) async fn may_get(&mut self, images: &[Arc<Image>]) -> Result<HashMap<DocumentPath, bool>, Status> {
+    pub(super) async fn may_get(
+        &mut self,
+        images: &[Arc<Image>],
+    ) -> Result<HashMap<DocumentPath, bool>, Status> {
         let mut may = HashMap::new();
         if images.is_empty() || self.caller.is_admin() {
             may.extend(images.iter().map(|image| (image.path.clone(), true)));
@@ -169,7 +171,12 @@ impl Pump {
     }
 
     /// Ends a target that found what its rules allow only literally.
-    pub(super) async fn check_literal(&mut self, id: i32, query: &Query, image: &Image) -> Result<bool, Status> {
+    pub(super) async fn check_literal(
+        &mut self,
+        id: i32,
+        query: &Query,
+        image: &Image,
+    ) -> Result<bool, Status> {
         let Some(stored) = &image.stored else { return Ok(true) };
         let found = Found { path: image.path.clone(), stored: stored.clone() };
         if query::finds_literally(&image.database, query, &found)? {
@@ -191,7 +198,8 @@ impl Pump {
     /// Errors: `UNAVAILABLE` when that takes too long.
     pub(super) async fn reached(&mut self, version: Version) -> Result<(), Status> {
         let hub = Arc::clone(self.hub());
-        let reached = tokio::time::timeout(Duration::from_secs(REACH_SECONDS_MAX), hub.reached(version)).await;
+        let reached =
+            tokio::time::timeout(Duration::from_secs(REACH_SECONDS_MAX), hub.reached(version)).await;
         reached.map_err(|_| Status::unavailable("The service is currently unavailable."))
     }
 }

@@ -22,15 +22,13 @@ use crate::listen::hub::Cut;
 use crate::listen::image::Image;
 use crate::listen::target::Asked;
 use crate::listen::token::Seen;
-use crate::listen::window::Window;
+use crate::listen::window::{WINDOW_BYTES_MAX, Window};
 use crate::model::Stored;
 use crate::query::{Cursor, Found, Query, Results, position};
 use crate::status;
 
 /// Bytes of documents that are read before any of them is sent.
 const CHUNK_BYTES: usize = 256 << 10;
-/// Bytes of the documents of one window.
-const WINDOW_BYTES_MAX: usize = 32 << 20;
 /// How often a window is loaded that commits keep taking apart.
 const WINDOW_ATTEMPTS_MAX: usize = 4;
 /// Documents whose names are told to a client that has others.
@@ -218,7 +216,9 @@ impl Pump {
             self.targets.iter().filter(|(_, target)| target.has_window()).map(|(id, _)| *id).collect();
         for id in ids {
             for _ in 0..WINDOW_ATTEMPTS_MAX {
-                let Some(view) = self.targets.get(&id).and_then(|target| target.registration.view()) else { break };
+                let Some(view) = self.targets.get(&id).and_then(|target| target.registration.view()) else {
+                    break;
+                };
                 if !self.hub().is_window_unknown(view) {
                     break;
                 }
@@ -255,6 +255,9 @@ impl Pump {
         self.service.indexes.start(session.caller(), &database, results.wanted());
         let at = session.version();
         self.granted(id, session, decided, is_literal);
+        if !self.hub().has_room_for_window(bytes) {
+            return Err(status::windows_too_large());
+        }
         self.hub().load_window(view, at, found)?;
         Ok(at)
     }

@@ -31,7 +31,7 @@ use wire::v1;
 
 use self::pump::Pump;
 use super::Firestore;
-use super::writing::Requests;
+use super::stream::Requests;
 use crate::listen::{Hub, Response, ResumeTokens};
 
 /// Targets of one stream.

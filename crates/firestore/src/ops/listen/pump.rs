@@ -26,7 +26,7 @@ use crate::listen::{Hub, Response};
 use crate::model::value::timestamp_from_wire;
 use crate::ops::lifetime::{Lifetime, ended};
 use crate::ops::places::Place;
-use crate::ops::writing::Requests;
+use crate::ops::stream::Requests;
 use crate::status;
 
 /// A stream says something at least so often: clients take a silent one for dead.
@@ -55,7 +55,7 @@ pub struct Pump {
     time_check_at: Instant,
     lifetime: Lifetime,
     ending: watch::Receiver<bool>,
-    _place: Place,
+    place: Place,
 }
 
 impl Pump {
@@ -83,7 +83,7 @@ impl Pump {
             time_check_at: now + Duration::from_secs(TIME_CHECK_SECONDS),
             lifetime,
             ending,
-            _place: place,
+            place,
         }
     }
 
@@ -223,13 +223,12 @@ impl Pump {
             Some(ResumeType::ResumeToken(token)) => Some(self.service.listeners.tokens.read(&token)?),
             Some(ResumeType::ReadTime(at)) => Some(Seen::UpTo(Version(timestamp_from_wire(&at)?.micros()))),
         };
+        let place = self.place.target()?;
         let listener = Listener { outbox: Arc::clone(&self.outbox), target: id };
         let head = *self.service.gate.published().borrow();
         let registration = match &asked {
             Asked::Documents(paths) => self.hub().listen_to_documents(head, listener, keys(database, paths)),
-            Asked::Query { query, key } => {
-                self.hub().listen_to_query(head, listener, (database, query, key))
-            }
+            Asked::Query { query, key } => self.hub().listen_to_query(head, listener, (database, query, key)),
         };
         let loading = Loading { seen, expected: target.expected_count, ..Loading::default() };
         Ok(Target {
@@ -239,6 +238,7 @@ impl Pump {
             is_literal: false,
             phase: Phase::Loading(Box::new(loading)),
             once: target.once,
+            _place: place,
             shown: Default::default(),
         })
     }
@@ -272,7 +272,9 @@ impl Pump {
             match &mut target.phase {
                 // Nothing has been said of it that a later page would not correct, but for what was dropped.
                 Phase::Loading(loading) if loading.seen.is_some() => {}
-                Phase::Loading(loading) => **loading = Loading { seen: Some(Seen::Elsewhere), ..Loading::default() },
+                Phase::Loading(loading) => {
+                    **loading = Loading { seen: Some(Seen::Elsewhere), ..Loading::default() }
+                }
                 Phase::Settling(_) => {
                     let seen = Some(Seen::Elsewhere);
                     target.phase = Phase::Loading(Box::new(Loading { seen, ..Loading::default() }));

@@ -137,10 +137,12 @@ impl Pump {
                     if of != *database || !query.scope.contains(&path) {
                         continue;
                     }
-                    let row_after = row.after.map(|value| Row { key: row.key.clone(), value, version: change.version });
+                    let row_after =
+                        row.after.map(|value| Row { key: row.key.clone(), value, version: change.version });
                     let now = row_after.as_ref().map(Stored::from_row).transpose()?;
                     let then = row.before.as_ref().map(Stored::from_row).transpose()?;
-                    let entry = found.entry(row.key).or_insert(Changed { path, then, now: None, version: after });
+                    let entry =
+                        found.entry(row.key).or_insert(Changed { path, then, now: None, version: after });
                     (entry.now, entry.version) = (now, change.version);
                 }
             }

@@ -10,6 +10,7 @@ use crate::listen::hub::Registration;
 use crate::listen::target::Asked;
 use crate::listen::token::Seen;
 use crate::model::key;
+use crate::ops::places::TargetPlace;
 use crate::query::{Cursor, Query, Results};
 
 /// One target.
@@ -26,6 +27,8 @@ pub struct Target {
     pub phase: Phase,
     /// It ends with its first snapshot.
     pub once: bool,
+    /// It counts among its caller's.
+    pub _place: TargetPlace,
     /// The documents of its window that the client has, with their versions.
     pub shown: HashMap<DocumentPath, Version>,
 }

@@ -1,0 +1,100 @@
+//! What administrators do with verbs of the command line while a server runs: acts.
+//!
+//! An [`Act`] is a type: its fields are what it asks for, [`Act::run`] does it on the server's side, in sessions of the gate
+//! with [`Site::caller`] as the administrator. A new one is a type and a line in [`ACTS`]. [`ask`] runs one: in the server that
+//! has the data folder, over `DATA/admin.sock`, or where none has it, in this process on the folder itself.
+
+mod ask;
+mod listen;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use access::{Caller, Gate};
+use base::Status;
+use identity::Identity;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+use server::SystemUser;
+
+use crate::{keys, service_account};
+
+pub use ask::{Folder, ask};
+pub use listen::listen;
+
+/// Every act that a running server does for the command line.
+pub static ACTS: &[Entry] = &[
+    Entry::of::<keys::ListKeys>(),
+    Entry::of::<keys::RotateKey>(),
+    Entry::of::<keys::RevokeKey>(),
+    Entry::of::<service_account::CreateAccount>(),
+    Entry::of::<service_account::ListAccounts>(),
+    Entry::of::<service_account::RotateAccount>(),
+    Entry::of::<service_account::RevokeAccount>(),
+];
+
+/// The socket's name in the data folder.
+const SOCKET_FILE: &str = "admin.sock";
+
+/// One thing that an administrator does.
+pub trait Act: Serialize + DeserializeOwned + Send + 'static {
+    /// Its name on the socket, such as `keys/list`.
+    const NAME: &'static str;
+    /// What comes of it.
+    type Answer: Serialize + DeserializeOwned + Send;
+
+    /// Does it. Runs to its end, also when the command line that asked has gone.
+    fn run(self, site: Site) -> impl Future<Output = Result<Self::Answer, Status>> + Send;
+}
+
+/// Where an act is done, and on whose behalf.
+#[derive(Clone)]
+pub struct Site {
+    /// The way to the data.
+    pub gate: Gate,
+    /// The project's id.
+    pub project: String,
+    /// The identity service.
+    pub identity: Arc<Identity>,
+    /// Who runs the command line: an administrator, `system:NAME` in the access log.
+    pub caller: Caller,
+}
+
+/// The administrator that a user of this machine is.
+pub fn system_caller(user: &SystemUser) -> Caller {
+    Caller::admin(format!("system:{}", user.name))
+}
+
+type Running = Pin<Box<dyn Future<Output = Result<Json, Status>> + Send>>;
+
+/// A line of the table of acts.
+pub struct Entry {
+    name: &'static str,
+    run: fn(Site, Json) -> Running,
+}
+
+impl Entry {
+    const fn of<A: Act>() -> Self {
+        Self { name: A::NAME, run: |site, asked| Box::pin(run::<A>(site, asked)) }
+    }
+}
+
+async fn run<A: Act>(site: Site, asked: Json) -> Result<Json, Status> {
+    let act: A = serde_json::from_value(asked)
+        .map_err(|error| Status::invalid(format!("`{}` cannot be read: {error}", A::NAME)))?;
+    let answer = act.run(site).await?;
+    serde_json::to_value(answer).map_err(|error| Status::unavailable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_act_has_a_name_of_its_own() {
+        for (index, entry) in ACTS.iter().enumerate() {
+            assert_eq!(ACTS.iter().position(|other| other.name == entry.name), Some(index), "{}", entry.name);
+        }
+    }
+}

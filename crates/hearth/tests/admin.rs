@@ -1,0 +1,267 @@
+//! Verbs that act on a running server, or on its folder when it does not run: the real binary on both sides of the socket.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use identity::token::rs256::PrivateKey;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const ROOT: &str = "/v1/projects/p/databases/(default)/documents";
+const RULES: &str = "service cloud.firestore {
+  match /databases/{database}/documents {
+    match /users/{uid} { allow read, write: if request.auth.uid == uid; }
+  }
+}";
+
+/// A project's folder.
+fn project() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("firestore.rules"), RULES).unwrap();
+    std::fs::write(folder.path().join("firebase.json"), r#"{"firestore":{"rules":"firestore.rules"}}"#)
+        .unwrap();
+    folder
+}
+
+/// Runs a verb to its end.
+fn hearth(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+    command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap()
+}
+
+/// What a verb that succeeds answers.
+fn answer(arguments: &[&str], folder: &Path) -> Value {
+    let output = hearth(arguments, folder);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What a verb that fails says.
+fn refusal(arguments: &[&str], folder: &Path) -> String {
+    let output = hearth(arguments, folder);
+    assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A running Hearth; killed when dropped.
+struct Running {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(arguments: &[&str], service: &str, folder: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+        command.args(arguments).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
+        Self { child, port: u16::try_from(ready["ports"][service].as_u64().unwrap()).unwrap() }
+    }
+
+    fn serve(folder: &Path) -> Self {
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--data", "data", "--project", "p", "--json"];
+        Self::start(&arguments, "serve", folder)
+    }
+
+    /// Asks it to stop, and waits for that.
+    fn stop(mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// One request: the status and the body.
+    fn ask(&self, method: &str, path: &str, bearer: &str, kind: &str, body: &str) -> (u16, Value) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let bearer =
+            if bearer.is_empty() { String::new() } else { format!("Authorization: Bearer {bearer}\r\n") };
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{bearer}Content-Type: {kind}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        let from = body.find(['{', '[']).unwrap_or(0);
+        let to = body.rfind(['}', ']']).map_or(0, |at| at + 1);
+        (status, serde_json::from_str(body.get(from..to).unwrap_or_default()).unwrap_or_default())
+    }
+
+    /// What a document is answered with: 404 for who may read it, 401 for a bearer that does not count.
+    fn read(&self, path: &str, bearer: &str) -> u16 {
+        self.ask("GET", &format!("{ROOT}/{path}"), bearer, "application/json", "").0
+    }
+
+    /// The ids of the keys that are published.
+    fn published(&self) -> Vec<String> {
+        let (_, set) = self.ask("GET", "/.well-known/jwks.json", "", "", "");
+        set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// A new user: the uid and an ID token.
+    fn sign_up(&self) -> (String, String) {
+        let path = "/identitytoolkit.googleapis.com/v1/accounts:signUp?key=k";
+        let (status, answer) =
+            self.ask("POST", path, "", "application/json", r#"{"returnSecureToken":true}"#);
+        assert_eq!(status, 200, "{answer}");
+        let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+        (text("localId"), text("idToken"))
+    }
+
+    /// An access token for a service account, as Google's libraries get it.
+    fn access_token(&self, file: &Value) -> String {
+        let path = "/oauth2.googleapis.com/token";
+        let claims = json!({ "aud": identity::GOOGLE_TOKEN_URI, "scope": "x" });
+        let form = format!(
+            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}",
+            signed(file, claims)
+        );
+        let (status, answer) = self.ask("POST", path, "", "application/x-www-form-urlencoded", &form);
+        assert_eq!(status, 200, "{answer}");
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A token that a service account signs itself.
+fn signed(file: &Value, more: Value) -> String {
+    let pem = file["private_key"].as_str().unwrap();
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let key = PrivateKey::from_pkcs8(&STANDARD.decode(body).unwrap()).unwrap();
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let email = &file["client_email"];
+    let mut claims = json!({ "iss": email, "sub": email, "iat": now_s, "exp": now_s + 3600 });
+    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    key.sign(file["private_key_id"].as_str().unwrap(), "JWT", claims.as_object().unwrap()).unwrap()
+}
+
+#[test]
+fn service_accounts_come_and_go_while_the_server_runs() {
+    let folder = project();
+    let (folder, running) = (folder.path(), Running::serve(folder.path()));
+    let mode = std::fs::metadata(folder.join("data/admin.sock")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let verb = |verb: &[&str]| answer(&[&["service-account"], verb, &["--data", "data"]].concat(), folder);
+    let (first, second) = (verb(&["create", "ci"]), verb(&["create", "ci"]));
+    let own = |file: &Value| signed(file, json!({ "scope": "x" }));
+    let obtained = running.access_token(&first);
+    for token in [&own(&first), &own(&second), &obtained] {
+        assert_eq!(running.read("users/x", token), 404);
+    }
+    let listed = verb(&["list", "--json"]);
+    assert_eq!(listed[0]["email"], "ci@p.iam.gserviceaccount.com");
+    assert_eq!(listed[0]["keys"].as_array().unwrap().len(), 2, "{listed}");
+
+    // One key ends with what was obtained with it, and nothing else does.
+    verb(&["revoke", "ci", "--key", first["private_key_id"].as_str().unwrap(), "--json"]);
+    assert_eq!(running.read("users/x", &own(&first)), 401);
+    assert_eq!(running.read("users/x", &obtained), 401);
+    assert_eq!(running.read("users/x", &own(&second)), 404);
+
+    // A rotation leaves the old key for a while, or ends it at once.
+    let third = verb(&["rotate", "ci"]);
+    assert_eq!((running.read("users/x", &own(&second)), running.read("users/x", &own(&third))), (404, 404));
+    let obtained = running.access_token(&third);
+    let fourth = verb(&["rotate", "ci@p.iam.gserviceaccount.com", "--keep-old", "0s"]);
+    for token in [&own(&second), &own(&third), &obtained] {
+        assert_eq!(running.read("users/x", token), 401);
+    }
+    let obtained = running.access_token(&fourth);
+    verb(&["revoke", "ci", "--json"]);
+    for token in [&own(&fourth), &obtained] {
+        assert_eq!(running.read("users/x", token), 401);
+    }
+    // An account of the same name does not revive what was made with the one before.
+    let fifth = verb(&["create", "ci"]);
+    assert_eq!((running.read("users/x", &own(&fifth)), running.read("users/x", &obtained)), (404, 401));
+    let said = refusal(&["service-account", "revoke", "nobody", "--data", "data"], folder);
+    assert!(said.contains("there is no service account `nobody@p.iam.gserviceaccount.com`"), "{said}");
+
+    let log = hearth(&["log", "--data", "data", "--verdict", "admin", "--json"], folder).stdout;
+    let log = String::from_utf8(log).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let revoked = lines.iter().find(|line| line["verb"] == "revokeServiceAccount").unwrap();
+    let whoami = Command::new("id").arg("-un").output().unwrap().stdout;
+    let name = String::from_utf8(whoami).unwrap();
+    assert_eq!(revoked["who"], format!("system:{}", name.trim()), "{revoked}");
+    assert!(!log.contains("PRIVATE") && !log.contains(&obtained));
+
+    // Without a server the same verbs work on the folder.
+    running.stop();
+    assert!(!folder.join("data/admin.sock").exists());
+    let said = refusal(&["service-account", "list", "--data", "data"], folder);
+    assert!(said.contains("--project"), "{said}");
+    assert_eq!(verb(&["list", "--project", "p", "--json"])[0]["keys"][0]["id"], fifth["private_key_id"]);
+}
+
+#[test]
+fn signing_keys_rotate_and_are_revoked_while_the_server_runs() {
+    let folder = project();
+    let (folder, running) = (folder.path(), Running::serve(folder.path()));
+    let verb = |verb: &[&str]| answer(&[&["keys"], verb, &["--data", "data", "--json"]].concat(), folder);
+    let (uid, token) = running.sign_up();
+    let path = format!("users/{uid}");
+    assert_eq!(running.read(&path, &token), 404);
+    let keys = verb(&["list"]);
+    assert_eq!((keys.as_array().unwrap().len(), &keys[0]["state"]), (1, &json!("signing")));
+    let first = keys[0]["id"].as_str().unwrap().to_owned();
+
+    // A successor is published before it signs; there is one at a time.
+    let keys = verb(&["rotate"]);
+    assert_eq!((&keys[0]["state"], &keys[1]["state"]), (&json!("signing"), &json!("next")), "{keys}");
+    let second = keys[1]["id"].as_str().unwrap().to_owned();
+    assert_eq!(running.published(), [first.clone(), second.clone()]);
+    let said = refusal(&["keys", "rotate", "--data", "data"], folder);
+    assert!(said.contains(&second) && said.contains("signs from"), "{said}");
+    let keys = verb(&["rotate", "--now"]);
+    assert_eq!((&keys[0]["state"], &keys[1]["state"]), (&json!("verifying"), &json!("signing")), "{keys}");
+    assert_eq!(running.read(&path, &token), 404, "what the old key signed is good");
+
+    // A revoked key's tokens end at once, those that were looked at before, too.
+    verb(&["revoke", &first]);
+    assert_eq!(running.read(&path, &token), 401);
+    assert_eq!(running.published(), [second.clone()]);
+    let lookup = "/identitytoolkit.googleapis.com/v1/accounts:lookup?key=k";
+    let body = json!({ "idToken": token }).to_string();
+    assert_eq!(running.ask("POST", lookup, "", "application/json", &body).0, 400);
+    // Another takes the place of the one that signs.
+    let (uid, token) = running.sign_up();
+    let keys = verb(&["revoke", &second]);
+    assert_eq!((keys.as_array().unwrap().len(), &keys[0]["state"]), (1, &json!("signing")), "{keys}");
+    assert_eq!(running.read(&format!("users/{uid}"), &token), 401);
+    let (uid, token) = running.sign_up();
+    assert_eq!(running.read(&format!("users/{uid}"), &token), 404);
+    let said = refusal(&["keys", "revoke", "nothing", "--data", "data"], folder);
+    assert!(said.contains("there is no signing key `nothing`"), "{said}");
+}
+
+#[test]
+fn dev_takes_commands_too_and_has_no_keys() {
+    let folder = project();
+    let arguments =
+        ["dev", "--ports", "auth=0,firestore=0,hub=0", "--project", "p", "--data", "data", "--json"];
+    let _running = Running::start(&arguments, "firestore", folder.path());
+    let said = refusal(&["keys", "list", "--data", "data"], folder.path());
+    assert!(said.contains("dev has no signing keys"), "{said}");
+    let file = answer(&["service-account", "create", "--data", "data"], folder.path());
+    assert_eq!(file["project_id"], "p");
+}
