@@ -87,7 +87,7 @@ impl Run {
 
     fn write(&mut self) {
         let Some(id) = self.response else { return };
-        match self.session.next(id, self.now) {
+        match self.session.next(id, None, self.now) {
             Next::Write(text) => {
                 let (length, json) = text.split_once('\n').unwrap();
                 assert_eq!(length, json.encode_utf16().count().to_string());

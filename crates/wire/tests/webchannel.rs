@@ -96,7 +96,7 @@ fn requests_of_the_web_sdk_are_read() {
     let request: v1::ListenRequest = json::read(
         br#"{"database":"projects/p/databases/(default)","addTarget":{"query":{"structuredQuery":{"from":[{"collectionId":"c"}],
         "where":{"unaryFilter":{"field":{"fieldPath":"a"},"op":"IS_NAN"}},"orderBy":[{"field":{"fieldPath":"__name__"},"direction":"ASCENDING"}],
-        "limit":{"value":3}},"parent":"projects/p/databases/(default)/documents"},"targetId":2,"expectedCount":5,"resumeToken":"AQ=="},
+        "limit":3},"parent":"projects/p/databases/(default)/documents"},"targetId":2,"expectedCount":5,"resumeToken":"AQ=="},
         "labels":{"goog-listen-tags":"existence-filter-mismatch"}}"#,
     )
     .unwrap();

@@ -143,7 +143,7 @@ impl World {
     }
 
     fn write(&mut self, get: u64, id: u64, arrives: bool) -> bool {
-        let Next::Write(text) = self.session.next(id, self.now) else { return false };
+        let Next::Write(text) = self.session.next(id, None, self.now) else { return false };
         // The client reads its latest response only.
         if arrives && get == self.latest_get {
             for array in unframed(&text) {

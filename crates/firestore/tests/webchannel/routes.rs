@@ -163,3 +163,26 @@ async fn what_is_malformed_is_refused_and_breaks_nothing() {
     let mut poll = server.get(&format!("{names}&RID=rpc&AID=0&CI=1&TO=10")).await;
     assert_eq!(poll.arrays().await.unwrap()[0][1], json!(["noop"]));
 }
+
+#[tokio::test]
+async fn over_http_1_idle_responses_give_way_where_a_browser_may_have_no_connection_left() {
+    let server = server(LIMITS);
+    let mut open = Vec::new();
+    for _ in 0..5 {
+        let names = server.open(&form(0, &[])).await;
+        let mut back = server.get(&format!("{names}&RID=rpc&AID=0&CI=0")).await;
+        assert_eq!(back.arrays().await.unwrap()[0][1], json!(["noop"]));
+        open.push(back);
+    }
+    // A sixth session has no response open: it may be waiting for a connection.
+    server.open(&form(0, &[])).await;
+    let ended = tokio::time::timeout(Duration::from_secs(2), open[0].arrays()).await;
+    assert!(matches!(ended, Ok(None)), "it ends, and has said something before");
+    // Over HTTP/2 nobody waits.
+    let names = server.open(&form(0, &[])).await;
+    let mut request = from("GET", &format!("{names}&RID=rpc&AID=0&CI=0"), [10, 0, 0, 1]).body(Body::empty()).unwrap();
+    *request.version_mut() = Version::HTTP_2;
+    let mut back = server.ask(request).await;
+    assert!(back.arrays().await.is_some());
+    assert!(tokio::time::timeout(Duration::from_secs(1), back.arrays()).await.is_err());
+}

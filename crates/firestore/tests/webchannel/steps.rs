@@ -38,6 +38,8 @@ enum What {
     Get(String, u64, Option<u64>, Expected),
     /// What a response does until it waits or ends.
     Next(String, Vec<Value>, Then),
+    /// The same with what it may rest.
+    Rest(String, u64, Vec<Value>, Then),
     /// A response is lost.
     Lost(String),
     /// The stream is over.
@@ -102,23 +104,28 @@ impl Run {
                 };
                 assert_eq!(found, expected);
             }
-            What::Next(name, arrays, then) => {
-                let id = self.responses[&name];
-                let mut written = Vec::new();
-                let found = loop {
-                    match session.next(id, now) {
-                        Next::Write(text) => written.extend(unframed(&text)),
-                        Next::Wait(until) => break Then::Waits(until),
-                        Next::End => break Then::Ends,
-                    }
-                };
-                assert_eq!((written, found), (arrays, then));
-            }
+            What::Next(name, arrays, then) => self.next(&name, None, arrays, then),
+            What::Rest(name, rest_ms, arrays, then) => self.next(&name, Some(rest_ms), arrays, then),
             What::Lost(name) => session.close(self.responses[&name], now),
             What::Finish(last) => session.finish(last.to_string(), now),
             What::Terminate(_) => session.terminate(),
             What::Deadline(expected) => assert_eq!(session.deadline_ms(), expected),
         }
+    }
+}
+
+impl Run {
+    fn next(&mut self, name: &str, rest_ms: Option<u64>, arrays: Vec<Value>, then: Then) {
+        let id = self.responses[name];
+        let mut written = Vec::new();
+        let found = loop {
+            match self.session.next(id, rest_ms, self.now) {
+                Next::Write(text) => written.extend(unframed(&text)),
+                Next::Wait(until) => break Then::Waits(until),
+                Next::End => break Then::Ends,
+            }
+        };
+        assert_eq!((written, found), (arrays, then));
     }
 }
 

@@ -16,6 +16,8 @@ use super::inbound::Breach;
 use super::session::{Kind, Next, Patience, Session};
 use super::usage::Usage;
 
+/// How often a response over HTTP/1 looks whether others wait.
+const LOOK_MS: u64 = 500;
 /// A response is open: nobody has left.
 const OPEN: u64 = u64::MAX;
 
@@ -151,13 +153,16 @@ impl Channel {
     /// Opens a response; `None` for a request that was overtaken.
     ///
     /// Errors: a breach.
-    pub fn open(self: &Arc<Self>, received: u64, kind: Kind) -> Result<Option<Body>, Breach> {
+    pub fn open(self: &Arc<Self>, received: u64, kind: Kind, is_http1: bool) -> Result<Option<Body>, Breach> {
         let id = self.step(|session, now| session.open(received, kind, now))?;
         // The response before ends, and what was acknowledged makes room.
         self.sendable.notify_waiters();
         self.room.notify_waiters();
         self.shortened.notify_one();
-        Ok(id.map(|id| Body { channel: Arc::clone(self), id }))
+        Ok(id.map(|id| {
+            self.usage.begin_response(is_http1);
+            Body { channel: Arc::clone(self), id, is_http1 }
+        }))
     }
 
     /// Waits for a condition of the session that comes true with this signal.
@@ -217,6 +222,7 @@ impl Drop for Channel {
 pub struct Body {
     channel: Arc<Channel>,
     id: u64,
+    is_http1: bool,
 }
 
 impl Body {
@@ -231,13 +237,17 @@ impl Body {
             let signalled = channel.sendable.notified();
             tokio::pin!(signalled);
             signalled.as_mut().enable();
-            match channel.step(|session, now| session.next(self.id, now)) {
+            let rest_ms = channel.usage.rest_ms().filter(|_| self.is_http1);
+            let until = match channel.step(|session, now| session.next(self.id, rest_ms, now)) {
                 Next::Write(text) => return Some(text.into()),
                 Next::End => return None,
-                Next::Wait(until) => tokio::select! {
-                    () = signalled => {}
-                    () = tokio::time::sleep_until(channel.began + Duration::from_millis(until)) => {}
-                },
+                // Whether others wait for the connection is seen in time.
+                Next::Wait(until) if self.is_http1 => until.min(channel.now_ms() + LOOK_MS),
+                Next::Wait(until) => until,
+            };
+            tokio::select! {
+                () = signalled => {}
+                () = tokio::time::sleep_until(channel.began + Duration::from_millis(until)) => {}
             }
         }
     }
@@ -245,6 +255,7 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
+        self.channel.usage.end_response(self.is_http1);
         self.channel.step(|session, now| session.close(self.id, now));
         self.channel.shortened.notify_one();
     }

@@ -181,7 +181,7 @@ impl Door {
     fn send(&self, parts: &Parts, parameters: Parameters, kind: Kind) -> Result<Response<Body>, Refusal> {
         let received = parameters.received;
         let entry = self.entry(parts, parameters)?;
-        let body = entry.channel.open(received, kind).map_err(bad)?;
+        let body = entry.channel.open(received, kind, parts.version < Version::HTTP_2).map_err(bad)?;
         let body = body.ok_or_else(|| bad("a later request has overtaken this one"))?;
         Ok(Response::new(Body::from_stream(body.frames())))
     }

@@ -162,13 +162,14 @@ impl Session {
         Ok(Some(id))
     }
 
-    /// What the response with this id does next. After an end it is closed.
-    pub fn next(&mut self, id: u64, now: u64) -> Next {
+    /// What the response with this id does next; `rest_ms`: it ends when there has been nothing to send for so long. After
+    /// an end it is closed.
+    pub fn next(&mut self, id: u64, rest_ms: Option<u64>, now: u64) -> Next {
         let Some(mut response) = self.response.filter(|response| response.id == id && !self.is_terminated)
         else {
             return Next::End;
         };
-        let next = self.step(&mut response, now);
+        let next = self.step(&mut response, rest_ms.unwrap_or(u64::MAX), now);
         if next == Next::End {
             self.close(id, now);
         } else {
@@ -177,7 +178,7 @@ impl Session {
         next
     }
 
-    fn step(&mut self, response: &mut Response, now: u64) -> Next {
+    fn step(&mut self, response: &mut Response, rest_ms: u64, now: u64) -> Next {
         let is_polled = response.kind != Kind::Streaming && response.bytes > 0;
         if response.bytes >= RESPONSE_BYTES_MAX {
             return Next::End;
@@ -192,20 +193,20 @@ impl Session {
             return Next::End;
         }
         let until = match response.kind {
-            Kind::Poll(wait_ms) => response.opened_ms + wait_ms.min(POLL_MS_MAX),
+            Kind::Poll(wait_ms) => response.opened_ms + wait_ms.min(POLL_MS_MAX).min(rest_ms),
             // The first byte tells the client that nothing on the way holds bytes back.
             Kind::Streaming if response.bytes == 0 => now,
             Kind::Streaming if now >= response.opened_ms + RESPONSE_MS_MAX => return Next::End,
-            Kind::Streaming => response.written_ms + KEEP_ALIVE_MS,
+            Kind::Streaming => response.written_ms + KEEP_ALIVE_MS.min(rest_ms),
         };
         if now < until {
             return Next::Wait(until);
         }
-        if response.bytes > 0 && self.outbound.bytes() > QUIET_BYTES_MAX {
+        if response.bytes > 0 && (self.outbound.bytes() > QUIET_BYTES_MAX || rest_ms < KEEP_ALIVE_MS) {
             return Next::End;
         }
         self.outbound.push(NOOP.to_owned());
-        self.step(response, now)
+        self.step(response, rest_ms, now)
     }
 
     /// The response with this id is gone, whatever of it has arrived.

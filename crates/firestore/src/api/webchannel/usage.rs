@@ -38,7 +38,19 @@ pub const LIMITS: Limits = Limits {
 struct Count {
     sessions: AtomicUsize,
     bytes: AtomicUsize,
+    /// Responses that are open, and those of them over HTTP/1.
+    responses: AtomicUsize,
+    responses_http1: AtomicUsize,
 }
+
+/// A browser opens six connections to one host over HTTP/1, for all its pages. From so many open responses on, others
+/// may wait for one of them to end.
+const CONNECTIONS_FULL: usize = 5;
+/// How long a response over HTTP/1 rests then, for each one open, so that an address asks again at a steady pace however
+/// many it has: where sessions wait for a connection, and where none does.
+const REST_MS: (u64, u64) = (20, 200);
+/// The least of these.
+const REST_MS_MIN: (u64, u64) = (100, 1_000);
 
 /// The books.
 #[derive(Debug, Default)]
@@ -94,6 +106,31 @@ impl Usage {
                 count.bytes.fetch_sub(before - now, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Counts a response that is open.
+    pub fn begin_response(&self, is_http1: bool) {
+        self.of_network.responses.fetch_add(1, Ordering::Relaxed);
+        self.of_network.responses_http1.fetch_add(usize::from(is_http1), Ordering::Relaxed);
+    }
+
+    /// Counts it no more.
+    pub fn end_response(&self, is_http1: bool) {
+        self.of_network.responses.fetch_sub(1, Ordering::Relaxed);
+        self.of_network.responses_http1.fetch_sub(usize::from(is_http1), Ordering::Relaxed);
+    }
+
+    /// How long a response over HTTP/1 may rest while others perhaps wait for its connection; `None`: for ever.
+    pub fn rest_ms(&self) -> Option<u64> {
+        let open = self.of_network.responses_http1.load(Ordering::Relaxed);
+        if open < CONNECTIONS_FULL {
+            return None;
+        }
+        let is_any_waiting = self.of_network.sessions.load(Ordering::Relaxed)
+            > self.of_network.responses.load(Ordering::Relaxed);
+        let (each, least) =
+            if is_any_waiting { (REST_MS.0, REST_MS_MIN.0) } else { (REST_MS.1, REST_MS_MIN.1) };
+        Some((open as u64).saturating_mul(each).max(least))
     }
 
     /// Whose session it is.
