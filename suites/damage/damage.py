@@ -186,6 +186,49 @@ def check(folder, name, documents):
         server.process.kill()
 
 
+def full_disk(place, chance):
+    """Fills a small disk: commits fail, reads go on, and commits again once there is room. Needs the right to mount one."""
+    disk = place / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)], capture_output=True).returncode:
+        print("damage: a full disk: skipped, no right to mount one")
+        return
+    try:
+        filler = disk / "filler"
+        filler.write_bytes(bytes(12 << 20))
+        (disk / "firebase.json").write_text("{}")
+        (disk / ".firebaserc").write_text(json.dumps({"projects": {"default": PROJECT}}))
+        server, documents, failed = Server(disk), {}, 0
+        for n in range(400):
+            name, text = f"rooms/r{n}", f"{n}:" + "v" * 200_000
+            status, answer = server.ask("commit", {"writes": [{"update": {"name": f"{ROOT}/{name}", "fields": fields(text)}}]})
+            if status == 200:
+                documents[name] = text
+            else:
+                assert status >= 500, f"commit answered {status}: {answer}"
+                failed += 1
+                if failed == 20:
+                    break
+        assert failed == 20, f"{len(documents)} commits fitted on the disk"
+        assert read_all(server, documents) == len(documents), "documents cannot be read on a full disk"
+        filler.unlink()
+        write = {"update": {"name": f"{ROOT}/rooms/last", "fields": fields("room again")}}
+        for _ in range(50):
+            status, _ = server.ask("commit", {"writes": [write]})
+            if status == 200:
+                break
+            time.sleep(0.2)
+        assert status == 200, f"there is room again, and a commit answered {status}"
+        documents["rooms/last"] = "room again"
+        server.end(signal.SIGKILL)
+        server = Server(disk)
+        assert read_all(server, documents) == len(documents), "documents are missing after a full disk"
+        server.end(signal.SIGTERM)
+        print(f"damage: a full disk: {len(documents)} commits acknowledged, all there; {failed} refused")
+    finally:
+        subprocess.run(["umount", "-l", str(disk)])
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--damages", type=int)
@@ -198,6 +241,12 @@ def main():
     survived, outcomes, begun = 0, {}, time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hearth-damage-") as place:
         place = pathlib.Path(place)
+        try:
+            full_disk(place, chance)
+        except AssertionError as failure:
+            print(f"damage: a full disk: {failure}")
+            print("0 passed, 1 failed")
+            return 1
         kinds = []
         for how in ("kill", "stop"):
             (place / how).mkdir()

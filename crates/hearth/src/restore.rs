@@ -33,7 +33,7 @@ pub fn run(ask: &Restore) -> Result<(), Failure> {
         return Ok(print_json(&as_json(&report))?);
     }
     let said = format!(
-        "{} restored as of {}: {} pages, {} rows, {} changes looked at, all is as it was written\n",
+        "`{}` is restored as of {}: {} pages, {} rows, {} changes looked at, all is as it was written\n",
         ask.to.display(),
         time(report.version),
         report.pages,

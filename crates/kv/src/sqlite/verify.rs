@@ -15,7 +15,7 @@ use super::{file, ground, journal, untouched};
 use crate::change::Change;
 use crate::engine::Batch;
 use crate::error::StoreError;
-use crate::key::{Key, KeyRange, Keyspace};
+use crate::key::Key;
 use crate::meta::{self, Mark};
 use crate::row::Row;
 use crate::scan::Scan;
@@ -155,36 +155,37 @@ impl Look<'_> {
         }
     }
 
+    /// Every row, in its order, against its checksum.
     fn rows(&mut self, connection: &Connection) {
-        let mut rest =
-            KeyRange::between(Key::new(Keyspace(0), &[]), Key::new(Keyspace(u8::MAX), &[u8::MAX; 32]));
         let mut last: Option<Key> = None;
-        let mut listed = 0;
-        while listed < LISTED_MAX {
-            let slice = match table::scan(connection, &rest, ROWS) {
-                Ok(slice) => slice,
-                Err(ReadError::Damaged(reason)) => {
-                    self.found(&self.data.to_owned(), reason);
-                    return;
+        let mut findings = Vec::new();
+        let mut count = 0;
+        let mut look = || -> Result<(), ReadError> {
+            let mut select = connection.prepare("SELECT k FROM kv ORDER BY k")?;
+            let mut rows = select.query([])?;
+            while let Some(row) = rows.next()? {
+                let stored = row.get_ref(0)?.as_blob().map_err(|error| ReadError::Damaged(error.to_string()))?;
+                let Some(key) = Key::from_stored(Bytes::copy_from_slice(stored)) else { continue };
+                count += 1;
+                if last.as_ref().is_some_and(|last| *last >= key) {
+                    findings.push(format!("row `{key}` is not in its place"));
                 }
-                Err(ReadError::Sqlite(error)) => {
-                    let reason = format!("rows behind `{}` cannot be read: {error}", rest.start);
-                    self.found(&self.data.to_owned(), reason);
-                    return;
+                if let Err(error) = table::get(connection, &key) {
+                    findings.push(error.to_string());
                 }
-            };
-            for (key, _) in &slice.rows {
-                self.report.rows += 1;
-                if last.as_ref().is_some_and(|last| last >= key) {
-                    self.found(&self.data.to_owned(), format!("row `{key}` is not in its place"));
-                    listed += 1;
+                if findings.len() >= LISTED_MAX {
+                    break;
                 }
-                last = Some(key.clone());
+                last = Some(key);
             }
-            match &last {
-                Some(last) if slice.more => rest = rest.beyond(last, false),
-                _ => return,
-            }
+            Ok(())
+        };
+        if let Err(error) = look() {
+            findings.push(format!("its rows cannot be read in their order: {error}"));
+        }
+        self.report.rows = count;
+        for finding in findings {
+            self.found(&self.data.to_owned(), finding);
         }
     }
 
@@ -204,10 +205,8 @@ impl Look<'_> {
     }
 
     fn get(&mut self, connection: &Connection, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        let value = match table::get(connection, key) {
-            Ok(value) => Ok(value),
-            Err(error) => Err(StoreError::damaged(self.data, error.to_string())),
-        };
+        let value = table::get(connection, key);
+        let value = value.map_err(|error| StoreError::damaged(self.data, error.to_string()));
         Ok(self.keep(value)?.flatten())
     }
 
@@ -217,13 +216,14 @@ impl Look<'_> {
         for (_, batch) in batches {
             newer.extend(&batch.rows);
         }
-        let now = |look: &mut Self, key: &Key| match newer.get(key) {
+        // What cannot be read was found already.
+        let now = |key: &Key| match newer.get(key) {
             Some(value) => Ok((*value).clone()),
-            None => look.get(connection, key),
+            None => table::get(connection, key),
         };
         let version = |stored: Option<Bytes>| stored.and_then(|stored| Version::from_bytes(stored.get(..8)?));
-        self.report.oldest = version(now(self, &meta::floor_key())?).unwrap_or_default();
-        let in_file = version(now(self, &meta::version_key())?).unwrap_or_default();
+        self.report.oldest = version(now(&meta::floor_key()).unwrap_or_default()).unwrap_or_default();
+        let in_file = version(now(&meta::version_key()).unwrap_or_default()).unwrap_or_default();
         self.report.version = batches.last().map_or(in_file, |(_, batch)| batch.version);
         let log = meta::log_range(self.report.oldest, Version(i64::MAX - 1));
         let (hasher, mut seen) = (RandomState::new(), HashSet::new());
@@ -256,14 +256,14 @@ impl Look<'_> {
         at: &Key,
         entry: Bytes,
         is_newest: &mut dyn FnMut(&Key) -> bool,
-        now: &dyn Fn(&mut Self, &Key) -> Result<Option<Bytes>, StoreError>,
+        now: &dyn Fn(&Key) -> Result<Option<Bytes>, ReadError>,
     ) -> Result<(), StoreError> {
         let decoded = meta::log_version(at).and_then(|version| Change::decode(version, entry));
         let Some(change) = self.keep(decoded)? else { return Ok(()) };
         for row in change.rows.into_iter().filter(|row| is_newest(&row.key)) {
             self.report.changes += 1;
             let expected = row.after.map(|value| Row::encode(change.version, &value));
-            if now(self, &row.key)? != expected {
+            if now(&row.key).is_ok_and(|found| found != expected) {
                 let reason = format!("row `{}` is not as commit {} left it", row.key, change.version);
                 self.found(&self.data.to_owned(), reason);
             }
