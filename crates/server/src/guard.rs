@@ -189,7 +189,8 @@ impl http_body::Body for Counted {
             return Poll::Ready(Some(Err(axum::Error::new("too many large requests at once"))));
         }
         self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes >= self.large_from && !self.seen.is_large.swap(true, Ordering::Relaxed) {
+        let is_large = self.bytes >= self.large_from && !self.share.is_answered();
+        if is_large && !self.seen.is_large.swap(true, Ordering::Relaxed) {
             self.waits = Some(frame);
             cx.waker().wake_by_ref();
             return Poll::Pending;

@@ -160,18 +160,15 @@ async fn read_documents(
         });
         of_write.push(place);
     }
-    let keys: Vec<_> = paths.iter().map(|path| key::document(database, path)).collect();
     let mut documents = Vec::with_capacity(paths.len());
-    let mut places = paths.into_iter().zip(keys);
-    loop {
-        let (paths, keys): (Vec<_>, Vec<_>) = places.by_ref().take(TURN_DOCUMENTS).unzip();
-        if paths.is_empty() {
-            return Ok((documents, of_write));
-        }
-        for ((path, key), row) in paths.into_iter().zip(&keys).zip(session.get_many(&keys).await?) {
-            documents.push(Document::before(path.clone(), key.clone(), row.as_ref())?);
+    for paths in paths.chunks(TURN_DOCUMENTS) {
+        let keys: Vec<_> = paths.iter().map(|path| key::document(database, path)).collect();
+        let rows = session.get_many(&keys).await?;
+        for ((path, key), row) in paths.iter().zip(keys).zip(rows) {
+            documents.push(Document::before((*path).clone(), key, row.as_ref())?);
         }
     }
+    Ok((documents, of_write))
 }
 
 impl Document {
