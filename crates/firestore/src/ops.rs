@@ -82,7 +82,18 @@ impl Firestore {
         let (places, ending) = (Places::default(), watch::Sender::new(false));
         let listeners = listen::Listeners::new(gate.epoch());
         let project = project.to_owned();
-        Self { gate, project, databases, transactions, streams, large_commits, indexes, places, listeners, ending }
+        Self {
+            gate,
+            project,
+            databases,
+            transactions,
+            streams,
+            large_commits,
+            indexes,
+            places,
+            listeners,
+            ending,
+        }
     }
 
     /// Ends the streams that stay open, `Write` and `Listen`: this process is about to stop. Clients open others.

@@ -49,7 +49,9 @@ impl Cause {
         let seen = trace::seen(blamed);
         let mut cause = Self::plain(said.text, said.error).at(source, said.at.unwrap_or(blamed.span()));
         cause.allow_line = said.rule_line;
-        cause.words.reserve(seen.iter().map(|part| 2 * source.slice(part.span()).len() + SEEN_BYTES_USUAL).sum());
+        cause
+            .words
+            .reserve(seen.iter().map(|part| 2 * source.slice(part.span()).len() + SEEN_BYTES_USUAL).sum());
         cause.words.next(1, |out| source.push_on_one_line(out, blamed.span()));
         cause.words.next(2, |out| trace::push_seen(out, &seen, source, E::show));
         cause.words.last(|out| trace::push_seen(out, &seen, source, |part, out| out.push_str(part.kind())));

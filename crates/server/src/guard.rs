@@ -132,7 +132,17 @@ fn counted(
     let large_from = if is_plain { LARGE_BODY_BYTES } else { LARGE_COMPRESSED_BYTES };
     request.map(|body| {
         let pace = Pace::new(pace);
-        Body::new(Counted { body, share, pace, seen, large_from, bytes: 0, waits: None, rest, has_ended: false })
+        Body::new(Counted {
+            body,
+            share,
+            pace,
+            seen,
+            large_from,
+            bytes: 0,
+            waits: None,
+            rest,
+            has_ended: false,
+        })
     })
 }
 

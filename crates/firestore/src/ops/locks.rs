@@ -191,7 +191,9 @@ impl Holder {
             let own = holds.iter().find(|hold| hold.holder == self.number);
             let others = holds.iter().filter(|hold| hold.holder != self.number);
             let before = match (mode, own) {
-                (Mode::Write, Some(own)) => others.filter(|hold| hold.ticket < own.ticket).min_by_key(|hold| hold.ticket),
+                (Mode::Write, Some(own)) => {
+                    others.filter(|hold| hold.ticket < own.ticket).min_by_key(|hold| hold.ticket)
+                }
                 (Mode::Write, None) | (_, Some(_)) => None,
                 (_, None) => {
                     let alone = self.reads == Mode::Alone;

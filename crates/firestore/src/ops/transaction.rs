@@ -188,7 +188,9 @@ impl Transactions {
             id::random_bytes().map_err(|_| Status::unavailable("The service is currently unavailable."))?;
         let (reads_at, locks) = match kind {
             Kind::ReadOnly(version) => (Some(version), None),
-            Kind::Locking { tries_again } if caller.is_admin() => (None, Some(self.locks.holder(tries_again))),
+            Kind::Locking { tries_again } if caller.is_admin() => {
+                (None, Some(self.locks.holder(tries_again)))
+            }
             Kind::Locking { .. } | Kind::Optimistic => (None, None),
         };
         let transaction = Arc::new(Transaction {
@@ -349,7 +351,9 @@ impl Firestore {
             Some(Mode::ReadWrite(options)) if options.concurrency_mode() == ConcurrencyMode::Optimistic => {
                 Kind::Optimistic
             }
-            Some(Mode::ReadWrite(options)) => Kind::Locking { tries_again: !options.retry_transaction.is_empty() },
+            Some(Mode::ReadWrite(options)) => {
+                Kind::Locking { tries_again: !options.retry_transaction.is_empty() }
+            }
             None => Kind::Locking { tries_again: false },
         };
         self.transactions.begin(caller, database, kind)

@@ -122,7 +122,10 @@ async fn one_that_is_tried_again_does_not_lose_its_turn_twice() {
     let house = with_document().await;
     let (one, two) = (reader(&house).await, reader(&house).await);
     commit_in(&house, &admin(), &format!("[{}]", set(DOCUMENT, 2)), &one).await.unwrap();
-    assert_eq!(code(commit_in(&house, &admin(), &format!("[{}]", set(DOCUMENT, 2)), &two).await), Code::Aborted);
+    assert_eq!(
+        code(commit_in(&house, &admin(), &format!("[{}]", set(DOCUMENT, 2)), &two).await),
+        Code::Aborted
+    );
     let again = begin(&house, &admin(), r#"{"readWrite": {"retryTransaction": "AAAA"}}"#).await;
     get_in(&house, &admin(), DOCUMENT, &again).await.unwrap();
     let late = {
@@ -184,7 +187,10 @@ async fn users_and_optimistic_transactions_make_nobody_wait() {
     get_in(&house, &user("alice"), DOCUMENT, &alices).await.unwrap();
     house.commit(&user("web"), &format!("[{}]", set(DOCUMENT, 7))).await.unwrap();
     // What one read counts, whatever it writes.
-    assert_eq!(code(commit_in(&house, &admin(), &format!("[{}]", set("x/y", 1)), &optimistic).await), Code::Aborted);
+    assert_eq!(
+        code(commit_in(&house, &admin(), &format!("[{}]", set("x/y", 1)), &optimistic).await),
+        Code::Aborted
+    );
 }
 
 #[tokio::test]
@@ -192,7 +198,10 @@ async fn who_may_not_write_waits_for_nothing_and_nobody_waits_for_him() {
     let house = Arc::new(house("match /{path=**} { allow read; }").await);
     house.commit(&admin(), &format!("[{}]", set(DOCUMENT, 1))).await.unwrap();
     let _one = reader(&house).await;
-    assert_eq!(code(house.commit(&user("web"), &format!("[{}]", set(DOCUMENT, 7))).await), Code::PermissionDenied);
+    assert_eq!(
+        code(house.commit(&user("web"), &format!("[{}]", set(DOCUMENT, 7))).await),
+        Code::PermissionDenied
+    );
     reader(&house).await;
 }
 

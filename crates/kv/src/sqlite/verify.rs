@@ -164,7 +164,8 @@ impl Look<'_> {
             let mut select = connection.prepare("SELECT k FROM kv ORDER BY k")?;
             let mut rows = select.query([])?;
             while let Some(row) = rows.next()? {
-                let stored = row.get_ref(0)?.as_blob().map_err(|error| ReadError::Damaged(error.to_string()))?;
+                let stored =
+                    row.get_ref(0)?.as_blob().map_err(|error| ReadError::Damaged(error.to_string()))?;
                 let Some(key) = Key::from_stored(Bytes::copy_from_slice(stored)) else { continue };
                 count += 1;
                 if last.as_ref().is_some_and(|last| *last >= key) {

@@ -5,7 +5,7 @@ use annotate_snippets::renderer::{AnsiColor, Effects, Style};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use policy::decision::Cause;
 use policy::source::{Source, Span};
-use policy::trace::{self, Candidate, Ending, Node, Shape};
+use policy::trace::{self, Candidate, Ending, Node, Parts, Shape};
 use serde_json::{Value as Json, json};
 
 use super::answer::Answer;
@@ -328,7 +328,7 @@ impl<'a> Explanation<'a> {
     }
 
     /// The parts of an expression that somebody wrote and that have a text.
-    fn written<'n>(&self, node: &'n Node) -> Vec<&'n Node> {
+    fn written<'n>(&self, node: &'n Node) -> Parts<&'n Node> {
         let mut parts = trace::written(node);
         parts.retain(|child| !self.answer.source.slice(child.span).trim().is_empty());
         parts

@@ -175,7 +175,9 @@ impl Running<'_> {
         }
         let found = match (answer.outcome.as_str(), answer.decision.causes.first()) {
             ("deny", Some(_)) => format!("deny: {}", reasons.join("; ")),
-            (outcome, Some(cause)) if !cause.observed().is_empty() => format!("{outcome} ({})", cause.observed()),
+            (outcome, Some(cause)) if !cause.observed().is_empty() => {
+                format!("{outcome} ({})", cause.observed())
+            }
             (outcome, _) => outcome.to_owned(),
         };
         let explanation = Explanation::new(policy, answer).text(self.options.color);
