@@ -28,4 +28,8 @@ impl Service for Documents {
     fn routes(&self, _: &Addresses) -> Router {
         firestore::api::router(Arc::clone(&self.0))
     }
+
+    fn end_streams(&self) {
+        self.0.end_streams();
+    }
 }
