@@ -5,7 +5,10 @@ import { connectAuthEmulator, getAuth } from "firebase/auth";
 import { connectFirestoreEmulator, getFirestore, setLogLevel } from "firebase/firestore/lite";
 import { initializeApp as initializeAdmin } from "firebase-admin/app";
 import { getAuth as getAdminAuth } from "firebase-admin/auth";
+import { connectFirestoreEmulator as connectFull, getFirestore as getFull, onSnapshot } from "firebase/firestore";
 import assert from "node:assert/strict";
+
+import { eventually } from "./hearth.js";
 
 setLogLevel("silent"); // refusals are what these tests provoke
 
@@ -20,6 +23,55 @@ export function client(hearth) {
   const [host, port] = hearth.firestore.split(":");
   connectFirestoreEmulator(db, host, Number(port));
   return { app, auth, db };
+}
+
+/** The same with the full Firestore SDK, which listens. */
+export function fullClient(hearth) {
+  const app = initializeApp({ projectId: hearth.project, apiKey: "suite" }, `client-${++apps}`);
+  const auth = getAuth(app);
+  connectAuthEmulator(auth, `http://${hearth.auth}`, { disableWarnings: true });
+  const db = getFull(app);
+  const [host, port] = hearth.firestore.split(":");
+  connectFull(db, host, Number(port));
+  return { app, auth, db };
+}
+
+/** A listener, and what it has heard. */
+export class Watch {
+  changes = [];
+  last = undefined;
+  error = undefined;
+
+  constructor(what) {
+    const heard = (snapshot) => {
+      this.last = snapshot;
+      this.changes.push(...(snapshot.docChanges?.() ?? []).map(({ type, doc }) => `${type} ${doc.id}`));
+    };
+    this.stop = onSnapshot(what, { includeMetadataChanges: true }, heard, (error) => (this.error = error));
+  }
+
+  /** The ids it shows, as the server has confirmed them. */
+  get ids() {
+    if (!this.last || this.last.metadata.fromCache || this.last.metadata.hasPendingWrites) {
+      return undefined;
+    }
+    return this.last.docs ? this.last.docs.map((found) => found.id) : this.last.exists() ? [this.last.id] : [];
+  }
+
+  /** Waits until it shows these documents, in this order. */
+  async shows(ids) {
+    const want = JSON.stringify(ids);
+    const has = () => JSON.stringify(this.ids) === want;
+    await eventually(has, `a listener shows ${want}`).catch((error) => {
+      throw new Error(`${error.message}; it shows ${JSON.stringify(this.ids)}, ${this.changes}, ${this.error}`);
+    });
+  }
+
+  /** Waits until it has ended with an error. */
+  async fails(code) {
+    await eventually(() => this.error, `a listener fails with ${code}`);
+    assert.equal(this.error.code, code, this.error.message);
+  }
 }
 
 /** The Admin SDK as an emulator's user has it. */

@@ -19,6 +19,14 @@ impl Gate {
         Session::new(self.clone(), caller.clone(), operation, reads).hold_caller(false).await
     }
 
+    /// Begins an operation on the newest state for what stays open: a user's claims are those that the store has now, not
+    /// those of a token that was made before they changed.
+    ///
+    /// Errors: as [`Gate::begin`].
+    pub async fn begin_open(&self, caller: &Caller, operation: Operation) -> Result<Session, Status> {
+        self.begin(caller, operation).await?.renew_caller().await
+    }
+
     /// Begins an operation on the state at a version. What somebody else than an administrator reads there must be
     /// allowed at the present as well: begin at the present, decide, and [`Session::look_back`].
     ///

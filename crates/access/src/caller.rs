@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base::{Fields, Status};
+use base::{Fields, Status, Timestamp};
 use kv::{Key, Row};
 use policy::{App, Auth};
 
@@ -17,6 +17,8 @@ pub struct Caller {
     pub app: Option<Arc<App>>,
     /// What sessions hold the caller to; `None` where nothing is to be held (dev's believed tokens, nobody).
     pub standing: Option<Arc<dyn Standing>>,
+    /// When the credential ends: what stays open longer than a request ends with it. `None` where there is no end.
+    pub until: Option<Timestamp>,
 }
 
 /// The kinds of callers.
@@ -61,6 +63,12 @@ pub trait Standing: Debug + Send + Sync {
     /// Checks the row as it is. Errors: `UNAUTHENTICATED` when the caller lost their standing; `DATA_LOSS` for an
     /// unreadable row.
     fn check(&self, row: Option<&Row>) -> Result<(), Status>;
+
+    /// What the row makes of the caller's claims now, for what stays open longer than a request; `None` leaves them as they
+    /// are. Errors: as [`Standing::check`].
+    fn renew(&self, row: Option<&Row>, _claims: &Fields) -> Result<Option<Fields>, Status> {
+        self.check(row).map(|()| None)
+    }
 }
 
 impl Caller {
@@ -83,6 +91,28 @@ impl Caller {
     #[must_use]
     pub fn held_to(self, standing: Arc<dyn Standing>) -> Self {
         Self { standing: Some(standing), ..self }
+    }
+
+    /// The same, until a time.
+    #[must_use]
+    pub fn until(self, until: Timestamp) -> Self {
+        Self { until: Some(until), ..self }
+    }
+
+    /// The same, with the claims that a row of the store gives them now.
+    pub(crate) fn renewed(mut self, row: Option<&Row>) -> Result<Self, Status> {
+        let Some(standing) = &self.standing else { return Ok(self) };
+        let claims = match &self.who {
+            Principal::User(user) => standing.renew(row, &user.claims)?,
+            Principal::Admin(_) | Principal::Unauthenticated => {
+                standing.check(row)?;
+                None
+            }
+        };
+        if let (Some(claims), Principal::User(user)) = (claims, &self.who) {
+            self.who = Principal::User(Arc::new(User { uid: user.uid.clone(), claims }));
+        }
+        Ok(self)
     }
 
     /// The word the access log uses for this kind of caller.
@@ -119,7 +149,7 @@ impl Caller {
 
 impl From<Principal> for Caller {
     fn from(who: Principal) -> Self {
-        Self { who, app: None, standing: None }
+        Self { who, app: None, standing: None, until: None }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::contention::Contention;
 use crate::fault::fault;
 use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
+use crate::open::OpenGrants;
 use crate::past::{Past, Shares};
 use crate::rulesets::RulesInForce;
 
@@ -59,6 +60,7 @@ pub(crate) struct Inner {
     rules: RulesInForce,
     pub(crate) contention: Contention,
     past: Shares,
+    pub(crate) grants: OpenGrants,
     pub(crate) log: AccessLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mode: Mode,
@@ -73,7 +75,8 @@ impl Gate {
     pub fn new(store: Store, log: AccessLog, clock: Arc<dyn Clock>, mode: Mode) -> Self {
         let requests = AtomicU64::new(clock.now_micros().unsigned_abs());
         let (rules, contention, past) = (RulesInForce::new(&mode), Contention::default(), Shares::default());
-        Self { inner: Arc::new(Inner { store, rules, contention, past, log, clock, mode, requests }) }
+        let grants = OpenGrants::default();
+        Self { inner: Arc::new(Inner { store, rules, contention, past, grants, log, clock, mode, requests }) }
     }
 
     /// Completes the log file in a data folder from the store's change log, where a crash cut it short: every
@@ -139,6 +142,24 @@ impl Gate {
     /// The newest version, and word of each newer one: what listeners wait on.
     pub fn published(&self) -> tokio::sync::watch::Receiver<Version> {
         self.inner.store.published()
+    }
+
+    /// The commits after a version, oldest first and without gaps; none when there are none yet. For those who follow the
+    /// store for listeners: what they take from here may leave only under an open grant.
+    ///
+    /// Errors: `FAILED_PRECONDITION` when the version is older than the change log reaches.
+    pub async fn changes(&self, after: Version, limit: usize) -> Result<Vec<Change>, Status> {
+        self.inner.store.changes(after, limit).await.map_err(|error| match error {
+            StoreError::TooOld { .. } => {
+                Status::new(Code::FailedPrecondition, "The requested version is too old.")
+            }
+            error => fault(&error),
+        })
+    }
+
+    /// What tells this store from every other, copies of it included. Random, durable, and not for clients to see.
+    pub fn epoch(&self) -> [u8; 16] {
+        self.inner.store.epoch()
     }
 
     /// Ends: nothing queued is lost.

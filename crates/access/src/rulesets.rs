@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use policy::{Coverage, Diagnostic, Policy, Severity, Source, Trace, rtdb, rules};
+use tokio::sync::watch;
 
 use crate::mode::{DevPermit, Mode};
 
@@ -65,6 +66,8 @@ pub struct Rulesets<P> {
     deployed: ArcSwapOption<Rules<P>>,
     /// Rules that tests have put for a project of theirs, in dev.
     of_projects: ArcSwap<HashMap<String, Arc<Rules<P>>>>,
+    /// Counts what was put in force.
+    generation: watch::Sender<u64>,
 }
 
 /// The rules of every service that has rules of its own.
@@ -118,6 +121,7 @@ impl<P: Policy> Rulesets<P> {
             current: ArcSwap::from_pointee(rules),
             deployed: ArcSwapOption::empty(),
             of_projects: ArcSwap::default(),
+            generation: watch::Sender::new(0),
         }
     }
 
@@ -128,6 +132,7 @@ impl<P: Policy> Rulesets<P> {
         let (rules, warnings) = self.compile(source)?;
         self.current.store(rules);
         self.of_projects.store(Arc::default());
+        self.swapped();
         Ok(warnings)
     }
 
@@ -145,6 +150,7 @@ impl<P: Policy> Rulesets<P> {
             after.insert(project.to_owned(), Arc::clone(&rules));
             after
         });
+        self.swapped();
         Ok(warnings)
     }
 
@@ -155,18 +161,21 @@ impl<P: Policy> Rulesets<P> {
             after.remove(project);
             after
         });
+        self.swapped();
     }
 
     /// Puts deployed rules in force, before those of the file. Gives the warnings.
     pub fn deploy(&self, source: Source) -> Result<Vec<Diagnostic>, Box<RulesRefused>> {
         let (rules, warnings) = self.compile(source)?;
         self.deployed.store(Some(rules));
+        self.swapped();
         Ok(warnings)
     }
 
     /// Takes deployed rules away: the file's decide again, or nothing is allowed where there is none.
     pub fn withdraw(&self) {
         self.deployed.store(None);
+        self.swapped();
     }
 
     /// Whether deployed rules are in force.
@@ -188,6 +197,22 @@ impl<P: Policy> Rulesets<P> {
     /// Denies everything from now on: what production does when its rules file is broken at start.
     pub fn close(&self) {
         self.current.store(Arc::new(Rules::Closed));
+        self.swapped();
+    }
+
+    fn swapped(&self) {
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// Which rules are in force, as a number that every change of them raises. Read before a decision it says whether the
+    /// decision still is that of the rules in force.
+    pub fn generation(&self) -> u64 {
+        *self.generation.borrow()
+    }
+
+    /// The generation, and word of each new one.
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
     }
 
     /// The rules in force for a project at this moment.

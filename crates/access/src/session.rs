@@ -118,6 +118,24 @@ impl Session {
         }
     }
 
+    /// Gives the caller the claims that the store has of them now.
+    pub(crate) async fn renew_caller(mut self) -> Result<Self, Status> {
+        let Some(standing) = self.caller.standing.clone() else { return Ok(self) };
+        let row = self.reads.get(standing.key()).await?;
+        match self.caller.clone().renewed(row.as_ref()) {
+            Ok(caller) => {
+                self.caller = caller;
+                Ok(self)
+            }
+            Err(status) if status.code == Code::Unauthenticated => {
+                let resource = self.operation.resource.clone();
+                self.refuse("credential", &resource, "the caller was disabled, deleted or revoked");
+                Err(status)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Checks the caller's standing as it is now: what a long read does for each page.
     ///
     /// Errors: `UNAUTHENTICATED` when it is lost.
@@ -210,6 +228,21 @@ impl Session {
     /// Ends an operation that wrote nothing, leaving its record.
     pub fn finish(mut self) {
         self.record(None);
+    }
+
+    /// Ends the decision of a grant that was open before and still holds. It leaves no record of its own: the grant was
+    /// recorded when it was opened, and is again when it is lost.
+    pub fn confirm(mut self) {
+        debug_assert!(self.writes.is_empty(), "an open grant is about reads");
+        self.events.retain(|event| event.verdict == Verdict::Deny);
+        self.record(None);
+    }
+
+    /// Ends a question that its caller has not asked and that had no effect: it leaves no record.
+    pub fn discard(mut self) {
+        debug_assert!(self.writes.is_empty(), "what is written is recorded");
+        self.events.clear();
+        self.recorded = true;
     }
 
     /// Ends a request of a transaction, leaving its record. Returns what it has read, for the transaction's commit.

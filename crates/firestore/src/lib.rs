@@ -6,6 +6,7 @@
 //! - The pure parts ([`write`], [`model`]) do no I/O.
 
 pub mod api;
+pub mod listen;
 pub mod model;
 pub mod ops;
 pub mod query;

@@ -12,7 +12,10 @@ mod clear;
 mod commit;
 mod decide;
 pub mod indexes;
+mod lifetime;
 mod list;
+pub mod listen;
+mod places;
 mod present;
 pub mod query;
 mod read;
@@ -22,15 +25,18 @@ pub mod shares;
 pub mod stream;
 mod transaction;
 mod write;
+pub mod writing;
 
 use std::collections::HashSet;
 
 use access::{Caller, DevPermit, Gate, Operation, Service};
 use base::{Code, DatabaseName, DocumentPath, ResourcePath, Status};
 use prost::Message;
+use tokio::sync::watch;
 
 use crate::status;
 use indexes::Indexes;
+use places::Places;
 use shares::LargeCommits;
 use stream::{Responses, Streams};
 use transaction::Transactions;
@@ -44,6 +50,10 @@ pub struct Firestore {
     streams: Streams,
     large_commits: LargeCommits,
     indexes: Indexes,
+    places: Places,
+    listeners: listen::Listeners,
+    /// Open streams end when this is true.
+    ending: watch::Sender<bool>,
 }
 
 /// Which databases exist.
@@ -67,8 +77,26 @@ impl Firestore {
         let streams = Streams::new(gate.clock().clone());
         let indexes = Indexes::new(gate.clone());
         let large_commits = LargeCommits::default();
+        let (places, ending) = (Places::default(), watch::Sender::new(false));
+        let listeners = listen::Listeners::new(gate.epoch());
         let project = project.to_owned();
-        Self { gate, project, databases, transactions, streams, large_commits, indexes }
+        Self {
+            gate,
+            project,
+            databases,
+            transactions,
+            streams,
+            large_commits,
+            indexes,
+            places,
+            listeners,
+            ending,
+        }
+    }
+
+    /// Ends the streams that stay open, `Write` and `Listen`: this process is about to stop. Clients open others.
+    pub fn end_streams(&self) {
+        self.ending.send_replace(true);
     }
 
     /// Sends responses that are all there to a client that may be slow to read them.

@@ -166,6 +166,88 @@ pub fn too_many_streams() -> Status {
     Status::new(Code::ResourceExhausted, "Too many responses are open.")
 }
 
+/// More streams that stay open than one caller or one address may have.
+pub fn too_many_open_streams() -> Status {
+    Status::new(Code::ResourceExhausted, "Too many streams are open.")
+}
+
+/// A stream whose caller's credential has ended: clients get a new one and come back.
+pub fn credential_expired() -> Status {
+    Status::new(Code::Unauthenticated, "Missing or invalid authentication.")
+}
+
+/// A stream that has been open for as long as one may be.
+pub fn open_too_long() -> Status {
+    Status::unavailable("The stream has been open for as long as one may be. Please open another.")
+}
+
+/// This process stops.
+pub fn server_stops() -> Status {
+    Status::unavailable("The server is shutting down.")
+}
+
+/// A request about another database than the stream's.
+pub fn stream_of_other_database() -> Status {
+    Status::invalid("All requests of a stream must be for the same database.")
+}
+
+/// A `Write` stream that is to go on where another ended.
+pub fn no_resumed_writes() -> Status {
+    Status::new(Code::Aborted, "resuming a stream not supported")
+}
+
+/// Writes in the first request of a `Write` stream.
+pub fn writes_before_handshake() -> Status {
+    Status::invalid("The first request of a Write stream must not contain writes.")
+}
+
+/// Bytes that are no resume token of this service.
+pub fn bad_resume_token() -> Status {
+    Status::invalid("bad resume token")
+}
+
+/// A listener on every collection.
+pub fn all_collections_listen() -> Status {
+    Status::invalid("All-collection queries are not supported by real-time queries.")
+}
+
+/// A listener on a collection group below a document.
+pub fn group_below_document_listen() -> Status {
+    Status::invalid(
+        "'all_descendants' in CollectionSelector with document parent is not supported by real-time queries.",
+    )
+}
+
+/// Two targets with one id.
+pub fn duplicate_target(id: i32) -> Status {
+    Status::invalid(format!("The target id {id} is already in use on this stream."))
+}
+
+/// More targets than one stream may have.
+pub fn too_many_targets(max: usize) -> Status {
+    Status::new(Code::ResourceExhausted, format!("A stream may have at most {max} targets."))
+}
+
+/// A window of a query with a limit that is too large to be followed.
+pub fn window_too_large(bytes_max: usize) -> Status {
+    Status::new(
+        Code::ResourceExhausted,
+        format!(
+            "The result of a query with a limit is larger than the {bytes_max} bytes that can be listened to."
+        ),
+    )
+}
+
+/// More windows than can be kept.
+pub fn windows_too_large() -> Status {
+    Status::new(Code::ResourceExhausted, "Too many large queries with a limit are being listened to.")
+}
+
+/// More targets than one caller, or all together, may have.
+pub fn too_many_targets_of_all() -> Status {
+    Status::new(Code::ResourceExhausted, "Too many targets are being listened to.")
+}
+
 /// More large commits under way than one caller may have.
 pub fn too_many_large_commits() -> Status {
     Status::new(Code::ResourceExhausted, "Too many large commits are under way.")
@@ -344,11 +426,6 @@ pub fn too_many_transforms() -> Status {
     Status::invalid(format!(
         "A document cannot be transformed more than {TRANSFORMS_PER_DOCUMENT_MAX} times in a single request."
     ))
-}
-
-/// One field both written and transformed by one write.
-pub fn masked_and_transformed(field: &str) -> Status {
-    Status::invalid(format!("The field `{field}` is both in the update mask and in a transform."))
 }
 
 /// A path that stands for the document itself where a field is meant.

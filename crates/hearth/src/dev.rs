@@ -77,6 +77,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), String> {
     if let Some(admin) = admin {
         admin.stop().await;
     }
+    house.end_streams();
     for socket in listening {
         socket.stop().await;
     }

@@ -198,6 +198,11 @@ impl House {
         server::with_local_admins(routes, local.clone(), authenticate, &self.ground.project)
     }
 
+    /// Ends the answers that would go on for ever, before sockets wait for what is in flight.
+    pub fn end_streams(&self) {
+        self.services.iter().for_each(|(_, service)| service.end_streams());
+    }
+
     /// Flushes and closes.
     pub async fn close(self) -> Result<(), Status> {
         for work in &self.work {

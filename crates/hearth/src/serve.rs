@@ -81,6 +81,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     if let Some(admin) = admin {
         admin.stop().await;
     }
+    house.end_streams();
     listening.stop().await;
     house.close().await.map_err(|status| status.message)
 }

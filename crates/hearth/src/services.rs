@@ -142,6 +142,9 @@ pub trait Service: Send + Sync {
         Ok(None)
     }
 
+    /// Ends the answers that would go on for ever: the house is about to be closed.
+    fn end_streams(&self) {}
+
     /// What it does beside answering, until the house is closed.
     fn work(&self) -> Option<Work> {
         None

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use access::{Authenticate, Caller, Credential, DevPermit, Standing};
 use async_trait::async_trait;
-use base::Status;
+use base::{Status, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -20,7 +20,7 @@ use crate::limits::{CLOCK_SKEW_S_MAX, ID_TOKEN_LIFE_S, TOKEN_BYTES_MAX};
 use crate::model::account::ServiceAccount;
 use crate::model::decode;
 use crate::model::key::Realm;
-use crate::standing::{AccountStanding, Signer, UserStanding};
+use crate::standing::{AccountStanding, BelievedStanding, SessionClaims, Signer, UserStanding};
 use crate::status::bad_credential;
 use crate::token::rs256::PublicKey;
 use crate::token::{Claims, Jwt, TokenError, seconds, text};
@@ -60,7 +60,13 @@ impl Identity {
             return Ok(Caller::admin("owner"));
         }
         match self.tokens.id_token(token, project, self.now_s()) {
-            Ok((_, user)) => Ok(Caller::user(user)),
+            Ok((token, user)) => {
+                let key = Realm::of(project).user(&token.uid);
+                let row = self.gate.peek(&key).await?;
+                let of_session = SessionClaims::of(&token, row.as_ref())?;
+                let standing = BelievedStanding { key, existed: row.is_some(), of_session };
+                Ok(Caller::user(user).held_to(Arc::new(standing)))
+            }
             Err(TokenError::Algorithm) => self.signed_in_dev(permit, project, token).await,
             Err(_) => Err(bad_credential()),
         }
@@ -98,25 +104,29 @@ impl Identity {
         };
         let realm = Realm::of(project);
         let signer = genuine.signer().map(|kid| Signer::new(&signed.ring, kid)).transpose()?;
-        let (caller, standing): (_, Arc<dyn Standing>) = match genuine {
+        let (caller, exp_s, standing): (_, _, Arc<dyn Standing>) = match genuine {
             Genuine::User(token, user) => {
+                let key = realm.user(&token.uid);
+                let row = self.gate.peek(&key).await?;
                 let standing = UserStanding {
-                    key: realm.user(&token.uid),
+                    key,
                     signer,
                     iat_s: token.iat_s,
                     in_tenant: token.tenant.is_some(),
+                    of_session: SessionClaims::of(&token, row.as_ref())?,
                 };
-                (Caller::user(user), Arc::new(standing))
+                standing.check(row.as_ref())?;
+                (Caller::user(user), token.exp_s, Arc::new(standing))
             }
             Genuine::Account(token) => {
                 let (key, kid) = (realm.account(&token.email), token.kid.clone());
                 let clock = Arc::clone(self.gate.clock());
                 let standing = AccountStanding { key, signer, kid, clock };
-                (Caller::admin(token.email.as_str()), Arc::new(standing))
+                standing.check(self.gate.peek(standing.key()).await?.as_ref())?;
+                (Caller::admin(token.email.as_str()), token.exp_s, Arc::new(standing))
             }
         };
-        standing.check(self.gate.peek(standing.key()).await?.as_ref())?;
-        Ok(caller.held_to(standing))
+        Ok(caller.held_to(standing).until(Timestamp::from_micros(exp_s.saturating_mul(1_000_000))))
     }
 
     /// Checks a token that a service account signed itself to use as a bearer.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use access::Standing;
 use arc_swap::ArcSwap;
-use base::{Clock, Status};
+use base::{Clock, Fields, Status};
 use kv::{Key, Row};
 
 use crate::keys::Ring;
@@ -14,6 +14,7 @@ use crate::model::decode;
 use crate::model::key::signing_key;
 use crate::model::user::User;
 use crate::status::bad_credential;
+use crate::token::claims::{IdToken, RESERVED_IN_TOKENS, fields};
 
 /// The key of this house that signed a token.
 #[derive(Debug)]
@@ -47,6 +48,37 @@ pub struct UserStanding {
     pub iat_s: i64,
     /// Whether it is a tenant's: those are not served.
     pub in_tenant: bool,
+    /// The claims that the token has of its session.
+    pub of_session: SessionClaims,
+}
+
+/// The claims of a token that are of its session and in no row: a custom token may have brought some. What its user's row had
+/// as well when the caller came counts as the row's.
+#[derive(Debug)]
+pub enum SessionClaims {
+    /// None.
+    None,
+    /// All but those that were stored then, as they were serialized.
+    AllBut(Option<String>),
+}
+
+impl SessionClaims {
+    /// Those of a token of a user who has this row.
+    pub fn of(token: &IdToken, row: Option<&Row>) -> Result<Self, Status> {
+        if token.provider != "custom" {
+            return Ok(Self::None);
+        }
+        let user = row.map(decode::<User>).transpose()?;
+        Ok(Self::AllBut(user.and_then(|user| user.custom_attributes)))
+    }
+
+    fn among(&self, claims: &Fields) -> Fields {
+        let Self::AllBut(stored) = self else { return Fields::new() };
+        let stored = User { custom_attributes: stored.clone(), ..User::default() }.custom_claims();
+        let stored = fields(&stored);
+        let of_session = claims.iter().filter(|(name, value)| stored.get(*name) != Some(*value));
+        of_session.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
 }
 
 impl Standing for UserStanding {
@@ -66,6 +98,58 @@ impl Standing for UserStanding {
             && self.signer.as_ref().is_none_or(Signer::stands);
         if stands { Ok(()) } else { Err(bad_credential()) }
     }
+
+    fn renew(&self, row: Option<&Row>, claims: &Fields) -> Result<Option<Fields>, Status> {
+        self.check(row)?;
+        let user: User = decode(row.ok_or_else(bad_credential)?)?;
+        Ok(with_stored_claims(&user, claims, &self.of_session))
+    }
+}
+
+/// The user of a token that dev believes. Requests are never held to their row, as the official emulator does not hold them to it
+/// either; what stays open longer is.
+#[derive(Debug)]
+pub struct BelievedStanding {
+    /// The user's row.
+    pub key: Key,
+    /// Whether there was a row when the caller came: mock tokens are of nobody.
+    pub existed: bool,
+    /// See [`UserStanding::of_session`].
+    pub of_session: SessionClaims,
+}
+
+impl Standing for BelievedStanding {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn check(&self, _row: Option<&Row>) -> Result<(), Status> {
+        Ok(())
+    }
+
+    fn renew(&self, row: Option<&Row>, claims: &Fields) -> Result<Option<Fields>, Status> {
+        if !self.existed {
+            return Ok(None);
+        }
+        let user: User = decode(row.ok_or_else(bad_credential)?)?;
+        if user.disabled {
+            return Err(bad_credential());
+        }
+        Ok(with_stored_claims(&user, claims, &self.of_session))
+    }
+}
+
+/// A token's claims with the custom claims that its user has now; `None` where they are the same. Those of a session, which the
+/// token alone knows, stay.
+fn with_stored_claims(user: &User, claims: &Fields, of_session: &SessionClaims) -> Option<Fields> {
+    let stored = fields(&user.custom_claims());
+    let is_reserved = |name: &String| RESERVED_IN_TOKENS.contains(&name.as_str());
+    let own = claims.iter().filter(|(name, _)| is_reserved(name));
+    let mut renewed: Fields = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+    renewed.extend(stored.into_iter().filter(|(name, _)| !is_reserved(name)));
+    // As in a token: those of the session win.
+    renewed.extend(of_session.among(claims));
+    (renewed != *claims).then_some(renewed)
 }
 
 /// A service account whose token was verified.

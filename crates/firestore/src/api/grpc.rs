@@ -2,10 +2,13 @@
 //!
 //! Source: the service `google.firestore.v1.Firestore`.
 
+pub mod listen;
+
 use std::sync::Arc;
 
-use base::Status;
+use access::ClientAddress;
 use base::limits::REQUEST_BYTES_MAX;
+use base::{Code, Status};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use http::HeaderValue;
@@ -77,6 +80,19 @@ fn failed(status: Status) -> tonic::Status {
 
 fn answer<T>(result: Result<T, Status>) -> Answer<T> {
     result.map(Response::new).map_err(failed)
+}
+
+/// What comes in a stream, as the verbs take it.
+fn requests<T: Send + 'static>(requests: Streaming<T>) -> BoxStream<'static, Result<T, Status>> {
+    let refused = |status: tonic::Status| {
+        let code = match status.code() {
+            tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => Code::ResourceExhausted,
+            tonic::Code::Internal | tonic::Code::InvalidArgument => Code::InvalidArgument,
+            _ => Code::Cancelled,
+        };
+        Status::new(code, status.message())
+    };
+    requests.map(move |request| request.map_err(refused)).boxed()
 }
 
 /// Calls a verb with the caller and the message.
@@ -165,12 +181,16 @@ impl firestore_server::Firestore for Face {
 
     type WriteStream = Stream<v1::WriteResponse>;
 
-    async fn write(&self, _request: Request<Streaming<v1::WriteRequest>>) -> Answer<Self::WriteStream> {
-        answer(Err(status::unimplemented("Write")))
+    async fn write(&self, request: Request<Streaming<v1::WriteRequest>>) -> Answer<Self::WriteStream> {
+        let caller = caller(request.extensions()).map_err(failed)?;
+        let address = request.extensions().get::<ClientAddress>().copied();
+        let responses = self.0.write(&caller, address, requests(request.into_inner())).map_err(failed)?;
+        Ok(Response::new(responses.map(|response| response.map_err(failed)).boxed()))
     }
 
     type ListenStream = Stream<v1::ListenResponse>;
 
+    /// Not reached: [`listen::answer`] has the route.
     async fn listen(&self, _request: Request<Streaming<v1::ListenRequest>>) -> Answer<Self::ListenStream> {
         answer(Err(status::unimplemented("Listen")))
     }

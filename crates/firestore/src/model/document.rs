@@ -63,6 +63,12 @@ impl Stored {
         Ok(Self { created, updated: row.version, body })
     }
 
+    /// The same in memory of its own: what a row was read from may be much larger.
+    #[must_use]
+    pub fn detached(self) -> Self {
+        Self { body: Bytes::copy_from_slice(&self.body), ..self }
+    }
+
     /// The fields' protocol bytes.
     pub fn body(&self) -> &Bytes {
         &self.body

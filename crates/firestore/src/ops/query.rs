@@ -277,6 +277,6 @@ impl Firestore {
 }
 
 /// What a query is about, for the record.
-fn query_path(asked: &Query) -> base::ResourcePath {
+pub fn query_path(asked: &Query) -> base::ResourcePath {
     base::ResourcePath::from_segments(query::proof_path(asked)).unwrap_or_default()
 }

@@ -37,6 +37,22 @@ pub const STREAM_MS_MAX: i64 = 300_000;
 /// How long a stream may go unread before it may be ended for another.
 pub const STREAM_UNREAD_MS_MAX: i64 = 1_000;
 
+/// Streams that stay open, of one user, on all their devices.
+pub const OPEN_USER_MAX: usize = 500;
+/// Open streams of callers who have not signed in.
+pub const OPEN_ANONYMOUS_MAX: usize = 5_000;
+/// Open streams of one administrator: server SDKs open one for each listener.
+pub const OPEN_ADMIN_MAX: usize = 20_000;
+/// Open streams of one address, administrators' not counted.
+pub const OPEN_ADDRESS_MAX: usize = 2_000;
+/// Open streams of all but administrators.
+pub const OPEN_OTHERS_MAX: usize = 20_000;
+
+/// Targets of one caller, on all of their streams; of those who have not signed in, of one address.
+pub const TARGETS_CALLER_MAX: usize = 10_000;
+/// Targets of all but administrators.
+pub const TARGETS_OTHERS_MAX: usize = 300_000;
+
 /// Writes from which on a commit is large.
 pub const LARGE_COMMIT_WRITES: usize = 200;
 /// Large commits under way at once, of administrators.
@@ -64,6 +80,11 @@ impl Owner {
         self.kind == "admin"
     }
 
+    /// Whether it is anybody's who has not signed in.
+    pub fn is_anonymous(&self) -> bool {
+        self.kind == "unauthenticated"
+    }
+
     /// The transactions it may have open.
     pub fn transactions_max(&self) -> usize {
         self.of_kind(TRANSACTIONS_ADMIN_MAX, TRANSACTIONS_USER_MAX, TRANSACTIONS_ANONYMOUS_MAX)
@@ -72,6 +93,11 @@ impl Owner {
     /// The streams it may have open.
     pub fn streams_max(&self) -> usize {
         self.of_kind(STREAMS_ADMIN_MAX, STREAMS_USER_MAX, STREAMS_ANONYMOUS_MAX)
+    }
+
+    /// The streams that stay open it may have.
+    pub fn open_max(&self) -> usize {
+        self.of_kind(OPEN_ADMIN_MAX, OPEN_USER_MAX, OPEN_ANONYMOUS_MAX)
     }
 
     fn of_kind(&self, admin: usize, user: usize, anonymous: usize) -> usize {

@@ -17,6 +17,9 @@ use prost::Message;
 use super::shares::{Counts, Owner, STREAM_MS_MAX, STREAM_UNREAD_MS_MAX, STREAMS_BYTES_MAX, STREAMS_MAX};
 use crate::status;
 
+/// The requests of a stream that stays open, as its protocol decodes them.
+pub type Requests<T> = BoxStream<'static, Result<T, Status>>;
+
 /// A stream of responses.
 pub type Responses<T> = BoxStream<'static, Result<T, Status>>;
 

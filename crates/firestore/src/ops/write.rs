@@ -21,7 +21,7 @@ const BATCH_CONCURRENT_MAX: usize = 32;
 
 impl Firestore {
     /// Commits writes that belong to no transaction, trying again while others are in the way.
-    async fn commit_alone(
+    pub(super) async fn commit_alone(
         &self,
         caller: &Caller,
         verb: &'static str,

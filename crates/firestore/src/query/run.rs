@@ -256,6 +256,11 @@ impl Results {
         }
     }
 
+    /// Whether the rest of the result is in memory already: then no session is read any more.
+    pub fn is_sorted(&self) -> bool {
+        matches!(self.feed, Feed::Sorted(_))
+    }
+
     /// How many documents the offset has skipped so far.
     pub fn skipped(&self) -> usize {
         self.skipped

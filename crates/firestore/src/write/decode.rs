@@ -131,12 +131,6 @@ fn decode_update(
         None => None,
     };
     let transforms = transforms.into_iter().map(decode_transform).collect::<Result<Vec<_>, _>>()?;
-    if let Some(mask) = &mask {
-        let masked = |transform: &&Transform| mask.contains(&transform.field);
-        if let Some(transform) = transforms.iter().find(masked) {
-            return Err(status::masked_and_transformed(&transform.field.to_string()));
-        }
-    }
     Ok(Update { fields, mask, transforms })
 }
 

@@ -32,4 +32,8 @@ impl Service for Documents {
     fn work(&self) -> Option<Work> {
         Some(Box::pin(Arc::clone(&self.0).run_upkeep()))
     }
+
+    fn end_streams(&self) {
+        self.0.end_streams();
+    }
 }

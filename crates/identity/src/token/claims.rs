@@ -40,6 +40,24 @@ const RESERVED: [&str; 16] = [
     "sub",
 ];
 
+/// The claims of an ID token that are not the project's own.
+pub const RESERVED_IN_TOKENS: [&str; 14] = [
+    "iss",
+    "aud",
+    "auth_time",
+    "user_id",
+    "sub",
+    "iat",
+    "exp",
+    "email",
+    "email_verified",
+    "phone_number",
+    "firebase",
+    "provider_id",
+    "name",
+    "picture",
+];
+
 /// How a session began: what its ID tokens are made of besides the user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grant {

@@ -1,0 +1,277 @@
+//! Open grants: what stays allowed only while what it was decided on stays as it was.
+//!
+//! A stream that goes on showing data holds an [`OpenGrant`] for each thing it shows. The grant depends on the rows that
+//! the rules read, on the caller's own row, on the rules in force, and on the time where the rules look at it. Whoever
+//! follows the store's changes reports them with [`OpenGrants::apply`] *before* data of the same change may leave; the
+//! holder then finds its grant [stale](OpenGrant::is_stale), and decides again before it shows more.
+//!
+//! Invariant: a change is never missed between a decision and the registration of what it depends on: changes that were
+//! applied meanwhile are remembered, and where they reach no further back the grant is stale from the start.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use kv::{Change, Key, KeyRange, Version};
+use parking_lot::Mutex;
+
+use crate::caller::Caller;
+use crate::gate::Gate;
+use crate::grant::Footprint;
+
+/// Changed rows that are remembered for grants that are about to be registered.
+const RECENT_ROWS_MAX: usize = 16_384;
+/// Rows that one grant may depend on; one that depends on more is stale after every change.
+pub const DEPENDENCIES_MAX: usize = 1_000;
+
+/// Who holds a grant, and must look at it again.
+pub trait Holder: Send + Sync {
+    /// Something the grant depends on has changed.
+    fn wake(&self);
+}
+
+/// What all open grants of the house depend on.
+#[derive(Default)]
+pub struct OpenGrants {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    grants: HashMap<u64, Entry>,
+    by_key: HashMap<Key, Vec<u64>>,
+    /// Grants that depend on ranges, or on too much.
+    broad: BTreeMap<u64, Vec<KeyRange>>,
+    recent: VecDeque<(Version, Key)>,
+    /// Changes after this version are all in `recent`.
+    since: Version,
+    /// The newest change applied.
+    applied: Version,
+}
+
+struct Entry {
+    keys: Vec<Key>,
+    stale: Arc<AtomicBool>,
+    holder: Weak<dyn Holder>,
+}
+
+impl Entry {
+    fn touch(&self) {
+        if !self.stale.swap(true, Ordering::AcqRel)
+            && let Some(holder) = self.holder.upgrade()
+        {
+            holder.wake();
+        }
+    }
+}
+
+/// A grant that is open. Dropped, it depends on nothing any more.
+pub struct OpenGrant {
+    id: u64,
+    gate: Gate,
+    keys: Vec<Key>,
+    ranges: Vec<KeyRange>,
+    stale: Arc<AtomicBool>,
+    generation: u64,
+    depends_on_time: bool,
+}
+
+/// What a grant was decided on.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// What the rules read and looked at.
+    pub footprint: Footprint,
+    /// The version that the decision saw.
+    pub at: Version,
+    /// The generation of the rules, as read before the decision: [`crate::Rulesets::generation`].
+    pub generation: u64,
+}
+
+impl Gate {
+    /// Opens a grant for a caller.
+    pub fn open(&self, caller: &Caller, decided: Decided, holder: Weak<dyn Holder>) -> OpenGrant {
+        let mut grant = OpenGrant {
+            id: self.inner.grants.next(),
+            gate: self.clone(),
+            keys: Vec::new(),
+            ranges: Vec::new(),
+            stale: Arc::new(AtomicBool::new(false)),
+            generation: 0,
+            depends_on_time: false,
+        };
+        self.inner
+            .grants
+            .state
+            .lock()
+            .grants
+            .insert(grant.id, Entry { keys: Vec::new(), stale: Arc::clone(&grant.stale), holder });
+        grant.renew(caller, decided, false);
+        grant
+    }
+
+    /// The open grants of the house.
+    pub fn open_grants(&self) -> &OpenGrants {
+        &self.inner.grants
+    }
+}
+
+impl OpenGrant {
+    /// Whether it must be decided again before more is shown: a row it depends on has changed, or the rules have.
+    /// `generation` is that of the rules in force.
+    pub fn is_stale(&self, generation: u64) -> bool {
+        self.generation != generation || self.stale.load(Ordering::Acquire)
+    }
+
+    /// Whether the time alone can end it.
+    pub fn depends_on_time(&self) -> bool {
+        self.depends_on_time
+    }
+
+    /// Begins a new decision: changes from now on make it stale again.
+    pub fn begin(&self) {
+        self.stale.store(false, Ordering::Release);
+    }
+
+    /// It was decided anew. With `adds`, what it depended on before still counts: for a grant made of several decisions.
+    pub fn renew(&mut self, caller: &Caller, decided: Decided, adds: bool) {
+        let Decided { footprint, at, generation } = decided;
+        let mut keys = footprint.keys;
+        let mut ranges = footprint.ranges;
+        keys.extend(caller.standing.as_ref().map(|standing| standing.key().clone()));
+        keys.extend(caller.standing.as_ref().and_then(|standing| standing.depends_on().cloned()));
+        if adds {
+            keys.append(&mut self.keys);
+            ranges.append(&mut self.ranges);
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        self.depends_on_time = footprint.time || (adds && self.depends_on_time);
+        self.generation = if adds { self.generation.min(generation) } else { generation };
+        if self.keys != keys || self.ranges != ranges {
+            self.gate.inner.grants.watch(self.id, &keys, &ranges);
+        }
+        (self.keys, self.ranges) = (keys, ranges);
+        if self.gate.inner.grants.changed_since(at, &self.keys, &self.ranges) {
+            self.stale.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for OpenGrant {
+    fn drop(&mut self) {
+        self.gate.inner.grants.remove(self.id);
+    }
+}
+
+impl OpenGrants {
+    fn next(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.next += 1;
+        state.next
+    }
+
+    fn watch(&self, id: u64, keys: &[Key], ranges: &[KeyRange]) {
+        let mut state = self.state.lock();
+        state.forget(id);
+        let is_broad = !ranges.is_empty() || keys.len() > DEPENDENCIES_MAX;
+        if is_broad {
+            state.broad.insert(id, ranges.to_vec());
+        }
+        if keys.len() <= DEPENDENCIES_MAX {
+            for key in keys {
+                state.by_key.entry(key.clone()).or_default().push(id);
+            }
+            if let Some(entry) = state.grants.get_mut(&id) {
+                entry.keys = keys.to_vec();
+            }
+        }
+    }
+
+    fn remove(&self, id: u64) {
+        let mut state = self.state.lock();
+        state.forget(id);
+        state.grants.remove(&id);
+        if state.grants.is_empty() {
+            // Nobody is about to need what was changed before; what is being decided now sees it.
+            state.recent.clear();
+            state.since = state.applied;
+        }
+    }
+
+    /// Whether something of this was changed after a version, as far as changes have been applied.
+    fn changed_since(&self, at: Version, keys: &[Key], ranges: &[KeyRange]) -> bool {
+        let state = self.state.lock();
+        if at >= state.applied {
+            return false;
+        }
+        if at < state.since || keys.len() > DEPENDENCIES_MAX {
+            return true;
+        }
+        let newer = state.recent.iter().rev().take_while(|(version, _)| *version > at);
+        newer
+            .into_iter()
+            .any(|(_, key)| keys.binary_search(key).is_ok() || ranges.iter().any(|range| range.contains(key)))
+    }
+
+    /// Takes in a commit: grants that depend on its rows are stale from now on, and their holders are woken. To be called
+    /// in the order of commits, before data of this one leaves.
+    pub fn apply(&self, change: &Change) {
+        let mut state = self.state.lock();
+        if change.version <= state.applied {
+            return;
+        }
+        state.applied = change.version;
+        if state.grants.is_empty() {
+            state.since = change.version;
+            return;
+        }
+        for row in &change.rows {
+            state.touch(&row.key);
+            state.recent.push_back((change.version, row.key.clone()));
+        }
+        while state.recent.len() > RECENT_ROWS_MAX {
+            if let Some((version, _)) = state.recent.pop_front() {
+                state.since = version;
+            }
+        }
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.state.lock().grants.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl State {
+    fn touch(&self, key: &Key) {
+        let by_key = self.by_key.get(key).into_iter().flatten();
+        let broad = self
+            .broad
+            .iter()
+            .filter(|(_, ranges)| ranges.is_empty() || ranges.iter().any(|range| range.contains(key)));
+        for id in by_key.chain(broad.map(|(id, _)| id)) {
+            if let Some(entry) = self.grants.get(id) {
+                entry.touch();
+            }
+        }
+    }
+
+    fn forget(&mut self, id: u64) {
+        self.broad.remove(&id);
+        let keys = self.grants.get_mut(&id).map(|entry| std::mem::take(&mut entry.keys));
+        for key in keys.unwrap_or_default() {
+            if let Some(ids) = self.by_key.get_mut(&key) {
+                ids.retain(|other| *other != id);
+                if ids.is_empty() {
+                    self.by_key.remove(&key);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! A stream's targets, and how far each of them is.
+
+use std::collections::HashMap;
+
+use access::OpenGrant;
+use base::{DatabaseName, DocumentPath};
+use kv::{Key, Version};
+
+use crate::listen::hub::Registration;
+use crate::listen::target::Asked;
+use crate::listen::token::Seen;
+use crate::model::key;
+use crate::ops::places::TargetPlace;
+use crate::query::{Cursor, Query, Results};
+
+/// One target.
+pub struct Target {
+    /// What it is about.
+    pub asked: Asked,
+    /// Dropped, it hears of no more commits.
+    pub registration: Registration,
+    /// Why it may be shown; none before the first decision.
+    pub grant: Option<OpenGrant>,
+    /// Whether the rules allow only what has the query's numbers literally.
+    pub is_literal: bool,
+    /// How far it is.
+    pub phase: Phase,
+    /// It ends with its first snapshot.
+    pub once: bool,
+    /// It counts among its caller's.
+    pub _place: TargetPlace,
+    /// The documents of its window that the client has, with their versions.
+    pub shown: HashMap<DocumentPath, Version>,
+}
+
+/// How far a target is.
+pub enum Phase {
+    /// Its first result (or what has changed since it was last seen) is being read.
+    Loading(Box<Loading>),
+    /// All of that has been sent, as it was at this version.
+    Settling(Version),
+    /// It is part of every snapshot.
+    Current,
+}
+
+/// A first result that is being read.
+#[derive(Default)]
+pub struct Loading {
+    /// What the client has seen; taken when it has been looked at.
+    pub seen: Option<Seen>,
+    /// How many documents the client has, when it resumes.
+    pub expected: Option<i32>,
+    /// Where to go on.
+    pub after: Option<Cursor>,
+    /// The rest of a result that had to be sorted.
+    pub sorted: Option<Results>,
+}
+
+impl Target {
+    /// The query, if it is about one.
+    pub fn query(&self) -> Option<&Query> {
+        match &self.asked {
+            Asked::Query { query, .. } => Some(query),
+            Asked::Documents(_) => None,
+        }
+    }
+
+    /// Whether it shows the first documents of a result only.
+    pub fn has_window(&self) -> bool {
+        self.query().is_some_and(|query| query.limit.is_some() || query.offset > 0)
+    }
+
+    /// Whether it is being loaded.
+    pub fn is_loading(&self) -> bool {
+        matches!(self.phase, Phase::Loading(_))
+    }
+}
+
+/// The keys of documents.
+pub fn keys(database: &DatabaseName, paths: &[DocumentPath]) -> Vec<Key> {
+    paths.iter().map(|path| key::document(database, path)).collect()
+}
