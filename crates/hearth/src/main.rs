@@ -1,5 +1,6 @@
 //! `hearth`: the command line, configuration and wiring. Decides nothing about data or access itself.
 
+mod acts;
 mod admin;
 mod bolt;
 mod check;
@@ -15,6 +16,7 @@ mod paint;
 mod project;
 mod rules;
 mod screen;
+mod sealing;
 mod serve;
 mod service_account;
 mod services;
