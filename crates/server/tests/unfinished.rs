@@ -12,7 +12,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use base::{Code, Status};
 use bytes::Bytes;
-use server::Listening;
+use server::{Limits, Listening};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
