@@ -80,10 +80,6 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn found_in_data(&mut self, reason: impl Into<String>) {
-        self.report.findings.push(Finding { path: self.data.clone(), reason: reason.into() });
-    }
-
     fn found(&mut self, path: &Path, reason: impl Into<String>) {
         self.report.findings.push(Finding { path: path.to_owned(), reason: reason.into() });
     }
