@@ -7,6 +7,7 @@
 
 mod address;
 mod authorize;
+mod backup;
 mod begin;
 mod caller;
 mod claim;
@@ -27,7 +28,7 @@ mod rulesets;
 mod session;
 mod transact;
 
-pub use address::{ClientAddress, Network};
+pub use address::{ClientAddress, ForeignOrigin, Network};
 pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
 pub use claim::Claim;
 pub use documents::{DocumentSource, Documents, NoPending, Pending};

@@ -2,6 +2,8 @@
 
 pub mod grpc;
 pub mod rest;
+pub mod streams;
+pub mod webchannel;
 
 use std::sync::Arc;
 

@@ -15,6 +15,7 @@ pub mod indexes;
 mod lifetime;
 mod list;
 pub mod listen;
+mod locks;
 mod places;
 mod present;
 pub mod query;
@@ -24,6 +25,7 @@ mod rules;
 pub mod shares;
 pub mod stream;
 mod transaction;
+mod turn;
 mod write;
 pub mod writing;
 

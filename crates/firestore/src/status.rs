@@ -26,7 +26,7 @@ fn denial(denial: &Denial) -> String {
         (Reason::Rules(causes), Some(_)) if causes.is_empty() => "\nNo matching allow statements".to_owned(),
         (Reason::Rules(causes), Some(_)) => {
             let cause = |cause: &policy::Cause| {
-                format!("{} for '{}' @ L{}", cause.text, denial.method, cause.allow_line)
+                format!("{} for '{}' @ L{}", cause.text(), denial.method, cause.allow_line)
             };
             format!("\n{}", causes.iter().map(cause).collect::<Vec<_>>().join(", "))
         }

@@ -1,10 +1,11 @@
 //! The table of what a running server does for the command line.
 
 use crate::admin::Entry;
-use crate::{indexes, keys, service_account};
+use crate::{backup, indexes, keys, service_account};
 
 /// Every act that a running server does for the command line.
 pub static ACTS: &[Entry] = &[
+    Entry::of::<backup::Backup>(),
     Entry::of::<keys::ListKeys>(),
     Entry::of::<keys::RotateKey>(),
     Entry::of::<keys::RevokeKey>(),

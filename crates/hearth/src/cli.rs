@@ -15,6 +15,7 @@ pub use administration::{
     AddIndex, Indexes, IndexesOutput, KeyFile, Keys, KeysOutput, NewIndex, ServiceAccount,
 };
 
+use crate::limits::LimitFlags;
 use crate::services::Row;
 
 /// The open home for Firebase apps.
@@ -48,6 +49,12 @@ pub enum Verb {
     /// Keys that sign ID tokens
     #[command(subcommand)]
     Keys(Keys),
+    /// Copy all data, also while the server runs
+    Backup(Backup),
+    /// Make a data folder of a backup, as the data was at any time that it reaches
+    Restore(Restore),
+    /// Look whether all data is as it was written; the server must not be running
+    Verify(Verify),
     /// Firestore's indexes
     #[command(subcommand)]
     Indexes(Indexes),
@@ -126,7 +133,58 @@ pub struct Serve {
     /// Accounts that may be made from one address within an hour; 0 is any number
     #[arg(long, default_value_t = identity::limits::SIGN_UPS_PER_ADDRESS_HOUR, value_name = "NUMBER")]
     pub sign_ups_per_hour: u32,
+    /// How long reads of the past, resumed listeners and `hearth restore --at` reach back, in minutes
+    #[arg(long, default_value_t = 60, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(5..))]
+    pub history_minutes: u32,
+    /// What is kept for them at most, in MiB: when more was overwritten, they reach back less
+    #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(64..))]
+    pub history_mib: u32,
     /// Say only one line of JSON when ready
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub limits: LimitFlags,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The data folder, of a server that runs or of one that does not
+    #[arg(long)]
+    pub data: PathBuf,
+    /// The folder of the backup; it must not be there yet, or be empty
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// One JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The folder of the backup
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// The data folder to make; it must hold no data
+    #[arg(long, value_name = "DATA")]
+    pub to: PathBuf,
+    /// The time to restore, such as 2026-11-24T15:00:00Z (default: the newest that the backup has)
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// One JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The data folder
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Take what is there for all there was, so that the server starts again: for a folder that has no backup. What is
+    /// missing stays missing
+    #[arg(long)]
+    pub accept: bool,
+    /// One JSON document instead of text
     #[arg(long)]
     pub json: bool,
 }
@@ -194,6 +252,7 @@ pub struct Test {
 #[derive(Debug, Args)]
 pub struct Explain {
     /// A file of rules or a project's folder; with `--language cel`, the expression
+    #[arg(allow_hyphen_values = true)]
     pub rules: PathBuf,
     /// The request as case files write it: "alice get /rooms/1"
     pub request: Option<String>,

@@ -27,6 +27,22 @@ pub struct House {
     work: Vec<JoinHandle<()>>,
 }
 
+/// How far back the past can be read.
+#[derive(Clone, Copy, Debug)]
+pub struct History {
+    /// What is older is forgotten.
+    pub ms: u64,
+    /// What was overwritten takes this many bytes at most.
+    pub bytes: u64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        let Options { change_retention_ms, change_bytes_max, .. } = Options::default();
+        Self { ms: change_retention_ms, bytes: change_bytes_max }
+    }
+}
+
 /// Why the house cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -57,13 +73,22 @@ impl House {
     ///
     /// Errors: data of another mode; keys that are sealed with another key; the store's faults.
     pub async fn open(mode: Mode, settings: Settings, data: Option<&Path>) -> Result<Self, OpenError> {
+        Self::open_with(mode, settings, data, History::default()).await
+    }
+
+    /// The same with another memory of what was overwritten.
+    pub async fn open_with(
+        mode: Mode,
+        settings: Settings,
+        data: Option<&Path>,
+        history: History,
+    ) -> Result<Self, OpenError> {
         let Some(folder) = data else {
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-            let options = Options { clock: Arc::clone(&clock), ..Options::default() };
-            let store = Store::open(Mem::default(), options).await?;
-            return Self::over(Gate::new(store, AccessLog::discarding(), clock, mode), settings).await;
+            let store = Store::open(Mem::default(), options(history)).await?;
+            let gate = Gate::new(store, AccessLog::discarding(), Arc::new(SystemClock), mode);
+            return Self::over(gate, settings).await;
         };
-        let (store, claim) = open_store(folder).await?;
+        let (store, claim) = open_store(folder, history).await?;
         if let Some(claim) = claim.as_ref().filter(|claim| !claim.allows(&mode)) {
             store.close().await?;
             let folder = folder.to_owned();
@@ -88,7 +113,7 @@ impl House {
         if !may_be_new && !data.is_dir() {
             return Err(OpenError::NoData(data.to_owned()));
         }
-        let (store, claim) = open_store(data).await?;
+        let (store, claim) = open_store(data, History::default()).await?;
         let mode = match &claim {
             Some(claim) if claim.dev => Mode::Dev(DevPermit::for_development_only()),
             None if !may_be_new => return Err(OpenError::NoData(data.to_owned())),
@@ -212,10 +237,18 @@ impl House {
     }
 }
 
+fn options(history: History) -> Options {
+    Options {
+        clock: Arc::new(SystemClock),
+        change_retention_ms: history.ms,
+        change_bytes_max: history.bytes,
+        ..Options::default()
+    }
+}
+
 /// The store in a folder, and what made it.
-async fn open_store(folder: &Path) -> Result<(Store, Option<Claim>), OpenError> {
-    let options = Options { clock: Arc::new(SystemClock), ..Options::default() };
-    let store = Store::open(Sqlite::open(folder)?, options).await?;
+async fn open_store(folder: &Path, history: History) -> Result<(Store, Option<Claim>), OpenError> {
+    let store = Store::open(Sqlite::open(folder)?, options(history)).await?;
     let claim = Claim::of(&store).await.map_err(OpenError::Service)?;
     Ok((store, claim))
 }

@@ -3,21 +3,22 @@
 use std::time::Instant;
 
 use access::Mode;
-use server::Tls;
+use server::{Limits, Tls};
 
 use crate::acts::ACTS;
 use crate::admin;
 use crate::cli::Serve;
-use crate::house::House;
+use crate::failure::Failure;
+use crate::house::{History, House};
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
-use crate::services::Addresses;
+use crate::services::{self, Addresses};
 use crate::stop::{Asked, Signals};
 use crate::{indexes, sealing};
 
 /// Runs until told to stop. Rules are read at start and again on SIGHUP; rules that were deployed stand before the file's.
-pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
+pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let screen = Screen::new(ask.json);
     let project = Project::read(&ask.project_dir).map_err(|error| error.to_string())?;
@@ -34,10 +35,10 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         }
         _ => None,
     };
+    let history =
+        History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
     let settings = settings(ask, &id)?;
-    let mut house = House::open(Mode::Serve, settings.clone(), Some(&ask.data))
-        .await
-        .map_err(|error| error.to_string())?;
+    let mut house = House::open_with(Mode::Serve, settings.clone(), Some(&ask.data), history).await?;
 
     let indexes = indexes::of_project(&ask.project_dir)?;
     let restored = house.restore().await.map_err(|status| {
@@ -46,7 +47,8 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
             status.message
         )
     })?;
-    let mut notes = project.notes;
+    let mut notes = project.notes.clone();
+    notes.extend(services::not_served(&project));
     notes.extend(house.clock_note());
     notes.extend(warnings(&settings));
     notes.extend(rules::load_in_production(&house.gate, &mut guarded, restored, screen)?);
@@ -61,9 +63,11 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
         house.load_indexes(file);
     }
     let admin = admin::listen(&house, Some(&ask.data), ACTS, &mut notes);
-    let routes = server::guarded(house.routes());
+    let limits = Limits::from(&ask.limits);
+    let routes = server::guarded(house.routes(), &limits);
     let routes = server::with_cors(routes, ask.allow_origin.clone());
-    let listening = socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls);
+    let listening =
+        socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls, &limits);
     screen.ready(&Running {
         verb: "serve",
         project: &id,
@@ -84,7 +88,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), String> {
     }
     house.end_streams();
     listening.stop().await;
-    house.close().await.map_err(|status| status.message)
+    house.close().await.map_err(|status| status.message.into())
 }
 
 /// Reads the index file again; one with errors changes nothing.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use access::{Caller, Grant, Session};
 use async_trait::async_trait;
 use base::{DatabaseName, Status};
+use kv::Key;
 use policy::Method;
 use policy::rules::Action;
 use prost::Message;
@@ -17,6 +18,7 @@ use super::present::allow_now;
 use super::reading::{Reading, Selector};
 use super::stream::{Responses, Source};
 use super::{Firestore, operation};
+use crate::model::key;
 use crate::model::value::{fields_to_wire, to_wire};
 use crate::query::{self, AggregationQuery, Found, Query, Results};
 use crate::status;
@@ -39,6 +41,7 @@ pub async fn authorize_query(
 /// Denies a query that the rules allow literally, and that finds or might find something else.
 pub fn not_literal(session: &mut Session) -> Status {
     status::refused(session.retract(
+        Method::List.name(),
         "The query finds a number of another type than it asks for (1 also finds 1.0), \
          and for that one the rules do not allow it.",
     ))
@@ -69,6 +72,8 @@ struct Sending {
     /// Whether the present was decided before, and each document is to be looked at as it is now.
     past: bool,
     in_transaction: bool,
+    /// What a transaction has found.
+    found: Vec<Key>,
 }
 
 #[async_trait]
@@ -106,6 +111,9 @@ impl Sending {
         }
         if self.past {
             allow_now(session, &self.database, &page, self.in_transaction).await?;
+        }
+        if self.in_transaction {
+            self.found.extend(page.iter().map(|found| key::document(&self.database, &found.path)));
         }
         let mut responses = Vec::with_capacity(page.len());
         for found in page {
@@ -214,8 +222,9 @@ impl Firestore {
             literally,
             past,
             in_transaction,
+            found: Vec::new(),
         };
-        let Some(lease) = lease else {
+        let Some(mut lease) = lease else {
             if let Some(session) = &mut sending.session {
                 session.let_go();
             }
@@ -225,6 +234,7 @@ impl Firestore {
         if let (Some(id), Some(first)) = (&begun, responses.first_mut()) {
             first.transaction = id.clone();
         }
+        lease.hold(&sending.found);
         if let Some(session) = sending.session.take() {
             Reading::of(session, lease).finish();
         }

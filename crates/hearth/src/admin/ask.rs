@@ -1,7 +1,7 @@
 //! The command line's side of acts: asks the server that has the folder, or opens the folder itself.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kv::StoreError;
@@ -28,14 +28,23 @@ pub struct Folder {
 
 /// Runs an act where the data is.
 pub async fn ask<A: Act>(folder: &Folder, act: A) -> Result<A::Answer, String> {
-    let socket = folder.data.join(SOCKET_FILE);
-    let asked = serde_json::to_vec(&act).map_err(|error| error.to_string())?;
+    match ask_running(&folder.data, &act).await? {
+        Some(answer) => Ok(answer),
+        None => on_folder(folder, act).await,
+    }
+}
+
+/// Runs an act in the server that has the data; `None` if none has.
+pub async fn ask_running<A: Act>(data: &Path, act: &A) -> Result<Option<A::Answer>, String> {
+    let socket = data.join(SOCKET_FILE);
+    let asked = serde_json::to_vec(act).map_err(|error| error.to_string())?;
     match server::ask_unix(&socket, &format!("/v1/{}", A::NAME), asked).await {
         Ok((status, body)) if status.is_success() => serde_json::from_slice(&body)
+            .map(Some)
             .map_err(|error| format!("the server's answer to `{}` cannot be read: {error}", A::NAME)),
         Ok((status, body)) => Err(refusal(&body).unwrap_or_else(|| format!("the server answered {status}"))),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            on_folder(folder, act).await
+            Ok(None)
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
             "`{}` belongs to another user; run this as the user who runs the server",

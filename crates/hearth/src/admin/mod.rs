@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use server::SystemUser;
 
-pub use ask::{Folder, ask};
+pub use ask::{Folder, ask, ask_running};
 pub use listen::listen;
 
 /// The socket's name in the data folder.

@@ -19,21 +19,29 @@ pub static ROW: Row = Row {
         release: Some(deploy::FIRESTORE_RELEASE),
         at: |gate| &gate.rules().firestore,
     }),
-    open: |ground| Box::new(Documents(Arc::clone(&ground.firestore))),
+    open: |ground| {
+        let firestore = Arc::clone(&ground.firestore);
+        let channels = firestore::api::streams::router(&firestore, &ground.authenticate, &ground.project);
+        Box::new(Documents { firestore, channels })
+    },
 };
 
-struct Documents(Arc<Firestore>);
+struct Documents {
+    firestore: Arc<Firestore>,
+    /// The streams for browsers, where the token comes in a body.
+    channels: Router,
+}
 
 impl Service for Documents {
     fn routes(&self, _: &Addresses) -> Router {
-        firestore::api::router(Arc::clone(&self.0))
-    }
-
-    fn work(&self) -> Option<Work> {
-        Some(Box::pin(Arc::clone(&self.0).run_upkeep()))
+        firestore::api::router(Arc::clone(&self.firestore)).merge(self.channels.clone())
     }
 
     fn end_streams(&self) {
-        self.0.end_streams();
+        self.firestore.end_streams();
+    }
+
+    fn work(&self) -> Option<Work> {
+        Some(Box::pin(Arc::clone(&self.firestore).run_upkeep()))
     }
 }
