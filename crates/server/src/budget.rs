@@ -119,6 +119,25 @@ impl Share {
         false
     }
 
+    /// Of an answer that has begun: so much is held now, and nothing else; `false` when that much is not left.
+    pub fn hold(&self, bytes: usize) -> bool {
+        let mut taken = self.taken.lock();
+        let (small, large) = std::mem::take(&mut *taken);
+        self.budget.small.put_back(self.address, small);
+        self.budget.large.put_back(self.address, large);
+        let small = bytes.min(SMALL_BYTES_MAX);
+        let large = bytes - small;
+        if !self.budget.small.take(self.address, small) {
+            return false;
+        }
+        if !self.budget.large.take(self.address, large) {
+            self.budget.small.put_back(self.address, small);
+            return false;
+        }
+        *taken = (small, large);
+        true
+    }
+
     /// Whether something that was needed was not there.
     pub fn was_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)

@@ -28,6 +28,7 @@ use tokio::time::Sleep;
 
 use crate::budget::{Budget, Pots, Share};
 use crate::connections::network;
+use crate::frames::Frames;
 use crate::refusal::{is_grpc, refuse};
 
 /// A unary request's longest life, the client's own pace included.
@@ -69,8 +70,15 @@ async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Re
         request.extensions().get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |client| client.0);
     let share = Arc::new(Share::of(bounds.budget, network(client)));
     let (held, is_slow) = (Arc::clone(&share), Arc::new(AtomicBool::new(false)));
+    let frames = is_grpc(content_type.as_ref()).then(Frames::default);
     let request = request.map(|body| {
-        Body::new(Counted { body, share, pace: Pace::new(bounds.pace), is_slow: Arc::clone(&is_slow) })
+        Body::new(Counted {
+            body,
+            share,
+            frames,
+            pace: Pace::new(bounds.pace),
+            is_slow: Arc::clone(&is_slow),
+        })
     });
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
     let response = match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answered).await {
@@ -100,6 +108,8 @@ async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Re
 struct Counted {
     body: Body,
     share: Arc<Share>,
+    /// Of a gRPC body, which may go on after the answer has begun.
+    frames: Option<Frames>,
     pace: Pace,
     /// It failed for that.
     is_slow: Arc<AtomicBool>,
@@ -113,8 +123,15 @@ impl http_body::Body for Counted {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let is_answered = self.share.is_answered();
+        // Who asks for more has taken every whole message.
+        let unfinished = self.frames.as_ref().map_or(0, Frames::unfinished);
+        if is_answered {
+            self.share.hold(unfinished);
+        }
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-            if self.share.is_answered() || self.pace.waits(cx) {
+            // An open stream may be silent between messages, and not within one.
+            if is_answered && unfinished == 0 || self.pace.waits(cx) {
                 return Poll::Pending;
             }
             self.is_slow.store(true, Ordering::Relaxed);
@@ -125,7 +142,14 @@ impl http_body::Body for Counted {
             _ => 0,
         };
         self.pace.came(bytes);
-        if !self.share.take(bytes) {
+        if let (Some(frames), Some(Ok(frame))) = (&mut self.frames, &frame) {
+            frames.take(frame.data_ref().map_or(&[][..], |data| data.as_ref()));
+            if is_answered && frames.unfinished() == 0 {
+                self.pace = Pace::new(self.pace.within);
+            }
+        }
+        let is_held = if is_answered { self.share.hold(unfinished + bytes) } else { self.share.take(bytes) };
+        if !is_held {
             return Poll::Ready(Some(Err(axum::Error::new("too many large requests at once"))));
         }
         Poll::Ready(frame)
@@ -238,6 +262,40 @@ mod tests {
             drop(hanging);
             go.send(()).unwrap();
             assert_eq!(first.await.unwrap().unwrap().status(), 200);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_open_stream_may_be_silent_between_messages_but_not_within_one_and_holds_what_is_not_whole() {
+        let pace = Duration::from_millis(100);
+        let (ended, mut ends) = tokio::sync::mpsc::channel(4);
+        // It answers at once and goes on reading.
+        let open = post(async move |body: Body| {
+            let ended = ended.clone();
+            tokio::spawn(async move {
+                let is_whole = axum::body::to_bytes(body, usize::MAX).await.is_ok();
+                ended.send(is_whole).await.unwrap();
+            });
+            "open"
+        });
+        let pots = Pots { small: 2000, large: 0 };
+        let routes = guarded_within(Router::new().route("/", open), pots, pace);
+        let large: &'static [u8] = Vec::leak([&[0, 0, 0, 9, 0][..], &[7; 1500]].concat());
+        for (pieces, is_whole) in [
+            (vec![&b"\0\0\0\0\x01a"[..], b"\0\0\0\0\x01b", b"\0\0\0\0\x00"], true),
+            (vec![&b"\0\0\0\0\x09abc"[..], b"defghi"], false),
+            (vec![large], false),
+        ] {
+            let parts = futures_util::stream::unfold(pieces.into_iter(), move |mut pieces| async move {
+                let piece = pieces.next()?;
+                tokio::time::sleep(pace * 3).await;
+                Some((Ok::<_, std::io::Error>(Bytes::from_static(piece)), pieces))
+            });
+            let request = http::Request::builder().method("POST").uri("/");
+            let request =
+                request.header(CONTENT_TYPE, "application/grpc").body(Body::from_stream(parts)).unwrap();
+            assert_eq!(routes.clone().oneshot(request).await.unwrap().status(), 200);
+            assert_eq!(ends.recv().await, Some(is_whole));
         }
     }
 
