@@ -125,9 +125,9 @@ impl Session {
         let dev = self.gate().mode().dev().is_some();
         let logged = causes.iter().map(|cause| Cause {
             at: format!("{}:{}:{}", source.name, cause.line, cause.column),
-            expression: cause.expression.clone(),
-            observed: if dev { cause.observed.clone() } else { cause.observed_type.to_owned() },
-            text: cause.text.clone(),
+            expression: cause.expression().to_owned(),
+            observed: if dev { cause.observed() } else { cause.observed_type() }.to_owned(),
+            text: cause.text().to_owned(),
         });
         logged.collect()
     }

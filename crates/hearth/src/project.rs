@@ -49,6 +49,8 @@ static KINDS: [&RulesKind; 3] = [&FIRESTORE, &STORAGE, &DATABASE];
 pub struct Project {
     /// What was read and is not understood yet, for the start-up screen.
     pub notes: Vec<String>,
+    /// The name of the file with Firestore's indexes, where one is named.
+    pub indexes: Option<String>,
     /// Where Data Connect's operations are, if there is such a folder.
     pub operations: PathBuf,
     /// The services that `firebase.json` names, in sections of their own or among the emulators.
@@ -138,6 +140,7 @@ enum FirestoreEntry {
 #[derive(Deserialize)]
 struct FirestoreConfig {
     rules: Option<String>,
+    indexes: Option<String>,
     database: Option<String>,
 }
 
@@ -219,8 +222,9 @@ impl Project {
         if firestore.len() > 1 {
             notes.push("firebase.json names several databases: the rules of the first apply to all".into());
         }
-        let mut entries = Vec::new();
-        for FirestoreConfig { rules, database } in firestore {
+        let (mut entries, mut named_indexes) = (Vec::new(), None);
+        for FirestoreConfig { rules, indexes, database } in firestore {
+            named_indexes = named_indexes.or(indexes);
             let rules = rules.map(|name| named(folder, &FIRESTORE, name));
             entries.push(Entry { kind: &FIRESTORE, database, rules });
         }
@@ -236,7 +240,15 @@ impl Project {
         let operations = folder.join(source.and_then(Json::as_str).unwrap_or("dataconnect"));
         let of = |(name, emulator): (String, Emulator)| Some((name, emulator.port?));
         let ports = config.emulators.into_iter().filter_map(of).collect();
-        Ok(Self { notes, operations, configured, folder: folder.to_owned(), ports, entries })
+        Ok(Self {
+            notes,
+            indexes: named_indexes,
+            operations,
+            configured,
+            folder: folder.to_owned(),
+            ports,
+            entries,
+        })
     }
 
     /// The id in `.firebaserc`.

@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use ::deploy::Restored;
+use ::firestore::Firestore;
 use access::{Authenticate, Gate, Rulesets};
 use async_trait::async_trait;
 use axum::Router;
@@ -134,6 +135,8 @@ pub struct Ground {
     pub project: String,
     /// The identity service: open before all others.
     pub identity: Arc<Identity>,
+    /// The documents service, which administrators' commands are about, too.
+    pub firestore: Arc<Firestore>,
     /// Makes callers, for services whose protocol signs in in-band.
     pub authenticate: Arc<dyn Authenticate>,
 }

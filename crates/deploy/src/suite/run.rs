@@ -44,7 +44,7 @@ pub fn run(compiled: &CompiledSource, case: &Case) -> TestResult {
     let source = ruleset.source();
     let errors: Vec<_> = decision.causes.iter().filter(|cause| cause.error).collect();
     let message = |cause: &&policy::Cause| {
-        format!("Error: {} line [{}], column [{}]. {}", source.name, cause.line, cause.column, cause.text)
+        format!("Error: {} line [{}], column [{}]. {}", source.name, cause.line, cause.column, cause.text())
     };
     let positions = Positions::new(source);
     TestResult {
