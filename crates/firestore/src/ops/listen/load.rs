@@ -237,6 +237,10 @@ impl Pump {
     async fn load_window(&mut self, id: i32, view: u64) -> Result<Version, Status> {
         let service = Arc::clone(&self.service);
         let _turn = service.places.load(&self.caller).await?;
+        // Others that listen to the same may have loaded it meanwhile.
+        if !self.hub().is_window_unknown(view) {
+            return Ok(Version::ZERO);
+        }
         let database = self.database()?.clone();
         let Allowed { mut session, decided, is_literal, .. } = self.decide(id).await?;
         let Some(query) = self.targets.get(&id).and_then(|target| target.query()).cloned() else {
