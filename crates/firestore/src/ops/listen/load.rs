@@ -151,12 +151,15 @@ impl Pump {
         expected: Option<i32>,
     ) -> Result<(), Status> {
         let Some(expected) = expected else { return Ok(()) };
-        let count = Results::open(session, database, query).await?.count(session, usize::MAX).await?;
+        let count = Results::open_with(session, database, query, &self.service.indexes)
+            .await?
+            .count(session, usize::MAX)
+            .await?;
         if usize::try_from(expected).ok() == Some(count) {
             return Ok(());
         }
         let mut names = Vec::new();
-        let mut results = Results::open(session, database, query).await?;
+        let mut results = Results::open_with(session, database, query, &self.service.indexes).await?;
         while let Some(page) = results.page(session).await? {
             names.extend(page.iter().map(|found| found.path.name_in(database)));
         }
@@ -244,7 +247,7 @@ impl Pump {
             return Ok(Version::ZERO);
         };
         let wanted = Window::wanted(&query);
-        let mut results = Results::open_with(&mut session, &database, &wanted, &self.service.indexes).await?;
+        let mut results = Results::open_with(&mut session, &database, &wanted, &service.indexes).await?;
         let (mut found, mut bytes) = (Vec::new(), 0);
         while let Some(page) = results.page(&mut session).await? {
             for document in page {
