@@ -180,7 +180,8 @@ async fn over_http_1_idle_responses_give_way_where_a_browser_may_have_no_connect
     assert!(matches!(ended, Ok(None)), "it ends, and has said something before");
     // Over HTTP/2 nobody waits.
     let names = server.open(&form(0, &[])).await;
-    let mut request = from("GET", &format!("{names}&RID=rpc&AID=0&CI=0"), [10, 0, 0, 1]).body(Body::empty()).unwrap();
+    let mut request =
+        from("GET", &format!("{names}&RID=rpc&AID=0&CI=0"), [10, 0, 0, 1]).body(Body::empty()).unwrap();
     *request.version_mut() = Version::HTTP_2;
     let mut back = server.ask(request).await;
     assert!(back.arrays().await.is_some());

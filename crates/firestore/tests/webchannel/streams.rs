@@ -39,9 +39,12 @@ async fn a_page_writes_and_another_listens() {
     let (mut server, house) = page().await;
     server.path = "/google.firestore.v1.Firestore/Listen/channel";
     let target = json!({"database": DATABASE, "addTarget": {"targetId": 2, "documents": {"documents": [format!("{ROOT}/own/alice")]}}});
-    let listening = names(server.post(OPEN, format!("{ALICE}{}", form(0, &[&target.to_string()]))).await).await;
+    let listening =
+        names(server.post(OPEN, format!("{ALICE}{}", form(0, &[&target.to_string()]))).await).await;
     let mut heard = 0;
-    let is_snapshot = |message: &Json| message["targetChange"]["readTime"].is_string() && message["targetChange"]["targetIds"].is_null();
+    let is_snapshot = |message: &Json| {
+        message["targetChange"]["readTime"].is_string() && message["targetChange"]["targetIds"].is_null()
+    };
     let first = until(&server, &listening, &mut heard, is_snapshot).await;
     assert_eq!(first[0], json!({"targetChange": {"targetChangeType": "ADD", "targetIds": [2]}}));
 
@@ -79,7 +82,9 @@ async fn a_page_writes_and_another_listens() {
 
 #[tokio::test]
 async fn what_is_no_request_ends_the_stream_with_its_fault() {
-    for (path, message) in [("Listen", "{\"addTarget\":7}"), ("Write", "[]"), ("Listen", "{"), ("Write", "null\u{0}")] {
+    for (path, message) in
+        [("Listen", "{\"addTarget\":7}"), ("Write", "[]"), ("Listen", "{"), ("Write", "null\u{0}")]
+    {
         let (mut server, _house) = page().await;
         server.path = if path == "Listen" {
             "/google.firestore.v1.Firestore/Listen/channel"
