@@ -25,6 +25,8 @@ pub enum Service {
     Identity,
     /// Rules as they are deployed.
     Rules,
+    /// The data as a whole.
+    Store,
 }
 
 impl Service {
@@ -34,6 +36,7 @@ impl Service {
             Service::Firestore => "firestore",
             Service::Identity => "identity",
             Service::Rules => "rules",
+            Service::Store => "store",
         }
     }
 }

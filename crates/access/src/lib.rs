@@ -7,8 +7,10 @@
 
 mod address;
 mod authorize;
+mod backup;
 mod begin;
 mod caller;
+mod claim;
 mod contention;
 mod documents;
 mod facts;
@@ -28,6 +30,7 @@ mod transact;
 
 pub use address::{ClientAddress, ForeignOrigin, Network};
 pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
+pub use claim::Claim;
 pub use documents::{DocumentSource, Documents, NoPending, Pending};
 pub use facts::Facts;
 pub use gate::{Gate, Operation, Service};

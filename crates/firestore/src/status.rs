@@ -3,6 +3,8 @@
 //! Source: Cloud Firestore's documented and observed answers; where only the official emulator's text is known and it
 //! names its own internals, the meaning is kept and the text is plainer.
 
+mod indexes;
+
 use access::{Denial, Reason, Refusal};
 use base::limits::{
     COMMIT_BYTES_MAX, DOCUMENT_BYTES_MAX, FIELD_NAME_BYTES_MAX, FIELD_VALUE_BYTES_MAX,
@@ -10,6 +12,8 @@ use base::limits::{
 };
 use base::{Code, DatabaseName, Status};
 use kv::Version;
+
+pub use indexes::index_missing;
 
 /// What the client hears of a refusal.
 pub fn refused(refusal: Refusal) -> Status {
@@ -22,7 +26,7 @@ fn denial(denial: &Denial) -> String {
         (Reason::Rules(causes), Some(_)) if causes.is_empty() => "\nNo matching allow statements".to_owned(),
         (Reason::Rules(causes), Some(_)) => {
             let cause = |cause: &policy::Cause| {
-                format!("{} for '{}' @ L{}", cause.text, denial.method, cause.allow_line)
+                format!("{} for '{}' @ L{}", cause.text(), denial.method, cause.allow_line)
             };
             format!("\n{}", causes.iter().map(cause).collect::<Vec<_>>().join(", "))
         }

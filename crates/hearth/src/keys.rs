@@ -1,11 +1,14 @@
 //! `hearth keys`: the keys that sign ID tokens.
 
+use std::path::PathBuf;
+
 use base::Status;
 use identity::SigningKeyInfo;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::{Act, Site, ask};
 use crate::cli::{Keys, KeysOutput};
+use crate::sealing::seal_in;
 use crate::table::{Table, print, print_json};
 
 /// Runs one of the verbs.
@@ -18,6 +21,12 @@ pub async fn run(verb: &Keys) -> Result<(), String> {
         Keys::Revoke(verb) => {
             show(&verb.output, &ask(&verb.output.folder, RevokeKey { id: verb.id.clone() }).await?)
         }
+        Keys::Seal(verb) => {
+            let path = std::path::absolute(&verb.new_key_file).map_err(|error| error.to_string())?;
+            // A file that is none is refused before the server is asked.
+            seal_in(&path)?;
+            show(&verb.output, &ask(&verb.output.folder, SealKeys { key_file: path }).await?)
+        }
     }
 }
 
@@ -25,10 +34,10 @@ fn show(output: &KeysOutput, keys: &[SigningKeyInfo]) -> Result<(), String> {
     if output.json {
         return print_json(&keys);
     }
-    let mut table = Table::new(["KEY", "STATE", "SIGNS FROM", "VERIFIES UNTIL", "SEALED"]);
+    let mut table = Table::new(["KEY", "STATE", "SIGNS FROM", "VERIFIES UNTIL", "SEALED BY"]);
     for key in keys {
         let until = key.verifies_until.as_deref().unwrap_or("");
-        let sealed = if key.sealed { "yes" } else { "no" };
+        let sealed = key.sealed_by.as_deref().unwrap_or("no");
         table.add([key.id.as_str(), key.state.word(), &key.signs_from, until, sealed]);
     }
     print(&table)
@@ -74,5 +83,21 @@ impl Act for RevokeKey {
 
     async fn run(self, site: Site) -> Result<Vec<SigningKeyInfo>, Status> {
         site.identity.revoke_signing_key(&site.caller, &self.id).await
+    }
+}
+
+/// Seals the keys with another key.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SealKeys {
+    key_file: PathBuf,
+}
+
+impl Act for SealKeys {
+    const NAME: &'static str = "keys/seal";
+    type Answer = Vec<SigningKeyInfo>;
+
+    async fn run(self, site: Site) -> Result<Vec<SigningKeyInfo>, Status> {
+        let seal = seal_in(&self.key_file).map_err(Status::invalid)?;
+        site.identity.seal_signing_keys(&site.caller, &seal).await
     }
 }

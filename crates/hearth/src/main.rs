@@ -1,19 +1,26 @@
 //! `hearth`: the command line, configuration and wiring. Decides nothing about data or access itself.
 
+mod acts;
 mod admin;
+mod backup;
 mod bolt;
 mod check;
 mod cli;
 mod dev;
 mod explain;
+mod failure;
 mod house;
+mod indexes;
 mod jsonc;
 mod keys;
+mod limits;
 mod log;
 mod paint;
 mod project;
+mod restore;
 mod rules;
 mod screen;
+mod sealing;
 mod serve;
 mod service_account;
 mod services;
@@ -21,6 +28,7 @@ mod stop;
 mod table;
 mod test;
 mod texts;
+mod verify;
 mod watch;
 
 use std::future::Future;
@@ -30,6 +38,7 @@ use std::time::Instant;
 use clap::Parser;
 
 use crate::cli::{Bolt, Cli, Verb};
+use crate::failure::Failure;
 
 // Small and steady under many threads; the system's allocator keeps more memory after bursts.
 #[global_allocator]
@@ -48,19 +57,23 @@ fn main() -> ExitCode {
     let outcome = match &cli.verb {
         Verb::Dev(ask) => block_on(dev::run(ask, started)),
         Verb::Serve(ask) => block_on(serve::run(ask, started)),
-        Verb::Log(ask) => log::run(ask),
+        Verb::Log(ask) => log::run(ask).map_err(Failure::from),
         Verb::Check(ask) => return about_rules(check::run(ask)),
         Verb::Test(ask) => return about_rules(test::run(ask)),
         Verb::Explain(ask) => return about_rules(explain::run(ask)),
         Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask)),
+        Verb::Indexes(verb) => block_on(indexes::run(verb)),
         Verb::Keys(verb) => block_on(keys::run(verb)),
         Verb::ServiceAccount(verb) => block_on(service_account::run(verb)),
+        Verb::Backup(ask) => block_on(backup::run(ask)),
+        Verb::Restore(ask) => restore::run(ask),
+        Verb::Verify(ask) => verify::run(ask),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
+        Err(failure) => {
+            eprintln!("error: {}", failure.message);
+            failure.code
         }
     }
 }
@@ -73,10 +86,11 @@ fn about_rules(outcome: Result<ExitCode, String>) -> ExitCode {
     })
 }
 
-fn block_on(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+fn block_on<E: Into<Failure>>(work: impl Future<Output = Result<(), E>>) -> Result<(), Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("the asynchronous runtime cannot start: {error}"))?
         .block_on(work)
+        .map_err(E::into)
 }

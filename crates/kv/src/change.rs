@@ -1,7 +1,7 @@
 //! The change feed's entries and how the log keeps them.
 //!
-//! One entry per commit: format byte, note, then each row's key, before-image and after-image. Lengths
-//! are LEB128; an absent field is length 0, a present one its length plus one.
+//! One entry per commit: format byte, the bytes of all entries before it (format 2), note, then each row's key,
+//! before-image and after-image. Lengths are LEB128; an absent field is length 0, a present one its length plus one.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -10,7 +10,10 @@ use crate::key::Key;
 use crate::row::Row;
 use crate::version::Version;
 
-const ENTRY_FORMAT: u8 = 1;
+const ENTRY_FORMAT: u8 = 2;
+/// Without the number of bytes before it.
+const ENTRY_FORMAT_1: u8 = 1;
+const BEGIN_LEN: usize = 8;
 
 /// What one commit did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +38,11 @@ pub struct RowChange {
 }
 
 impl Change {
-    /// The log entry of this change.
-    pub(crate) fn encode(&self) -> Bytes {
+    /// The log entry of this change, behind so many bytes of entries since the log began.
+    pub(crate) fn encode(&self, begin: u64) -> Bytes {
         let mut out = BytesMut::new();
         out.put_u8(ENTRY_FORMAT);
+        out.put_u64(begin);
         put_optional(&mut out, self.note.as_deref());
         put_length(&mut out, self.rows.len());
         for row in &self.rows {
@@ -55,8 +59,10 @@ impl Change {
     /// Reads what [`Change::encode`] wrote. Values share the entry's memory.
     pub(crate) fn decode(version: Version, mut entry: Bytes) -> Result<Change, StoreError> {
         let corrupt = || StoreError::corrupt("a change-log entry does not decode");
-        if entry.try_get_u8().map_err(|_| corrupt())? != ENTRY_FORMAT {
-            return Err(corrupt());
+        match entry.try_get_u8().map_err(|_| corrupt())? {
+            ENTRY_FORMAT if entry.len() >= BEGIN_LEN => entry.advance(BEGIN_LEN),
+            ENTRY_FORMAT_1 => {}
+            _ => return Err(corrupt()),
         }
         let note = take_optional(&mut entry).ok_or_else(corrupt)?;
         let count = take_length(&mut entry).ok_or_else(corrupt)?;
@@ -66,6 +72,17 @@ impl Change {
             rows.push(take_row(&mut entry).ok_or_else(corrupt)?);
         }
         if entry.is_empty() { Ok(Change { version, note, rows }) } else { Err(corrupt()) }
+    }
+}
+
+/// The bytes of all entries up to and with this one; zero where that was not counted yet.
+pub(crate) fn log_end(entry: &[u8]) -> u64 {
+    match entry.split_first() {
+        Some((&ENTRY_FORMAT, rest)) => {
+            let begin = rest.first_chunk().map_or(0, |begin| u64::from_be_bytes(*begin));
+            begin.saturating_add(entry.len() as u64)
+        }
+        _ => 0,
     }
 }
 
@@ -152,12 +169,17 @@ mod tests {
     proptest! {
         #[test]
         fn an_entry_decodes_to_what_was_encoded(change in change()) {
-            prop_assert_eq!(Change::decode(change.version, change.encode()), Ok(change));
+            let entry = change.encode(70_000);
+            prop_assert_eq!(log_end(&entry), 70_000 + entry.len() as u64);
+            let of_format_1 = [&[ENTRY_FORMAT_1], &entry[1 + BEGIN_LEN..]].concat();
+            prop_assert_eq!(log_end(&of_format_1), 0);
+            prop_assert_eq!(Change::decode(change.version, of_format_1.into()), Ok(change.clone()));
+            prop_assert_eq!(Change::decode(change.version, entry), Ok(change));
         }
 
         #[test]
         fn a_cut_or_longer_entry_is_refused(change in change(), cut in any::<prop::sample::Index>()) {
-            let entry = change.encode();
+            let entry = change.encode(3);
             let cut = entry.slice(..cut.index(entry.len()));
             prop_assert!(Change::decode(change.version, cut).is_err());
             let longer = [&entry[..], &[0]].concat();

@@ -53,12 +53,12 @@ pub enum StoreError {
         /// How that was seen.
         reason: Arc<str>,
     },
-    /// The file was a store once.
-    #[error("the data file `{}` is damaged ({reason}); restore it from a backup", path.display())]
+    /// What was acknowledged is not all there, or not as it was written. Only a backup brings it back.
+    #[error("`{}` is damaged: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// How that was seen.
+        /// Where, what was expected and what was found.
         reason: Arc<str>,
     },
     /// The data was written by a newer program.
@@ -119,6 +119,11 @@ impl StoreError {
     /// An engine failure with these words. For engines.
     pub fn engine(reason: impl std::fmt::Display) -> Self {
         Self::Engine { reason: reason.to_string().into() }
+    }
+
+    /// A file that is not as it was written.
+    pub(crate) fn damaged(path: &std::path::Path, reason: impl AsRef<str>) -> Self {
+        Self::Damaged { path: path.to_owned(), reason: reason.as_ref().into() }
     }
 
     /// A refusal of the file system.

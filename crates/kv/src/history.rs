@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::Change;
+use crate::change::{self, Change};
 use crate::engine::View;
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
-use crate::meta;
+use crate::meta::{self, Floor};
 use crate::row::Row;
 use crate::scan::Scan;
 use crate::version::Version;
@@ -81,9 +81,22 @@ impl Undo {
 
 /// The version after which the change log in this view is complete.
 pub(crate) async fn floor(view: &dyn View) -> Result<Version, StoreError> {
+    Ok(floor_row(view).await?.version)
+}
+
+/// Where the change log in this view begins.
+pub(crate) async fn floor_row(view: &dyn View) -> Result<Floor, StoreError> {
     let stored = view.get(&meta::floor_key()).await?;
-    let stored = stored.ok_or_else(|| StoreError::corrupt("the log floor is missing"))?;
-    Version::from_bytes(&stored).ok_or_else(StoreError::corrupt_version)
+    Floor::decode(&stored.ok_or_else(|| StoreError::corrupt("the log floor is missing"))?)
+}
+
+/// Where the change log in this view ends: the bytes of all its entries since it began.
+pub(crate) async fn end_bytes(view: &dyn View) -> Result<u64, StoreError> {
+    let floor = floor_row(view).await?;
+    let newest = Scan { reverse: true, rows_max: 1, bytes_max: 0 };
+    let slice = view.scan(&meta::log_range(floor.version, view.version()), newest).await?;
+    let end = slice.rows.first().map_or(0, |(_, entry)| change::log_end(entry));
+    Ok(end.max(floor.removed_bytes))
 }
 
 /// Some entries of the log, and the range of those that are left.

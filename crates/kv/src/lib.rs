@@ -44,7 +44,7 @@ pub use options::Options;
 pub use row::Row;
 pub use scan::Scan;
 pub use snapshot::{Page, Snapshot};
-pub use sqlite::{Sqlite, SqliteOptions};
+pub use sqlite::{Finding, Reach, Report, Sqlite, SqliteOptions, reach, restore, verify};
 pub use store::Store;
 pub use txn::Txn;
 pub use version::Version;

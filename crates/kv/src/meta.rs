@@ -3,7 +3,7 @@
 //! | key | value |
 //! |---|---|
 //! | `FF "header"` | format (4 bytes), epoch (16 bytes) |
-//! | `FF "floor"` | version: the change log is complete after it |
+//! | `FF "floor"` | version: the change log is complete after it; the bytes of all entries that were removed |
 //! | `FF "version"` | version of the newest batch, written by engines that need a row for it |
 //! | `FF "journal"` | the journal's id (16 bytes), the number of the newest batch that was moved from it |
 //! | `F1 <version>` | change-log entry of that commit |
@@ -78,6 +78,35 @@ impl Header {
             return Err(StoreError::NewerFormat { found, known: FORMAT });
         }
         Ok(Self { epoch: epoch.try_into().map_err(|_| corrupt())? })
+    }
+}
+
+/// Where the change log begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Floor {
+    /// It is complete after this version.
+    pub(crate) version: Version,
+    /// The bytes of all entries that were removed.
+    pub(crate) removed_bytes: u64,
+}
+
+impl Floor {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(16);
+        out.put_slice(&self.version.to_bytes());
+        out.put_u64(self.removed_bytes);
+        out.freeze()
+    }
+
+    /// Reads what [`Floor::encode`] wrote, also before it counted bytes.
+    pub(crate) fn decode(stored: &[u8]) -> Result<Self, StoreError> {
+        let (version, removed) = stored.split_first_chunk::<8>().ok_or_else(StoreError::corrupt_version)?;
+        let version = Version::from_bytes(version).ok_or_else(StoreError::corrupt_version)?;
+        let removed_bytes = match removed {
+            [] => 0,
+            removed => u64::from_be_bytes(removed.try_into().map_err(|_| StoreError::corrupt_version())?),
+        };
+        Ok(Self { version, removed_bytes })
     }
 }
 

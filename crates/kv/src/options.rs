@@ -11,6 +11,9 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// How long the change log answers for: old snapshots, resumed feeds, old transaction bases.
     pub change_retention_ms: u64,
+    /// How long the change log may be, in bytes of its entries, which hold what was overwritten. Beyond it the oldest go,
+    /// whatever their age.
+    pub change_bytes_max: u64,
     /// Log entries removed in one go, so that removal never stalls commits for long.
     pub prune_rows_max: usize,
     /// Commits that may wait for the committer.
@@ -48,6 +51,7 @@ impl Default for Options {
         Self {
             clock: Arc::new(SystemClock),
             change_retention_ms: 60 * 60 * 1000,
+            change_bytes_max: 1 << 30,
             prune_rows_max: 512,
             queue_len_max: 4096,
             queue_bytes_max: 256 * MIB,

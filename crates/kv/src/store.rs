@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::change::Change;
-use crate::committer::{Driver, Horizon, Request, Waiting};
+use crate::committer::{Driver, Horizon, LogLength, Request, Waiting};
 use crate::engine::{Batch, Engine, View};
 use crate::error::{CommitError, StoreError};
 use crate::history::{self, LookBack, Undo};
-use crate::meta::{self, Header};
+use crate::meta::{self, Floor, Header};
 use crate::options::Options;
 use crate::scan::Scan;
 use crate::snapshot::Snapshot;
@@ -47,14 +46,28 @@ impl Store {
             None if view.version() == Version::ZERO => create(&*engine, &options).await?,
             None => return Err(StoreError::corrupt("the header is missing")),
         };
+        let log = match view.version() {
+            Version::ZERO => LogLength { end: 0, removed: 0 },
+            _ => {
+                let removed = history::floor_row(&*view).await?.removed_bytes;
+                LogLength { end: history::end_bytes(&*view).await?, removed }
+            }
+        };
         drop(view);
 
         let (published, _) = watch::channel(head);
         let (queue, requests) = mpsc::channel(options.queue_len_max.max(1));
         let horizon = Arc::new(Horizon::default());
         let feed = published.clone();
-        let driver =
-            Driver::new(head, Arc::clone(&engine), options.clone(), requests, feed, Arc::clone(&horizon));
+        let driver = Driver::new(
+            head,
+            log,
+            Arc::clone(&engine),
+            options.clone(),
+            requests,
+            feed,
+            Arc::clone(&horizon),
+        );
         // A thread of its own: an engine may block in a batch without holding up readers.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::engine(format_args!("no committer: {error}")))?;
@@ -208,7 +221,8 @@ async fn create(engine: &dyn Engine, options: &Options) -> Result<(Header, Versi
     let head = Version::ZERO.following(options.clock.now_micros());
     let mut batch = Batch { version: head, ..Batch::default() };
     batch.rows.insert(meta::header_key(), Some(header.encode()));
-    batch.rows.insert(meta::floor_key(), Some(Bytes::copy_from_slice(&head.to_bytes())));
+    let floor = Floor { version: head, removed_bytes: 0 };
+    batch.rows.insert(meta::floor_key(), Some(floor.encode()));
     engine.apply(batch).await?;
     Ok((header, head))
 }

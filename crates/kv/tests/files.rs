@@ -45,7 +45,7 @@ async fn only_the_owner_reads_the_files() {
     let store = open(&place).await;
     put(&store, &[("a", "1")]).await;
     store.backup(&place.0.path().join("copy.sqlite")).await.unwrap();
-    for name in ["store.sqlite", "store.sqlite-wal", "store.journal-0", "copy.sqlite"] {
+    for name in ["store.sqlite", "store.sqlite-wal", "store.journal-0", "store.mark", "copy.sqlite"] {
         let mode = fs::metadata(place.0.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
@@ -79,22 +79,28 @@ fn a_database_of_another_program_is_left_alone() {
 #[tokio::test]
 async fn a_newer_format_is_named() {
     // The layout of the file, and the format of the rows in it.
-    let statements = [
-        ("PRAGMA user_version = 9", 9, 2),
-        ("UPDATE kv SET v = CAST(x'00000008' || substr(v, 5) AS BLOB) WHERE k = x'FF686561646572'", 8, 1),
-    ];
-    for (sql, found, known) in statements {
+    let mut header = b"\0\0\0\x08sixteen bytes of i".to_vec();
+    header.truncate(20);
+    let sum = crc32fast::hash(&[&b"\xFFheader"[..], &header].concat());
+    let header = [&header[..], &sum.to_be_bytes()].concat();
+    let header = format!("UPDATE kv SET v = x'{}' WHERE k = x'FF686561646572'", hex(&header));
+    for (sql, found, known) in [("PRAGMA user_version = 9", 9, 3), (header.as_str(), 8, 1)] {
         let place = OnDisk::default();
         open(&place).await.close().await.unwrap();
         let connection = rusqlite::Connection::open(place.data_file()).unwrap();
         connection.execute_batch(sql).unwrap();
         connection.close().unwrap();
+        Sqlite::adopt(place.0.path()).unwrap();
         let error = match Sqlite::open(place.0.path()) {
             Err(error) => error,
             Ok(engine) => Store::open(engine, Options::default()).await.err().unwrap(),
         };
         assert_eq!(error, StoreError::NewerFormat { found, known });
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test]
@@ -115,19 +121,23 @@ async fn a_truncated_file_is_called_damaged() {
     open(&place).await.close().await.unwrap();
 }
 
-/// Forty commits that lie in the journal alone, and the files after them: name and content.
+/// Forty commits that lie in the journal alone, and the files after them: name and content. The mark is as old as a power cut
+/// may leave it.
 async fn in_the_journal() -> (Version, Vec<(String, Vec<u8>)>) {
     let place = OnDisk::default();
     let options = SqliteOptions { journal_age_ms_max: 3_600_000, ..SqliteOptions::default() };
     let store =
         Store::open(Sqlite::open_with(place.0.path(), options).unwrap(), suite::manual().1).await.unwrap();
     let start = store.snapshot().await.unwrap().version();
+    let mark = fs::read(place.0.path().join("store.mark")).unwrap();
     for n in 0..40 {
         put(&store, &[("n", &n.to_string()), (&format!("k{n:02}"), &"v".repeat(n * 300 + 1))]).await;
     }
     let files = fs::read_dir(place.0.path()).unwrap().map(|entry| {
         let entry = entry.unwrap();
-        (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())
+        let name = entry.file_name().into_string().unwrap();
+        let content = if name == "store.mark" { mark.clone() } else { fs::read(entry.path()).unwrap() };
+        (name, content)
     });
     let files = files.collect();
     store.close().await.unwrap();
@@ -229,6 +239,8 @@ async fn a_restored_backup_does_not_take_up_the_journal_of_another_file() {
     fs::copy(place.0.path().join("store.journal-1"), crashed.0.path().join("store.journal-1")).unwrap();
     store.close().await.unwrap();
     let place = crashed;
+    assert!(matches!(refusal(place.0.path()), StoreError::Damaged { .. }), "nobody said that it counts");
+    Sqlite::adopt(place.0.path()).unwrap();
     let store = open(&place).await;
     assert_eq!(suite::text(&store.snapshot().await.unwrap(), "a").await.unwrap(), "1");
     put(&store, &[("a", "3")]).await;
@@ -283,7 +295,10 @@ async fn the_write_ahead_log_stays_short_while_readers_come_and_go() {
 /// Waits until the data file has this value of `n`, and a moment longer, so that no older view of it is shared.
 async fn until_in_the_file(place: &OnDisk, value: &str) {
     let connection = rusqlite::Connection::open(place.data_file()).unwrap();
-    let read = || connection.query_row("SELECT substr(v, 9) FROM kv WHERE k = x'016E'", [], |row| row.get(0));
+    let read = || {
+        connection
+            .query_row("SELECT substr(v, 9, length(v) - 12) FROM kv WHERE k = x'016E'", [], |row| row.get(0))
+    };
     while read().ok() != Some(value.as_bytes().to_vec()) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

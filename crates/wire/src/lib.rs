@@ -38,3 +38,4 @@ pub mod json;
 pub mod status;
 pub mod time;
 pub mod webchannel;
+pub mod weight;

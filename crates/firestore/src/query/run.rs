@@ -11,6 +11,7 @@ use access::Session;
 use base::{Code, DatabaseName, DocumentPath, Fields, Status, Value};
 
 use super::index::{self, SCANNED_DOCUMENTS_MAX, Shape, State};
+use super::index_use::{IndexUse, IndexesFree};
 use super::plan::{self, Plan, Source};
 use super::position::{self, Interval};
 use super::scan::{Hit, Intersection, meets_first};
@@ -186,17 +187,31 @@ pub fn finds_literally(database: &DatabaseName, query: &Query, found: &Found) ->
 impl Results {
     /// Plans a query with the indexes this session sees. The query must have been authorised.
     pub async fn open(session: &mut Session, database: &DatabaseName, query: &Query) -> Result<Self, Status> {
+        Self::open_with(session, database, query, &IndexesFree).await
+    }
+
+    /// The same where the service has something to say about indexes.
+    ///
+    /// Errors: `FAILED_PRECONDITION` when the query lacks an index that it requires.
+    pub async fn open_with(
+        session: &mut Session,
+        database: &DatabaseName,
+        query: &Query,
+        uses: &dyn IndexUse,
+    ) -> Result<Self, Status> {
         let definitions = match query.scope.group_id() {
             Some(group) => index::definitions(session, database, group).await?,
             None => Vec::new(),
         };
+        uses.check(database, query, &definitions)?;
         let plan = plan::plan(database, query, &definitions);
+        uses.used(database, &plan.indexes());
         let mut wanted = plan::wanted(query);
         // One that is still being built stays wanted: its build may have been cut short.
         let readable = |shape: &Shape| {
-            definitions
-                .iter()
-                .any(|definition| definition.shape == *shape && definition.state == State::Readable)
+            definitions.iter().any(|definition| {
+                definition.state == State::Readable && plan::is_as_good(query, shape, definition)
+            })
         };
         wanted.retain(|shape| !readable(shape));
         Ok(Self::planned(database, query, &plan, wanted))

@@ -1,9 +1,8 @@
 //! The command line's side of acts: asks the server that has the folder, or opens the folder itself.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use access::Mode;
 use clap::Args;
 use kv::StoreError;
 use serde_json::Value as Json;
@@ -11,6 +10,7 @@ use server::SystemUser;
 
 use super::{Act, SOCKET_FILE};
 use crate::house::{House, OpenError};
+use crate::sealing;
 
 /// The data that an act is about.
 #[derive(Debug, Args)]
@@ -18,21 +18,33 @@ pub struct Folder {
     /// The data folder, of a server that runs or of one that does not
     #[arg(long)]
     pub data: PathBuf,
-    /// The project's id, where no server runs that knows it
+    /// The project's id, for a data folder that is new or does not say it
     #[arg(long)]
     pub project: Option<String>,
+    /// The file with the key that seals the signing keys, where no server runs (or the environment variable HEARTH_KEY)
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 /// Runs an act where the data is.
 pub async fn ask<A: Act>(folder: &Folder, act: A) -> Result<A::Answer, String> {
-    let socket = folder.data.join(SOCKET_FILE);
-    let asked = serde_json::to_vec(&act).map_err(|error| error.to_string())?;
+    match ask_running(&folder.data, &act).await? {
+        Some(answer) => Ok(answer),
+        None => on_folder(folder, act).await,
+    }
+}
+
+/// Runs an act in the server that has the data; `None` if none has.
+pub async fn ask_running<A: Act>(data: &Path, act: &A) -> Result<Option<A::Answer>, String> {
+    let socket = data.join(SOCKET_FILE);
+    let asked = serde_json::to_vec(act).map_err(|error| error.to_string())?;
     match server::ask_unix(&socket, &format!("/v1/{}", A::NAME), asked).await {
         Ok((status, body)) if status.is_success() => serde_json::from_slice(&body)
+            .map(Some)
             .map_err(|error| format!("the server's answer to `{}` cannot be read: {error}", A::NAME)),
         Ok((status, body)) => Err(refusal(&body).unwrap_or_else(|| format!("the server answered {status}"))),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            on_folder(folder, act).await
+            Ok(None)
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
             "`{}` belongs to another user; run this as the user who runs the server",
@@ -53,18 +65,15 @@ fn refusal(body: &[u8]) -> Option<String> {
 
 /// Runs it in this process. The folder is this process's meanwhile: a server cannot start.
 async fn on_folder<A: Act>(folder: &Folder, act: A) -> Result<A::Answer, String> {
-    let project = folder.project.clone().ok_or_else(|| {
-        format!("no server runs on `{}`: which project? give `--project`", folder.data.display())
+    let seal = sealing::seal(folder.key_file.as_deref())?;
+    let opened = House::open_as_made(&folder.data, folder.project.clone(), seal, A::MAY_BE_NEW).await;
+    let house = opened.map_err(|error| match error {
+        OpenError::Store(StoreError::Locked { path }) => format!(
+            "`{}` is in use by another Hearth that takes no commands yet; try again when it has started",
+            path.display()
+        ),
+        other => other.to_string(),
     })?;
-    let settings = identity::Settings::new(project);
-    let house =
-        House::open(Mode::Serve, settings, Some(&folder.data)).await.map_err(|error| match error {
-            OpenError::Store(StoreError::Locked { path }) => format!(
-                "`{}` is in use by another Hearth that takes no commands yet; try again when it has started",
-                path.display()
-            ),
-            other => other.to_string(),
-        })?;
     let answer = act.run(house.site(&SystemUser::current())).await;
     house.close().await.map_err(|status| status.message)?;
     answer.map_err(|status| status.message)

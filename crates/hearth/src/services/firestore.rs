@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use firestore::Firestore;
 
-use super::{Addresses, Callers, Part, Row, RulesOf, Service, Socket, Variable};
+use super::{Addresses, Callers, Part, Row, RulesOf, Service, Socket, Variable, Work};
 use crate::project;
 
 pub static ROW: Row = Row {
@@ -20,7 +20,7 @@ pub static ROW: Row = Row {
         at: |gate| &gate.rules().firestore,
     }),
     open: |ground| {
-        let firestore = Arc::new(Firestore::new(ground.gate.clone(), &ground.project));
+        let firestore = Arc::clone(&ground.firestore);
         let channels = firestore::api::streams::router(&firestore, &ground.authenticate, &ground.project);
         Box::new(Documents { firestore, channels })
     },
@@ -39,5 +39,9 @@ impl Service for Documents {
 
     fn end_streams(&self) {
         self.firestore.end_streams();
+    }
+
+    fn work(&self) -> Option<Work> {
+        Some(Box::pin(Arc::clone(&self.firestore).run_upkeep()))
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Core {
     /// The version the group under way ends at, if it writes; it is in doubt after a failure.
     pending_head: Option<Version>,
     in_doubt: bool,
+    /// The bytes of all entries of the change log since it began.
+    log_end: u64,
     recent_rows_max: usize,
     before_bytes_max: usize,
 }
@@ -69,7 +71,7 @@ pub(super) struct Decision<T> {
 }
 
 impl Core {
-    pub(super) fn new(head: Version, recent_rows_max: usize, before_bytes_max: usize) -> Self {
+    pub(super) fn new(head: Version, log_end: u64, recent_rows_max: usize, before_bytes_max: usize) -> Self {
         Self {
             head,
             last: head,
@@ -77,6 +79,7 @@ impl Core {
             pending: Recent::new(head),
             pending_head: None,
             in_doubt: false,
+            log_end,
             recent_rows_max,
             before_bytes_max,
         }
@@ -85,6 +88,11 @@ impl Core {
     /// The newest durable version.
     pub(super) fn head(&self) -> Version {
         self.head
+    }
+
+    /// The bytes of all entries of the change log since it began, those of batches that failed included.
+    pub(super) fn log_end(&self) -> u64 {
+        self.log_end
     }
 
     /// Promises that no commit from now on gets this version or an older one.
@@ -190,7 +198,9 @@ impl Core {
         self.last = version;
         let change = Change { version, note: txn.note, rows };
         batch.version = version;
-        batch.rows.insert(meta::log_key(version), Some(change.encode()));
+        let entry = change.encode(self.log_end);
+        self.log_end += entry.len() as u64;
+        batch.rows.insert(meta::log_key(version), Some(entry));
         for RowChange { key, after, .. } in change.rows {
             let stored = after.map(|value| Row::encode(version, &value));
             facts.current.insert(key.clone(), stored.clone());

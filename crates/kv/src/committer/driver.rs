@@ -4,17 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::core::{Core, Facts, Need};
 use super::horizon::Horizon;
-use crate::change::Change;
+use crate::change::{self, Change};
 use crate::engine::{Batch, Engine};
 use crate::error::{CommitError, StoreError};
 use crate::history;
 use crate::key::Key;
-use crate::meta;
+use crate::meta::{self, Floor};
 use crate::options::Options;
 use crate::scan::Scan;
 use crate::txn::Txn;
@@ -65,11 +64,23 @@ pub(crate) struct Driver {
     published: watch::Sender<Version>,
     horizon: Arc<Horizon>,
     prune_due_micros: i64,
+    /// The change log as it was when it was last looked at for pruning.
+    log: LogLength,
+}
+
+/// How long the change log is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogLength {
+    /// The bytes of all entries since it began.
+    pub(crate) end: u64,
+    /// Those of the entries that were removed.
+    pub(crate) removed: u64,
 }
 
 impl Driver {
     pub(crate) fn new(
         head: Version,
+        log: LogLength,
         engine: Arc<dyn Engine>,
         options: Options,
         queue: mpsc::Receiver<Request>,
@@ -77,8 +88,8 @@ impl Driver {
         horizon: Arc<Horizon>,
     ) -> Self {
         horizon.rest(head);
-        let core = Core::new(head, options.recent_rows_max, options.before_bytes_max);
-        let mut driver = Self { core, engine, options, queue, published, horizon, prune_due_micros: 0 };
+        let core = Core::new(head, log.end, options.recent_rows_max, options.before_bytes_max);
+        let mut driver = Self { core, engine, options, queue, published, horizon, prune_due_micros: 0, log };
         driver.prune_due_micros = driver.next_prune(driver.options.clock.now_micros());
         driver
     }
@@ -238,47 +249,80 @@ impl Driver {
         now_micros.saturating_add(interval)
     }
 
-    /// Removes one slice of the log if it is time. Goes on after the next group while more is due.
+    /// Removes a part of the log if it is time or if it is too long: one slice, or more where more was added. Goes on after
+    /// the next group while more is due.
     async fn prune_if_due(&mut self) {
         let now = self.options.clock.now_micros();
-        if now < self.prune_due_micros || self.core.in_doubt() {
+        let added = self.core.log_end() - self.log.end;
+        self.log.end = self.core.log_end();
+        let is_long = self.log.end - self.log.removed.min(self.log.end) > self.options.change_bytes_max;
+        if (now < self.prune_due_micros && !is_long) || self.core.in_doubt() {
             return;
         }
-        match self.prune_slice(now).await {
-            Ok(true) => {}
-            Ok(false) => self.prune_due_micros = self.next_prune(now),
-            // The log is longer than it need be, nothing else; the next round tries again.
-            Err(error) => tracing::warn!(%error, "old change-log entries could not be removed"),
+        // Faster than it grows.
+        let wanted = self.log.removed.saturating_add(added.saturating_mul(2));
+        loop {
+            match self.prune_slice(now).await {
+                Ok(true) if self.log.removed < wanted => {}
+                Ok(true) => return,
+                Ok(false) => {
+                    self.prune_due_micros = self.next_prune(now);
+                    return;
+                }
+                // The log is longer than it need be, nothing else; the next round tries again.
+                Err(error) => {
+                    tracing::warn!(%error, "old change-log entries could not be removed");
+                    return;
+                }
+            }
         }
     }
 
     async fn prune_all(&mut self) -> Result<(), StoreError> {
         let now = self.options.clock.now_micros();
+        self.log.end = self.core.log_end();
         while self.prune_slice(now).await? {}
         Ok(())
     }
 
-    /// Removes some entries past retention and raises the durable floor with them, in one batch.
-    /// Tells whether more are due.
+    /// Removes some entries past retention, or beyond the length the log may have, and raises the durable floor with them, in
+    /// one batch. Tells whether more are due.
     async fn prune_slice(&mut self, now_micros: i64) -> Result<bool, StoreError> {
         let retention =
             i64::try_from(self.options.change_retention_ms).unwrap_or(i64::MAX).saturating_mul(1000);
         let cutoff = Version(now_micros.saturating_sub(retention)).min(self.core.head());
-        if cutoff <= Version::ZERO {
+        // A log that was too long is made shorter by some, so that its entries go in few batches.
+        let max = self.options.change_bytes_max;
+        let is_long = self.log.end.saturating_sub(self.log.removed) > max;
+        let keep_from = if is_long { self.log.end.saturating_sub(max - max / 16) } else { 0 };
+        let view = self.engine.view().await?;
+        let floor = history::floor_row(&*view).await?;
+        let scan = Scan { reverse: false, rows_max: self.options.prune_rows_max, bytes_max: PRUNE_BYTES_MAX };
+        let up_to = if is_long { self.core.head() } else { cutoff };
+        if up_to <= Version::ZERO {
             return Ok(false);
         }
-        let view = self.engine.view().await?;
-        let floor = history::floor(&*view).await?;
-        let scan = Scan { reverse: false, rows_max: self.options.prune_rows_max, bytes_max: PRUNE_BYTES_MAX };
-        let slice = view.scan(&meta::log_range(floor, cutoff), scan).await?;
+        let slice = view.scan(&meta::log_range(floor.version, up_to), scan).await?;
         drop(view);
-        let Some((last, _)) = slice.rows.last() else { return Ok(false) };
-        let floor = meta::log_version(last)?;
+        let mut raised = floor;
         let mut batch = Batch { version: self.core.head(), ..Batch::default() };
-        batch.rows.insert(meta::floor_key(), Some(Bytes::copy_from_slice(&floor.to_bytes())));
-        batch.rows.extend(slice.rows.into_iter().map(|(key, _)| (key, None)));
+        let mut more = slice.more;
+        for (key, entry) in slice.rows {
+            let (version, end) = (meta::log_version(&key)?, change::log_end(&entry));
+            if version > cutoff && end > keep_from {
+                more = false;
+                break;
+            }
+            raised = Floor { version, removed_bytes: raised.removed_bytes.max(end) };
+            batch.rows.insert(key, None);
+        }
+        if batch.rows.is_empty() {
+            return Ok(false);
+        }
+        batch.rows.insert(meta::floor_key(), Some(raised.encode()));
         self.engine.apply(batch).await?;
-        Ok(slice.more)
+        self.log.removed = raised.removed_bytes;
+        Ok(more)
     }
 }
 

@@ -11,5 +11,5 @@ mod recent;
 #[cfg(test)]
 mod simulation;
 
-pub(crate) use driver::{Driver, Request, Waiting};
+pub(crate) use driver::{Driver, LogLength, Request, Waiting};
 pub(crate) use horizon::Horizon;

@@ -126,7 +126,7 @@ fn simulate(seed: u64, tally: &mut Tally) {
     let recent_rows_max = [0, 3, 20, 1000][random.below(4) as usize];
     let mut now = 1_000i64;
     let mut model = Model { version: Version(1_000), ..Model::default() };
-    let mut core = Core::new(model.version, recent_rows_max, usize::MAX);
+    let mut core = Core::new(model.version, 0, recent_rows_max, usize::MAX);
     let mut bases = vec![model.version];
     let mut published = model.version;
 
@@ -217,7 +217,7 @@ fn simulate(seed: u64, tally: &mut Tally) {
             2 => {
                 // A crash after the batch and before the answer; all memory is gone.
                 tally.crashes += 1;
-                core = Core::new(model.version, recent_rows_max, usize::MAX);
+                core = Core::new(model.version, 0, recent_rows_max, usize::MAX);
             }
             _ => {
                 tally.committed += 1;

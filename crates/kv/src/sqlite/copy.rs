@@ -37,12 +37,7 @@ impl NewFile {
         let mut partial = to.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        match std::fs::remove_file(&partial) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(StoreError::io("remove", &partial, &error));
-            }
-            _ => {}
-        }
+        file::remove_if_there(&partial)?;
         file::create_private(&partial)?;
         let connection = Connection::open_with_flags(&partial, OpenFlags::SQLITE_OPEN_READ_WRITE);
         let connection = connection.map_err(|error| file::explain(&partial, &error))?;
@@ -67,8 +62,9 @@ impl NewFile {
     pub(crate) fn finish(mut self, version: Version) -> Result<(), StoreError> {
         self.add(&[(meta::version_key(), Bytes::copy_from_slice(&version.to_bytes()))])?;
         let Self { connection, partial, to } = self;
+        // As the store has it, so that opening the file does not change it. Closing leaves no log.
         connection
-            .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
+            .pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
             .map_err(|error| file::explain(&partial, &error))?;
         connection.close().map_err(|(_, error)| file::explain(&partial, &error))?;
         let synced = std::fs::File::open(&partial).and_then(|copy| copy.sync_all());

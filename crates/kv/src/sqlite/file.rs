@@ -2,20 +2,23 @@
 //! a file that is not ours.
 
 use std::fs::{File, TryLockError};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{SqliteOptions, table};
+use super::SqliteOptions;
+use super::table::{self, ReadError};
 use crate::error::StoreError;
 
 /// Marks the file as ours in SQLite's header ("HKV1").
 pub(super) const APPLICATION_ID: i32 = 0x484B_5631;
 /// The layout of the tables; the store's own format is in its header row.
-/// 2 has a journal beside the file, which programs that know 1 only would not read.
-pub(super) const LAYOUT: u32 = 2;
+/// 2 has a journal beside the file, which programs that know 1 only would not read. 3 has checksums in the rows.
+pub(super) const LAYOUT: u32 = 3;
 pub(super) const PAGE_BYTES: u64 = 8192;
 
 const DATA_FILE: &str = "store.sqlite";
@@ -61,6 +64,47 @@ pub(super) fn create_private_folder(folder: &Path) -> Result<(), StoreError> {
     builder.create(folder).map_err(|error| StoreError::io("create", folder, &error))
 }
 
+/// Removes the file, if it is there.
+pub(super) fn remove_if_there(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::io("remove", path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The length of the file; `None` if it is not there.
+pub(super) fn length(path: &Path) -> Result<Option<u64>, StoreError> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::io("read", path, &error)),
+    }
+}
+
+/// What the beginning of a data file says of it.
+pub(super) struct FileHeader {
+    pub(super) layout: u32,
+    pub(super) pages: u32,
+}
+
+/// Reads the beginning of a file; `None` if it is not one of ours.
+pub(super) fn header(path: &Path) -> Result<Option<FileHeader>, StoreError> {
+    let failed = |error: std::io::Error| StoreError::io("read", path, &error);
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(100).read_to_end(&mut bytes)).map_err(failed)?;
+    let number = |at: usize| {
+        let bytes: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_be_bytes(bytes))
+    };
+    let (Some(pages), Some(layout), Some(application)) = (number(28), number(60), number(68)) else {
+        return Ok(None);
+    };
+    let is_ours = bytes.starts_with(b"SQLite format 3\0") && application == APPLICATION_ID as u32;
+    Ok(is_ours.then_some(FileHeader { layout, pages }))
+}
+
 /// Makes new names in the folder survive a power cut.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
@@ -77,6 +121,10 @@ pub(super) struct DataFile {
 impl DataFile {
     pub(super) fn new(folder: &Path, options: SqliteOptions) -> Self {
         Self { path: Arc::new(data_path(folder)), options: Arc::new(options) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn options(&self) -> &SqliteOptions {
@@ -145,6 +193,8 @@ impl DataFile {
     fn set(&self, connection: &Connection, cache_bytes: usize) -> Result<(), StoreError> {
         let number = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
         let set = || {
+            // A start that is refused changes nothing, not even by closing what it has opened.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "fullfsync", true)?;
             connection.pragma_update(None, "checkpoint_fullfsync", true)?;
@@ -157,6 +207,16 @@ impl DataFile {
             connection.pragma_update(None, "temp_store", "MEMORY")
         };
         set().map_err(|error| self.explain(&error))
+    }
+
+    /// Why a row cannot be read, in such words.
+    pub(super) fn explain_read(&self, error: &ReadError) -> StoreError {
+        match error {
+            ReadError::Sqlite(error) => self.explain(error),
+            ReadError::Damaged(reason) => {
+                StoreError::Damaged { path: self.path.to_path_buf(), reason: reason.as_str().into() }
+            }
+        }
     }
 
     /// An SQLite failure in words that name the file and say what to do.

@@ -15,6 +15,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 use super::SqliteOptions;
 use super::journal::Journal;
 use super::layer::{Sealed, State};
+use super::pages::Pages;
 use super::read::Readers;
 use super::view::SqliteView;
 use crate::engine::Batch;
@@ -34,6 +35,7 @@ pub(super) struct Front {
     work: Condvar,
     /// A layer was moved, or could not be.
     moved: Condvar,
+    pages: Arc<Pages>,
     readers: Arc<Readers>,
     journal_bytes_max: u64,
     journal_age_max: Duration,
@@ -64,9 +66,9 @@ impl Front {
     /// A front over a data file that has everything up to a batch.
     pub(super) fn new(
         journal: Journal,
+        pages: Arc<Pages>,
         readers: Arc<Readers>,
-        sequence: u64,
-        version: Version,
+        (sequence, version): (u64, Version),
         options: &SqliteOptions,
     ) -> Self {
         let state = State { active: Arc::default(), sealed: None, sequence, version, moved: sequence };
@@ -76,6 +78,7 @@ impl Front {
             desk: Mutex::new(desk),
             work: Condvar::new(),
             moved: Condvar::new(),
+            pages,
             readers,
             journal_bytes_max: options.journal_bytes_max.max(1),
             journal_age_max: Duration::from_millis(options.journal_age_ms_max),
@@ -84,6 +87,7 @@ impl Front {
 
     /// The newest state.
     pub(super) async fn view(&self) -> Result<SqliteView, StoreError> {
+        self.pages.fault()?;
         loop {
             let state = self.state.read().clone();
             let file = self.readers.view().await?;
@@ -96,6 +100,7 @@ impl Front {
 
     /// Makes a batch durable and shows it. For one caller at a time.
     pub(super) fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        self.pages.fault()?;
         let mut desk = self.desk.lock();
         self.wait_for_room(&mut desk)?;
         if desk.stop.is_some() {
@@ -106,6 +111,10 @@ impl Front {
             (state.sequence + 1, Arc::clone(&state.active))
         };
         desk.journal.append(sequence, &batch)?;
+        if let Err(error) = self.pages.mark.promise_more(|promise| promise.acknowledged = sequence) {
+            // The batch is durable. Should it be damaged, too, that would go unnoticed.
+            tracing::error!(%error, "the mark could not be written");
+        }
         active.put(sequence, batch.rows);
         {
             let mut state = self.state.write();

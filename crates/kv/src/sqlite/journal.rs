@@ -9,7 +9,8 @@
 //! Numbers rise by one from record to record: what is left of an earlier turn is told by its number.
 //!
 //! Invariant: a record is synced before the next is begun. So only the last may be torn, and a good record behind one
-//! that is not good means damage, which is reported and never skipped.
+//! that is not good means damage, which is reported and never skipped. A last record that is not good was torn, and never
+//! acknowledged, unless the mark says that it was.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -35,6 +36,74 @@ const GROWTH_BYTES: u64 = 4 << 20;
 /// Memory for a record that is kept for the next.
 const RECORD_BYTES_KEPT: usize = 1 << 20;
 
+/// Where the journal of a folder lies.
+pub(super) fn paths(folder: &Path) -> [PathBuf; 2] {
+    NAMES.map(|name| folder.join(name))
+}
+
+/// The batches that the data file lacks, in their order. Those up to one must be there: they were acknowledged. Reads only.
+pub(super) fn unmoved(folder: &Path, mark: Mark, acknowledged: u64) -> Result<Vec<(u64, Batch)>, StoreError> {
+    let (mut batches, mut ends) = (Vec::new(), Vec::new());
+    for path in paths(folder) {
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(StoreError::io("read", &path, &error)),
+        };
+        let is_missing = bytes.is_none();
+        let mut records =
+            Records { id: mark.journal, bytes: bytes.unwrap_or_default().into(), at: 0, last: None };
+        let found = records.read(mark.sequence).map_err(|reason| StoreError::damaged(&path, reason))?;
+        batches.extend(found);
+        ends.push(End { path, is_missing, last: records.last, offset: records.at });
+    }
+    batches.sort_by_key(|(sequence, _)| *sequence);
+    for ((sequence, _), expected) in batches.iter().zip(mark.sequence + 1..) {
+        if *sequence != expected {
+            return Err(incomplete(&ends, expected, *sequence - 1));
+        }
+    }
+    let newest = batches.last().map_or(mark.sequence, |(sequence, _)| *sequence);
+    if newest < acknowledged {
+        return Err(incomplete(&ends, newest + 1, acknowledged));
+    }
+    Ok(batches)
+}
+
+/// Where the good records of a file end.
+struct End {
+    path: PathBuf,
+    is_missing: bool,
+    last: Option<u64>,
+    offset: usize,
+}
+
+impl End {
+    fn describe(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default().display();
+        match self.last {
+            _ if self.is_missing => format!("{name} is missing"),
+            None => format!("{name} has no good record"),
+            Some(last) => {
+                format!("{name} has good records up to commit {last}, which ends at offset {}", self.offset)
+            }
+        }
+    }
+}
+
+/// Names the file that is missing or that the next record should be in.
+fn incomplete(ends: &[End], from: u64, to: u64) -> StoreError {
+    let Some(suspect) = ends.iter().max_by_key(|end| (end.is_missing, end.last)) else {
+        return StoreError::Closed;
+    };
+    let ends: Vec<String> = ends.iter().map(End::describe).collect();
+    let reason = format!(
+        "commits {from} to {to} were acknowledged and are neither in the journal nor in the data file; {}",
+        ends.join(", ")
+    );
+    StoreError::damaged(&suspect.path, reason)
+}
+
 /// The open journal.
 pub(super) struct Journal {
     id: [u8; 16],
@@ -56,41 +125,19 @@ struct Segment {
 }
 
 impl Journal {
-    /// Opens the files of a folder, making what is missing. [`Journal::recover`] comes next.
-    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let segment = |name| {
-            let path = folder.join(name);
+    /// Opens the files of a folder, making what is missing. They are written anew from their beginning, so what was
+    /// [`unmoved`] must be in the data file before the first [`Journal::append`].
+    pub(super) fn open(folder: &Path, id: [u8; 16]) -> Result<Self, StoreError> {
+        let segment = |path: PathBuf| {
             file::create_private(&path)?;
             let opened = File::options().read(true).write(true).open(&path);
             let file = opened.map_err(|error| StoreError::io("open", &path, &error))?;
             let length = file.metadata().map_err(|error| StoreError::io("read", &path, &error))?.len();
             Ok(Segment { path, file, end: 0, allocated: length })
         };
-        let files = [segment(NAMES[0])?, segment(NAMES[1])?];
-        Ok(Self { id: [0; 16], files, current: 0, record: BytesMut::new(), broken: false })
-    }
-
-    /// The batches that the data file lacks, in their order. The journal is written anew from here on, so they must
-    /// be in the data file before the first [`Journal::append`].
-    pub(super) fn recover(&mut self, mark: Mark) -> Result<Vec<(u64, Batch)>, StoreError> {
-        self.id = mark.journal;
-        let mut batches = Vec::new();
-        for segment in &mut self.files {
-            let mut bytes = Vec::new();
-            let read =
-                segment.file.seek(SeekFrom::Start(0)).and_then(|_| segment.file.read_to_end(&mut bytes));
-            read.map_err(|error| StoreError::io("read", &segment.path, &error))?;
-            let records = Records { id: self.id, bytes: bytes.into(), at: 0 };
-            batches.extend(records.read(mark.sequence).map_err(|reason| segment.damaged(reason))?);
-        }
-        batches.sort_by_key(|(sequence, _)| *sequence);
-        for ((sequence, _), expected) in batches.iter().zip(mark.sequence + 1..) {
-            if *sequence != expected {
-                let [first, _] = &self.files;
-                return Err(first.damaged("commits are missing in the journal"));
-            }
-        }
-        Ok(batches)
+        let [first, second] = paths(folder);
+        let files = [segment(first)?, segment(second)?];
+        Ok(Self { id, files, current: 0, record: BytesMut::new(), broken: false })
     }
 
     /// Makes a batch durable. When a sync has failed nothing can be appended until the journal is opened again: what is
@@ -150,10 +197,6 @@ impl Segment {
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(record)
     }
-
-    fn damaged(&self, reason: &str) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), reason: reason.into() }
-    }
 }
 
 /// Writes a batch's record over what `out` held.
@@ -197,29 +240,38 @@ fn checksum(id: [u8; 16], bytes: &[u8]) -> u32 {
 struct Records {
     id: [u8; 16],
     bytes: Bytes,
+    /// Where the next record begins.
     at: usize,
+    /// The number of the one before.
+    last: Option<u64>,
 }
 
 impl Records {
     /// The records of the file's last turn behind `moved`, up to which the data file has them. The turn ends with the
-    /// first record that is not good.
-    fn read(mut self, moved: u64) -> Result<Vec<(u64, Batch)>, &'static str> {
+    /// first record that is not good, where `at` is then.
+    fn read(&mut self, moved: u64) -> Result<Vec<(u64, Batch)>, String> {
         let mut found: Vec<(u64, Batch)> = Vec::new();
-        let mut last = None;
         while let Some((sequence, version, body, next)) = self.record_at(self.at) {
-            if last.is_some_and(|last: u64| sequence != last + 1) {
+            if self.last.is_some_and(|last| sequence != last + 1) {
                 break;
             }
             if sequence > moved {
-                found.push((sequence, decode(version, body).ok_or("a record does not decode")?));
+                let batch = decode(version, body).ok_or_else(|| {
+                    format!("the record of commit {sequence} at offset {} does not decode", self.at)
+                })?;
+                found.push((sequence, batch));
             }
-            (last, self.at) = (Some(sequence), next);
+            (self.last, self.at) = (Some(sequence), next);
         }
-        let newest = last.map_or(moved, |last| last.max(moved));
+        let newest = self.last.map_or(moved, |last| last.max(moved));
         let mut at = self.at;
         while at < self.bytes.len() {
-            if self.record_at(at).is_some_and(|(sequence, ..)| sequence > newest) {
-                return Err("a record in the middle of the journal is damaged");
+            if let Some((sequence, ..)) = self.record_at(at).filter(|(sequence, ..)| *sequence > newest) {
+                return Err(format!(
+                    "the record at offset {} does not match its checksum, though the record of commit {sequence} at offset \
+                     {at} was written after it",
+                    self.at
+                ));
             }
             at += ALIGNMENT;
         }

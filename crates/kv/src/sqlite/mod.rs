@@ -5,6 +5,8 @@
 //! - A batch is one record of the [`journal`], synced before [`Engine::apply`] returns. Its rows are
 //!   moved into the file later, with many others in one transaction; until then they lie in memory.
 //!   A start after a crash moves what the journal has and the file lacks; closing leaves no journal.
+//! - What was acknowledged is known outside of journal and file, and every page has a checksum there (the [`mark`]). The
+//!   [`ground`] is examined before anything is changed; rows have checksums of their own.
 //! - A [`view`] is a held read transaction on the file and what is newer in memory, so a true snapshot.
 //!   Read transactions on the newest state are shared until more is moved, because a held one keeps
 //!   the write-ahead log from being reused.
@@ -22,12 +24,20 @@ mod checkpoint;
 mod copy;
 mod file;
 mod front;
+mod ground;
 mod journal;
 mod layer;
+mod mark;
 mod mover;
+mod pages;
 mod read;
+mod restore;
 mod table;
+mod untouched;
+mod upgrade;
+mod verify;
 mod view;
+mod wal;
 mod write;
 
 use std::collections::BTreeMap;
@@ -46,11 +56,15 @@ use crate::meta::{self, Mark};
 use crate::version::Version;
 
 pub(crate) use copy::NewFile;
+pub use restore::{Reach, reach, restore};
+pub use verify::{Finding, Report, verify};
 
 use checkpoint::Checkpointer;
 use front::Front;
+use ground::Ground;
 use journal::Journal;
 use mover::{Ended, Mover};
+use pages::Patrol;
 use read::Readers;
 use write::Writer;
 
@@ -77,6 +91,12 @@ pub struct SqliteOptions {
     pub checkpoint_interval_ms: u64,
     /// The length at which the write-ahead log is emptied between two groups of commits.
     pub wal_bytes_max: u64,
+    /// How much of the file is held against its checksums before the engine is open. The rest follows while it works.
+    pub checked_at_start_bytes_max: u64,
+    /// The pause between two rounds over the whole file, which begin when the start's is over.
+    pub check_interval_ms: u64,
+    /// How much is looked at within a second in such a round.
+    pub checked_per_second_bytes_max: u64,
 }
 
 impl Default for SqliteOptions {
@@ -93,6 +113,9 @@ impl Default for SqliteOptions {
             journal_age_ms_max: 1_000,
             checkpoint_interval_ms: 20,
             wal_bytes_max: 64 * MIB as u64,
+            checked_at_start_bytes_max: 256 * MIB as u64,
+            check_interval_ms: 24 * 60 * 60 * 1000,
+            checked_per_second_bytes_max: 16 * MIB as u64,
         }
     }
 }
@@ -101,9 +124,14 @@ impl Default for SqliteOptions {
 pub struct Sqlite {
     front: Arc<Front>,
     readers: Arc<Readers>,
-    mover: Mutex<Option<Mover>>,
+    running: Mutex<Option<Running>>,
     /// Last, so that the folder is free when all else has ended.
     lock: Mutex<Option<File>>,
+}
+
+struct Running {
+    mover: Mover,
+    _patrol: Patrol,
 }
 
 impl Sqlite {
@@ -117,30 +145,47 @@ impl Sqlite {
         file::create_private_folder(folder)?;
         let lock = file::lock(folder)?;
         let file = file::DataFile::new(folder, options);
+        let ground = Ground::examine(folder, &file)?;
         let connection = file.open_for_writing()?;
-        let mut journal = Journal::open(folder)?;
-        file::sync_folder(folder)?;
         let readers = Arc::new(Readers::new(file.clone()));
         let checkpointer =
             Checkpointer::start(file.open_for_checkpoints()?, Arc::clone(&readers), file.options())?;
         let mut writer = Writer::new(connection, &file, checkpointer.progress());
         let mut mark = writer.mark()?;
         let mut version = writer.version()?;
+        ground.compare(mark, file.path())?;
+        let unmoved = journal::unmoved(folder, mark, ground.acknowledged())?;
+        let (pages, unchecked_from) = (Arc::clone(ground.pages()), ground.unchecked_from);
+        let mut follower = ground.settle(mark, file.path())?;
         let mut rows = BTreeMap::new();
-        for (sequence, batch) in journal.recover(mark)? {
+        for (sequence, batch) in unmoved {
             (mark.sequence, version) = (sequence, batch.version);
             rows.extend(batch.rows);
         }
         if !rows.is_empty() {
-            writer.apply(&mut rows.iter().map(|(key, value)| (key, value.as_ref())), version, mark)?;
+            let mut rows = rows.iter().map(|(key, value)| (key, value.as_ref()));
+            follower.follow(mark.sequence, || writer.apply(&mut rows, version, mark))?;
         }
-        let front = Front::new(journal, Arc::clone(&readers), mark.sequence, version, file.options());
+        pages.mark.promise_more(|promise| promise.acknowledged = mark.sequence)?;
+        let journal = Journal::open(folder, mark.journal)?;
+        file::sync_folder(folder)?;
+        let patrol = Patrol::start(&pages, unchecked_from, file.options())?;
+        let front =
+            Front::new(journal, pages, Arc::clone(&readers), (mark.sequence, version), file.options());
         let front = Arc::new(front);
-        let mover = Mover::start(&front, &readers, mark, Ended { writer, checkpointer })?;
-        Ok(Self { front, readers, mover: Mutex::new(Some(mover)), lock: Mutex::new(Some(lock)) })
+        let mover = Mover::start(&front, &readers, mark, Ended { writer, checkpointer, follower })?;
+        let running = Running { mover, _patrol: patrol };
+        Ok(Self { front, readers, running: Mutex::new(Some(running)), lock: Mutex::new(Some(lock)) })
     }
 
-    /// The data file of a folder. A backup is restored by putting it there.
+    /// Takes a data file that was put into a folder for what the store is: without this, a file that the store has not
+    /// written itself is refused.
+    pub fn adopt(folder: &Path) -> Result<(), StoreError> {
+        let _lock = file::lock(folder)?;
+        ground::adopt(folder)
+    }
+
+    /// The data file of a folder.
     pub fn data_file(folder: &Path) -> PathBuf {
         file::data_path(folder)
     }
@@ -173,11 +218,12 @@ impl Engine for Sqlite {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        let Some(mover) = self.mover.lock().take() else { return Ok(()) };
-        let Ended { writer, checkpointer } = mover.stop()?;
+        let Some(Running { mover, .. }) = self.running.lock().take() else { return Ok(()) };
+        let Ended { writer, checkpointer, follower } = mover.stop()?;
         checkpointer.stop();
         self.readers.close();
-        let closed = self.front.end().and(writer.close());
+        // The log goes with the writer: what it was needed for must be durable, in the mark, too.
+        let closed = follower.pages.mark.sync().and_then(|()| writer.close()).and_then(|()| self.front.end());
         // The folder is free once its lock file is closed.
         self.lock.lock().take();
         closed

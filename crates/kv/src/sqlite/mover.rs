@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 
 use super::checkpoint::Checkpointer;
 use super::front::{Front, Stop};
+use super::pages::Follower;
 use super::read::Readers;
 use super::write::Writer;
 use crate::error::StoreError;
@@ -20,6 +21,7 @@ pub(super) struct Mover {
 pub(super) struct Ended {
     pub(super) writer: Writer,
     pub(super) checkpointer: Checkpointer,
+    pub(super) follower: Follower,
 }
 
 impl Mover {
@@ -60,7 +62,10 @@ impl Drop for Mover {
 fn run(front: &Front, readers: &Readers, mark: Mark, mut with: Ended) -> Ended {
     while let Some(sealed) = front.next_to_move() {
         let mark = Mark { sequence: sealed.sequence, ..mark };
-        let moved = sealed.layer.with_newest(|rows| with.writer.apply(rows, sealed.version, mark));
+        let writer = &mut with.writer;
+        let moved = with.follower.follow(sealed.sequence, || {
+            sealed.layer.with_newest(|rows| writer.apply(rows, sealed.version, mark))
+        });
         if let Err(error) = &moved {
             tracing::error!(%error, "commits could not be moved from the journal into the data file");
         }

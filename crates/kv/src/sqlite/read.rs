@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::file::DataFile;
-use super::table;
+use super::table::{self, ReadError};
 use crate::engine::{Budget, Slice};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
@@ -118,7 +118,7 @@ impl Readers {
             Some(connection) => connection,
             None => self.file.open_for_reading()?,
         };
-        let begin = || -> rusqlite::Result<_> {
+        let begin = || -> Result<_, ReadError> {
             connection.prepare_cached("BEGIN")?.execute([])?;
             // The transaction stands still from its first read on.
             Ok((
@@ -126,7 +126,7 @@ impl Readers {
                 table::get(&connection, &meta::journal_key())?,
             ))
         };
-        let (version, mark) = begin().map_err(|error| self.file.explain(&error))?;
+        let (version, mark) = begin().map_err(|error| self.file.explain_read(&error))?;
         let mark = Mark::decode(&mark.ok_or_else(|| StoreError::corrupt("the journal's mark is missing"))?)?;
         let version = version.map_or(Some(Version::ZERO), |stored| Version::from_bytes(&stored));
         let version = version.ok_or_else(StoreError::corrupt_version)?;
@@ -241,7 +241,7 @@ impl Held {
                 bytes_max: left.bytes_max.min(INLINE_BYTES_MAX),
             };
             let slice = self.with(|connection| {
-                table::scan(connection, &rest, chunk).map_err(|error| self.explain(&error))?
+                table::scan(connection, &rest, chunk).map_err(|error| self.explain(&error))
             })?;
             for (key, value) in slice.rows {
                 // The first row of a chunk comes whatever its size, so it may be too much for the whole.
@@ -262,8 +262,8 @@ impl Held {
         }
     }
 
-    fn explain(&self, error: &rusqlite::Error) -> StoreError {
-        self.readers.file.explain(error)
+    fn explain(&self, error: &ReadError) -> StoreError {
+        self.readers.file.explain_read(error)
     }
 }
 

@@ -4,15 +4,20 @@
 //! over many pages would be read by every search that passes it, and rows kept in inner pages make the
 //! tree deep. Large values therefore lie in `big`, and their row holds an integer in place of a blob.
 //! Triggers remove them with the row, also when somebody deletes it by hand.
+//!
+//! Every stored value ends with four bytes: the CRC-32 of its key and itself. It is checked whenever a row is read, so
+//! that no damaged value, and no value of another row, is ever taken for the right one.
 
 use bytes::Bytes;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params};
+use rusqlite::{CachedStatement, Connection, ToSql, params};
 
 use crate::engine::{Budget, Slice};
-use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
 use crate::scan::Scan;
+
+/// What ends a stored value.
+const CHECKSUM_LEN: usize = 4;
 
 /// Keys and values that are longer together keep the value aside.
 const ROW_BYTES_MAX: usize = 1024;
@@ -47,11 +52,23 @@ impl ToSql for Blob<'_> {
     }
 }
 
+/// Why a row cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// What is there is not what was written.
+    #[error("{0}")]
+    Damaged(String),
+}
+
 /// Writes rows on one connection.
 pub(super) struct Rows<'a> {
     upsert: CachedStatement<'a>,
     delete: CachedStatement<'a>,
     insert_big: CachedStatement<'a>,
+    /// Reused from row to row.
+    stored: Vec<u8>,
 }
 
 impl<'a> Rows<'a> {
@@ -60,14 +77,18 @@ impl<'a> Rows<'a> {
             upsert: connection.prepare_cached(UPSERT)?,
             delete: connection.prepare_cached(DELETE)?,
             insert_big: connection.prepare_cached(INSERT_BIG)?,
+            stored: Vec::new(),
         })
     }
 
     pub(super) fn put(&mut self, key: &Key, value: &[u8]) -> rusqlite::Result<()> {
-        if key.stored().len() + value.len() <= ROW_BYTES_MAX {
-            self.upsert.execute(params![Blob(key.stored()), Blob(value)])?;
+        self.stored.clear();
+        self.stored.extend_from_slice(value);
+        self.stored.extend_from_slice(&checksum(key.stored(), value).to_be_bytes());
+        if key.stored().len() + self.stored.len() <= ROW_BYTES_MAX {
+            self.upsert.execute(params![Blob(key.stored()), Blob(&self.stored)])?;
         } else {
-            let id = self.insert_big.insert(params![Blob(value)])?;
+            let id = self.insert_big.insert(params![Blob(&self.stored)])?;
             self.upsert.execute(params![Blob(key.stored()), id])?;
         }
         Ok(())
@@ -80,17 +101,14 @@ impl<'a> Rows<'a> {
 }
 
 /// The value of a key.
-pub(super) fn get(connection: &Connection, key: &Key) -> rusqlite::Result<Option<Bytes>> {
+pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Bytes>, ReadError> {
     let mut select = connection.prepare_cached(SELECT)?;
-    select.query_row(params![Blob(key.stored())], |row| value(connection, row.get_ref(0)?)).optional()
+    let mut rows = select.query(params![Blob(key.stored())])?;
+    rows.next()?.map(|row| value(connection, key.stored(), row.get_ref(0)?)).transpose()
 }
 
 /// Rows of a range, up to the limits of the scan.
-pub(super) fn scan(
-    connection: &Connection,
-    range: &KeyRange,
-    scan: Scan,
-) -> rusqlite::Result<Result<Slice, StoreError>> {
+pub(super) fn scan(connection: &Connection, range: &KeyRange, scan: Scan) -> Result<Slice, ReadError> {
     let mut budget = Budget::new(scan);
     let mut slice = Slice::default();
     let mut select = connection.prepare_cached(if scan.reverse { SCAN_REVERSE } else { SCAN_FORWARD })?;
@@ -100,28 +118,59 @@ pub(super) fn scan(
             slice.more = true;
             break;
         }
-        let key = row.get_ref(0)?.as_blob()?;
-        let value = value(connection, row.get_ref(1)?)?;
+        let key = row.get_ref(0)?.as_blob().map_err(|error| ReadError::Damaged(format!("a key: {error}")))?;
+        let value = value(connection, key, row.get_ref(1)?)?;
         if !budget.take(key.len(), value.len()) {
             slice.more = true;
             break;
         }
         let Some(key) = Key::from_stored(Bytes::copy_from_slice(key)) else {
-            return Ok(Err(StoreError::corrupt("a key is empty")));
+            return Err(ReadError::Damaged("a key is empty".to_owned()));
         };
         slice.rows.push((key, value));
     }
-    Ok(Ok(slice))
+    Ok(slice)
 }
 
-/// The value a row holds or points to.
-fn value(connection: &Connection, held: ValueRef<'_>) -> rusqlite::Result<Bytes> {
+/// The value a row holds or points to, if it is the one that was written there.
+fn value(connection: &Connection, key: &[u8], held: ValueRef<'_>) -> Result<Bytes, ReadError> {
     match held {
-        ValueRef::Integer(id) => connection
-            .prepare_cached(SELECT_BIG)?
-            .query_row(params![id], |row| Ok(Bytes::copy_from_slice(row.get_ref(0)?.as_blob()?))),
-        held => Ok(Bytes::copy_from_slice(held.as_blob()?)),
+        ValueRef::Integer(id) => {
+            let mut select = connection.prepare_cached(SELECT_BIG)?;
+            let mut rows = select.query(params![id])?;
+            match rows.next()? {
+                Some(row) => checked(key, row.get_ref(0)?),
+                None => Err(damaged(key, "its value is missing")),
+            }
+        }
+        held => checked(key, held),
     }
+}
+
+/// The value without its checksum.
+fn checked(key: &[u8], held: ValueRef<'_>) -> Result<Bytes, ReadError> {
+    let stored = held.as_blob().map_err(|error| damaged(key, &error.to_string()))?;
+    let Some((value, expected)) = stored.split_last_chunk::<CHECKSUM_LEN>() else {
+        return Err(damaged(key, "its value is shorter than its checksum"));
+    };
+    let (expected, found) = (u32::from_be_bytes(*expected), checksum(key, value));
+    if expected != found {
+        let reason = format!("its checksum is {found:08x}, {expected:08x} was written");
+        return Err(damaged(key, &reason));
+    }
+    Ok(Bytes::copy_from_slice(value))
+}
+
+fn damaged(key: &[u8], reason: &str) -> ReadError {
+    let key = Key::from_stored(Bytes::copy_from_slice(key)).map(|key| key.to_string());
+    ReadError::Damaged(format!("row `{}`: {reason}", key.unwrap_or_default()))
+}
+
+fn checksum(key: &[u8], value: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(key);
+    hasher.update(value);
+    hasher.finalize()
 }
 
 #[cfg(test)]
@@ -137,7 +186,7 @@ mod tests {
         let aside =
             || connection.query_row("SELECT count(*) FROM big", [], |row| row.get::<_, i64>(0)).unwrap();
         let mut rows = Rows::of(&connection).unwrap();
-        let longest = ROW_BYTES_MAX - key.stored().len();
+        let longest = ROW_BYTES_MAX - key.stored().len() - CHECKSUM_LEN;
         for (length, expected) in [(longest, 0), (longest + 1, 1), (100_000, 1), (5, 0), (100_000, 1)] {
             let value = vec![b'v'; length];
             rows.put(&key, &value).unwrap();
@@ -147,5 +196,37 @@ mod tests {
         rows.delete(&key).unwrap();
         assert_eq!(aside(), 0);
         assert_eq!(get(&connection, &key).unwrap(), None);
+    }
+
+    #[test]
+    fn a_flipped_bit_in_a_value_or_a_key_is_an_error() {
+        let connection = Connection::open_in_memory().unwrap();
+        create(&connection).unwrap();
+        let mut rows = Rows::of(&connection).unwrap();
+        for (name, length) in [(b"a", 10), (b"b", 5000)] {
+            rows.put(&Key::new(Keyspace(1), name), &vec![b'v'; length]).unwrap();
+        }
+        let all = KeyRange::prefix(Keyspace(1), b"");
+        assert_eq!(scan(&connection, &all, Scan::default()).unwrap().rows.len(), 2);
+        let damages = [
+            "UPDATE kv SET v = CAST(substr(v, 1, 3) || 'w' || substr(v, 5) AS BLOB) WHERE k = x'0161'",
+            "UPDATE kv SET k = x'0163' WHERE k = x'0161'",
+            "UPDATE big SET v = CAST('w' || substr(v, 2) AS BLOB)",
+            "DELETE FROM big",
+            "UPDATE kv SET v = x'' WHERE k = x'0161'",
+            "UPDATE kv SET v = 'text' WHERE k = x'0161'",
+        ];
+        for damage in damages {
+            connection.execute_batch("BEGIN").unwrap();
+            assert!(connection.execute(damage, []).unwrap() > 0, "{damage}");
+            assert!(
+                matches!(scan(&connection, &all, Scan::default()), Err(ReadError::Damaged(_))),
+                "{damage}"
+            );
+            connection.execute_batch("ROLLBACK").unwrap();
+        }
+        let key = Key::new(Keyspace(1), b"b");
+        connection.execute("DELETE FROM big", []).unwrap();
+        assert!(matches!(get(&connection, &key), Err(ReadError::Damaged(_))), "it is not called missing");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::checkpoint::{self, LogState, Progress};
@@ -37,7 +38,7 @@ impl Writer {
     /// Which journal belongs to the file. A new file gets one.
     pub(super) fn mark(&mut self) -> Result<Mark, StoreError> {
         let read = |connection: &Connection| table::get(connection, &meta::journal_key());
-        if let Some(stored) = read(&self.connection).map_err(|error| self.file.explain(&error))? {
+        if let Some(stored) = read(&self.connection).map_err(|error| self.file.explain_read(&error))? {
             return Mark::decode(&stored);
         }
         let mark = Mark::random()?;
@@ -52,7 +53,7 @@ impl Writer {
     /// The version of the file's newest rows.
     pub(super) fn version(&self) -> Result<Version, StoreError> {
         let stored = table::get(&self.connection, &meta::version_key());
-        let stored = stored.map_err(|error| self.file.explain(&error))?;
+        let stored = stored.map_err(|error| self.file.explain_read(&error))?;
         let version = stored.map_or(Some(Version::ZERO), |stored| Version::from_bytes(&stored));
         version.ok_or_else(StoreError::corrupt_version)
     }
@@ -117,7 +118,8 @@ impl Writer {
     pub(super) fn close(self) -> Result<(), StoreError> {
         let truncate = || {
             self.connection.busy_timeout(Duration::ZERO)?;
-            self.connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))
+            self.connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))?;
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
         };
         truncate().map_err(|error| self.file.explain(&error))?;
         self.connection.close().map_err(|(_, error)| self.file.explain(&error))

@@ -214,6 +214,7 @@ pub async fn a_backup_is_the_same_data_under_another_epoch(place: &impl Place) {
     put(&store, &[("same", "after the backup")]).await;
 
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "one file and nothing beside it");
+    Sqlite::adopt(folder.path()).unwrap();
     let copy = Store::open(Sqlite::open(folder.path()).unwrap(), options).await.unwrap();
     let snapshot = copy.snapshot().await.unwrap();
     assert_eq!(snapshot.version(), version);
