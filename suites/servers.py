@@ -80,8 +80,11 @@ class Server:
         status, answer = self.ask("POST", f"/v1/{self.root}:commit", {"writes": written}, OWNER)
         assert status == 200, f"{self.name}: {answer}"
 
-    def load(self, rules):
+    def load(self, rules, ignore_errors=False):
         body = {"rules": {"files": [{"name": "firestore.rules", "content": rules}]}}
+        if ignore_errors:
+            # Then the answer has all issues with their severities.
+            body["ignoreErrors"] = True
         return self.ask("PUT", f"/emulator/v1/projects/{self.project}:securityRules", body)
 
     def stop(self):

@@ -2,30 +2,31 @@
 
 import socket
 import threading
-import time
 
-from neighbour import ROOT, Neighbour, figure, memory_mib, quiet
+from neighbour import ROOT, Neighbour
+from neighbour.share import ATTACKERS_ADDRESS, Figure
 
 BYTES = 16 << 20
+BODIES_PER_PROCESS = 10
+MEMORY_MIB_MAX = 512
 
 
 def run(server, full):
     running = server.start()
-    before = quiet(running, 10 if full else 3)
-    ended = threading.Event()
-    with Neighbour(running) as during, Neighbour(running, "127.0.0.3") as beside:
-        threads = [threading.Thread(target=hold, args=(running.port, ended)) for _ in range(40 if full else 24)]
-        for thread in threads:
-            thread.start()
-        memory = 0
-        for _ in range(60 if full else 15):
-            time.sleep(1)
-            memory = max(memory, memory_mib(running))
-        ended.set()
-        for thread in threads:
-            thread.join(30)
+    figure = Figure(running, 60 if full else 5, full, MEMORY_MIB_MAX)
+    processes = 4 if full else 3
+    with Neighbour(running, ATTACKERS_ADDRESS) as beside:
+        figure.beside(processes, begin, running.port)
     assert not beside.failures, f"small requests of the attacker's own address fail: {beside.failures[0]}"
-    return f"{len(threads)} unfinished bodies of 16 MiB: {figure(before, during, memory)}"
+    return f"{processes * BODIES_PER_PROCESS} unfinished bodies of 16 MiB: {figure.text()}"
+
+
+def begin(ended, _number, port):
+    threads = [threading.Thread(target=hold, args=(port, ended)) for _ in range(BODIES_PER_PROCESS)]
+    for thread in threads:
+        thread.start()
+    yield
+    ended.wait()
 
 
 def hold(port, ended):
@@ -33,7 +34,7 @@ def hold(port, ended):
     head = f"POST {ROOT}:commit HTTP/1.1\r\nHost: localhost\r\nContent-Length: {BYTES}\r\n\r\n".encode()
     while not ended.is_set():
         try:
-            with socket.create_connection(("127.0.0.1", port), 20, ("127.0.0.3", 0)) as stream:
+            with socket.create_connection(("127.0.0.1", port), 20, (ATTACKERS_ADDRESS, 0)) as stream:
                 stream.sendall(head)
                 stream.sendall(b" " * (BYTES - 1))
                 stream.settimeout(1)

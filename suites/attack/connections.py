@@ -2,16 +2,16 @@
 
 import resource
 import socket
-import time
 
 from house import Missing
-from neighbour import Neighbour, figure, memory_mib, quiet
+from neighbour.share import ATTACKERS_ADDRESS, Figure
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS, SETTINGS_ACK = b"\0\0\0\4\0\0\0\0\0", b"\0\0\0\4\1\0\0\0\0"
 # GET http://localhost/ in HPACK's static table and a literal authority.
 HEADERS = b"\x82\x86\x84\x41\x09localhost"
 REQUEST = len(HEADERS).to_bytes(3, "big") + b"\1\5\0\0\0\1" + HEADERS
+MEMORY_MIB_MAX = 256
 
 
 def run(server, full):
@@ -21,17 +21,16 @@ def run(server, full):
         raise Missing(f"only {hard} files may be open")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 200), hard))
     running = server.start()
-    before = quiet(running, 10 if full else 3)
+    figure = Figure(running, 60 if full else 3, full, MEMORY_MIB_MAX)
+    figure.beside(1, keep, running.port, count, steps_min=count)
+    return f"{count} connections kept idle: {figure.text()}"
+
+
+def keep(ended, _number, port, count):
     held = []
-    try:
-        with Neighbour(running) as during:
-            for _ in range(count):
-                stream = socket.create_connection(("127.0.0.1", running.port), 20, ("127.0.0.3", 0))
-                stream.sendall(PREFACE + SETTINGS + SETTINGS_ACK + REQUEST)
-                held.append(stream)
-            time.sleep(60 if full else 3)
-            memory = memory_mib(running)
-    finally:
-        for stream in held:
-            stream.close()
-    return f"{count} idle connections: {figure(before, during, memory)}"
+    for _ in range(count):
+        stream = socket.create_connection(("127.0.0.1", port), 20, (ATTACKERS_ADDRESS, 0))
+        stream.sendall(PREFACE + SETTINGS + SETTINGS_ACK + REQUEST)
+        held.append(stream)
+        yield
+    ended.wait()

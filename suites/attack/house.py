@@ -68,6 +68,10 @@ class House:
         assert line, f"the server did not start: {(self.folder / 'stderr').read_text()}"
         return Server(process, json.loads(line))
 
+    def stored_mib(self):
+        """What the store's files take."""
+        return sum(file.stat().st_size for file in self.data.rglob("*") if file.is_file()) / (1 << 20)
+
     def said(self):
         """What servers said on standard error."""
         return (self.folder / "stderr").read_text()
@@ -83,6 +87,17 @@ class Server:
     def stop(self):
         self.process.terminate()
         self.process.wait(20)
+
+    def status_mib(self, name):
+        """A line of the process's status in MiB: `VmRSS` is its memory now, `VmHWM` the most it has had."""
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) // 1024
+        return 0
+
+    def forget_peak(self):
+        """Has `VmHWM` begin anew."""
+        pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
 
     def client(self, source="127.0.0.1"):
         """A client with a connection of its own, from an address of the loopback network."""

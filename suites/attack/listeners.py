@@ -1,52 +1,46 @@
 """Listeners that do not read, and one that wants everything: they take nothing from others."""
 
-import os
 import socket
 import struct
-import time
 
-from slow_readers import BODY, DOCUMENTS, measure
+from neighbour import ROOT
+from neighbour.share import ATTACKERS_ADDRESS, Figure
+from slow_readers import BODY, DOCUMENTS
 
 DATABASE = "projects/demo-attack/databases/(default)"
-PATH = "/v1/" + DATABASE + "/documents"
 TARGETS = 10_000
 MEMORY_MIB_MAX = 400
 
 
 def run(server, full):
-    streams, seconds = (200, 20) if full else (40, 4)
     running = server.start()
-    neighbour = running.client()
+    client = running.client()
     for at in range(DOCUMENTS):
         body = {"fields": {"text": {"stringValue": BODY}}}
-        status, answer = neighbour.ask("PATCH", f"{PATH}/public/{at}", body)
+        status, answer = client.ask("PATCH", f"{ROOT}/public/{at}", body)
         assert status == 200, answer
-    quiet = measure(neighbour, PATH, seconds)
-    # Each listens to all of the collection: every write of the neighbour is for every one of them.
-    unread = [Listener(running.port) for _ in range(streams)]
-    for listener in unread:
-        listener.send(target(1, "public"))
-    # One adds target after target, and takes no answer.
-    greedy = Listener(running.port)
+    figure = Figure(running, 20 if full else 3, full, MEMORY_MIB_MAX)
+    streams = 200 if full else 40
+    done = figure.beside(1, listen, running.port, streams, steps_min=streams + 2)
+    return f"{streams} unread listeners and one of {done - streams - 1} targets: {figure.text()}"
+
+
+def listen(ended, _number, port, streams):
+    """Listens to all of the collection, so that every write of the neighbour is for every listener. One more adds target after
+    target, and takes no answer.
+    """
+    held = []
+    for _ in range(streams):
+        held.append(Listener(port))
+        held[-1].send(target(1, "public"))
+        yield
+    held.append(Listener(port))
+    yield
     for number in range(TARGETS):
-        if not greedy.send(target(number + 1, f"public{number % 50}"), wait=False):
+        if not held[-1].send(target(number + 1, f"public{number % 50}"), wait=False):
             break
-    time.sleep(1)
-    under = measure(neighbour, PATH, seconds)
-    memory = memory_mib(running.process.pid)
-    for listener in [*unread, greedy]:
-        listener.close()
-    assert under <= 3 * quiet + 0.05, f"p99 {under * 1000:.0f} ms, quiet {quiet * 1000:.0f} ms"
-    assert memory < MEMORY_MIB_MAX, f"{memory} MiB"
-    return (
-        f"{streams} unread listeners and one of {number + 1} targets: a neighbour's p99 {under * 1000:.1f} ms, "
-        f"quiet {quiet * 1000:.1f} ms; {memory} MiB"
-    )
-
-
-def memory_mib(pid):
-    with open(f"/proc/{pid}/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
+        yield
+    ended.wait()
 
 
 def field(number, content):
@@ -74,6 +68,7 @@ class Listener:
     def __init__(self, port):
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.bind((ATTACKERS_ADDRESS, 0))
         self.socket.connect(("127.0.0.1", port))
         headers = {
             ":method": "POST",
@@ -95,9 +90,6 @@ class Listener:
             return True
         except OSError:
             return False
-
-    def close(self):
-        self.socket.close()
 
 
 def text(string):

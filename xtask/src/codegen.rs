@@ -11,6 +11,7 @@ use prost::Message;
 use prost_reflect::DescriptorPool;
 
 use crate::json::{self, JsonCodeError};
+use crate::weight::{self, WeightCodeError};
 
 /// Generated files by name.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -32,6 +33,9 @@ pub enum CodegenError {
     /// A message can have no JSON form.
     #[error(transparent)]
     Json(#[from] JsonCodeError),
+    /// A message cannot be weighed.
+    #[error(transparent)]
+    Weight(#[from] WeightCodeError),
     /// A file could not be read or written.
     #[error("cannot read or write a file: {0}")]
     Io(#[from] io::Error),
@@ -64,6 +68,7 @@ fn generate(repository: &Path) -> Result<Files, CodegenError> {
     tonic_prost_build::configure()
         .out_dir(folder.path())
         .build_transport(false)
+        .codec_path("crate::weight::Codec")
         .server_mod_attribute(".", "#[cfg(feature = \"server\")]")
         .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
         .compile_fds_with_config(comments, config)?;
@@ -71,6 +76,7 @@ fn generate(repository: &Path) -> Result<Files, CodegenError> {
     let pool = DescriptorPool::from_file_descriptor_set(descriptors.clone())?;
     let mut files = read_folder(folder.path())?;
     files.insert("json.rs".to_owned(), json::generate(&pool)?.into_bytes());
+    files.insert("weight.rs".to_owned(), weight::generate(&pool)?.into_bytes());
     for content in files.values_mut() {
         content.splice(0..0, HEADER.bytes());
     }

@@ -182,7 +182,8 @@ fn is_any(field: &FieldDescriptor) -> bool {
         && matches!(field.kind(), Kind::Message(message) if message.full_name() == "google.protobuf.Any")
 }
 
-fn message_path(message: &MessageDescriptor) -> String {
+/// The type that prost makes of a message of our packages.
+pub fn message_path(message: &MessageDescriptor) -> String {
     match message.parent_message() {
         Some(parent) => format!("{}::{}", module_path(&parent), message.name().to_upper_camel_case()),
         None => format!("{}::{}", package_path(message.package_name()), message.name().to_upper_camel_case()),

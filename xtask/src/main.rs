@@ -7,6 +7,7 @@ mod codegen;
 mod floors;
 mod json;
 mod tidy;
+mod weight;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

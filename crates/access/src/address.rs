@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
+use base::{Code, Status};
+
 /// The address of the client behind a request, put into the request's extensions by the server. A proxy's word for it
 /// counts only where the operator has named that proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +32,26 @@ pub struct Network(IpAddr);
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// The origin of a web page from elsewhere, put by `dev` into the extensions of the page's requests. The page may not act as
+/// an administrator; a service that takes tokens in bodies must ask for this itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignOrigin(pub String);
+
+impl ForeignOrigin {
+    /// What such a page is answered.
+    pub fn refusal(&self) -> Status {
+        let origin = &self.0;
+        Status::new(
+            Code::PermissionDenied,
+            format!(
+                "The Origin header `{origin}` is of a web page from elsewhere, which may not act as an administrator or \
+                 use the emulators' control routes. If the page is yours, serve it from localhost or start `hearth dev` \
+                 with `--allow-origin {origin}`."
+            ),
+        )
     }
 }
 

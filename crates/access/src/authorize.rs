@@ -125,9 +125,9 @@ impl Session {
         let dev = self.gate().mode().dev().is_some();
         let logged = causes.iter().map(|cause| Cause {
             at: format!("{}:{}:{}", source.name, cause.line, cause.column),
-            expression: cause.expression.clone(),
-            observed: if dev { cause.observed.clone() } else { cause.observed_type.to_owned() },
-            text: cause.text.clone(),
+            expression: cause.expression().to_owned(),
+            observed: if dev { cause.observed() } else { cause.observed_type() }.to_owned(),
+            text: cause.text().to_owned(),
         });
         logged.collect()
     }
@@ -163,14 +163,14 @@ impl Session {
         self.finish();
     }
 
-    /// Takes back what the rules allowed on a condition that the data does not meet.
-    pub fn retract(&mut self, reason: &str) -> Refusal {
+    /// Takes back what the rules allowed on a condition that the data does not meet. `method` is the one that they allowed.
+    pub fn retract(&mut self, method: &'static str, reason: &str) -> Refusal {
         for event in self.events.iter_mut().filter(|event| event.verdict == Verdict::Allow) {
             event.verdict = Verdict::Deny;
             event.causes.push(Cause::plain(reason));
         }
         Refusal::Denied(Denial {
-            method: "list",
+            method,
             reason: Reason::Retracted(reason.to_owned()),
             shows_reasons: self.gate().mode().dev(),
         })

@@ -2,6 +2,8 @@
 
 use kv::Keyspace;
 
+/// What the data was made by.
+pub const CLAIM: Keyspace = Keyspace(0x01);
 /// Firestore's documents.
 pub const DOCUMENTS: Keyspace = Keyspace(0x10);
 /// Firestore's index entries.

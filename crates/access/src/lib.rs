@@ -10,6 +10,7 @@ mod authorize;
 mod backup;
 mod begin;
 mod caller;
+mod claim;
 mod contention;
 mod documents;
 mod facts;
@@ -27,8 +28,9 @@ mod rulesets;
 mod session;
 mod transact;
 
-pub use address::{ClientAddress, Network};
+pub use address::{ClientAddress, ForeignOrigin, Network};
 pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
+pub use claim::Claim;
 pub use documents::{DocumentSource, Documents, NoPending, Pending};
 pub use facts::Facts;
 pub use gate::{Gate, Operation, Service};

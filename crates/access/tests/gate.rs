@@ -122,7 +122,7 @@ async fn a_denial_says_why_to_the_developer_and_nothing_to_a_production_client()
         let Refusal::Denied(denial) = refusal else { panic!("{refusal:?}") };
         assert_eq!((denial.method, denial.shows_reasons.is_some()), ("create", observed));
         let Reason::Rules(causes) = &denial.reason else { panic!("{denial:?}") };
-        let told: Vec<_> = causes.iter().map(|cause| (cause.text.as_str(), cause.allow_line)).collect();
+        let told: Vec<_> = causes.iter().map(|cause| (cause.text(), cause.allow_line)).collect();
         assert_eq!(told, [("Property moderator is undefined on object.", 6)]);
         let [event] = &gate.log().events()[..] else { panic!("one event") };
         assert_eq!(event.verdict, Verdict::Deny);
@@ -176,7 +176,7 @@ async fn a_commit_may_read_twenty_documents_and_those_again() {
         panic!("a twenty-first document was read");
     };
     let Reason::Rules(causes) = &denial.reason else { panic!("{denial:?}") };
-    assert!(causes[0].text.contains("the maximum of 20 document accesses"), "{causes:?}");
+    assert!(causes[0].text().contains("the maximum of 20 document accesses"), "{causes:?}");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
+use wire::weight;
 
 use crate::{Deploy, status};
 
@@ -30,6 +31,7 @@ fn caller(request: &Request) -> Result<Caller, Status> {
 /// A body as a message; an empty one is an empty message.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Status> {
     let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+    weight::json::charge_tree(body)?;
     serde_json::from_slice(body).map_err(|error| status::bad_payload(&error))
 }
 

@@ -2,6 +2,8 @@
 
 pub mod grpc;
 pub mod rest;
+pub mod streams;
+pub mod webchannel;
 
 use std::sync::Arc;
 
@@ -18,7 +20,8 @@ pub fn router(firestore: Arc<Firestore>) -> Router {
     let methods = Router::new()
         .route("/google.firestore.v1.Firestore/Listen", axum::routing::any(listen))
         .route_service("/google.firestore.v1.Firestore/{method}", grpc::service(Arc::clone(&firestore)))
-        .layer(axum::middleware::map_response(grpc::too_large_is_exhausted));
+        .layer(axum::middleware::map_response(grpc::too_large_is_exhausted))
+        .layer(axum::middleware::map_response(grpc::messages_as_they_are));
     rest::router(firestore).merge(methods)
 }
 

@@ -11,9 +11,11 @@
 mod clear;
 mod commit;
 mod decide;
+pub mod indexes;
 mod lifetime;
 mod list;
 pub mod listen;
+mod locks;
 mod places;
 mod present;
 pub mod query;
@@ -23,6 +25,7 @@ mod rules;
 pub mod shares;
 pub mod stream;
 mod transaction;
+mod turn;
 mod write;
 pub mod writing;
 
@@ -33,8 +36,8 @@ use base::{Code, DatabaseName, DocumentPath, ResourcePath, Status};
 use prost::Message;
 use tokio::sync::watch;
 
-use crate::query::index::Builder;
 use crate::status;
+use indexes::Indexes;
 use places::Places;
 use shares::LargeCommits;
 use stream::{Responses, Streams};
@@ -43,11 +46,12 @@ use transaction::Transactions;
 /// The service. One per process; the protocols share it.
 pub struct Firestore {
     gate: Gate,
+    project: String,
     databases: Databases,
     transactions: Transactions,
     streams: Streams,
     large_commits: LargeCommits,
-    indexes: Builder,
+    indexes: Indexes,
     places: Places,
     listeners: listen::Listeners,
     /// Open streams end when this is true.
@@ -71,18 +75,25 @@ impl Firestore {
             Some(permit) => Databases::OnDemand(permit),
             None => Databases::Listed([DatabaseName::default_of(project)].into()),
         };
-        Self::with_databases(gate, databases)
-    }
-
-    /// The service over a gate, with these databases.
-    pub fn with_databases(gate: Gate, databases: Databases) -> Self {
         let transactions = Transactions::new(gate.clock().clone());
         let streams = Streams::new(gate.clock().clone());
-        let indexes = Builder::new(gate.clone());
+        let indexes = Indexes::new(gate.clone());
         let large_commits = LargeCommits::default();
         let (places, ending) = (Places::default(), watch::Sender::new(false));
         let listeners = listen::Listeners::new(gate.epoch());
-        Self { gate, databases, transactions, streams, large_commits, indexes, places, listeners, ending }
+        let project = project.to_owned();
+        Self {
+            gate,
+            project,
+            databases,
+            transactions,
+            streams,
+            large_commits,
+            indexes,
+            places,
+            listeners,
+            ending,
+        }
     }
 
     /// Ends the streams that stay open, `Write` and `Listen`: this process is about to stop. Clients open others.

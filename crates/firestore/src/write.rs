@@ -1,5 +1,5 @@
 //! What a write means, without any I/O: [`decode()`] reads it from the wire, [`apply()`] turns the document before into
-//! the document after, [`check()`] says whether that may be committed.
+//! the document after, [`check()`] and [`check_document()`] say whether that may be committed.
 //!
 //! Invariants: applying never fails, so that rules can judge every outcome before the caller learns anything;
 //! transform results are exactly as many as transforms.
@@ -16,7 +16,7 @@ use base::{DocumentPath, FieldPath, Fields, Value};
 use kv::Version;
 
 pub use admit::{admit, check_size};
-pub use apply::{Applied, Held, State, apply, check};
+pub use apply::{Applied, Held, State, apply, check, check_document};
 pub use decode::{decode, decode_all, document_path};
 pub use mask::{decode_mask, project};
 pub use transform::{Kind, Transform};

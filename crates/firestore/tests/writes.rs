@@ -7,7 +7,7 @@ use std::path::Path;
 
 use base::{DatabaseName, Fields, Status, Timestamp, Value};
 use firestore::model::value::{fields_from_wire, fields_to_wire, to_wire};
-use firestore::write::{Held, State, apply, check, decode};
+use firestore::write::{Held, State, apply, check, check_document, decode};
 use kv::Version;
 use wire::json::{self, JsonOptions};
 use wire::v1;
@@ -60,9 +60,11 @@ fn run(case: &serde_json::Value) -> Result<(Option<Fields>, Vec<Value>), Status>
         Some(fields) => State { fields: Some(fields), held: Held::Since(Version(1_700_000_000_000_000)) },
         None => State::default(),
     };
-    let applied = apply(&before, &write, now);
+    let held = before.held;
+    let applied = apply(before, &write, now);
     assert_eq!(applied.transform_results.len(), write.transforms());
-    check(&database, &write, before.held, &applied.after, now)?;
+    check(&database, &write, held, now)?;
+    check_document(&database, &write.path, &applied.after)?;
     Ok((applied.after.fields, applied.transform_results))
 }
 
@@ -125,8 +127,8 @@ fn sizes_and_depths_have_their_limits() {
         let database = DatabaseName::default_of("p");
         let write = decode(&database, write)?;
         let now = Timestamp::EPOCH;
-        let applied = apply(&State::default(), &write, now);
-        check(&database, &write, Held::Absent, &applied.after, now)
+        let applied = apply(State::default(), &write, now);
+        check_document(&database, &write.path, &applied.after)
     };
     let one = |value: Value| attempt([("x".to_owned(), value)].into()).map_err(|status| status.message);
     assert_eq!(one(nested(20)), Ok(()));
@@ -179,7 +181,7 @@ fn a_deep_mask_is_refused_after_the_fact() {
         ..Default::default()
     };
     let write = decode(&database, write).unwrap();
-    let applied = apply(&State::default(), &write, Timestamp::EPOCH);
-    let refused = check(&database, &write, Held::Absent, &applied.after, Timestamp::EPOCH);
+    let applied = apply(State::default(), &write, Timestamp::EPOCH);
+    let refused = check_document(&database, &write.path, &applied.after);
     assert_eq!(refused.unwrap_err().message, "Property a contains an invalid nested entity.");
 }

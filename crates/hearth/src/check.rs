@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use base::{Clock, SystemClock};
 use policy::{Diagnostic, diagnostic};
-use prove::check::{Checked, check, together};
+use prove::check::{Checked, check_at, together};
 use serde_json::json;
 
 use crate::cli::Check;
@@ -34,11 +35,12 @@ struct File<'t> {
 fn told(texts: &[Text]) -> Vec<File<'_>> {
     // Files of a project belong together; a document's snippets are examples, each for itself.
     let (whole, snippets): (Vec<&Text>, Vec<&Text>) = texts.iter().partition(|text| text.snippet.is_none());
-    let mut checked: Vec<Checked> =
-        whole.iter().map(|text| check(text.compiled.clone(), text.language)).collect();
+    let now = Some(SystemClock.now());
+    let check = |text: &Text| check_at(text.compiled.clone(), text.language, now);
+    let mut checked: Vec<Checked> = whole.iter().map(|text| check(text)).collect();
     together(&mut checked);
     let of_whole = whole.into_iter().zip(checked);
-    let of_snippets = snippets.into_iter().map(|text| (text, check(text.compiled.clone(), text.language)));
+    let of_snippets = snippets.into_iter().map(|text| (text, check(text)));
     let mut files: Vec<File<'_>> = Vec::new();
     for (text, checked) in of_whole.chain(of_snippets) {
         let found = text.told(checked.diagnostics);

@@ -1,5 +1,7 @@
 //! The command line: what can be asked, in the words of `--help`. What it means is elsewhere.
 
+mod administration;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,7 +11,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use prove::Language;
 use server::TrustedProxy;
 
-use crate::admin::Folder;
+pub use administration::{
+    AddIndex, Indexes, IndexesOutput, KeyFile, Keys, KeysOutput, NewIndex, ServiceAccount,
+};
+
+use crate::limits::LimitFlags;
 use crate::services::Row;
 
 /// The open home for Firebase apps.
@@ -49,6 +55,9 @@ pub enum Verb {
     Restore(Restore),
     /// Look whether all data is as it was written; the server must not be running
     Verify(Verify),
+    /// Firestore's indexes
+    #[command(subcommand)]
+    Indexes(Indexes),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +85,9 @@ pub struct Dev {
     /// Names of this machine that requests may be for, beside localhost and loopback addresses
     #[arg(long, value_delimiter = ',', value_name = "HOST")]
     pub allow_host: Vec<String>,
+    /// Refuse queries without the indexes that production requires, instead of making them
+    #[arg(long)]
+    pub strict_indexes: bool,
     /// Web origins whose pages may act as administrators, beside those on localhost
     #[arg(long, value_delimiter = ',', value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
@@ -98,6 +110,10 @@ pub struct Serve {
     /// The project's id (default: from `.firebaserc`)
     #[arg(long)]
     pub project: Option<String>,
+    /// The file with the key that seals the signing keys in the data folder: 32 random bytes in base64 (or the environment
+    /// variable HEARTH_KEY)
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// A PEM certificate chain; without one, put a TLS proxy in front
     #[arg(long, requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
@@ -126,6 +142,8 @@ pub struct Serve {
     /// Say only one line of JSON when ready
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub limits: LimitFlags,
 }
 
 #[derive(Debug, Args)]
@@ -234,6 +252,7 @@ pub struct Test {
 #[derive(Debug, Args)]
 pub struct Explain {
     /// A file of rules or a project's folder; with `--language cel`, the expression
+    #[arg(allow_hyphen_values = true)]
     pub rules: PathBuf,
     /// The request as case files write it: "alice get /rooms/1"
     pub request: Option<String>,
@@ -315,108 +334,6 @@ impl LanguageName {
             LanguageName::Cel => Language::Cel,
         }
     }
-}
-
-#[derive(Debug, Subcommand)]
-pub enum ServiceAccount {
-    /// Make an account, or a further key of one, and print its key file (JSON), which the Admin SDKs read
-    Create(CreateServiceAccount),
-    /// List the accounts and their keys
-    List(ListServiceAccounts),
-    /// Give an account another key and print its key file; the keys it has are refused after a while
-    Rotate(RotateServiceAccount),
-    /// Refuse an account, or one key of it, at once, with every token that was made with it
-    Revoke(RevokeServiceAccount),
-}
-
-#[derive(Debug, Args)]
-pub struct CreateServiceAccount {
-    #[command(flatten)]
-    pub key_file: KeyFile,
-    #[command(flatten)]
-    pub folder: Folder,
-}
-
-#[derive(Debug, Args)]
-pub struct ListServiceAccounts {
-    #[command(flatten)]
-    pub folder: Folder,
-    /// One JSON document instead of a table
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct RotateServiceAccount {
-    #[command(flatten)]
-    pub key_file: KeyFile,
-    /// How long the keys it has are accepted: `0s` ends them at once
-    #[arg(long, default_value = "24h", value_name = "DURATION")]
-    pub keep_old: Span,
-    #[command(flatten)]
-    pub folder: Folder,
-}
-
-#[derive(Debug, Args)]
-pub struct RevokeServiceAccount {
-    /// The account: its address, or the part before the @
-    pub name: String,
-    /// Only the key with this id
-    #[arg(long, value_name = "ID")]
-    pub key: Option<String>,
-    #[command(flatten)]
-    pub folder: Folder,
-    /// One JSON document instead of a table
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Keys {
-    /// List the keys: which one signs, which is next, which still verify
-    List(KeysOutput),
-    /// Publish a successor; it signs after two hours, and what the old key signed stays good
-    Rotate(RotateKeys),
-    /// Refuse a key and every token that it signed, at once; users' SDKs get new tokens by themselves
-    Revoke(RevokeKeys),
-}
-
-#[derive(Debug, Args)]
-pub struct KeysOutput {
-    #[command(flatten)]
-    pub folder: Folder,
-    /// One JSON document instead of a table
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct RotateKeys {
-    /// Have the successor sign at once: who keeps the published keys must fetch them again first
-    #[arg(long)]
-    pub now: bool,
-    #[command(flatten)]
-    pub output: KeysOutput,
-}
-
-#[derive(Debug, Args)]
-pub struct RevokeKeys {
-    /// The key's id, as `keys list` shows it
-    #[arg(value_name = "KEY")]
-    pub id: String,
-    #[command(flatten)]
-    pub output: KeysOutput,
-}
-
-/// What a key file is about.
-#[derive(Clone, Debug, Args)]
-pub struct KeyFile {
-    /// The account's name: the part before the @
-    #[arg(default_value = "admin")]
-    pub name: String,
-    /// Where the account gets its access tokens: this server's address
-    #[arg(long, default_value = identity::GOOGLE_TOKEN_URI)]
-    pub token_uri: String,
 }
 
 /// A duration such as `90s`, `10m`, `24h` or `7d`.

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use access::{DevPermit, Mode};
-use server::Local;
+use server::{Limits, Local};
 
 use crate::admin;
 use crate::cli::Dev;
 use crate::failure::Failure;
 use crate::house::House;
+use crate::indexes;
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
-use crate::services::{Addresses, Part, Row};
+use crate::services::{self, Addresses, Part, Row};
 use crate::stop::{Asked, Signals};
 
 /// Runs until told to stop.
@@ -37,20 +38,31 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), Failure> {
     let settings = identity::Settings::new(&id);
     let mut house = House::open(mode, settings, data.as_deref()).await?;
 
+    if ask.strict_indexes {
+        house.require_indexes();
+    }
+    let indexes = indexes::of_project(&ask.project_dir)?;
     rules::load_in_dev(&house.gate, &mut guarded)?;
     let (bound, addresses) = bind(ask, &project).await?;
+    let limits = Limits::default();
     let local = Local { hosts: ask.allow_host.clone(), origins: ask.allow_origin.clone() };
     let listening: Vec<_> = bound
         .into_iter()
         .map(|(row, socket)| {
             let routes = house.only_local_admins(house.routes_of(row.name, &addresses), &local);
-            let routes = server::with_cors(server::guarded(routes), Vec::new());
+            let routes = server::with_cors(server::guarded(routes, &limits), Vec::new());
             let routes = server::with_local_hosts(routes, local.clone());
-            socket.serve(server::with_client_address(routes, Vec::new()), None)
+            socket.serve(server::with_client_address(routes, Vec::new()), None, &limits)
         })
         .collect();
     house.begin_work();
-    let mut notes: Vec<String> = project.notes.into_iter().chain(house.clock_note()).collect();
+    let mut notes = project.notes.clone();
+    notes.extend(services::not_served(&project));
+    notes.extend(house.clock_note());
+    if let Some((file, warnings)) = indexes {
+        notes.extend(warnings);
+        house.load_indexes(file);
+    }
     let admin = admin::listen(&house, data.as_deref(), &mut notes);
     screen.ready(&Running {
         verb: "dev",

@@ -16,6 +16,14 @@ use crate::texts;
 /// Explains; the code is 1 when the rules do not compile. Allowed or denied makes no difference to it.
 pub fn run(ask: &Explain) -> Result<ExitCode, String> {
     let language = ask.language.map(crate::cli::LanguageName::language);
+    let given = ask.rules.to_string_lossy();
+    // An expression may begin with a minus; a file hardly ever does.
+    if given.starts_with('-')
+        && !(language == Some(Language::Cel) && ask.request.is_none())
+        && !ask.rules.exists()
+    {
+        return Err(format!("there is no flag `{given}`: `hearth explain --help` lists them"));
+    }
     let world = world(ask)?;
     let (source, language, request) = match (&ask.request, language) {
         (None, Some(Language::Cel)) => {

@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use access::{AccessLog, Authenticate, Gate, Mode};
+use access::{AccessLog, Authenticate, Caller, Claim, DevPermit, Gate, Mode};
 use axum::Router;
 use base::{Clock, Status, SystemClock};
 use deploy::Restored;
-use identity::{Identity, Settings};
+use firestore::Firestore;
+use firestore::query::index::file::IndexFile;
+use identity::keys::seal::Seal;
+use identity::{Failure, Identity, Settings};
 use kv::{Mem, Options, Sqlite, Store, StoreError};
 use server::{Local, SystemUser};
 use tokio::task::JoinHandle;
@@ -47,12 +50,28 @@ pub enum OpenError {
     Store(#[from] StoreError),
     #[error("the access log in `{path}` cannot be opened: {source}")]
     Log { path: PathBuf, source: std::io::Error },
-    #[error("{0}")]
+    #[error("{}", .0.message)]
     Service(Status),
+    #[error(
+        "`{0}` was made by `hearth dev`, where passwords are readable and anybody may be anybody: serve does not open it; \
+         give it a folder of its own with `--data`"
+    )]
+    OfDev(PathBuf),
+    #[error(
+        "`{0}` was made by `hearth serve`: dev, which believes every token and keeps passwords readable, does not open \
+         production data; give it another folder with `--data`"
+    )]
+    OfServe(PathBuf),
+    #[error("which project is `{0}` of? give `--project`")]
+    NoProject(PathBuf),
+    #[error("there is no data in `{0}`")]
+    NoData(PathBuf),
 }
 
 impl House {
     /// Opens the data (`None`: in memory) and the services on it: identity first, which the others may ask who calls.
+    ///
+    /// Errors: data of another mode; keys that are sealed with another key; the store's faults.
     pub async fn open(mode: Mode, settings: Settings, data: Option<&Path>) -> Result<Self, OpenError> {
         Self::open_with(mode, settings, data, History::default()).await
     }
@@ -64,22 +83,75 @@ impl House {
         data: Option<&Path>,
         history: History,
     ) -> Result<Self, OpenError> {
-        let gate = open_gate(mode, data, history).await?;
+        let Some(folder) = data else {
+            let store = Store::open(Mem::default(), options(history)).await?;
+            let gate = Gate::new(store, AccessLog::discarding(), Arc::new(SystemClock), mode);
+            return Self::over(gate, settings).await;
+        };
+        let (store, claim) = open_store(folder, history).await?;
+        if let Some(claim) = claim.as_ref().filter(|claim| !claim.allows(&mode)) {
+            store.close().await?;
+            let folder = folder.to_owned();
+            return Err(if claim.dev { OpenError::OfDev(folder) } else { OpenError::OfServe(folder) });
+        }
+        let gate = gate_over(store, mode, folder).await?;
+        if claim.is_none_or(|claim| claim.project.is_none()) {
+            gate.claim(&settings.project).await.map_err(OpenError::Service)?;
+        }
+        Self::over(gate, settings).await
+    }
+
+    /// Opens data as what it was made by, for the project that it was made for where none is given.
+    ///
+    /// Errors: also data that is not there, unless it `may_be_new`: then it is production's.
+    pub async fn open_as_made(
+        data: &Path,
+        project: Option<String>,
+        seal: Option<Seal>,
+        may_be_new: bool,
+    ) -> Result<Self, OpenError> {
+        if !may_be_new && !data.is_dir() {
+            return Err(OpenError::NoData(data.to_owned()));
+        }
+        let (store, claim) = open_store(data, History::default()).await?;
+        let mode = match &claim {
+            Some(claim) if claim.dev => Mode::Dev(DevPermit::for_development_only()),
+            None if !may_be_new => return Err(OpenError::NoData(data.to_owned())),
+            _ => Mode::Serve,
+        };
+        let made_for = claim.and_then(|claim| claim.project);
+        let is_known = made_for.is_some();
+        let project = project.or(made_for).ok_or_else(|| OpenError::NoProject(data.to_owned()))?;
+        let gate = gate_over(store, mode, data).await?;
+        if !is_known {
+            gate.claim(&project).await.map_err(OpenError::Service)?;
+        }
+        Self::over(gate, Settings { seal, ..Settings::new(project) }).await
+    }
+
+    async fn over(gate: Gate, settings: Settings) -> Result<Self, OpenError> {
         let project = settings.project.clone();
-        let identity = Identity::new(gate.clone(), settings)
-            .await
-            .map_err(|failure| OpenError::Service(Status::unavailable(failure.to_string())))?;
+        let identity = Identity::new(gate.clone(), settings).await.map_err(|failure| match failure {
+            Failure::Fault(status) => OpenError::Service(status),
+            refused => OpenError::Service(Status::unavailable(refused.to_string())),
+        })?;
         let authenticate: Arc<dyn Authenticate> = Arc::new(identity.authenticator());
-        let ground = Ground { gate: gate.clone(), project, identity, authenticate };
+        let firestore = Arc::new(Firestore::new(gate.clone(), &project));
+        let ground = Ground { gate: gate.clone(), project, identity, firestore, authenticate };
         let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
         Ok(Self { gate, ground, services, work: Vec::new() })
     }
 
     /// Where acts of administrators are done on behalf of a user of this machine.
     pub fn site(&self, user: &SystemUser) -> Site {
-        let Ground { gate, project, identity, .. } = &self.ground;
-        let (gate, project, identity) = (gate.clone(), project.clone(), Arc::clone(identity));
-        Site { gate, project, identity, caller: admin::system_caller(user) }
+        let Ground { gate, project, identity, firestore, .. } = &self.ground;
+        Site {
+            gate: gate.clone(),
+            project: project.clone(),
+            identity: Arc::clone(identity),
+            firestore: Arc::clone(firestore),
+            caller: admin::system_caller(user),
+        }
     }
 
     /// What is to be said when the clock is behind the newest commit.
@@ -98,6 +170,22 @@ impl House {
             restored.extend(service.restore().await?);
         }
         Ok(restored)
+    }
+
+    /// Puts an index file in force and builds what it asks for, beside the traffic.
+    pub fn load_indexes(&self, file: IndexFile) {
+        let firestore = Arc::clone(&self.ground.firestore);
+        tokio::spawn(async move {
+            let caller = Caller::admin("firestore.indexes.json");
+            if let Err(status) = firestore.load_indexes(&caller, file).await {
+                tracing::error!(%status, "the indexes of the project's file could not be built");
+            }
+        });
+    }
+
+    /// Has queries require the indexes that production requires.
+    pub fn require_indexes(&self) {
+        self.ground.firestore.require_indexes();
     }
 
     /// Begins what services do beside answering.
@@ -149,22 +237,26 @@ impl House {
     }
 }
 
-/// The gate over the data in a folder, or in memory.
-async fn open_gate(mode: Mode, data: Option<&Path>, history: History) -> Result<Gate, OpenError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = Options {
-        clock: Arc::clone(&clock),
+fn options(history: History) -> Options {
+    Options {
+        clock: Arc::new(SystemClock),
         change_retention_ms: history.ms,
         change_bytes_max: history.bytes,
         ..Options::default()
-    };
-    let Some(folder) = data else {
-        let store = Store::open(Mem::default(), options).await?;
-        return Ok(Gate::new(store, AccessLog::discarding(), clock, mode));
-    };
-    let store = Store::open(Sqlite::open(folder)?, options).await?;
+    }
+}
+
+/// The store in a folder, and what made it.
+async fn open_store(folder: &Path, history: History) -> Result<(Store, Option<Claim>), OpenError> {
+    let store = Store::open(Sqlite::open(folder)?, options(history)).await?;
+    let claim = Claim::of(&store).await.map_err(OpenError::Service)?;
+    Ok((store, claim))
+}
+
+/// The gate over a folder's store, with its access log.
+async fn gate_over(store: Store, mode: Mode, folder: &Path) -> Result<Gate, OpenError> {
     let log = AccessLog::open(folder).map_err(|source| OpenError::Log { path: folder.to_owned(), source })?;
-    let gate = Gate::new(store, log, clock, mode);
+    let gate = Gate::new(store, log, Arc::new(SystemClock), mode);
     gate.complete_log(folder).await.map_err(OpenError::Service)?;
     Ok(gate)
 }

@@ -1,7 +1,11 @@
 //! `hearth keys`: the keys that sign ID tokens.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
 use base::Status;
 use identity::SigningKeyInfo;
+use identity::keys::seal::Seal;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::{Act, Site, ask};
@@ -18,17 +22,51 @@ pub async fn run(verb: &Keys) -> Result<(), String> {
         Keys::Revoke(verb) => {
             show(&verb.output, &ask(&verb.output.folder, RevokeKey { id: verb.id.clone() }).await?)
         }
+        Keys::Seal(verb) => {
+            let path = std::path::absolute(&verb.new_key_file).map_err(|error| error.to_string())?;
+            // A file that is none is refused before the server is asked.
+            seal_in(&path)?;
+            show(&verb.output, &ask(&verb.output.folder, SealKeys { key_file: path }).await?)
+        }
     }
 }
+
+/// Reads a sealing key from a file, for its owner's eyes only.
+pub fn seal_in(path: &Path) -> Result<Seal, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("`{shown}` cannot be read: {error}"))?;
+    let mode = std::fs::metadata(path).map_or(0, |found| found.permissions().mode());
+    if mode & 0o077 != 0 {
+        return Err(format!(
+            "`{shown}` can be read by others (mode {:o}): `chmod 600 {shown}` makes it its owner's alone",
+            mode & 0o777
+        ));
+    }
+    Seal::parse(&text).map_err(|error| format!("`{shown}`: {error}"))
+}
+
+/// The sealing key of `--key-file`, or of the environment.
+pub fn seal(key_file: Option<&Path>) -> Result<Option<Seal>, String> {
+    match (key_file, std::env::var_os(KEY_VARIABLE)) {
+        (Some(path), _) => seal_in(path).map(Some),
+        (None, Some(text)) => Seal::parse(&text.to_string_lossy())
+            .map(Some)
+            .map_err(|error| format!("the environment variable {KEY_VARIABLE}: {error}")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The environment variable with the sealing key.
+const KEY_VARIABLE: &str = "HEARTH_KEY";
 
 fn show(output: &KeysOutput, keys: &[SigningKeyInfo]) -> Result<(), String> {
     if output.json {
         return print_json(&keys);
     }
-    let mut table = Table::new(["KEY", "STATE", "SIGNS FROM", "VERIFIES UNTIL", "SEALED"]);
+    let mut table = Table::new(["KEY", "STATE", "SIGNS FROM", "VERIFIES UNTIL", "SEALED BY"]);
     for key in keys {
         let until = key.verifies_until.as_deref().unwrap_or("");
-        let sealed = if key.sealed { "yes" } else { "no" };
+        let sealed = key.sealed_by.as_deref().unwrap_or("no");
         table.add([key.id.as_str(), key.state.word(), &key.signs_from, until, sealed]);
     }
     print(&table)
@@ -74,5 +112,21 @@ impl Act for RevokeKey {
 
     async fn run(self, site: Site) -> Result<Vec<SigningKeyInfo>, Status> {
         site.identity.revoke_signing_key(&site.caller, &self.id).await
+    }
+}
+
+/// Seals the keys with another key.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SealKeys {
+    key_file: PathBuf,
+}
+
+impl Act for SealKeys {
+    const NAME: &'static str = "keys/seal";
+    type Answer = Vec<SigningKeyInfo>;
+
+    async fn run(self, site: Site) -> Result<Vec<SigningKeyInfo>, Status> {
+        let seal = seal_in(&self.key_file).map_err(Status::invalid)?;
+        site.identity.seal_signing_keys(&site.caller, &seal).await
     }
 }

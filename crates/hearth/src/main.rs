@@ -9,8 +9,10 @@ mod dev;
 mod explain;
 mod failure;
 mod house;
+mod indexes;
 mod jsonc;
 mod keys;
+mod limits;
 mod log;
 mod paint;
 mod project;
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Verb::Test(ask) => return about_rules(test::run(ask)),
         Verb::Explain(ask) => return about_rules(explain::run(ask)),
         Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask)),
+        Verb::Indexes(verb) => block_on(indexes::run(verb)),
         Verb::Keys(verb) => block_on(keys::run(verb)),
         Verb::ServiceAccount(verb) => block_on(service_account::run(verb)),
         Verb::Backup(ask) => block_on(backup::run(ask)),

@@ -49,12 +49,34 @@ static KINDS: [&RulesKind; 3] = [&FIRESTORE, &STORAGE, &DATABASE];
 pub struct Project {
     /// What was read and is not understood yet, for the start-up screen.
     pub notes: Vec<String>,
+    /// The name of the file with Firestore's indexes, where one is named.
+    pub indexes: Option<String>,
     /// Where Data Connect's operations are, if there is such a folder.
     pub operations: PathBuf,
+    /// The services that `firebase.json` names, in sections of their own or among the emulators.
+    pub configured: Vec<String>,
     folder: PathBuf,
     ports: BTreeMap<String, u16>,
     entries: Vec<Entry>,
 }
+
+/// Services that sections of `firebase.json` are about.
+const SECTIONS: [&str; 10] = [
+    "apphosting",
+    "auth",
+    "database",
+    "dataconnect",
+    "extensions",
+    "firestore",
+    "functions",
+    "hosting",
+    "remoteconfig",
+    "storage",
+];
+/// Those that are only among the emulators.
+const EMULATORS: [&str; 4] = ["eventarc", "pubsub", "tasks", "ui"];
+/// Keys that are about no service: of the file, and of its `emulators`.
+const SETTINGS: [&[&str]; 2] = [&["$schema", "emulators"], &["hub", "logging", "singleProjectMode"]];
 
 /// A file of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +140,7 @@ enum FirestoreEntry {
 #[derive(Deserialize)]
 struct FirestoreConfig {
     rules: Option<String>,
+    indexes: Option<String>,
     database: Option<String>,
 }
 
@@ -187,6 +210,10 @@ impl Project {
         if !config_path.exists() {
             notes.push(format!("no firebase.json in {}: running with defaults", folder.display()));
         }
+        let (configured, unknown) = sections(&read_json(&config_path)?.unwrap_or_default());
+        notes.extend(
+            unknown.iter().map(|key| format!("firebase.json: `{key}` is no key that anything reads")),
+        );
         let firestore = match config.firestore {
             None => Vec::new(),
             Some(FirestoreEntry::One(config)) => vec![config],
@@ -195,8 +222,9 @@ impl Project {
         if firestore.len() > 1 {
             notes.push("firebase.json names several databases: the rules of the first apply to all".into());
         }
-        let mut entries = Vec::new();
-        for FirestoreConfig { rules, database } in firestore {
+        let (mut entries, mut named_indexes) = (Vec::new(), None);
+        for FirestoreConfig { rules, indexes, database } in firestore {
+            named_indexes = named_indexes.or(indexes);
             let rules = rules.map(|name| named(folder, &FIRESTORE, name));
             entries.push(Entry { kind: &FIRESTORE, database, rules });
         }
@@ -212,7 +240,15 @@ impl Project {
         let operations = folder.join(source.and_then(Json::as_str).unwrap_or("dataconnect"));
         let of = |(name, emulator): (String, Emulator)| Some((name, emulator.port?));
         let ports = config.emulators.into_iter().filter_map(of).collect();
-        Ok(Self { notes, operations, folder: folder.to_owned(), ports, entries })
+        Ok(Self {
+            notes,
+            indexes: named_indexes,
+            operations,
+            configured,
+            folder: folder.to_owned(),
+            ports,
+            entries,
+        })
     }
 
     /// The id in `.firebaserc`.
@@ -272,6 +308,31 @@ impl Project {
         });
         files.filter(|file| file.path.is_file())
     }
+}
+
+/// The services that are configured, and the keys that nothing reads.
+fn sections(config: &Json) -> (Vec<String>, Vec<String>) {
+    let (mut configured, mut unknown) = (Vec::new(), Vec::new());
+    let keys = |object: &Json| -> Vec<(String, Json)> {
+        let members = object.as_object().into_iter().flatten();
+        members.map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    let [of_file, of_emulators] = SETTINGS;
+    let whole = keys(config).into_iter().map(|(key, value)| (key.clone(), key, value, of_file, &[][..]));
+    let emulators = keys(config.get("emulators").unwrap_or(&Json::Null)).into_iter();
+    let emulators =
+        emulators.map(|(key, value)| (format!("emulators.{key}"), key, value, of_emulators, &EMULATORS[..]));
+    for (shown, key, value, settings, more) in whole.chain(emulators) {
+        if SECTIONS.contains(&key.as_str()) || more.contains(&key.as_str()) {
+            let off = value.is_null() || value.get("enabled") == Some(&Json::Bool(false));
+            if !off && !configured.contains(&key) {
+                configured.push(key);
+            }
+        } else if !settings.contains(&key.as_str()) {
+            unknown.push(shown);
+        }
+    }
+    (configured, unknown)
 }
 
 fn named(folder: &Path, kind: &RulesKind, name: String) -> Named {
@@ -357,6 +418,19 @@ mod tests {
         assert_eq!(path_of(&project), Ok(Some(several.path().join("d.rules"))));
         let bare = folder(&[]);
         assert_eq!(path_of(&Project::read(bare.path()).unwrap()), Ok(None));
+    }
+
+    #[test]
+    fn what_is_configured_is_known_and_what_is_misspelled_is_noted() {
+        let folder = folder(&[(
+            "firebase.json",
+            r#"{"firestor": {}, "storage": {"rules": "s"}, "hosting": {}, "functions": null,
+                "emulators": {"auth": {"port": 1}, "ui": {"enabled": false}, "pubsub": {}, "firestor": {}, "hub": {"port": 1}}}"#,
+        )]);
+        let project = Project::read(folder.path()).unwrap();
+        assert_eq!(project.configured, ["hosting", "storage", "auth", "pubsub"]);
+        let unknown = |key: &str| format!("firebase.json: `{key}` is no key that anything reads");
+        assert_eq!(project.notes, [unknown("firestor"), unknown("emulators.firestor")]);
     }
 
     #[test]

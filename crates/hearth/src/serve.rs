@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use access::Mode;
-use server::Tls;
+use server::{Limits, Tls};
 
 use crate::admin;
 use crate::cli::Serve;
@@ -12,8 +12,9 @@ use crate::house::{History, House};
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
-use crate::services::Addresses;
+use crate::services::{self, Addresses};
 use crate::stop::{Asked, Signals};
+use crate::{indexes, keys};
 
 /// Runs until told to stop. Rules are read at start and again on SIGHUP; rules that were deployed stand before the file's.
 pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
@@ -35,16 +36,20 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     };
     let history =
         History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
-    let mut house = House::open_with(Mode::Serve, settings(ask, &id)?, Some(&ask.data), history).await?;
+    let settings = settings(ask, &id)?;
+    let mut house = House::open_with(Mode::Serve, settings.clone(), Some(&ask.data), history).await?;
 
+    let indexes = indexes::of_project(&ask.project_dir)?;
     let restored = house.restore().await.map_err(|status| {
         format!(
             "the deployed rules cannot be put in force: {}; production does not start without good rules",
             status.message
         )
     })?;
-    let mut notes = project.notes;
+    let mut notes = project.notes.clone();
+    notes.extend(services::not_served(&project));
     notes.extend(house.clock_note());
+    notes.extend(warnings(&settings));
     notes.extend(rules::load_in_production(&house.gate, &mut guarded, restored, screen)?);
 
     let socket = server::bind(ask.listen)
@@ -52,10 +57,16 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
     house.begin_work();
+    if let Some((file, warnings)) = indexes {
+        notes.extend(warnings);
+        house.load_indexes(file);
+    }
     let admin = admin::listen(&house, Some(&ask.data), &mut notes);
-    let routes = server::guarded(house.routes());
+    let limits = Limits::from(&ask.limits);
+    let routes = server::guarded(house.routes(), &limits);
     let routes = server::with_cors(routes, ask.allow_origin.clone());
-    let listening = socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls);
+    let listening =
+        socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls, &limits);
     screen.ready(&Running {
         verb: "serve",
         project: &id,
@@ -69,6 +80,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     });
     while signals.next().await == Asked::Reload {
         rules::reload(&house.gate, Project::read(&ask.project_dir), screen);
+        reload_indexes(&house, ask, screen);
     }
     if let Some(admin) = admin {
         admin.stop().await;
@@ -76,6 +88,36 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     house.end_streams();
     listening.stop().await;
     house.close().await.map_err(|status| status.message.into())
+}
+
+/// Reads the index file again; one with errors changes nothing.
+fn reload_indexes(house: &House, ask: &Serve, screen: Screen) {
+    match indexes::of_project(&ask.project_dir) {
+        Ok(Some((file, warnings))) => {
+            warnings.iter().for_each(|warning| screen.warn(warning));
+            house.load_indexes(file);
+        }
+        Ok(None) => {}
+        Err(error) => screen.warn(&format!("the indexes stay as they are: {error}")),
+    }
+}
+
+/// What production should not be run without.
+fn warnings(settings: &identity::Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if settings.seal.is_none() {
+        warnings.push(
+            "the keys that sign ID tokens lie unencrypted in the data folder: `openssl rand -base64 32 > FILE`, then \
+             `--key-file FILE` (or HEARTH_KEY) seals them"
+                .to_owned(),
+        );
+    }
+    warnings.push(
+        "no e-mail is sent: a client that asks for a password reset is answered as ever and gets none; \
+         administrators make links (`generatePasswordResetLink` of the Admin SDKs) and send them"
+            .to_owned(),
+    );
+    warnings
 }
 
 /// What the command line says of identity.
@@ -88,6 +130,7 @@ fn settings(ask: &Serve, project: &str) -> Result<identity::Settings, String> {
     Ok(identity::Settings {
         public_url: ask.public_url.clone(),
         sign_ups_per_address_hour: ask.sign_ups_per_hour,
+        seal: keys::seal(ask.key_file.as_deref())?,
         ..identity::Settings::new(project)
     })
 }

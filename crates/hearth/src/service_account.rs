@@ -56,6 +56,7 @@ pub struct CreateAccount {
 
 impl Act for CreateAccount {
     const NAME: &'static str = "service-accounts/create";
+    const MAY_BE_NEW: bool = true;
     type Answer = Json;
 
     async fn run(self, site: Site) -> Result<Json, Status> {

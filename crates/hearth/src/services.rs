@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use ::deploy::Restored;
+use ::firestore::Firestore;
 use access::{Authenticate, Gate, Rulesets};
 use async_trait::async_trait;
 use axum::Router;
@@ -24,10 +25,20 @@ use base::Status;
 use identity::Identity;
 use policy::{Diagnostic, Policy, Source};
 
-use crate::project::RulesKind;
+use crate::project::{Project, RulesKind};
 
 /// All rows, in the order their sockets are bound.
 pub static TABLE: [&Row; 4] = [&auth::ROW, &firestore::ROW, &deploy::ROW, &hub::ROW];
+
+/// The services that a project configures and this table does not have, in a sentence.
+pub fn not_served(project: &Project) -> Option<String> {
+    let missing = |name: &&String| !TABLE.iter().any(|row| row.name == name.as_str());
+    let names: Vec<&str> = project.configured.iter().filter(missing).map(String::as_str).collect();
+    let (last, others) = names.split_last()?;
+    let names =
+        if others.is_empty() { (*last).to_owned() } else { format!("{} and {last}", others.join(", ")) };
+    Some(format!("firebase.json configures {names}, which Hearth does not serve yet: calls to them fail"))
+}
 
 /// What is to be known of a service before it is open.
 pub struct Row {
@@ -124,6 +135,8 @@ pub struct Ground {
     pub project: String,
     /// The identity service: open before all others.
     pub identity: Arc<Identity>,
+    /// The documents service, which administrators' commands are about, too.
+    pub firestore: Arc<Firestore>,
     /// Makes callers, for services whose protocol signs in in-band.
     pub authenticate: Arc<dyn Authenticate>,
 }

@@ -44,6 +44,11 @@ pub fn print(table: &Table) -> Result<(), String> {
     write(&table.text())
 }
 
+/// Prints a line for people.
+pub fn print_text(text: &str) -> Result<(), String> {
+    write(&format!("{text}\n"))
+}
+
 /// Prints an answer as JSON.
 pub fn print_json(answer: &impl Serialize) -> Result<(), String> {
     let text = serde_json::to_string_pretty(answer).map_err(|error| error.to_string())?;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use access::Gate;
+use base::{Clock, SystemClock};
 use policy::{Diagnostic, Severity, Source};
 use prove::Language;
 
@@ -53,7 +54,7 @@ pub fn load(gate: &Gate, rules: &RulesOf, file: &RulesFile) -> std::io::Result<L
 
 /// What is doubtful in rules that compile: also what only `hearth check` looks for, such as rules that let everybody in.
 pub fn warnings(source: &Source, language: Language) -> Vec<Diagnostic> {
-    let mut found = prove::check::check(source.clone(), language).diagnostics;
+    let mut found = prove::check::check_at(source.clone(), language, Some(SystemClock.now())).diagnostics;
     found.retain(|found| found.severity == Severity::Warning);
     found
 }

@@ -208,9 +208,7 @@ fn service_accounts_come_and_go_while_the_server_runs() {
     // Without a server the same verbs work on the folder.
     running.stop();
     assert!(!folder.join("data/admin.sock").exists());
-    let said = refusal(&["service-account", "list", "--data", "data"], folder);
-    assert!(said.contains("--project"), "{said}");
-    assert_eq!(verb(&["list", "--project", "p", "--json"])[0]["keys"][0]["id"], fifth["private_key_id"]);
+    assert_eq!(verb(&["list", "--json"])[0]["keys"][0]["id"], fifth["private_key_id"]);
 }
 
 #[test]
@@ -264,4 +262,80 @@ fn dev_takes_commands_too_and_has_no_keys() {
     assert!(said.contains("dev has no signing keys"), "{said}");
     let file = answer(&["service-account", "create", "--data", "data"], folder.path());
     assert_eq!(file["project_id"], "p");
+}
+
+/// A file with a sealing key.
+fn key_file(folder: &Path, name: &str, byte: u8, mode: u32) {
+    let path = folder.join(name);
+    std::fs::write(&path, STANDARD.encode([byte; 32])).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn sealed_keys_take_their_key() {
+    let folder = project();
+    let folder = folder.path();
+    for (name, byte, mode) in [("one", 1, 0o600), ("two", 2, 0o600), ("open", 3, 0o644)] {
+        key_file(folder, name, byte, mode);
+    }
+    let start = |key: &str| {
+        let base = ["serve", "--listen", "127.0.0.1:0", "--data", "data", "--project", "p", "--json"];
+        Running::start(&[&base[..], &["--key-file", key]].concat(), "serve", folder)
+    };
+    let list =
+        |more: &[&str]| answer(&[&["keys", "list", "--data", "data", "--json"], more].concat(), folder);
+    let running = Running::serve(folder);
+    let (uid, token) = running.sign_up();
+    let path = format!("users/{uid}");
+    assert_eq!(list(&[])[0]["sealed_by"], Value::Null);
+    running.stop();
+
+    // From its first start with a key on, what lay open is sealed; nobody is signed out.
+    let running = start("one");
+    assert_eq!(running.read(&path, &token), 404);
+    let first = list(&[])[0]["sealed_by"].clone();
+    assert!(first.is_string());
+    running.stop();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", "data", "--project", "p"];
+    let said = refusal(&serve, folder);
+    assert!(said.contains("are sealed") && said.contains("--key-file"), "{said}");
+    for (file, expected) in
+        [("two", "sealed with another key"), ("open", "chmod 600"), ("none", "cannot be read")]
+    {
+        let said = refusal(&[&serve[..], &["--key-file", file]].concat(), folder);
+        assert!(said.contains(expected), "{said}");
+    }
+    let said = refusal(&["keys", "list", "--data", "data"], folder);
+    assert!(said.contains("--key-file"), "{said}");
+    assert_eq!(list(&["--key-file", "one"])[0]["sealed_by"], first);
+
+    // Another sealing key, while the server runs.
+    let running = start("one");
+    let sealed = answer(&["keys", "seal", "two", "--data", "data", "--json"], folder);
+    assert!(sealed[0]["sealed_by"].is_string() && sealed[0]["sealed_by"] != first, "{sealed}");
+    assert_eq!(running.read(&path, &token), 404);
+    running.stop();
+    let said = refusal(&[&serve[..], &["--key-file", "one"]].concat(), folder);
+    assert!(said.contains("sealed with another key"), "{said}");
+    assert_eq!(start("two").read(&path, &token), 404);
+}
+
+#[test]
+fn development_and_production_never_share_a_folder() {
+    let (ours, others) = (project(), project());
+    let dev = ["dev", "--ports", "auth=0,firestore=0,hub=0", "--project", "p", "--data", "data", "--json"];
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", "data", "--project", "p", "--json"];
+    Running::start(&dev, "firestore", ours.path()).stop();
+    let said = refusal(&serve, ours.path());
+    assert!(said.contains("was made by `hearth dev`"), "{said}");
+    // A verb without a server leaves it what it is, and knows its project.
+    assert_eq!(answer(&["service-account", "create", "--data", "data"], ours.path())["project_id"], "p");
+    Running::start(&dev, "firestore", ours.path()).stop();
+
+    Running::serve(others.path()).stop();
+    let said = refusal(&dev, others.path());
+    assert!(said.contains("was made by `hearth serve`"), "{said}");
+    Running::serve(others.path()).stop();
+    let said = refusal(&["keys", "list", "--data", "nowhere"], others.path());
+    assert!(said.contains("there is no data") && !others.path().join("nowhere").exists(), "{said}");
 }

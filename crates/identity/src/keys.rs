@@ -53,28 +53,43 @@ impl SigningKey {
         let private = PrivateKey::generate()?;
         let kid =
             hex::encode(crate::model::session::hash(&private.public_der()?).get(..20).unwrap_or_default());
-        let pkcs8 = private.pkcs8()?;
-        let stored = match seal {
-            Some(seal) => seal.close(&kid, pkcs8)?,
-            None => pkcs8,
-        };
-        Ok(SigningKeyRow {
+        let row = SigningKeyRow {
             kid,
             created_s,
             signs_from_s,
-            sealed: seal.is_some(),
-            private: STANDARD.encode(stored),
-        })
+            sealed: false,
+            sealed_by: None,
+            private: STANDARD.encode(private.pkcs8()?),
+        };
+        match seal {
+            Some(seal) => Self::sealed(&row, None, seal),
+            None => Ok(row),
+        }
+    }
+
+    /// The same key sealed with another seal.
+    pub fn sealed(
+        row: &SigningKeyRow,
+        before: Option<&Seal>,
+        seal: &Seal,
+    ) -> Result<SigningKeyRow, KeyError> {
+        let sealed = seal.close(&row.kid, Self::pkcs8(row, before)?)?;
+        let (private, sealed_by) = (STANDARD.encode(sealed), Some(seal.id()));
+        Ok(SigningKeyRow { sealed: true, sealed_by, private, ..row.clone() })
+    }
+
+    fn pkcs8(row: &SigningKeyRow, seal: Option<&Seal>) -> Result<Vec<u8>, KeyError> {
+        let stored = STANDARD.decode(&row.private).map_err(|_| KeyError)?;
+        match (row.sealed, seal) {
+            (true, Some(seal)) => seal.open(&row.kid, stored),
+            (true, None) => Err(KeyError),
+            (false, _) => Ok(stored),
+        }
     }
 
     /// Opens a stored key.
     pub fn open(row: &SigningKeyRow, seal: Option<&Seal>) -> Result<Self, KeyError> {
-        let stored = STANDARD.decode(&row.private).map_err(|_| KeyError)?;
-        let pkcs8 = match (row.sealed, seal) {
-            (true, Some(seal)) => seal.open(&row.kid, stored)?,
-            (true, None) => return Err(KeyError),
-            (false, _) => stored,
-        };
+        let pkcs8 = Self::pkcs8(row, seal)?;
         let private = PrivateKey::from_pkcs8(&pkcs8)?;
         let public = PublicKey::from_der(&private.public_der()?)?;
         let certificate = publish::certificate(&pkcs8, &row.kid, row.created_s)?;
@@ -203,13 +218,29 @@ mod tests {
     fn a_sealed_key_opens_only_with_its_seal() {
         let seal = Seal::new([7; 32]);
         let row = SigningKey::generate(10, 20, Some(&seal)).unwrap();
-        assert!(row.sealed);
+        assert!(row.sealed && row.sealed_by == Some(seal.id()) && seal.id() != Seal::new([8; 32]).id());
         assert_eq!(SigningKey::open(&row, Some(&seal)).unwrap().kid, row.kid);
         assert!(SigningKey::open(&row, None).is_err());
         assert!(SigningKey::open(&row, Some(&Seal::new([8; 32]))).is_err());
         let moved = SigningKeyRow { kid: "other".into(), ..row.clone() };
         assert!(SigningKey::open(&moved, Some(&seal)).is_err(), "a key is sealed under its id");
         assert!(!format!("{row:?}").contains(&row.private));
+    }
+
+    #[test]
+    fn a_key_is_sealed_anew_and_texts_are_keys_or_not() {
+        let (old, new) = (Seal::new([7; 32]), Seal::parse(&"08".repeat(32)).unwrap());
+        let plain = SigningKey::generate(10, 20, None).unwrap();
+        let sealed = SigningKey::sealed(&plain, None, &old).unwrap();
+        let anew = SigningKey::sealed(&sealed, Some(&old), &new).unwrap();
+        assert_eq!(SigningKey::open(&anew, Some(&Seal::new([8; 32]))).unwrap().kid, plain.kid);
+        assert!(SigningKey::open(&anew, Some(&old)).is_err());
+        assert!(SigningKey::sealed(&sealed, Some(&new), &new).is_err());
+        let base64 = STANDARD.encode([8; 32]);
+        assert_eq!(Seal::parse(&format!(" {base64}\n")).unwrap().id(), new.id());
+        for text in ["", "secret", &base64[..40], &"0g".repeat(32)] {
+            assert!(Seal::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod turns;
 use std::sync::Arc;
 
 use access::{Gate, Mode};
+use arc_swap::ArcSwapOption;
 
 pub use authenticate::Authenticator;
 pub use clock_watch::behind_s;
@@ -57,7 +58,7 @@ pub struct Settings {
     pub token_uri: String,
     /// Where this house is reached from outside; `None` when requests' `Host` says it.
     pub public_url: Option<String>,
-    /// What private keys are sealed with in the store.
+    /// What private keys are sealed with in the store; those that are not are sealed at the start.
     pub seal: Option<Seal>,
     /// Accounts that people may make for themselves from one address within an hour, in serve; 0 is any number.
     pub sign_ups_per_address_hour: u32,
@@ -93,6 +94,8 @@ pub struct Identity {
     clock_watch: ClockWatch,
     /// Held while the signing keys change: what is in use is what was stored last.
     key_changes: tokio::sync::Mutex<()>,
+    /// What the private keys are sealed with at present.
+    seal: ArcSwapOption<Seal>,
 }
 
 impl Identity {
@@ -107,7 +110,9 @@ impl Identity {
         let turns = Turns::new(std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2));
         let clock_watch = ClockWatch::new(gate.clock().now_micros());
         let key_changes = tokio::sync::Mutex::default();
-        let identity = Arc::new(Self { gate, settings, passwords, tokens, turns, clock_watch, key_changes });
+        let seal = ArcSwapOption::from(settings.seal.clone().map(Arc::new));
+        let identity =
+            Arc::new(Self { gate, settings, passwords, tokens, turns, clock_watch, key_changes, seal });
         identity.rotate_keys().await?;
         Ok(identity)
     }

@@ -1,5 +1,5 @@
 //! Compiles Firestore rules for a comparison: reads `[text, …]` and prints
-//! `[{"errors": [[line, column, message], …], "warnings": […]}, …]`.
+//! `[{"errors": [[line, column, message, code], …], "warnings": […]}, …]`.
 
 #![expect(clippy::print_stdout, reason = "printing is its purpose")]
 
@@ -14,7 +14,7 @@ fn main() -> Result<(), serde_json::Error> {
         let of = |severity: Severity| -> Vec<Value> {
             let told = compiled.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity);
             told.map(|diagnostic| diagnostic.report(&source))
-                .map(|report| json!([report.line, report.column, report.message]))
+                .map(|report| json!([report.line, report.column, report.message, report.code]))
                 .collect()
         };
         json!({ "errors": of(Severity::Error), "warnings": of(Severity::Warning) })

@@ -1,8 +1,11 @@
 //! Why a rule did not grant: how every language's reasons are made.
 
-use crate::decision::Cause;
+use crate::decision::{Cause, Words};
 use crate::source::{Source, Span};
 use crate::trace::{self, Evaluated};
+
+/// Bytes of what is seen at one expression, in values and in types, for which there is room from the beginning.
+const SEEN_BYTES_USUAL: usize = 64;
 
 /// What a condition came to, in the words of its service.
 pub(crate) struct Said {
@@ -22,14 +25,11 @@ impl Cause {
     /// A reason that no expression stands for.
     pub fn plain(text: impl Into<String>, error: bool) -> Self {
         Self {
-            text: text.into(),
+            words: Words::new(text.into()),
             allow_line: 1,
             span: Span::default(),
             line: 1,
             column: 1,
-            expression: String::new(),
-            observed: String::new(),
-            observed_type: String::new(),
             error,
             help: None,
         }
@@ -46,9 +46,15 @@ impl Cause {
     pub(crate) fn of<E: Evaluated>(source: &Source, condition: E, said: Said) -> Self {
         let origin = said.failed.and_then(|failed| trace::failure_at(condition, failed));
         let blamed = origin.unwrap_or_else(|| trace::blame(condition));
-        let (observed, observed_type) = trace::observed(blamed, source);
-        let cause = Self::plain(said.text, said.error).at(source, said.at.unwrap_or(blamed.span()));
-        let expression = source.on_one_line(blamed.span());
-        Self { allow_line: said.rule_line, expression, observed, observed_type, ..cause }
+        let seen = trace::seen(blamed);
+        let mut cause = Self::plain(said.text, said.error).at(source, said.at.unwrap_or(blamed.span()));
+        cause.allow_line = said.rule_line;
+        cause
+            .words
+            .reserve(seen.iter().map(|part| 2 * source.slice(part.span()).len() + SEEN_BYTES_USUAL).sum());
+        cause.words.next(1, |out| source.push_on_one_line(out, blamed.span()));
+        cause.words.next(2, |out| trace::push_seen(out, &seen, source, E::show));
+        cause.words.last(|out| trace::push_seen(out, &seen, source, |part, out| out.push_str(part.kind())));
+        cause
     }
 }

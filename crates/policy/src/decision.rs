@@ -1,6 +1,7 @@
 //! What a policy answers: a verdict with its reasons, or the documents it still needs.
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::document::{DocumentPaths, Needed};
 use crate::meter::Cost;
@@ -72,8 +73,8 @@ pub struct RulePosition {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
-    /// The service's text: an error's, or `false`.
-    pub text: String,
+    #[serde(flatten)]
+    pub(crate) words: Words,
     /// The line of the `allow` statement.
     pub allow_line: u32,
     /// Where it failed: the token the service points at, for `false` the condition.
@@ -82,17 +83,83 @@ pub struct Cause {
     pub line: u32,
     /// That token's column.
     pub column: u32,
-    /// The text of the smallest sub-expression that explains it.
-    pub expression: String,
-    /// What was seen there: the operands' values, or the failing operand's. These are data.
-    pub observed: String,
-    /// The same without data: types only.
-    pub observed_type: String,
     /// Whether it was an error, not a plain `false`.
     pub error: bool,
     /// What to change: for a query, the constraint that is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+}
+
+impl Cause {
+    /// The service's text: an error's, or `false`.
+    pub fn text(&self) -> &str {
+        self.words.part(0)
+    }
+
+    /// The text of the smallest sub-expression that explains it.
+    pub fn expression(&self) -> &str {
+        self.words.part(1)
+    }
+
+    /// What was seen there: the operands' values, or the failing operand's. These are data.
+    pub fn observed(&self) -> &str {
+        self.words.part(2)
+    }
+
+    /// The same without data: types only.
+    pub fn observed_type(&self) -> &str {
+        self.words.part(3)
+    }
+}
+
+/// The texts of a cause, one after the other in one allocation.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Words {
+    all: String,
+    /// Where all but the last end.
+    ends: [usize; 3],
+}
+
+impl Words {
+    /// The first text; the others are empty.
+    pub fn new(text: String) -> Self {
+        Self { ends: [text.len(); 3], all: text }
+    }
+
+    /// Makes room for the texts to come.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.all.reserve(bytes);
+    }
+
+    /// Writes the next text, which is number `index`: 1 for the expression, 2 for what was observed. What is written last, by
+    /// [`Words::last`], is the types.
+    pub fn next(&mut self, index: usize, write: impl FnOnce(&mut String)) {
+        write(&mut self.all);
+        let end = self.all.len();
+        self.ends.iter_mut().skip(index).for_each(|place| *place = end);
+    }
+
+    /// Writes the last text.
+    pub fn last(&mut self, write: impl FnOnce(&mut String)) {
+        write(&mut self.all);
+    }
+
+    fn part(&self, index: usize) -> &str {
+        let end_of = |index: usize| self.ends.get(index).copied().unwrap_or(self.all.len());
+        let start = index.checked_sub(1).map_or(0, end_of);
+        self.all.get(start..end_of(index)).unwrap_or_default()
+    }
+}
+
+impl Serialize for Words {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut parts = serializer.serialize_struct("Words", 4)?;
+        parts.serialize_field("text", self.part(0))?;
+        parts.serialize_field("expression", self.part(1))?;
+        parts.serialize_field("observed", self.part(2))?;
+        parts.serialize_field("observedType", self.part(3))?;
+        parts.end()
+    }
 }
 
 impl Decision {
@@ -108,7 +175,7 @@ impl Decision {
         let causes: Vec<String> = self
             .causes
             .iter()
-            .map(|cause| format!("{} for '{}' @ L{}", cause.text, method.name(), cause.allow_line))
+            .map(|cause| format!("{} for '{}' @ L{}", cause.text(), method.name(), cause.allow_line))
             .collect();
         format!("\n{}", causes.join(", "))
     }

@@ -49,7 +49,12 @@ pub struct Machine<'v, 'm, D: Dialect<'v>, O: Observer<Outcome<'v>>> {
 }
 
 fn fault<'v, L: Language>(expr: &Expr<L>, kind: FaultKind<'v>) -> Rc<Fault<'v>> {
-    Rc::new(Fault { kind, span: expr.span, at: expr.at })
+    let at = match kind {
+        // Of what does not exist the services tell where the whole expression begins.
+        FaultKind::FunctionNotFound(_) => Span { end: expr.at.end, ..expr.span },
+        _ => expr.at,
+    };
+    Rc::new(Fault { kind, span: expr.span, at })
 }
 
 fn place<'v, L: Language>(expr: &Expr<L>, computed: Computed<'v>) -> Outcome<'v> {

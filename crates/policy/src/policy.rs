@@ -4,11 +4,11 @@
 //! ([`Policy::Need`]) and is asked again once the data ([`Policy::Fact`]) is [`Known`].
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::fmt::{Debug, Display};
 use std::hash::Hash;
 
 use base::Timestamp;
+use foldhash::HashMap;
 
 use crate::coverage::Sites;
 use crate::decision::Step;
@@ -70,7 +70,7 @@ pub struct Known<P: Policy> {
 
 impl<P: Policy> Default for Known<P> {
     fn default() -> Self {
-        Self { facts: HashMap::new(), earlier: Vec::new() }
+        Self { facts: HashMap::default(), earlier: Vec::new() }
     }
 }
 

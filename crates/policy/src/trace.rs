@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use smallvec::SmallVec;
 
 use crate::source::{Source, Span};
 
@@ -246,14 +247,17 @@ impl Evaluated for &Node {
     }
 }
 
+/// Parts of an expression; most have few.
+pub type Parts<E> = SmallVec<[E; 4]>;
+
 /// The parts of an expression that somebody wrote: a compiler puts its own at empty places. Each once.
-pub fn written<E: Evaluated>(node: E) -> Vec<E> {
+pub fn written<E: Evaluated>(node: E) -> Parts<E> {
     let shown = |part: E| {
         let mut out = String::new();
         part.show(&mut out);
         out
     };
-    let mut parts: Vec<E> = node.children().filter(|child| child.span().start < child.span().end).collect();
+    let mut parts: Parts<E> = node.children().filter(|child| child.span().start < child.span().end).collect();
     parts.dedup_by(|part, before| part.span() == before.span() && shown(*part) == shown(*before));
     parts
 }
@@ -285,29 +289,23 @@ pub fn blame<E: Evaluated>(node: E) -> E {
     }
 }
 
-/// Bytes of what was seen for which there is room from the beginning.
-const SEEN_BYTES_USUAL: usize = 64;
-
-/// What was seen at a blamed expression: its operands, or its value. The second text has types instead of values.
-pub fn observed<E: Evaluated>(node: E, source: &Source) -> (String, String) {
-    let with_room = || String::with_capacity(SEEN_BYTES_USUAL);
-    let (mut values, mut types) = (with_room(), with_room());
-    let mut describe = |seen: E| {
-        let begins = values.len();
-        if begins > 0 {
-            values.push_str(", ");
-        }
-        source.push_on_one_line(&mut values, seen.span());
-        values.push_str(" is ");
-        types.push_str(values.get(begins..).unwrap_or_default());
-        seen.show(&mut values);
-        types.push_str(seen.kind());
-    };
-    let parts = if node.shape() == Shape::Name { Vec::new() } else { written(node) };
+/// What was looked at in a blamed expression: its operands, or itself.
+pub fn seen<E: Evaluated>(node: E) -> Parts<E> {
+    let mut parts = if node.shape() == Shape::Name { Parts::new() } else { written(node) };
     if parts.is_empty() {
-        describe(node.children().next().unwrap_or(node));
-    } else {
-        parts.into_iter().for_each(describe);
+        parts.push(node.children().next().unwrap_or(node));
     }
-    (values, types)
+    parts
+}
+
+/// Appends what was seen there: each expression with what `what` appends for it.
+pub fn push_seen<E: Evaluated>(out: &mut String, seen: &[E], source: &Source, what: impl Fn(E, &mut String)) {
+    for (index, part) in seen.iter().enumerate() {
+        if index > 0 {
+            out.push_str(", ");
+        }
+        source.push_on_one_line(out, part.span());
+        out.push_str(" is ");
+        what(*part, out);
+    }
 }

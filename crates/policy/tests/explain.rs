@@ -72,9 +72,9 @@ fn a_denial_names_the_failing_part_and_what_was_seen() {
     assert_eq!(decision.emulator_text(Method::Get), "\nfalse for 'get' @ L8, false for 'get' @ L9");
     let cause = &decision.causes[1];
     assert_eq!((cause.allow_line, cause.line, cause.error), (9, 9, false));
-    assert_eq!(cause.expression, "request.auth.uid == data.owner");
-    assert_eq!(cause.observed, "request.auth.uid is 'alice', data.owner is 'bob'");
-    assert_eq!(cause.observed_type, "request.auth.uid is string, data.owner is string");
+    assert_eq!(cause.expression(), "request.auth.uid == data.owner");
+    assert_eq!(cause.observed(), "request.auth.uid is 'alice', data.owner is 'bob'");
+    assert_eq!(cause.observed_type(), "request.auth.uid is string, data.owner is string");
 
     let asked = request(Method::Get, &path, Some("alice"), &token);
     let decision = decided(ruleset().decide(&asked, &NoDocuments, &Limits::default(), None));
@@ -82,7 +82,7 @@ fn a_denial_names_the_failing_part_and_what_was_seen() {
     assert_eq!(decision.emulator_text(Method::Get), text);
     let cause = &decision.causes[1];
     assert_eq!((cause.line, cause.column, cause.error), (10, 20, true));
-    assert_eq!((cause.expression.as_str(), cause.observed.as_str()), ("resource.data", "resource is null"));
+    assert_eq!((cause.expression(), cause.observed()), ("resource.data", "resource is null"));
 }
 
 #[test]

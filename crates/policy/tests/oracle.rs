@@ -133,7 +133,7 @@ fn replay_case(ruleset: &policy::Ruleset, case: &Json, service: Service, bucket:
         .iter()
         .map(|cause| {
             let file = &ruleset.source().name;
-            format!("Error: {file} line [{}], column [{}]. {}", cause.line, cause.column, cause.text)
+            format!("Error: {file} line [{}], column [{}]. {}", cause.line, cause.column, cause.text())
         })
         .collect();
     if !told.iter().any(|told| told == note) {

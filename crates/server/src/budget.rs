@@ -1,4 +1,4 @@
-//! What request bodies may hold, of all requests that have not been answered: small ones never wait for large ones, and no
+//! What requests may hold that have not been answered, in bodies and decoded: small ones never wait for large ones, and no
 //! address takes what is there for all.
 
 use std::collections::HashMap;
@@ -7,29 +7,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
+use wire::weight::Account;
 
-/// The first bytes of each body come out of a pot of their own.
+use crate::limits::Limits;
+
+/// The first bytes of each body, and of what it decodes to, come out of a pot of their own.
 const SMALL_BYTES_MAX: usize = 256 << 10;
-
-/// How many bytes there are.
-#[derive(Clone, Copy, Debug)]
-pub struct Pots {
-    /// For the beginnings of bodies.
-    pub small: usize,
-    /// For what is beyond the beginnings.
-    pub large: usize,
-}
 
 /// What is left of the pots.
 pub struct Budget {
     small: Pot,
-    large: Pot,
+    body: Pot,
+    decoded: Pot,
+    message_bytes_max: usize,
 }
 
 impl Budget {
     /// Full pots.
-    pub fn new(pots: Pots) -> Arc<Self> {
-        Arc::new(Self { small: Pot::new(pots.small), large: Pot::new(pots.large) })
+    pub fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(Self {
+            small: Pot::new(limits.small_bytes),
+            body: Pot::new(limits.body_bytes),
+            decoded: Pot::new(limits.decoded_bytes),
+            message_bytes_max: limits.message_bytes,
+        })
     }
 }
 
@@ -81,12 +82,19 @@ impl Pot {
     }
 }
 
+/// Bytes out of the pot for small ones, and out of that for the rest.
+#[derive(Clone, Copy, Default)]
+struct Taken {
+    small: usize,
+    rest: usize,
+}
+
 /// What one request holds, until it has been answered. One that is dropped half-way (its client hung up) gives back, too.
 pub struct Share {
     budget: Arc<Budget>,
     address: IpAddr,
-    /// Out of the small and the large pot.
-    taken: Mutex<(usize, usize)>,
+    body: Mutex<Taken>,
+    decoded: Mutex<Taken>,
     /// There was not enough left for it.
     refused: AtomicBool,
     /// The answer has begun: what streams in from now on is its service's own business.
@@ -97,20 +105,24 @@ impl Share {
     /// Nothing yet, for a request from this address.
     pub fn of(budget: Arc<Budget>, address: IpAddr) -> Self {
         let (refused, answered) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { budget, address, taken: Mutex::default(), refused, answered }
+        Self { budget, address, body: Mutex::default(), decoded: Mutex::default(), refused, answered }
     }
 
-    /// Takes more; `false` when that much is not left.
+    /// Takes more for the body; `false` when that much is not left.
     pub fn take(&self, bytes: usize) -> bool {
+        self.take_from(&self.budget.body, &self.body, bytes)
+    }
+
+    fn take_from(&self, pot: &Pot, taken: &Mutex<Taken>, bytes: usize) -> bool {
         if self.is_answered() {
             return true;
         }
-        let mut taken = self.taken.lock();
-        let small = bytes.min(SMALL_BYTES_MAX.saturating_sub(taken.0));
-        let large = bytes - small;
+        let mut taken = taken.lock();
+        let small = bytes.min(SMALL_BYTES_MAX.saturating_sub(taken.small));
+        let rest = bytes - small;
         if self.budget.small.take(self.address, small) {
-            if self.budget.large.take(self.address, large) {
-                *taken = (taken.0 + small, taken.1 + large);
+            if pot.take(self.address, rest) {
+                *taken = Taken { small: taken.small + small, rest: taken.rest + rest };
                 return true;
             }
             self.budget.small.put_back(self.address, small);
@@ -132,9 +144,30 @@ impl Share {
     /// The answer has begun: nothing is held any more.
     pub fn give_back(&self) {
         self.answered.store(true, Ordering::Relaxed);
-        let (small, large) = std::mem::take(&mut *self.taken.lock());
+        for (pot, taken) in [(&self.budget.body, &self.body), (&self.budget.decoded, &self.decoded)] {
+            let Taken { small, rest } = std::mem::take(&mut *taken.lock());
+            self.budget.small.put_back(self.address, small);
+            pot.put_back(self.address, rest);
+        }
+    }
+}
+
+impl Account for Share {
+    fn charge(&self, bytes: usize) -> bool {
+        self.take_from(&self.budget.decoded, &self.decoded, bytes)
+    }
+
+    fn release(&self, bytes: usize) {
+        let mut taken = self.decoded.lock();
+        let rest = bytes.min(taken.rest);
+        let small = (bytes - rest).min(taken.small);
+        *taken = Taken { small: taken.small - small, rest: taken.rest - rest };
         self.budget.small.put_back(self.address, small);
-        self.budget.large.put_back(self.address, large);
+        self.budget.decoded.put_back(self.address, rest);
+    }
+
+    fn message_bytes_max(&self) -> usize {
+        self.budget.message_bytes_max
     }
 }
 
@@ -150,7 +183,9 @@ mod tests {
 
     #[test]
     fn small_bodies_and_other_addresses_never_wait_for_large_ones() {
-        let budget = Budget::new(Pots { small: 16 * SMALL_BYTES_MAX, large: 64 << 20 });
+        let small_bytes = 16 * SMALL_BYTES_MAX;
+        let (body_bytes, decoded_bytes) = (64 << 20, 8 << 20);
+        let budget = Budget::new(&Limits { small_bytes, body_bytes, decoded_bytes, ..Limits::default() });
         let of = |last: u8| Share::of(Arc::clone(&budget), IpAddr::from([10, 0, 0, last]));
         let large = [of(1), of(1), of(1)];
         assert!(large[0].take(16 << 20) && large[1].take(16 << 20));
@@ -162,6 +197,16 @@ mod tests {
         drop(large);
         assert!(of(1).take(16 << 20));
         drop(small);
-        assert!(budget.small.held.lock().of_address.is_empty() && budget.large.held.lock().all == 0);
+        let decoded = [of(1), of(1)];
+        assert!(
+            decoded[0].charge(3 << 20) && !decoded[1].charge(3 << 20) && decoded[1].charge(SMALL_BYTES_MAX)
+        );
+        assert!(of(2).charge(3 << 20));
+        decoded[0].release(3 << 20);
+        assert!(decoded[1].charge(3 << 20), "what was released is there again");
+        drop(decoded);
+        for pot in [&budget.small, &budget.body, &budget.decoded] {
+            assert!(pot.held.lock().of_address.is_empty() && pot.held.lock().all == 0);
+        }
     }
 }

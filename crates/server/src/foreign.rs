@@ -12,7 +12,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use access::{Authenticate, Credential};
+use access::{Authenticate, Credential, ForeignOrigin};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -101,24 +101,19 @@ struct Watch {
     project: Arc<str>,
 }
 
-async fn origin(State(watch): State<Watch>, request: Request, next: Next) -> Response {
+async fn origin(State(watch): State<Watch>, mut request: Request, next: Next) -> Response {
     let Some(origin) = foreign_origin(&watch.local, request.headers()) else {
         return next.run(request).await;
     };
     // Clones share the headers' bytes; the request itself cannot be held while the callers are looked up.
     let credentials: Vec<HeaderValue> = request.headers().get_all(AUTHORIZATION).iter().cloned().collect();
     let is_admin = is_control(request.uri().path()) || watch.is_any_admin(&credentials).await;
-    if !is_admin {
-        return next.run(request).await;
+    let foreign = ForeignOrigin(origin);
+    if is_admin {
+        return refuse(request.headers().get(CONTENT_TYPE), &foreign.refusal());
     }
-    denied(
-        request.headers(),
-        format!(
-            "The Origin header `{origin}` is of a web page from elsewhere, which may not act as an administrator or use \
-             the emulators' control routes. If the page is yours, serve it from localhost or start `hearth dev` with \
-             `--allow-origin {origin}`."
-        ),
-    )
+    request.extensions_mut().insert(foreign);
+    next.run(request).await
 }
 
 impl Watch {

@@ -21,31 +21,38 @@ use base::limits::REQUEST_BYTES_MAX;
 use base::{Code, Status};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, EXPECT};
+use http::{StatusCode, Version};
 use http_body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
-use crate::budget::{Budget, Pots, Share};
+use wire::weight::{Account, charged};
+
+use crate::budget::{Budget, Share};
 use crate::connections::network;
+use crate::lane;
+use crate::limits::Limits;
+use crate::linger::Rest;
 use crate::refusal::{is_grpc, refuse};
 
 /// A unary request's longest life, the client's own pace included.
 const REQUEST_SECONDS_MAX: u64 = 120;
-/// Bytes of request bodies that are held at once, of all requests that have not been answered.
-const HELD_BYTES_MAX: Pots = Pots { small: 64 << 20, large: 192 << 20 };
+/// A request whose body is longer goes over to the threads for large ones.
+const LARGE_BODY_BYTES: usize = 64 << 10;
+/// The same for a body that is compressed: it may be a thousand times as long inside.
+const LARGE_COMPRESSED_BYTES: usize = 1 << 10;
 /// While more of a body is waited for, so much of it must come within [`PACE_SECONDS`].
 const PACE_BYTES_MIN: usize = 40 << 10;
 /// See [`PACE_BYTES_MIN`].
 const PACE_SECONDS: u64 = 10;
 
 /// Wraps all routes of a listener.
-pub fn guarded(routes: Router) -> Router {
-    guarded_within(routes, HELD_BYTES_MAX, Duration::from_secs(PACE_SECONDS))
+pub fn guarded(routes: Router, limits: &Limits) -> Router {
+    guarded_within(routes, limits, Duration::from_secs(PACE_SECONDS))
 }
 
-fn guarded_within(routes: Router, held_bytes_max: Pots, pace: Duration) -> Router {
-    let bounds = Bounds { budget: Budget::new(held_bytes_max), pace };
+fn guarded_within(routes: Router, limits: &Limits, pace: Duration) -> Router {
+    let bounds = Bounds { budget: Budget::new(limits), pace };
     routes.layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)).layer(from_fn_with_state(bounds, bound))
 }
 
@@ -54,6 +61,15 @@ struct Bounds {
     budget: Arc<Budget>,
     /// The time within which [`PACE_BYTES_MIN`] must come.
     pace: Duration,
+}
+
+/// What became of a body, for its request's answer.
+#[derive(Default)]
+struct Seen {
+    /// It came too slowly, and failed for that.
+    is_slow: AtomicBool,
+    /// It is large: its request is not for the threads of small ones.
+    is_large: AtomicBool,
 }
 
 async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
@@ -68,16 +84,19 @@ async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Re
     let client =
         request.extensions().get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |client| client.0);
     let share = Arc::new(Share::of(bounds.budget, network(client)));
-    let (held, is_slow) = (Arc::clone(&share), Arc::new(AtomicBool::new(false)));
-    let request = request.map(|body| {
-        Body::new(Counted { body, share, pace: Pace::new(bounds.pace), is_slow: Arc::clone(&is_slow) })
-    });
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let seen = Arc::new(Seen::default());
+    // Over HTTP/2 a stream ends by itself, and the others of its connection go on.
+    let rest =
+        (request.version() < Version::HTTP_2 && !request.headers().contains_key(EXPECT)).then(Rest::default);
+    let request = counted(request, Arc::clone(&share), bounds.pace, Arc::clone(&seen), rest.clone());
+    let account: Arc<dyn Account> = Arc::clone(&share) as _;
+    let answered = AssertUnwindSafe(charged(account, next.run(request))).catch_unwind();
+    let answered = lane::answered(answered, &seen.is_large);
     let response = match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answered).await {
-        Ok(Ok(_)) if is_slow.load(Ordering::Relaxed) => {
+        Ok(Some(Ok(_))) if seen.is_slow.load(Ordering::Relaxed) => {
             answer(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, "the request's body came too slowly")
         }
-        Ok(Ok(_)) if held.was_refused() => {
+        Ok(Some(Ok(_))) if share.was_refused() => {
             tracing::warn!(%method, path = uri.path(), "more is being received at once than can be held");
             answer(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -85,15 +104,46 @@ async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Re
                 "too many large requests at once",
             )
         }
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) => {
+        Ok(Some(Ok(response))) => match rest {
+            Some(rest) => response.map(|answer| rest.follow(answer)),
+            None => response,
+        },
+        Ok(Some(Err(_))) => {
             tracing::error!(%method, path = uri.path(), "a handler panicked: this is a defect of Hearth, please report it");
             answer(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "internal error")
         }
+        Ok(None) => answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the server is stopping"),
         Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the request took too long"),
     };
-    held.give_back();
+    share.give_back();
     response
+}
+
+/// The request with a body that is counted.
+fn counted(
+    request: Request,
+    share: Arc<Share>,
+    pace: Duration,
+    seen: Arc<Seen>,
+    rest: Option<Rest>,
+) -> Request {
+    let encoding = request.headers().get("grpc-encoding");
+    let is_plain = encoding.is_none_or(|encoding| encoding == "identity");
+    let large_from = if is_plain { LARGE_BODY_BYTES } else { LARGE_COMPRESSED_BYTES };
+    request.map(|body| {
+        let pace = Pace::new(pace);
+        Body::new(Counted {
+            body,
+            share,
+            pace,
+            seen,
+            large_from,
+            bytes: 0,
+            waits: None,
+            rest,
+            has_ended: false,
+        })
+    })
 }
 
 /// A body that counts what comes, and fails when it comes too slowly.
@@ -101,8 +151,23 @@ struct Counted {
     body: Body,
     share: Arc<Share>,
     pace: Pace,
-    /// It failed for that.
-    is_slow: Arc<AtomicBool>,
+    seen: Arc<Seen>,
+    /// A body is large from here on.
+    large_from: usize,
+    bytes: usize,
+    /// What came when it turned out to be large: it is given out on the other threads.
+    waits: Option<Frame<Bytes>>,
+    /// Where what is not read is left.
+    rest: Option<Rest>,
+    has_ended: bool,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(rest) = self.rest.take().filter(|_| !self.has_ended) {
+            rest.leave(std::mem::take(&mut self.body));
+        }
+    }
 }
 
 impl http_body::Body for Counted {
@@ -113,30 +178,49 @@ impl http_body::Body for Counted {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(frame) = self.waits.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
             if self.share.is_answered() || self.pace.waits(cx) {
                 return Poll::Pending;
             }
-            self.is_slow.store(true, Ordering::Relaxed);
+            self.seen.is_slow.store(true, Ordering::Relaxed);
             return Poll::Ready(Some(Err(axum::Error::new("the body came too slowly"))));
         };
-        let bytes = match &frame {
-            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
-            _ => 0,
+        let Some(Ok(frame)) = frame else {
+            self.has_ended = true;
+            self.pace.came(0);
+            return Poll::Ready(frame);
         };
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
         self.pace.came(bytes);
         if !self.share.take(bytes) {
             return Poll::Ready(Some(Err(axum::Error::new("too many large requests at once"))));
         }
-        Poll::Ready(frame)
+        self.bytes = self.bytes.saturating_add(bytes);
+        let is_large = self.bytes >= self.large_from && !self.share.is_answered();
+        if is_large && !self.seen.is_large.swap(true, Ordering::Relaxed) {
+            self.waits = Some(frame);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.waits.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (waits, of_body) = (self.waits.as_ref().and_then(Frame::data_ref), self.body.size_hint());
+        let waits = waits.map_or(0, Bytes::len) as u64;
+        let mut hint = SizeHint::new();
+        hint.set_lower(of_body.lower().saturating_add(waits));
+        if let Some(upper) = of_body.upper().and_then(|upper| upper.checked_add(waits)) {
+            hint.set_upper(upper);
+        }
+        hint
     }
 }
 
@@ -182,8 +266,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_ends_one_request() {
-        let routes =
-            guarded(Router::new().route("/", get(async || -> &'static str { panic!("on purpose") })));
+        let routes = guarded(
+            Router::new().route("/", get(async || -> &'static str { panic!("on purpose") })),
+            &Limits::default(),
+        );
         let request = http::Request::builder().uri("/").body(Body::empty()).unwrap();
         assert_eq!(routes.clone().oneshot(request).await.unwrap().status(), 500);
         let request = http::Request::builder().uri("/").header(CONTENT_TYPE, "application/grpc+proto");
@@ -196,8 +282,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_over_the_limit_is_refused() {
-        let routes =
-            guarded(Router::new().route("/", post(async |body: bytes::Bytes| body.len().to_string())));
+        let routes = guarded(
+            Router::new().route("/", post(async |body: bytes::Bytes| body.len().to_string())),
+            &Limits::default(),
+        );
         let body = Body::from(vec![0u8; REQUEST_BYTES_MAX + 1]);
         let request = http::Request::builder().method("POST").uri("/").body(body).unwrap();
         assert_eq!(routes.oneshot(request).await.unwrap().status(), 413);
@@ -214,7 +302,7 @@ mod tests {
         });
         let routes = guarded_within(
             Router::new().route("/", slow),
-            Pots { small: 2000, large: 0 },
+            &Limits { small_bytes: 2000, body_bytes: 0, ..Limits::default() },
             Duration::from_secs(5),
         );
         let ask = |bytes: usize, content_type: &'static str| {
@@ -251,7 +339,7 @@ mod tests {
                 .map(|body| body.len().to_string())
                 .unwrap_or_default()
         });
-        let routes = guarded_within(Router::new().route("/", read), HELD_BYTES_MAX, pace);
+        let routes = guarded_within(Router::new().route("/", read), &Limits::default(), pace);
         let ask = async |piece: usize, pieces: usize, content_type: &'static str| {
             let parts = futures_util::stream::unfold(0, move |sent| async move {
                 tokio::time::sleep(pace / 4).await;

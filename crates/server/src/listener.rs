@@ -21,14 +21,10 @@ use tower::ServiceExt;
 
 use crate::connections::{Connections, Full, Places, Seat};
 use crate::delivery::Deliveries;
+use crate::limits::Limits;
 use crate::pace::Paced;
 use crate::tls::Tls;
 
-/// Connections open at once on one listener. At the cap the one that is idle longest ends; where none is idle, more wait in
-/// the system's backlog.
-const CONNECTIONS_MAX: usize = 4096;
-/// Of these, an address may have so many. A proxy that is in front of everybody gets along with it.
-const CONNECTIONS_PER_ADDRESS_MAX: usize = CONNECTIONS_MAX / 4 * 3;
 /// A connection on which nothing is in flight for so long ends.
 const IDLE_SECONDS_MAX: u64 = 300;
 /// What is in flight by then on a connection whose place another needs is cut off.
@@ -70,8 +66,6 @@ impl Default for Patience {
     }
 }
 
-const PLACES: Places = Places { all: CONNECTIONS_MAX, of_address: CONNECTIONS_PER_ADDRESS_MAX };
-
 /// A bound socket that does not serve yet: its port is known.
 pub struct Bound {
     listener: TcpListener,
@@ -105,8 +99,9 @@ impl Listening {
 
 impl Bound {
     /// Serves these routes until stopped.
-    pub fn serve(self, routes: Router, tls: Option<Tls>) -> Listening {
-        self.serve_with(routes, tls, Patience::default(), PLACES)
+    pub fn serve(self, routes: Router, tls: Option<Tls>, limits: &Limits) -> Listening {
+        let places = Places { all: limits.connections, of_address: limits.connections_per_address };
+        self.serve_with(routes, tls, Patience::default(), places)
     }
 
     fn serve_with(self, routes: Router, tls: Option<Tls>, patience: Patience, places: Places) -> Listening {
@@ -315,6 +310,8 @@ mod tests {
         stall: Duration::from_millis(300),
         idle: Duration::from_secs(60),
     };
+
+    const PLACES: Places = Places { all: 100, of_address: 100 };
 
     async fn serving(routes: Router) -> (SocketAddr, Listening) {
         let bound = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();

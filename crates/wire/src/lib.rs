@@ -37,3 +37,5 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
 pub mod json;
 pub mod status;
 pub mod time;
+pub mod webchannel;
+pub mod weight;

@@ -35,7 +35,7 @@ impl From<&Status> for rpc::Status {
 }
 
 /// For a gRPC response.
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "client"))]
 pub fn to_grpc(status: &Status) -> tonic::Status {
     tonic::Status::new(tonic::Code::from_i32(status.code as i32), status.message.clone())
 }

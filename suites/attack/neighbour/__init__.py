@@ -1,6 +1,5 @@
 """An ordinary client beside an attack: 50 reads and 10 writes a second, and how long they take."""
 
-import pathlib
 import threading
 import time
 
@@ -59,17 +58,3 @@ def quiet(running, seconds):
     with Neighbour(running) as neighbour:
         time.sleep(seconds)
     return neighbour
-
-
-def memory_mib(running):
-    """The server's resident memory."""
-    for line in pathlib.Path(f"/proc/{running.process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) // 1024
-    return 0
-
-
-def figure(before, during, memory):
-    """The figure of an attack; raises AssertionError when the neighbour was refused."""
-    assert not during.failures, f"{len(during.failures)} of {len(during.times_ms)} refused, first {during.failures[0]}"
-    return f"neighbour's p99 {during.p99_ms():.0f} ms (quiet {before.p99_ms():.0f}), none refused; server {memory} MiB"

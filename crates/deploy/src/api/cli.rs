@@ -42,7 +42,7 @@ pub async fn permissions(
     if body.len() > BODY_BYTES_MAX {
         return Err(status::too_many_permissions());
     }
-    let asked: Json = serde_json::from_slice(body).map_err(|error| status::bad_payload(&error))?;
+    let asked: Json = super::read(body)?;
     Ok(json!({ "permissions": asked.get("permissions").cloned().unwrap_or_else(|| json!([])) }))
 }
 

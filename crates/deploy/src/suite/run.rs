@@ -1,8 +1,8 @@
 //! Runs test cases against rules: the verdict, and how it came about.
 
 use policy::coverage::{
-    DocumentCall, ExpressionReport, Positions, SourcePosition, VisitedExpression, document_calls,
-    expression_reports, visited,
+    ExpressionReport, FunctionCall, Positions, SourcePosition, VisitedExpression, expression_reports,
+    function_calls, visited,
 };
 use policy::{Auth, Document, Limits, NoDocuments, Request, Ruleset, Setting, Source, Step, Trace};
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub struct TestResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     error_position: Option<SourcePosition>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    function_calls: Vec<DocumentCall>,
+    function_calls: Vec<FunctionCall>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     visited_expressions: Vec<VisitedExpression>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -44,14 +44,14 @@ pub fn run(compiled: &CompiledSource, case: &Case) -> TestResult {
     let source = ruleset.source();
     let errors: Vec<_> = decision.causes.iter().filter(|cause| cause.error).collect();
     let message = |cause: &&policy::Cause| {
-        format!("Error: {} line [{}], column [{}]. {}", source.name, cause.line, cause.column, cause.text)
+        format!("Error: {} line [{}], column [{}]. {}", source.name, cause.line, cause.column, cause.text())
     };
     let positions = Positions::new(source);
     TestResult {
         state: state(decision.allowed == case.expects_allow),
         debug_messages: errors.iter().map(message).collect(),
         error_position: errors.first().map(|cause| positions.in_file(cause.span)),
-        function_calls: document_calls(&ruleset.sites(), &trace),
+        function_calls: function_calls(&ruleset.sites(), &trace),
         visited_expressions: visits(source, &trace, case.level),
         expression_reports: reports(ruleset, &trace, case.level),
     }

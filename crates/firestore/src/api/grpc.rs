@@ -12,6 +12,8 @@ use base::{Code, Status};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use http::HeaderValue;
+use http_body_util::BodyExt;
+use percent_encoding::{AsciiSet, CONTROLS};
 use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Streaming};
 use wire::v1;
@@ -41,6 +43,33 @@ pub async fn too_large_is_exhausted(mut answer: axum::response::Response) -> axu
     }
     answer
 }
+
+/// Writes status messages as gRPC's own servers do: only what is no printable ASCII is escaped, and `%`. tonic escapes more,
+/// and clients that decode as for URIs (grpc-js) would show a link with `%3F`.
+pub async fn messages_as_they_are(mut answer: axum::response::Response) -> axum::response::Response {
+    unescape(answer.headers_mut());
+    answer.map(|body| {
+        axum::body::Body::new(body.map_frame(|mut frame| {
+            if let Some(trailers) = frame.trailers_mut() {
+                unescape(trailers);
+            }
+            frame
+        }))
+    })
+}
+
+fn unescape(headers: &mut http::HeaderMap) {
+    let Some(message) = headers.get_mut("grpc-message") else { return };
+    let Ok(text) = message.to_str() else { return };
+    let decoded = percent_encoding::percent_decode_str(text);
+    let escaped = percent_encoding::percent_encode(&decoded.collect::<Vec<u8>>(), ESCAPED).to_string();
+    if let Ok(escaped) = HeaderValue::try_from(escaped) {
+        *message = escaped;
+    }
+}
+
+/// What a status message escapes: everything that is no printable ASCII, and `%`.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
 type Answer<T> = Result<Response<T>, tonic::Status>;
 type Stream<T> = BoxStream<'static, Result<T, tonic::Status>>;

@@ -10,17 +10,23 @@ use std::collections::HashMap;
 
 use access::{Pending, Permit, Session};
 use base::{DatabaseName, DocumentPath, Fields, Status, Value};
-use kv::{Key, Version};
+use kv::{Key, Row, Version};
 use policy::Method;
 use policy::rules::Action;
 use wire::v1;
+use wire::weight::{self, DEPTH_MAX, Hold, Limits, Weighed, weigh};
 
 use super::decide::decide;
 use super::internal;
 use crate::model::value::{to_wire, version_to_wire};
 use crate::model::{Stored, document, key};
 use crate::query::index;
-use crate::write::{Access, Applied, Held, Operation, State, Write, apply, check};
+use crate::write::{Access, Applied, Held, Operation, State, Write, apply, check, check_document};
+
+/// Documents after which a long commit lets others in between.
+const TURN_DOCUMENTS: usize = 64;
+/// What is stored was admitted once; only what it takes is asked.
+const STORED: Limits = Limits { bytes: usize::MAX, items: usize::MAX, depth: DEPTH_MAX };
 
 /// What a commit came to.
 pub struct Committed {
@@ -45,11 +51,13 @@ pub struct Document {
     pub path: DocumentPath,
     key: Key,
     stored: Option<Stored>,
-    before: State,
+    /// Its fields before the commit.
+    before: Option<Fields>,
+    /// As the steps so far leave it. Each step goes on with the value of the one before: a commit of many writes to one
+    /// document holds two of it, not one for each.
+    state: State,
     /// The first step that is about it.
     first: Option<usize>,
-    /// The last step that wrote it.
-    last: Option<usize>,
     permit: Option<Permit>,
     /// Its fields after the commit.
     pub after: Option<Fields>,
@@ -57,13 +65,14 @@ pub struct Document {
     pub created: Version,
     /// The version that changed it last; zero stands for the commit's own.
     pub updated: Version,
+    /// The memory that it takes.
+    _hold: Option<Hold>,
 }
 
 /// A write of a commit, applied.
 struct Step {
     document: usize,
     held_before: Held,
-    after: State,
     transform_results: Vec<Value>,
 }
 
@@ -93,12 +102,15 @@ pub async fn prepare(
     in_transaction: bool,
 ) -> Result<(Session, Prepared), Status> {
     let (mut documents, of_write) = read_documents(&mut session, database, writes).await?;
-    let mut steps = apply_all(&session, writes, &mut documents, &of_write);
-    authorize(&mut session, database, writes, &mut documents, &steps, in_transaction).await?;
+    let steps = apply_all(&session, writes, &mut documents, &of_write);
+    authorize(&mut session, database, writes, &mut documents, in_transaction).await?;
     for (write, step) in writes.iter().zip(&steps) {
-        check(database, write, step.held_before, &step.after, session.now())?;
+        check(database, write, step.held_before, session.now())?;
     }
-    stage(&mut session, database, &mut documents, &mut steps).await?;
+    for document in &documents {
+        check_document(database, &document.path, &document.state)?;
+    }
+    stage(&mut session, database, &mut documents).await?;
     Ok((session, Prepared { documents, steps }))
 }
 
@@ -148,20 +160,34 @@ async fn read_documents(
         });
         of_write.push(place);
     }
-    let keys: Vec<_> = paths.iter().map(|path| key::document(database, path)).collect();
-    let rows = session.get_many(&keys).await?;
-    let documents = paths.into_iter().zip(keys).zip(rows).map(|((path, key), row)| {
-        let stored = row.as_ref().map(Stored::from_row).transpose()?;
-        let before = match &stored {
-            Some(stored) => State { fields: Some(stored.fields()?), held: Held::Since(stored.updated) },
-            None => State::default(),
-        };
-        let (path, permit) = (path.clone(), None);
+    let mut documents = Vec::with_capacity(paths.len());
+    for paths in paths.chunks(TURN_DOCUMENTS) {
+        let keys: Vec<_> = paths.iter().map(|path| key::document(database, path)).collect();
+        let rows = session.get_many(&keys).await?;
+        for ((path, key), row) in paths.iter().zip(keys).zip(rows) {
+            documents.push(Document::before((*path).clone(), key, row.as_ref())?);
+        }
+    }
+    Ok((documents, of_write))
+}
+
+impl Document {
+    /// A document as it stands before a commit. What is held of it while the commit lasts is charged to the request: the row,
+    /// its fields before and after, and both of them as bytes.
+    fn before(path: DocumentPath, key: Key, row: Option<&Row>) -> Result<Self, Status> {
+        let stored = row.map(Stored::from_row).transpose()?;
+        let (mut before, mut held, mut hold) = (None, Held::Absent, None);
+        if let Some(stored) = &stored {
+            // What cannot be weighed cannot be decoded either, which is reported there.
+            let weight = weigh(v1::Document::SHAPE, stored.body(), &STORED).unwrap_or_default();
+            hold = Some(weight::hold(2 * weight.bytes + 3 * stored.body().len())?);
+            (before, held) = (Some(stored.fields()?), Held::Since(stored.updated));
+        }
+        let state = State { fields: None, held };
         let (created, updated) = (Version::ZERO, Version::ZERO);
-        let (first, last) = (None, None);
-        Ok(Document { path, key, stored, before, first, last, permit, after: None, created, updated })
-    });
-    Ok((documents.collect::<Result<_, Status>>()?, of_write))
+        let (first, permit, after) = (None, None, None);
+        Ok(Self { path, key, stored, before, state, first, permit, after, created, updated, _hold: hold })
+    }
 }
 
 /// Applies the writes in order, each to what the ones before it left.
@@ -174,21 +200,18 @@ fn apply_all(
     let mut steps: Vec<Step> = Vec::with_capacity(writes.len());
     for (write, &place) in writes.iter().zip(of_write) {
         let Some(document) = documents.get_mut(place) else { continue };
-        let before = match document.last.and_then(|last| steps.get(last)) {
-            Some(step) => &step.after,
-            None => &document.before,
-        };
+        if document.first.is_none() {
+            document.first = Some(steps.len());
+            document.state.fields.clone_from(&document.before);
+        }
+        let before = std::mem::take(&mut document.state);
         let held_before = before.held;
         let Applied { after, transform_results } = apply(before, write, session.now());
-        document.first.get_or_insert(steps.len());
-        document.last = Some(steps.len());
-        steps.push(Step { document: place, held_before, after, transform_results });
+        document.state = after;
+        steps.push(Step { document: place, held_before, transform_results });
     }
     steps
 }
-
-/// Documents after which a long commit lets others in between.
-const TURN_DOCUMENTS: usize = 64;
 
 /// Asks the rules about every document.
 async fn authorize(
@@ -196,17 +219,14 @@ async fn authorize(
     database: &DatabaseName,
     writes: &[Write],
     documents: &mut [Document],
-    steps: &[Step],
     in_transaction: bool,
 ) -> Result<(), Status> {
     let is_admin = session.caller().is_admin();
-    let state_after = |document: &Document| document.last.and_then(|last| steps.get(last));
     let mut permits = Vec::with_capacity(documents.len());
     let mut after = After { database: &database.database, documents: HashMap::new() };
     if !is_admin {
         for document in &*documents {
-            let fields = state_after(document).map_or(&document.before, |step| &step.after).fields.as_ref();
-            after.documents.insert(document.path.segments(), fields);
+            after.documents.insert(document.path.segments(), document.state.fields.as_ref());
         }
     }
     for (at, document) in documents.iter().enumerate() {
@@ -214,9 +234,8 @@ async fn authorize(
             tokio::task::yield_now().await;
         }
         let first = document.first.and_then(|first| writes.get(first));
-        let (first, step) =
-            first.zip(state_after(document)).ok_or_else(|| internal("a document without write"))?;
-        let access = first.access(document.stored.is_some(), step.after.fields.is_some());
+        let first = first.ok_or_else(|| internal("a document without write"))?;
+        let access = first.access(document.stored.is_some(), document.state.fields.is_some());
         let method = match access {
             Access::Get => Method::Get,
             Access::Create => Method::Create,
@@ -226,9 +245,10 @@ async fn authorize(
         let mut action = Action::new(method, &database.database, document.path.segments());
         action.in_transaction = in_transaction;
         if !is_admin {
-            action.resource = document.before.fields.as_ref().map(|fields| policy::Document { fields });
+            action.resource = document.before.as_ref().map(|fields| policy::Document { fields });
             if matches!(access, Access::Create | Access::Update) {
-                action.new_resource = step.after.fields.as_ref().map(|fields| policy::Document { fields });
+                action.new_resource =
+                    document.state.fields.as_ref().map(|fields| policy::Document { fields });
             }
         }
         permits.push(decide(session, database, &action, &after).await?.permit);
@@ -244,17 +264,13 @@ async fn stage(
     session: &mut Session,
     database: &DatabaseName,
     documents: &mut [Document],
-    steps: &mut [Step],
 ) -> Result<(), Status> {
     let mut definitions: HashMap<String, Vec<index::Definition>> = HashMap::new();
     for (at, document) in documents.iter_mut().enumerate() {
         if at % TURN_DOCUMENTS == TURN_DOCUMENTS - 1 {
             tokio::task::yield_now().await;
         }
-        let after = match document.last.and_then(|last| steps.get_mut(last)) {
-            Some(step) => step.after.fields.take(),
-            None => None,
-        };
+        let after = document.state.fields.take();
         if let Some(stored) = &document.stored {
             document.created = stored.created;
             document.updated = stored.updated;
@@ -280,7 +296,7 @@ async fn stage(
             definitions.insert(group.to_owned(), found);
         }
         let definitions = definitions.get(group).map(Vec::as_slice).unwrap_or_default();
-        let (before, after) = (document.before.fields.as_ref(), document.after.as_ref());
+        let (before, after) = (document.before.as_ref(), document.after.as_ref());
         for (key, value) in index::changes(database, definitions, &document.path, before, after)? {
             session.write(permit, key, value);
         }

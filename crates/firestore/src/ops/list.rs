@@ -20,7 +20,7 @@ use super::reading::Selector;
 use super::{Firestore, invalid, operation};
 use crate::model::value::{from_wire, to_wire};
 use crate::model::{Stored, key};
-use crate::query::{self, Cursor, Found, Query, Scope};
+use crate::query::{self, Cursor, Found, IndexUse, Query, Scope};
 use crate::status;
 use crate::write::{decode_mask, project};
 
@@ -130,7 +130,7 @@ impl Firestore {
             Scope::Collection(collection) if request.show_missing => {
                 list_missing(&mut reading.session, &database, collection, asked.start.as_ref(), size).await?
             }
-            _ => list_found(&mut reading.session, &database, &asked, size).await?,
+            _ => list_found(&mut reading.session, &database, &asked, &self.indexes, size).await?,
         };
         listed.truncate(size);
         if past {
@@ -224,9 +224,10 @@ async fn list_found(
     session: &mut Session,
     database: &DatabaseName,
     asked: &Query,
+    uses: &dyn IndexUse,
     size: usize,
 ) -> Result<(Vec<Listed>, bool), Status> {
-    let mut results = query::Results::open(session, database, asked).await?;
+    let mut results = query::Results::open_with(session, database, asked, uses).await?;
     let mut listed = Vec::new();
     let mut bytes = 0;
     while let Some(page) = results.page(session).await? {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use access::{Caller, Grant, Session};
 use async_trait::async_trait;
 use base::{DatabaseName, Status};
+use kv::Key;
 use policy::Method;
 use policy::rules::Action;
 use prost::Message;
@@ -17,6 +18,7 @@ use super::present::allow_now;
 use super::reading::{Reading, Selector};
 use super::stream::{Responses, Source};
 use super::{Firestore, operation};
+use crate::model::key;
 use crate::model::value::{fields_to_wire, to_wire};
 use crate::query::{self, AggregationQuery, Found, Query, Results};
 use crate::status;
@@ -39,6 +41,7 @@ pub async fn authorize_query(
 /// Denies a query that the rules allow literally, and that finds or might find something else.
 pub fn not_literal(session: &mut Session) -> Status {
     status::refused(session.retract(
+        Method::List.name(),
         "The query finds a number of another type than it asks for (1 also finds 1.0), \
          and for that one the rules do not allow it.",
     ))
@@ -69,6 +72,8 @@ struct Sending {
     /// Whether the present was decided before, and each document is to be looked at as it is now.
     past: bool,
     in_transaction: bool,
+    /// What a transaction has found.
+    found: Vec<Key>,
 }
 
 #[async_trait]
@@ -107,6 +112,9 @@ impl Sending {
         if self.past {
             allow_now(session, &self.database, &page, self.in_transaction).await?;
         }
+        if self.in_transaction {
+            self.found.extend(page.iter().map(|found| key::document(&self.database, &found.path)));
+        }
         let mut responses = Vec::with_capacity(page.len());
         for found in page {
             responses.push(v1::RunQueryResponse {
@@ -132,7 +140,7 @@ impl Sending {
     /// Asks for the indexes this query would have liked.
     fn suggest_indexes(&self) {
         let Some(session) = &self.session else { return };
-        self.service.indexes.start(session.caller(), &self.database, self.results.wanted());
+        self.service.indexes.want(session.caller(), &self.database, self.results.wanted());
     }
 
     /// The whole result of a query in a transaction: what it has read is kept before any of it leaves.
@@ -199,7 +207,7 @@ impl Firestore {
             self.reading(caller, operation("RunQuery", &query_path(&asked)), &database, selector).await?;
         let in_transaction = reading.in_transaction();
         let (literally, past) = authorize_reading(&mut reading, &database, &asked).await?;
-        let results = Results::open(&mut reading.session, &database, &asked).await?;
+        let results = Results::open_with(&mut reading.session, &database, &asked, &self.indexes).await?;
         let read_time = reading.read_time();
         let (session, begun, lease) = reading.into_parts();
         let mut sending = Sending {
@@ -214,8 +222,9 @@ impl Firestore {
             literally,
             past,
             in_transaction,
+            found: Vec::new(),
         };
-        let Some(lease) = lease else {
+        let Some(mut lease) = lease else {
             if let Some(session) = &mut sending.session {
                 session.let_go();
             }
@@ -225,6 +234,7 @@ impl Firestore {
         if let (Some(id), Some(first)) = (&begun, responses.first_mut()) {
             first.transaction = id.clone();
         }
+        lease.hold(&sending.found);
         if let Some(session) = sending.session.take() {
             Reading::of(session, lease).finish();
         }
@@ -255,13 +265,15 @@ impl Firestore {
             return Err(not_literal(&mut reading.session));
         }
         if past {
-            let mut results = Results::open(&mut reading.session, &database, &asked.query).await?;
+            let mut results =
+                Results::open_with(&mut reading.session, &database, &asked.query, &self.indexes).await?;
             while let Some(page) = results.page(&mut reading.session).await? {
                 allow_now(&reading.session, &database, &page, in_transaction).await?;
             }
         }
-        let (answers, wanted) = query::aggregate(&mut reading.session, &database, &asked).await?;
-        self.indexes.start(caller, &database, &wanted);
+        let (answers, wanted) =
+            query::aggregate(&mut reading.session, &database, &asked, &self.indexes).await?;
+        self.indexes.want(caller, &database, &wanted);
         let aggregate_fields = answers.into_iter().map(|(alias, value)| (alias, to_wire(value))).collect();
         let response = v1::RunAggregationQueryResponse {
             result: Some(v1::AggregationResult { aggregate_fields }),

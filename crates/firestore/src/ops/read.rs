@@ -105,10 +105,12 @@ impl Firestore {
         let mask = decode_mask(request.mask)?;
         let selector = Selector::from(request.consistency_selector);
         let operation = operation("GetDocument", path.as_path());
-        let mut reading = self.reading(caller, operation, &database, selector).await?;
+        let key = key::document(&database, &path);
+        let keys = std::slice::from_ref(&key);
+        let mut reading = self.reading_documents(caller, operation, &database, selector, keys).await?;
         let in_transaction = reading.in_transaction();
         let seen = loop {
-            let row = reading.session.get(&key::document(&database, &path)).await?;
+            let row = reading.session.get(&key).await?;
             let seen = see(&mut reading.session, &database, &path, row.as_ref(), in_transaction).await?;
             if !reading.look_back() {
                 break seen;
@@ -142,7 +144,11 @@ impl Firestore {
         }
         let selector = Selector::from(request.consistency_selector);
         let operation = operation("BatchGetDocuments", &ResourcePath::ROOT);
-        let mut reading = self.reading(caller, operation, &database, selector).await?;
+        let keys: Vec<_> = match &selector {
+            Selector::Newest | Selector::ReadTime(_) => Vec::new(),
+            _ => paths.iter().map(|path| key::document(&database, path)).collect(),
+        };
+        let mut reading = self.reading_documents(caller, operation, &database, selector, &keys).await?;
         let mut found = find_all(&mut reading, &database, &paths, mask.as_deref()).await?;
         if reading.look_back() {
             drop(found);

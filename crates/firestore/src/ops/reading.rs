@@ -3,7 +3,7 @@
 use access::{Caller, Operation, Session};
 use base::{DatabaseName, Status};
 use bytes::Bytes;
-use kv::Version;
+use kv::{Key, Version};
 use wire::{prost_types, v1};
 
 use super::Firestore;
@@ -113,7 +113,19 @@ impl Firestore {
         database: &DatabaseName,
         selector: Selector,
     ) -> Result<Reading, Status> {
-        let (lease, begun) = match selector {
+        self.reading_documents(caller, operation, database, selector, &[]).await
+    }
+
+    /// The same for a read of these documents, which a transaction locks first.
+    pub(super) async fn reading_documents(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        database: &DatabaseName,
+        selector: Selector,
+        keys: &[Key],
+    ) -> Result<Reading, Status> {
+        let (mut lease, begun) = match selector {
             Selector::Newest => {
                 let session = self.gate.begin(caller, operation).await?;
                 return Ok(Reading { session, begun: None, lease: None, past: None });
@@ -129,6 +141,7 @@ impl Firestore {
                 (self.transactions.lease(caller, database, &id).await?, Some(id))
             }
         };
+        lease.lock(&self.transactions, keys).await?;
         let (session, past) = match lease.transaction.reads_at().or_else(|| lease.version()) {
             Some(version) => self.begin_at(caller, operation, version).await?,
             None => (self.gate.begin(caller, operation).await?, None),

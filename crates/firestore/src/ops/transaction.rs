@@ -1,8 +1,8 @@
 //! Server-side transactions: a snapshot and what was read from it, kept between a client's requests.
 //!
-//! Optimistic: nothing is locked; a commit is aborted when anything the transaction read, or its rules read, has
-//! changed since. The snapshot is taken by the first read. Requests of one transaction run one after another, so that
-//! none of its reads is lost.
+//! A commit is aborted when anything the transaction read, or its rules read, has changed since. The snapshot is taken by the
+//! first read. What administrators' transactions read is locked besides (see [`super::locks`]), unless they ask to be
+//! optimistic. Requests of one transaction run one after another, so that none of its reads is lost.
 //!
 //! Invariants: a transaction belongs to the caller and database that began it; the number of open ones, their age,
 //! the requests of each and the memory of each and of all are bounded; it ends with its commit, whatever comes of it.
@@ -17,12 +17,13 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use access::{Caller, Session, Suspended};
 use base::{Clock, DatabaseName, ResourcePath, Status, id};
 use bytes::Bytes;
-use kv::Version;
+use kv::{Key, Version};
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 use wire::v1;
 use wire::v1::transaction_options::Mode;
 
+use super::locks::{Holder, Locks};
 use super::shares::{Counts, Owner, TRANSACTIONS_OTHERS_MAX};
 use super::{Firestore, operation};
 use crate::status;
@@ -75,6 +76,7 @@ impl Open {
 pub struct Transactions {
     open: Mutex<Open>,
     kept_bytes: Arc<AtomicUsize>,
+    locks: Arc<Locks>,
     clock: Arc<dyn Clock>,
 }
 
@@ -94,6 +96,8 @@ pub struct Transaction {
 pub struct State {
     /// The snapshot and the reads; `None` before the first read.
     suspended: Option<Suspended>,
+    /// Its locks, when it takes any.
+    locks: Option<Holder>,
     /// What all transactions keep, this one's part included.
     kept_bytes: Arc<AtomicUsize>,
     requests: usize,
@@ -112,6 +116,19 @@ impl Drop for State {
     fn drop(&mut self) {
         self.take();
     }
+}
+
+/// How a transaction works.
+pub enum Kind {
+    /// It only reads, at a version.
+    ReadOnly(Version),
+    /// It locks what it reads. One that `tries_again` does so alone.
+    Locking {
+        /// Whether it was aborted before.
+        tries_again: bool,
+    },
+    /// It locks nothing.
+    Optimistic,
 }
 
 /// A transaction while one request has it.
@@ -143,7 +160,20 @@ impl Transaction {
 impl Transactions {
     /// None open yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { open: Mutex::default(), kept_bytes: Arc::default(), clock }
+        Self { open: Mutex::default(), kept_bytes: Arc::default(), locks: Arc::default(), clock }
+    }
+
+    /// What its transactions have locked.
+    pub fn locks(&self) -> &Arc<Locks> {
+        &self.locks
+    }
+
+    /// Ends transactions whose time is over.
+    pub fn end_expired(&self) {
+        let now = self.clock.now_micros();
+        let mut open = self.open.lock();
+        let expired = open.by_idleness(|transaction| transaction.is_expired(now));
+        expired.iter().for_each(|(_, id)| open.remove(id));
     }
 
     /// Opens one.
@@ -151,11 +181,18 @@ impl Transactions {
         &self,
         caller: &Caller,
         database: &DatabaseName,
-        reads_at: Option<Version>,
+        kind: Kind,
     ) -> Result<Arc<Transaction>, Status> {
         let now = self.clock.now_micros();
         let id =
             id::random_bytes().map_err(|_| Status::unavailable("The service is currently unavailable."))?;
+        let (reads_at, locks) = match kind {
+            Kind::ReadOnly(version) => (Some(version), None),
+            Kind::Locking { tries_again } if caller.is_admin() => {
+                (None, Some(self.locks.holder(tries_again)))
+            }
+            Kind::Locking { .. } | Kind::Optimistic => (None, None),
+        };
         let transaction = Arc::new(Transaction {
             id,
             database: database.clone(),
@@ -165,6 +202,7 @@ impl Transactions {
             reads_at,
             state: Arc::new(tokio::sync::Mutex::new(State {
                 suspended: None,
+                locks,
                 kept_bytes: self.kept_bytes.clone(),
                 requests: 0,
                 ended: false,
@@ -242,6 +280,7 @@ impl Transactions {
     pub fn end(&self, lease: &mut Lease) {
         lease.state.ended = true;
         lease.state.take();
+        lease.state.locks = None;
         self.open.lock().remove(&lease.transaction.id);
     }
 }
@@ -266,6 +305,26 @@ impl Lease {
     pub fn take(&mut self) -> Option<Suspended> {
         self.state.take()
     }
+
+    /// Locks documents that are about to be read, waiting for others who write them.
+    pub async fn lock(&mut self, transactions: &Transactions, keys: &[Key]) -> Result<(), Status> {
+        match &mut self.state.locks {
+            Some(locks) => locks.read(keys, &|| transactions.end_expired()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Locks documents that have been found.
+    pub fn hold(&mut self, keys: &[Key]) {
+        if let Some(locks) = &mut self.state.locks {
+            locks.hold(keys);
+        }
+    }
+
+    /// Takes the transaction's locks, for its commit.
+    pub fn take_locks(&mut self) -> Option<Holder> {
+        self.state.locks.take()
+    }
 }
 
 impl Firestore {
@@ -276,21 +335,28 @@ impl Firestore {
         database: &DatabaseName,
         options: Option<v1::TransactionOptions>,
     ) -> Result<Arc<Transaction>, Status> {
+        use v1::transaction_options::ConcurrencyMode;
         use v1::transaction_options::read_only::ConsistencySelector::ReadTime;
-        let reads_at = match options.and_then(|options| options.mode) {
+        let kind = match options.and_then(|options| options.mode) {
             Some(Mode::ReadOnly(read_only)) => match read_only.consistency_selector {
-                Some(ReadTime(at)) => Some(self.read_time(&at)?),
+                Some(ReadTime(at)) => Kind::ReadOnly(self.read_time(&at)?),
                 None => {
                     let session =
                         self.gate.begin(caller, operation("BeginTransaction", &ResourcePath::ROOT)).await?;
                     let version = session.version();
                     session.finish();
-                    Some(version)
+                    Kind::ReadOnly(version)
                 }
             },
-            Some(Mode::ReadWrite(_)) | None => None,
+            Some(Mode::ReadWrite(options)) if options.concurrency_mode() == ConcurrencyMode::Optimistic => {
+                Kind::Optimistic
+            }
+            Some(Mode::ReadWrite(options)) => {
+                Kind::Locking { tries_again: !options.retry_transaction.is_empty() }
+            }
+            None => Kind::Locking { tries_again: false },
         };
-        self.transactions.begin(caller, database, reads_at)
+        self.transactions.begin(caller, database, kind)
     }
 
     /// `BeginTransaction`.

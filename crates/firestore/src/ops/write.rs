@@ -8,6 +8,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use wire::v1;
 
 use super::commit::{Committed, prepare};
+use super::turn::Turn;
 use super::{Firestore, internal, invalid, operation};
 use crate::model::key;
 use crate::model::value::{fields_to_wire, version_to_wire};
@@ -31,7 +32,12 @@ impl Firestore {
         let keys: Vec<_> = writes.iter().map(|write| key::document(database, &write.path)).collect();
         let attempts = Attempts { max: ATTEMPTS_MAX, contended: &keys, exhausted: status::contention };
         let _turn = self.large_commits.turn(caller, writes.len()).await?;
-        let work = |session| prepare(session, database, writes, false);
+        let turn = &Turn::new(&self.transactions, &keys, None);
+        let work = |session| async move {
+            let (mut session, prepared) = prepare(session, database, writes, false).await?;
+            turn.wait(&mut session).await?;
+            Ok::<_, Status>((session, prepared))
+        };
         let operation = operation(verb, &subject(writes));
         let (prepared, version) = self.gate.transact(caller, &operation, attempts, work).await?;
         Ok(prepared.committed(writes, version))
@@ -46,7 +52,7 @@ impl Firestore {
         id: &[u8],
     ) -> Result<Committed, Status> {
         let mut lease = self.transactions.lease(caller, database, id).await?;
-        let suspended = lease.take();
+        let (suspended, locks) = (lease.take(), lease.take_locks());
         let reads_at = lease.transaction.reads_at();
         self.transactions.end(&mut lease);
         if reads_at.is_some() && !writes.is_empty() {
@@ -65,7 +71,10 @@ impl Firestore {
             Some(suspended) => self.gate.resume(caller, operation, suspended).await?,
             None => self.gate.begin(caller, operation).await?,
         };
-        let (session, prepared) = prepare(session, database, writes, true).await?;
+        let (mut session, prepared) = prepare(session, database, writes, true).await?;
+        let keys: Vec<_> = writes.iter().map(|write| key::document(database, &write.path)).collect();
+        let turn = Turn::new(&self.transactions, &keys, locks);
+        turn.wait(&mut session).await?;
         match session.commit().await {
             Ok(version) => Ok(prepared.committed(writes, version)),
             Err(CommitFailure::Conflict) => Err(status::contention()),

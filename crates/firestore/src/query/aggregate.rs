@@ -14,7 +14,7 @@ use wire::v1::structured_aggregation_query::{Aggregation as WireAggregation, Que
 
 use super::index::Shape;
 use super::parse::{field_path, parse};
-use super::run::Results;
+use super::run::{IndexUse, Results};
 use super::shape::Query;
 use crate::status;
 
@@ -176,10 +176,13 @@ impl Tally {
 }
 
 /// The answers by alias, and the indexes that would have helped, as [`Results::wanted`] has them.
+///
+/// Errors: those of [`Results::open_with`].
 pub async fn aggregate(
     session: &mut Session,
     database: &DatabaseName,
     asked: &AggregationQuery,
+    uses: &dyn IndexUse,
 ) -> Result<(BTreeMap<String, Value>, Vec<Shape>), Status> {
     let mut tallies: Vec<(&FieldPath, Tally)> = Vec::new();
     for (_, aggregation) in &asked.aggregations {
@@ -187,7 +190,7 @@ pub async fn aggregate(
             tallies.push((field, Tally::default()));
         }
     }
-    let mut results = Results::open(session, database, &asked.query).await?;
+    let mut results = Results::open_with(session, database, &asked.query, uses).await?;
     let mut count = 0;
     if tallies.is_empty() {
         let most = asked.aggregations.iter().map(|(_, aggregation)| match aggregation {
@@ -226,6 +229,7 @@ pub async fn aggregate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::run::IndexesFree;
     use crate::query::testing::{Database, path};
 
     /// The answers to `[count, sum(x), avg(x)]`-like aggregations over `/c`, or the words they are refused with.
@@ -246,7 +250,7 @@ mod tests {
         let asked = AggregationQuery::parse(&database.name, &ResourcePath::ROOT, query)
             .map_err(|status| status.message)?;
         let mut session = database.session().await;
-        let (answers, _) = aggregate(&mut session, &database.name, &asked).await.unwrap();
+        let (answers, _) = aggregate(&mut session, &database.name, &asked, &IndexesFree).await.unwrap();
         session.finish();
         Ok(answers.into_iter().collect())
     }

@@ -8,7 +8,7 @@ use base::{Code, ResourcePath};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::index::build;
+use super::index::{Origin, build};
 use super::testing::{Database, path};
 use super::{parse, plan, run};
 use crate::model::value::fields_from_wire;
@@ -58,7 +58,7 @@ async fn check(file: &str, database: &Database, case: &Case, failures: &mut Vec<
     for indexed in [false, true] {
         if indexed {
             for shape in plan::wanted(&query) {
-                build::build(&database.gate, &database.name, &shape).await.unwrap();
+                build::build(&database.gate, &database.name, &shape, Origin::Query).await.unwrap();
             }
         }
         let mut session = database.session().await;

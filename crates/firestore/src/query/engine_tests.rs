@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base::{Code, Fields, ResourcePath, Value};
 use wire::v1::StructuredQuery;
 
-use super::index::{self, Built, Shape, State, build, check};
+use super::index::{self, Built, Origin, Shape, State, build, check};
 use super::testing::{Database, path};
 use super::{Query, Results, parse, plan, run};
 
@@ -89,7 +89,10 @@ async fn cost_follows_the_result() {
         // Later ones find some of their indexes built.
         assert!(index > 0 || wanted == plan::wanted(&query), "{wanted:?}");
         for shape in &plan::wanted(&query) {
-            assert_eq!(build::build(&database.gate, &database.name, shape).await.unwrap(), Built::Readable);
+            assert_eq!(
+                build::build(&database.gate, &database.name, shape, Origin::Query).await.unwrap(),
+                Built::Readable
+            );
         }
         let (after, read, wanted) = cost(&database, &query).await;
         assert_eq!(after, before, "{text}");
@@ -127,7 +130,7 @@ async fn strings_equal_only_in_their_indexed_part_stay_apart() {
         let query = query(&database, &text);
         let expected = super::reference::evaluate(&database.name, &documents, &query);
         for shape in plan::wanted(&query) {
-            build::build(&database.gate, &database.name, &shape).await.unwrap();
+            build::build(&database.gate, &database.name, &shape, Origin::Query).await.unwrap();
         }
         let mut session = database.session().await;
         let found: Vec<_> = run(&mut session, &database.name, &query)
@@ -162,7 +165,10 @@ async fn an_index_built_beside_writers_misses_nothing() {
             }
         })
     };
-    assert_eq!(build::build(&database.gate, &database.name, &shape).await.unwrap(), Built::Readable);
+    assert_eq!(
+        build::build(&database.gate, &database.name, &shape, Origin::Query).await.unwrap(),
+        Built::Readable
+    );
     writer.await.unwrap();
     let mut session = database.session().await;
     let definitions = index::definitions(&mut session, &database.name, "c").await.unwrap();
@@ -175,7 +181,7 @@ async fn an_index_built_beside_writers_misses_nothing() {
 async fn the_check_sees_what_is_missing_and_what_is_stray() {
     let database = filled(20).await;
     let query = query(&database, &format!(r#"{{"from":[{{"collectionId":"c"}}],"where":{FEW}}}"#));
-    build::build(&database.gate, &database.name, &plan::wanted(&query)[0]).await.unwrap();
+    build::build(&database.gate, &database.name, &plan::wanted(&query)[0], Origin::Query).await.unwrap();
     // A writer that forgets the index.
     let mut session = database.session().await;
     let permit = session.authorize_admin("/").unwrap();
@@ -205,7 +211,7 @@ async fn indexes_per_group_are_bounded() {
         let order =
             format!(r#"{{"from":[{{"collectionId":"c"}}],"orderBy":[{{"field":{{"fieldPath":"f{n}"}}}}]}}"#);
         let shape = plan::wanted(&query(&database, &order)).remove(0);
-        let built = build::build(&database.gate, &database.name, &shape).await.unwrap();
+        let built = build::build(&database.gate, &database.name, &shape, Origin::Query).await.unwrap();
         let expected = if n < index::INDEXES_PER_GROUP_MAX { Built::Readable } else { Built::TooMany };
         assert_eq!(built, expected, "{n}");
     }
@@ -218,7 +224,7 @@ async fn a_document_with_too_many_entries_is_refused() {
         &database,
         r#"{"from":[{"collectionId":"c"}],"where":{"fieldFilter":{"field":{"fieldPath":"tags"},"op":"ARRAY_CONTAINS","value":{"integerValue":"1"}}}}"#,
     );
-    build::build(&database.gate, &database.name, &plan::wanted(&contains)[0]).await.unwrap();
+    build::build(&database.gate, &database.name, &plan::wanted(&contains)[0], Origin::Query).await.unwrap();
     let mut session = database.session().await;
     let definitions = index::definitions(&mut session, &database.name, "c").await.unwrap();
     let tags = |count: usize| {

@@ -35,7 +35,7 @@ pub use aggregate::{Aggregation, AggregationQuery, aggregate};
 pub use filter::{Condition, Disjunct, Filter, Test};
 pub use parse::{parse, parse_order_by};
 pub use proof::{path as proof_path, proof};
-pub use run::{PAGE_DOCUMENTS_MAX, Results, SORT_BYTES_MAX, finds_literally};
+pub use run::{IndexUse, PAGE_DOCUMENTS_MAX, Results, SORT_BYTES_MAX, finds_literally};
 pub use shape::{Cursor, Order, Query, Scope};
 pub use walk::Found;
 

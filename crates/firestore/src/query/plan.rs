@@ -12,7 +12,7 @@
 use base::{DatabaseName, DocumentPath, FieldPath, ResourcePath, Value, key::tag, name, order};
 
 use super::filter::{Condition, Disjunct, Test, is_null_or_nan};
-use super::index::{self, Breadth, Component, Definition, Kind, Shape, State};
+use super::index::{self, Breadth, Component, Definition, Kind, Shape, Spec, State};
 use super::position::{self, Edge, Interval, is_exact, value_bytes};
 use super::shape::{Query, Scope};
 
@@ -25,6 +25,17 @@ pub struct Plan {
     pub ordered: bool,
     /// Whether sources give nothing but the result, so that nothing needs to be read to be counted.
     pub exact: bool,
+}
+
+impl Plan {
+    /// The indexes that it reads, by id.
+    pub fn indexes(&self) -> Vec<u32> {
+        let stretches = self.sources.iter().flat_map(|source| match source {
+            Source::Entries(stretches) => stretches.as_slice(),
+            Source::Names(_) | Source::Scope(_) => &[],
+        });
+        stretches.map(|stretch| stretch.index).collect()
+    }
 }
 
 /// Where documents are found.
@@ -41,6 +52,8 @@ pub enum Source {
 /// A stretch of an index: what its keys start with, and which positions behind that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stretch {
+    /// The index's id.
+    pub index: u32,
     /// The bytes all of its keys start with.
     pub prefix: Vec<u8>,
     /// The positions to look at, ascending and apart.
@@ -49,29 +62,89 @@ pub struct Stretch {
 
 /// The indexes that would serve a query at a cost that follows its result. None for what needs no index.
 pub fn wanted(query: &Query) -> Vec<Shape> {
-    let Some((group, breadth)) = group(&query.scope) else { return Vec::new() };
-    let shape = |components: Vec<Component>| Shape { group: group.to_owned(), breadth, components };
-    let mut shapes = Vec::new();
-    for disjunct in &query.disjuncts {
-        if fixed_names(disjunct).is_some() {
-            continue;
-        }
-        let suffix = suffix(query);
-        let mut fixed: Vec<_> = fixed(disjunct).into_iter().map(|fixed| fixed.component).collect();
-        if suffix.is_empty() && !fixed.is_empty() {
-            // By name: one index per fixed field, shared with every other combination of them.
-            shapes.extend(fixed.into_iter().map(|component| shape(vec![component])));
-        } else if !(suffix.is_empty() && breadth == Breadth::Collection) {
-            if let Some(first) = suffix.first() {
-                // Fixed and ordered first: a single point of the order, no need to lead with it as well.
-                fixed.retain(|component| component.kind == Kind::Contains || component.field != first.field);
-            }
-            shapes.push(shape(fixed.into_iter().chain(suffix).collect()));
-        }
-    }
+    let mut shapes: Vec<Shape> =
+        query.disjuncts.iter().flat_map(|disjunct| wanted_by(query, disjunct)).collect();
     shapes.sort();
     shapes.dedup();
     shapes
+}
+
+/// The same for one of its disjuncts.
+pub fn wanted_by(query: &Query, disjunct: &Disjunct) -> Vec<Shape> {
+    let Some((group, breadth)) = group(&query.scope) else { return Vec::new() };
+    let shape = |components: Vec<Component>| Shape { group: group.to_owned(), breadth, components };
+    if fixed_names(disjunct).is_some() {
+        return Vec::new();
+    }
+    let suffix = suffix(query);
+    let mut fixed: Vec<_> = fixed(disjunct).into_iter().map(|fixed| fixed.component).collect();
+    if suffix.is_empty() && !fixed.is_empty() {
+        // By name: one index per fixed field, shared with every other combination of them.
+        return fixed.into_iter().map(|component| shape(vec![component])).collect();
+    }
+    if suffix.is_empty() && breadth == Breadth::Collection {
+        return Vec::new();
+    }
+    if let Some(first) = suffix.first() {
+        // Fixed and ordered first: a single point of the order, no need to lead with it as well.
+        fixed.retain(|component| component.kind == Kind::Contains || component.field != first.field);
+    }
+    vec![shape(fixed.into_iter().chain(suffix).collect())]
+}
+
+/// Whether an index serves a query's disjunct as well as the wanted one would.
+pub fn is_as_good(query: &Query, wanted: &Shape, definition: &Definition) -> bool {
+    let (suffix, own) = (suffix(query), &definition.shape);
+    let lead = |shape: &'_ Shape| shape.components.strip_suffix(suffix.as_slice()).map(<[_]>::to_vec);
+    let (Some(lead), Some(own_lead)) = (lead(wanted), lead(own)) else { return own == wanted };
+    let is_in = |these: &[Component], one: &Component| these.iter().any(|other| other.is_at(one));
+    own.breadth == wanted.breadth
+        && own.group == wanted.group
+        && own_lead.len() == lead.len()
+        && own_lead.iter().all(|component| is_in(&lead, component))
+        && lead.iter().all(|component| is_in(&own_lead, component))
+}
+
+/// Whether indexes hold a disjunct's documents in the query's order, one of them or several by intersection. An order by a
+/// field that the disjunct fixes may be left out.
+pub fn covers<'d>(
+    query: &Query,
+    disjunct: &Disjunct,
+    definitions: impl Iterator<Item = &'d Definition> + Clone,
+) -> bool {
+    let Some((_, breadth)) = group(&query.scope) else { return true };
+    let fixed: Vec<Component> = fixed(disjunct).into_iter().map(|fixed| fixed.component).collect();
+    let is_fixed = |component: &Component| fixed.iter().any(|fixed| fixed.is_at(component));
+    let whole = suffix(query);
+    let reduced: Vec<Component> = whole.iter().filter(|component| !is_fixed(component)).cloned().collect();
+    let by = |suffix: &[Component]| {
+        let in_suffix = |component: &Component| suffix.iter().any(|ordered| ordered.is_at(component));
+        let mut left: Vec<&Component> = fixed.iter().filter(|component| !in_suffix(component)).collect();
+        let mut is_found = false;
+        for definition in definitions.clone().filter(|definition| definition.shape.breadth == breadth) {
+            let Some(lead) = definition.shape.components.strip_suffix(suffix) else { continue };
+            if lead.iter().all(is_fixed) {
+                is_found = true;
+                left.retain(|component| !lead.iter().any(|own| own.is_at(component)));
+            }
+        }
+        is_found && left.is_empty()
+    };
+    by(&whole) || by(&reduced)
+}
+
+/// The index that a disjunct needs as people write it: fixed fields first, orders as the query has them.
+pub fn spec_of(query: &Query, disjunct: &Disjunct) -> Option<Spec> {
+    let (group, breadth) = group(&query.scope)?;
+    let mut fields: Vec<Component> = fixed(disjunct).into_iter().map(|fixed| fixed.component).collect();
+    for order in query.field_orders() {
+        let kind = if order.descending { Kind::Descending } else { Kind::Ascending };
+        let component = Component { field: order.field.clone(), kind };
+        if !fields.iter().any(|fixed| fixed.is_at(&component)) {
+            fields.push(component);
+        }
+    }
+    Some(Spec { group: group.to_owned(), breadth, fields, name_descends: query.is_reverse() })
 }
 
 fn group(scope: &Scope) -> Option<(&str, Breadth)> {
@@ -212,14 +285,16 @@ fn in_order(
     let (_, breadth) = group(&query.scope)?;
     let suffix = suffix(query);
     let fixed = fixed(disjunct);
-    let mut usable: Vec<(&Definition, Vec<&Fixed>)> = readable
+    let mut usable: Vec<(&Definition, Vec<(&Fixed, Kind)>)> = readable
         .iter()
         .filter(|definition| definition.shape.breadth == breadth)
         .filter_map(|definition| {
             let lead = definition.shape.components.strip_suffix(suffix.as_slice())?;
             let lead = lead
                 .iter()
-                .map(|component| fixed.iter().find(|fixed| fixed.component == *component))
+                .map(|component| {
+                    Some((fixed.iter().find(|fixed| fixed.component.is_at(component))?, component.kind))
+                })
                 .collect::<Option<Vec<_>>>()?;
             Some((*definition, lead))
         })
@@ -230,17 +305,17 @@ fn in_order(
     let mut stretches = Vec::new();
     let mut exact = true;
     for (definition, lead) in usable {
-        let news = lead.iter().any(|fixed| !used.contains(&fixed.at));
+        let news = lead.iter().any(|(fixed, _)| !used.contains(&fixed.at));
         if !(news || stretches.is_empty()) {
             continue;
         }
         let mut prefix = entry_prefix(database, query, definition);
-        for fixed in lead {
-            index::push_component(&mut prefix, &fixed.value, fixed.component.kind);
+        for (fixed, kind) in lead {
+            index::push_component(&mut prefix, &fixed.value, kind);
             exact &= is_exact(&fixed.value);
             used.push(fixed.at);
         }
-        stretches.push(Stretch { prefix, intervals: intervals.clone() });
+        stretches.push(Stretch { index: definition.id, prefix, intervals: intervals.clone() });
     }
     if stretches.is_empty() {
         return None;
@@ -372,7 +447,9 @@ fn candidates(
             let components = &definition.shape.components;
             let lead: Vec<_> = components
                 .iter()
-                .map_while(|component| fixed.iter().find(|fixed| fixed.component == *component))
+                .map_while(|component| {
+                    Some((fixed.iter().find(|fixed| fixed.component.is_at(component))?, component.kind))
+                })
                 .collect();
             let rest = components.get(lead.len()..)?;
             let complete = rest.iter().all(|rest| rest.kind != Kind::Contains && present(&rest.field));
@@ -383,10 +460,11 @@ fn candidates(
         .max_by_key(|(definition, lead, _)| (lead.len(), std::cmp::Reverse(definition.id)))
         .map(|(definition, lead, range)| {
             let mut prefix = entry_prefix(database, query, definition);
-            for fixed in lead {
-                index::push_component(&mut prefix, &fixed.value, fixed.component.kind);
+            for (fixed, kind) in lead {
+                index::push_component(&mut prefix, &fixed.value, kind);
             }
-            Stretch { prefix, intervals: range.unwrap_or_else(|| vec![Interval::default()]) }
+            let intervals = range.unwrap_or_else(|| vec![Interval::default()]);
+            Stretch { index: definition.id, prefix, intervals }
         })
 }
 

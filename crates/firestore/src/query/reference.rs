@@ -13,7 +13,7 @@ use wire::v1::structured_query::{
 };
 use wire::v1::{self, StructuredQuery};
 
-use super::index::{Breadth, Component, Kind, Shape, build, check};
+use super::index::{Breadth, Component, Kind, Origin, Shape, build, check};
 use super::testing::{Database, path};
 use super::{Cursor, Query, plan, run};
 use crate::model::value::to_wire;
@@ -336,7 +336,7 @@ proptest! {
                 for (field, kind) in [("a", Kind::Ascending), ("b", Kind::Ascending), ("t", Kind::Contains)] {
                     let components = vec![Component { field: FieldPath::single(field), kind }];
                     let shape = Shape { group: "c".into(), breadth: Breadth::Collection, components };
-                    build::build(&database.gate, &database.name, &shape).await.unwrap();
+                    build::build(&database.gate, &database.name, &shape, Origin::Query).await.unwrap();
                 }
                 for query in &queries {
                     agree(&database, &documents, query).await?;
@@ -344,7 +344,7 @@ proptest! {
             }
             for query in &queries {
                 for shape in plan::wanted(query).iter().skip(usize::from(partly)) {
-                    build::build(&database.gate, &database.name, shape).await.unwrap();
+                    build::build(&database.gate, &database.name, shape, Origin::Query).await.unwrap();
                 }
                 agree(&database, &documents, query).await?;
             }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use access::Session;
 use base::{Code, DatabaseName, DocumentPath, Fields, Status, Value};
 
-use super::index::{self, SCANNED_DOCUMENTS_MAX, Shape, State};
+use super::index::{self, Definition, SCANNED_DOCUMENTS_MAX, Shape, State};
 use super::plan::{self, Plan, Source};
 use super::position::{self, Interval};
 use super::scan::{Hit, Intersection, meets_first};
@@ -27,6 +27,27 @@ const PAGE_BYTES: usize = 1 << 20;
 pub const SORT_BYTES_MAX: usize = 64 << 20;
 /// What is counted for a document beside its contents and its position.
 const SORT_OVERHEAD_BYTES: usize = 256;
+
+/// What a service has to say about the indexes of queries, and wants to know.
+pub trait IndexUse: Send + Sync {
+    /// Errors: `FAILED_PRECONDITION` when a query requires an index that is missing or not complete.
+    fn check(&self, database: &DatabaseName, query: &Query, definitions: &[Definition])
+    -> Result<(), Status>;
+
+    /// A query reads these indexes.
+    fn used(&self, database: &DatabaseName, ids: &[u32]);
+}
+
+/// No query requires an index, and nobody asks which are used.
+pub(super) struct IndexesFree;
+
+impl IndexUse for IndexesFree {
+    fn check(&self, _: &DatabaseName, _: &Query, _: &[Definition]) -> Result<(), Status> {
+        Ok(())
+    }
+
+    fn used(&self, _: &DatabaseName, _: &[u32]) {}
+}
 
 /// A query's result, page by page. Every page must be read through the session the result was opened with.
 #[derive(Debug)]
@@ -186,17 +207,31 @@ pub fn finds_literally(database: &DatabaseName, query: &Query, found: &Found) ->
 impl Results {
     /// Plans a query with the indexes this session sees. The query must have been authorised.
     pub async fn open(session: &mut Session, database: &DatabaseName, query: &Query) -> Result<Self, Status> {
+        Self::open_with(session, database, query, &IndexesFree).await
+    }
+
+    /// The same where the service has something to say about indexes.
+    ///
+    /// Errors: `FAILED_PRECONDITION` when the query lacks an index that it requires.
+    pub async fn open_with(
+        session: &mut Session,
+        database: &DatabaseName,
+        query: &Query,
+        uses: &dyn IndexUse,
+    ) -> Result<Self, Status> {
         let definitions = match query.scope.group_id() {
             Some(group) => index::definitions(session, database, group).await?,
             None => Vec::new(),
         };
+        uses.check(database, query, &definitions)?;
         let plan = plan::plan(database, query, &definitions);
+        uses.used(database, &plan.indexes());
         let mut wanted = plan::wanted(query);
         // One that is still being built stays wanted: its build may have been cut short.
         let readable = |shape: &Shape| {
-            definitions
-                .iter()
-                .any(|definition| definition.shape == *shape && definition.state == State::Readable)
+            definitions.iter().any(|definition| {
+                definition.state == State::Readable && plan::is_as_good(query, shape, definition)
+            })
         };
         wanted.retain(|shape| !readable(shape));
         Ok(Self::planned(database, query, &plan, wanted))

@@ -1,6 +1,6 @@
 //! From the document before to the document after.
 
-use base::{DatabaseName, Fields, Status, Timestamp, Value};
+use base::{DatabaseName, DocumentPath, Fields, Status, Timestamp, Value};
 use kv::Version;
 
 use super::{Operation, Precondition, Write, admit};
@@ -46,10 +46,10 @@ impl Held {
 }
 
 /// Applies a write. Whether it may be committed is for [`check`] to say.
-pub fn apply(before: &State, write: &Write, now: Timestamp) -> Applied {
+pub fn apply(before: State, write: &Write, now: Timestamp) -> Applied {
     let unchanged = |after| Applied { after, transform_results: Vec::new() };
     let update = match &write.operation {
-        Operation::Verify => return unchanged(before.clone()),
+        Operation::Verify => return unchanged(before),
         Operation::Delete => {
             let held = if before.held == Held::Absent { Held::Absent } else { Held::Deleted };
             return unchanged(State { fields: None, held });
@@ -59,7 +59,7 @@ pub fn apply(before: &State, write: &Write, now: Timestamp) -> Applied {
     let mut fields = match &update.mask {
         None => update.fields.clone(),
         Some(mask) => {
-            let mut fields = before.fields.clone().unwrap_or_default();
+            let mut fields = before.fields.unwrap_or_default();
             for path in mask {
                 match path.get(&update.fields) {
                     Some(value) => path.set(&mut fields, value.clone()),
@@ -74,39 +74,35 @@ pub fn apply(before: &State, write: &Write, now: Timestamp) -> Applied {
     Applied { after: State { fields: Some(fields), held: Held::Written }, transform_results }
 }
 
-/// Whether a write may be committed: its precondition, and the limits of the document it makes. `before` is where
-/// the document stood when the write came to it.
-pub fn check(
-    database: &DatabaseName,
-    write: &Write,
-    before: Held,
-    after: &State,
-    now: Timestamp,
-) -> Result<(), Status> {
+/// Whether a write may be committed to a document that stood so when the write came to it.
+pub fn check(database: &DatabaseName, write: &Write, before: Held, now: Timestamp) -> Result<(), Status> {
     let name = || write.path.name_in(database);
-    if let Some(precondition) = write.precondition {
-        match precondition {
-            Precondition::Exists(true) if !before.exists() => return Err(status::nothing_to_update(&name())),
-            Precondition::Exists(false) if before.exists() => return Err(status::already_exists(&name())),
-            Precondition::Exists(_) => {}
-            Precondition::UpdateTime(required) => {
-                let stored = match before {
-                    Held::Since(version) => Some(version),
-                    Held::Absent | Held::Deleted | Held::Written => None,
-                };
-                let newest = stored.unwrap_or(Version(now.micros()));
-                if stored != Some(required) {
-                    return Err(if required > newest {
-                        status::base_version_in_future(&name())
-                    } else {
-                        status::base_version_mismatch(stored, required)
-                    });
-                }
+    let Some(precondition) = write.precondition else { return Ok(()) };
+    match precondition {
+        Precondition::Exists(true) if !before.exists() => Err(status::nothing_to_update(&name())),
+        Precondition::Exists(false) if before.exists() => Err(status::already_exists(&name())),
+        Precondition::Exists(_) => Ok(()),
+        Precondition::UpdateTime(required) => {
+            let stored = match before {
+                Held::Since(version) => Some(version),
+                Held::Absent | Held::Deleted | Held::Written => None,
+            };
+            let newest = stored.unwrap_or(Version(now.micros()));
+            if stored == Some(required) {
+                Ok(())
+            } else if required > newest {
+                Err(status::base_version_in_future(&name()))
+            } else {
+                Err(status::base_version_mismatch(stored, required))
             }
         }
     }
+}
+
+/// Whether a document may stay as a commit leaves it.
+pub fn check_document(database: &DatabaseName, path: &DocumentPath, after: &State) -> Result<(), Status> {
     match &after.fields {
-        Some(fields) if after.held == Held::Written => admit::check_size(database, &write.path, fields),
+        Some(fields) if after.held == Held::Written => admit::check_size(database, path, fields),
         _ => Ok(()),
     }
 }

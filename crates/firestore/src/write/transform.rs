@@ -1,6 +1,7 @@
 //! Transforms: values computed from what a field holds.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use base::{FieldPath, Fields, Timestamp, Value, order};
 
@@ -43,21 +44,72 @@ impl Transform {
             Kind::Minimum(operand) => same(extreme(stored, operand, Ordering::Less)),
             Kind::Append(operand) => {
                 let mut items = elements(stored);
-                for item in operand {
-                    if !items.iter().any(|present| order::equal(present, item)) {
-                        items.push(item.clone());
-                    }
-                }
+                let mut present = Set::of(&items);
+                let missing: Vec<_> = operand.iter().filter(|item| present.insert(item)).cloned().collect();
+                items.extend(missing);
                 (Value::Array(items), NO_RESULT)
             }
             Kind::Remove(operand) => {
                 let mut items = elements(stored);
-                items.retain(|present| !operand.iter().any(|item| order::equal(present, item)));
+                let removed = Set::of(operand);
+                items.retain(|present| !removed.contains(present));
                 (Value::Array(items), NO_RESULT)
             }
         };
         self.field.set(fields, new);
         result
+    }
+}
+
+/// Values of which no two are equal. Arrays may be long, so they are not searched one by one.
+#[derive(Default)]
+struct Set<'a>(BTreeMap<Ordered<'a>, Vec<&'a Value>>);
+
+/// A value by Firestore's order, which tells less apart than equality does: of long texts the beginning.
+struct Ordered<'a>(&'a Value);
+
+impl Ord for Ordered<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        order::compare(self.0, other.0)
+    }
+}
+
+impl PartialOrd for Ordered<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Ordered<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Ordered<'_> {}
+
+impl<'a> Set<'a> {
+    fn of(values: &'a [Value]) -> Self {
+        let mut set = Self::default();
+        for value in values {
+            set.insert(value);
+        }
+        set
+    }
+
+    /// Whether it was not in the set yet.
+    fn insert(&mut self, value: &'a Value) -> bool {
+        let alike = self.0.entry(Ordered(value)).or_default();
+        let is_new = !alike.iter().any(|present| order::equal(present, value));
+        if is_new {
+            alike.push(value);
+        }
+        is_new
+    }
+
+    fn contains(&self, value: &Value) -> bool {
+        let alike = self.0.get(&Ordered(value)).map(Vec::as_slice).unwrap_or_default();
+        alike.iter().any(|present| order::equal(present, value))
     }
 }
 

@@ -282,14 +282,27 @@ async fn users_cause_no_lasting_index_but_a_plain_one() {
     let run = async |caller: &Caller, request: v1::RunQueryRequest| {
         let _: Vec<_> =
             house.firestore.run_query(caller, request).await.unwrap().try_collect().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     };
     for junk in 0..5 {
         run(&Caller::unauthenticated(), asked(&format!("junk{junk}"), "")).await;
-        run(&user("u"), asked(&format!("junk{junk}"), by_b)).await;
+        let refused = house.firestore.run_query(&user("u"), asked(&format!("junk{junk}"), by_b)).await;
+        let refused = refused.err().unwrap();
+        assert_eq!(refused.code, base::Code::FailedPrecondition);
+        assert!(refused.message.contains("The query requires an index."), "{refused}");
+    }
+    assert_eq!(definitions().await, [0; 0]);
+    // A field that documents have is worth an index when it is asked for again and again.
+    for _ in 1..firestore::query::index::build::WANTED_TIMES {
+        run(&Caller::unauthenticated(), asked("a", "")).await;
     }
     assert_eq!(definitions().await, [0; 0]);
     run(&Caller::unauthenticated(), asked("a", "")).await;
+    assert_eq!(definitions().await, [1]);
+    // One that nobody has is not, however often.
+    for _ in 0..2 * firestore::query::index::build::WANTED_TIMES {
+        run(&Caller::unauthenticated(), asked("junk", "")).await;
+    }
     assert_eq!(definitions().await, [1]);
 }
 

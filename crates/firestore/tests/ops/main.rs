@@ -7,6 +7,7 @@ mod commits;
 mod decisions;
 #[path = "../house/mod.rs"]
 mod house;
+mod locks;
 mod reads;
 mod transactions;
 

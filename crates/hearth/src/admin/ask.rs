@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use access::Mode;
 use clap::Args;
 use kv::StoreError;
 use serde_json::Value as Json;
@@ -11,6 +10,7 @@ use server::SystemUser;
 
 use super::{Act, SOCKET_FILE};
 use crate::house::{House, OpenError};
+use crate::keys;
 
 /// The data that an act is about.
 #[derive(Debug, Args)]
@@ -18,9 +18,12 @@ pub struct Folder {
     /// The data folder, of a server that runs or of one that does not
     #[arg(long)]
     pub data: PathBuf,
-    /// The project's id, where no server runs that knows it
+    /// The project's id, for a data folder that is new or does not say it
     #[arg(long)]
     pub project: Option<String>,
+    /// The file with the key that seals the signing keys, where no server runs (or the environment variable HEARTH_KEY)
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 /// Runs an act where the data is.
@@ -62,18 +65,15 @@ fn refusal(body: &[u8]) -> Option<String> {
 
 /// Runs it in this process. The folder is this process's meanwhile: a server cannot start.
 async fn on_folder<A: Act>(folder: &Folder, act: A) -> Result<A::Answer, String> {
-    let project = folder.project.clone().ok_or_else(|| {
-        format!("no server runs on `{}`: which project? give `--project`", folder.data.display())
+    let seal = keys::seal(folder.key_file.as_deref())?;
+    let opened = House::open_as_made(&folder.data, folder.project.clone(), seal, A::MAY_BE_NEW).await;
+    let house = opened.map_err(|error| match error {
+        OpenError::Store(StoreError::Locked { path }) => format!(
+            "`{}` is in use by another Hearth that takes no commands yet; try again when it has started",
+            path.display()
+        ),
+        other => other.to_string(),
     })?;
-    let settings = identity::Settings::new(project);
-    let house =
-        House::open(Mode::Serve, settings, Some(&folder.data)).await.map_err(|error| match error {
-            OpenError::Store(StoreError::Locked { path }) => format!(
-                "`{}` is in use by another Hearth that takes no commands yet; try again when it has started",
-                path.display()
-            ),
-            other => other.to_string(),
-        })?;
     let answer = act.run(house.site(&SystemUser::current())).await;
     house.close().await.map_err(|status| status.message)?;
     answer.map_err(|status| status.message)

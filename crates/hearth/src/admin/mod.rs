@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 use access::{Caller, Gate};
 use base::Status;
+use firestore::Firestore;
 use identity::Identity;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use server::SystemUser;
 
-use crate::{backup, keys, service_account};
+use crate::{backup, indexes, keys, service_account};
 
 pub use ask::{Folder, ask, ask_running};
 pub use listen::listen;
@@ -29,6 +30,11 @@ pub static ACTS: &[Entry] = &[
     Entry::of::<keys::ListKeys>(),
     Entry::of::<keys::RotateKey>(),
     Entry::of::<keys::RevokeKey>(),
+    Entry::of::<keys::SealKeys>(),
+    Entry::of::<indexes::ListIndexes>(),
+    Entry::of::<indexes::BuildIndexes>(),
+    Entry::of::<indexes::DropIndex>(),
+    Entry::of::<indexes::SuggestIndexes>(),
     Entry::of::<service_account::CreateAccount>(),
     Entry::of::<service_account::ListAccounts>(),
     Entry::of::<service_account::RotateAccount>(),
@@ -42,6 +48,8 @@ const SOCKET_FILE: &str = "admin.sock";
 pub trait Act: Serialize + DeserializeOwned + Send + 'static {
     /// Its name on the socket, such as `keys/list`.
     const NAME: &'static str;
+    /// Whether it may begin a data folder that is not there yet.
+    const MAY_BE_NEW: bool = false;
     /// What comes of it.
     type Answer: Serialize + DeserializeOwned + Send;
 
@@ -58,6 +66,8 @@ pub struct Site {
     pub project: String,
     /// The identity service.
     pub identity: Arc<Identity>,
+    /// The documents service.
+    pub firestore: Arc<Firestore>,
     /// Who runs the command line: an administrator, `system:NAME` in the access log.
     pub caller: Caller,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use firestore::Firestore;
 
-use super::{Addresses, Callers, Part, Row, RulesOf, Service, Socket, Variable};
+use super::{Addresses, Callers, Part, Row, RulesOf, Service, Socket, Variable, Work};
 use crate::project;
 
 pub static ROW: Row = Row {
@@ -19,17 +19,29 @@ pub static ROW: Row = Row {
         release: Some(deploy::FIRESTORE_RELEASE),
         at: |gate| &gate.rules().firestore,
     }),
-    open: |ground| Box::new(Documents(Arc::new(Firestore::new(ground.gate.clone(), &ground.project)))),
+    open: |ground| {
+        let firestore = Arc::clone(&ground.firestore);
+        let channels = firestore::api::streams::router(&firestore, &ground.authenticate, &ground.project);
+        Box::new(Documents { firestore, channels })
+    },
 };
 
-struct Documents(Arc<Firestore>);
+struct Documents {
+    firestore: Arc<Firestore>,
+    /// The streams for browsers, where the token comes in a body.
+    channels: Router,
+}
 
 impl Service for Documents {
     fn routes(&self, _: &Addresses) -> Router {
-        firestore::api::router(Arc::clone(&self.0))
+        firestore::api::router(Arc::clone(&self.firestore)).merge(self.channels.clone())
     }
 
     fn end_streams(&self) {
-        self.0.end_streams();
+        self.firestore.end_streams();
+    }
+
+    fn work(&self) -> Option<Work> {
+        Some(Box::pin(Arc::clone(&self.firestore).run_upkeep()))
     }
 }

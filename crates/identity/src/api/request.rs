@@ -4,11 +4,12 @@ use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
+use wire::weight;
 
 use crate::limits::JSON_DEPTH_MAX;
 use crate::model::config::EMULATOR_FIELDS;
 use crate::model::settings::is_field;
-use crate::status::{Refused, unparsable, wrong_shape};
+use crate::status::{Refused, body_too_large, unparsable, wrong_shape};
 
 /// Keys below these are data, not field names.
 const MAPS: [&str; 2] = ["testPhoneNumbers", "customParameter"];
@@ -23,6 +24,7 @@ impl Fields {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
+        weight::json::charge_tree(body).map_err(|_| body_too_large())?;
         let json: Json = serde_json::from_slice(body).map_err(|error| unparsable(&error.to_string()))?;
         match normal(json, 0)? {
             Json::Object(fields) => Ok(Self(fields)),

@@ -13,6 +13,9 @@ pub struct SigningKeyRow {
     pub signs_from_s: i64,
     /// Whether the private key is sealed.
     pub sealed: bool,
+    /// With which key: [`crate::keys::seal::Seal::id`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_by: Option<String>,
     /// The private key, PKCS #8 in base64, perhaps sealed.
     pub private: String,
 }

@@ -6,6 +6,8 @@
 //!
 //! Source: the identity reference, section 10.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use access::Permit;
 use base::id::random_bytes;
 use base64::Engine as _;
@@ -32,6 +34,8 @@ use crate::status::{
 use crate::token::Claims;
 use crate::token::claims::Grant;
 
+/// How often it is said that mail is expected.
+const MAIL_WARNED_EVERY_S: i64 = 60;
 const CODE_TEXT_BYTES_MAX: usize = 128;
 
 /// What links are made of.
@@ -148,6 +152,11 @@ impl Verb for SendOobCode {
         };
         if !is_sent {
             work.proved("e-mail");
+            if work.identity.serves() {
+                // Known or not: the answer is the same, and so is the record.
+                work.note("mail", "not sent: this server sends no e-mail".into());
+                warn_of_mail(work.now_s());
+            }
             return Ok(OobSent { email, code: None });
         }
         self.check_sends(work)?;
@@ -213,6 +222,19 @@ impl SendOobCode {
         } else {
             Ok(())
         }
+    }
+}
+
+/// Tells the operator, once in a while, that clients expect mail.
+fn warn_of_mail(now_s: i64) {
+    static WARNED_S: AtomicI64 = AtomicI64::new(i64::MIN);
+    let before_s = WARNED_S.load(Ordering::Relaxed);
+    if before_s.saturating_add(MAIL_WARNED_EVERY_S) <= now_s {
+        WARNED_S.store(now_s, Ordering::Relaxed);
+        tracing::warn!(
+            "clients ask for e-mails to reset passwords, and none is sent: administrators can make the links and send \
+             them; `hearth log --service identity` shows the requests"
+        );
     }
 }
 

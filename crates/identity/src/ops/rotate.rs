@@ -8,6 +8,7 @@ use base::{Code, Status, Timestamp};
 use kv::Scan;
 
 use crate::Identity;
+use crate::keys::seal::Seal;
 use crate::keys::{PUBLISHED_BEFORE_S, Ring, SigningKey, schedule};
 use crate::limits::{ATTEMPTS_MAX, SIGNING_KEYS_MAX};
 use crate::model::key::{signing_key, signing_keys};
@@ -31,6 +32,8 @@ pub(super) enum Change<'a> {
     Rotate { at_once: bool },
     /// The end of one.
     Revoke(&'a str),
+    /// All of them sealed with this from now on.
+    Seal(&'a Seal),
 }
 
 impl Change<'_> {
@@ -39,6 +42,7 @@ impl Change<'_> {
             Change::Due => "rotateKeys",
             Change::Rotate { .. } => "rotateSigningKey",
             Change::Revoke(_) => "revokeSigningKey",
+            Change::Seal(_) => "sealSigningKeys",
         }
     }
 }
@@ -94,6 +98,9 @@ impl Identity {
         match self.gate.transact(caller, &operation, attempts, work).await {
             Ok(((rows, ring), _)) => {
                 signed.ring.store(ring);
+                if let Change::Seal(seal) = change {
+                    self.seal.store(Some(Arc::new((*seal).clone())));
+                }
                 Ok(Some(rows))
             }
             Err(failure) => {
@@ -128,7 +135,21 @@ impl Identity {
                 session.note("key", kid.into());
                 revoked(&mut rows, kid, now_s)?
             }
+            Change::Seal(_) => None,
         };
+        let seal = self.seal.load_full();
+        let after = match change {
+            Change::Seal(seal) => Some((*seal).clone()),
+            _ => seal.as_deref().cloned(),
+        };
+        // What was stored before there was a seal is sealed, too.
+        for row in &mut rows {
+            let id = after.as_ref().map(Seal::id);
+            if let Some(after) = after.as_ref().filter(|_| row.sealed_by != id) {
+                check_seal(row, seal.as_deref())?;
+                *row = SigningKey::sealed(row, seal.as_deref(), after).map_err(|_| unreadable(row))?;
+            }
+        }
         if let Some(signs_from_s) = due {
             let row = self.generate(now_s, signs_from_s).await?;
             session.note("new", row.kid.as_str().into());
@@ -157,14 +178,39 @@ impl Identity {
     }
 
     async fn generate(&self, now_s: i64, signs_from_s: i64) -> Result<SigningKeyRow, Failure> {
-        let seal = self.settings.seal.clone();
-        blocking(move || SigningKey::generate(now_s, signs_from_s, seal.as_ref())).await
+        let seal = self.seal.load_full();
+        blocking(move || SigningKey::generate(now_s, signs_from_s, seal.as_deref())).await
     }
 
     async fn open(&self, row: SigningKeyRow) -> Result<SigningKey, Failure> {
-        let seal = self.settings.seal.clone();
-        blocking(move || SigningKey::open(&row, seal.as_ref())).await
+        let seal = self.seal.load_full();
+        check_seal(&row, seal.as_deref())?;
+        blocking(move || SigningKey::open(&row, seal.as_deref())).await
     }
+}
+
+/// Whether a key can be opened with this seal.
+///
+/// Errors: `FAILED_PRECONDITION` that says which one it takes.
+fn check_seal(row: &SigningKeyRow, seal: Option<&Seal>) -> Result<(), Status> {
+    let refused = |text: String| Err(Status::new(Code::FailedPrecondition, text));
+    let by = row.sealed_by.as_deref().unwrap_or("unknown");
+    match (row.sealed, seal) {
+        (false, _) => Ok(()),
+        (true, None) => refused(format!(
+            "the signing keys are sealed (with the key whose id is {by}): give that key with `--key-file FILE` or in the \
+             environment variable HEARTH_KEY"
+        )),
+        (true, Some(seal)) if row.sealed_by.as_ref().is_some_and(|by| *by != seal.id()) => refused(format!(
+            "the signing keys are sealed with another key: theirs has the id {by}, the given one {}",
+            seal.id()
+        )),
+        (true, Some(_)) => Ok(()),
+    }
+}
+
+fn unreadable(row: &SigningKeyRow) -> Status {
+    Status::new(Code::DataLoss, format!("the signing key `{}` cannot be read: its row is damaged", row.kid))
 }
 
 /// When the keys sign from.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rotate::{Change, times};
 use crate::Identity;
+use crate::keys::seal::Seal;
 use crate::keys::{KEPT_AFTER_S, schedule};
 use crate::model::decode;
 use crate::model::key::signing_keys;
@@ -27,8 +28,9 @@ pub struct SigningKeyInfo {
     /// Until when tokens that it signed are accepted and its certificate is published; `None` while nothing follows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verifies_until: Option<String>,
-    /// Whether it is encrypted in the store.
-    pub sealed: bool,
+    /// The id of the key that it is encrypted with in the store; `None` where it lies there as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_by: Option<String>,
 }
 
 /// What a signing key does.
@@ -90,6 +92,15 @@ impl Identity {
         self.change_by(caller, Change::Revoke(kid)).await
     }
 
+    /// Seals the keys with another seal, and those to come. Whoever opens the service next has to bring it.
+    pub async fn seal_signing_keys(
+        &self,
+        caller: &Caller,
+        seal: &Seal,
+    ) -> Result<Vec<SigningKeyInfo>, Status> {
+        self.change_by(caller, Change::Seal(seal)).await
+    }
+
     async fn change_by(&self, caller: &Caller, change: Change<'_>) -> Result<Vec<SigningKeyInfo>, Status> {
         self.only_in_serve()?;
         match self.change_keys(caller, &change).await {
@@ -119,7 +130,7 @@ impl Identity {
                 created: time(row.created_s),
                 signs_from: time(row.signs_from_s),
                 verifies_until: successor_s.map(|from_s| time(from_s + KEPT_AFTER_S)),
-                sealed: row.sealed,
+                sealed_by: row.sealed.then(|| row.sealed_by.clone().unwrap_or_else(|| "unknown".to_owned())),
             });
         infos.collect()
     }

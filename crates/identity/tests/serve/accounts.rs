@@ -79,3 +79,19 @@ async fn sessions_of_a_user_are_bounded_and_secrets_are_not_stored() {
     assert!(house.call("token", refresh(&last)).await.is_ok());
     assert_eq!(house.call("token", refresh(&first)).await.unwrap_err(), "TOKEN_EXPIRED");
 }
+
+#[tokio::test]
+async fn a_reset_that_nobody_is_sent_is_recorded_as_that() {
+    let house = House::serve().await;
+    house.sign_up("a@x.com").await;
+    for email in ["a@x.com", "nobody@x.com"] {
+        let ask = json!({ "requestType": "PASSWORD_RESET", "email": email });
+        assert_eq!(house.call("sendOobCode", ask).await.unwrap()["email"], email);
+    }
+    let events = house.gate.log().events();
+    let asked: Vec<_> = events.iter().filter(|event| event.verb == "sendOobCode").collect();
+    assert_eq!(asked.len(), 2);
+    for event in asked {
+        assert_eq!(event.details["mail"], "not sent: this server sends no e-mail", "{event:?}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use access::{Caller, CommitFailure, Operation, Service};
 use identity::keys::{KEPT_AFTER_S, PUBLISHED_BEFORE_S, ROTATED_EVERY_S};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value as Json, json};
@@ -88,4 +89,34 @@ async fn keys_rotate_with_overlap_and_survive_a_restart() {
         let line = serde_json::to_string(&event).unwrap();
         assert!(!line.contains("PRIVATE") && line.len() < 2000, "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_write_that_began_before_its_key_was_revoked_does_not_count() {
+    let house = House::serve().await;
+    let signed = house.sign_up("a@x.com").await;
+    let token = signed["idToken"].as_str().unwrap();
+    let caller = house.caller(token).await.unwrap();
+    let begin = async || {
+        let operation = Operation { service: Service::Identity, verb: "test", resource: "/test".to_owned() };
+        house.gate.begin(&caller, operation).await
+    };
+    let mut session = begin().await.unwrap();
+    let permit = session.authorize_self("test", "/test");
+    session.write(&permit, kv::Key::new(kv::Keyspace(0x70), b"x"), Some(bytes::Bytes::new()));
+    let admin = Caller::admin("system:root");
+    let kid = house.identity.signing_keys(&admin).await.unwrap()[0].id.clone();
+    house.identity.revoke_signing_key(&admin, &kid).await.unwrap();
+    assert!(matches!(session.commit().await, Err(CommitFailure::Conflict)), "it counted");
+    let refused = begin().await.err().unwrap();
+    assert_eq!(refused.code, base::Code::Unauthenticated);
+    assert_eq!(house.caller(token).await.unwrap_err().code, base::Code::Unauthenticated);
+    // Somebody who is no administrator changes nothing.
+    let user = house.sign_up("b@x.com").await;
+    let user = house.caller(user["idToken"].as_str().unwrap()).await.unwrap();
+    assert_eq!(
+        house.identity.rotate_signing_key(&user, true).await.unwrap_err().code,
+        base::Code::PermissionDenied
+    );
+    assert!(house.identity.signing_keys(&user).await.is_err());
 }

@@ -6,7 +6,7 @@ use super::number::float_text;
 ///
 /// The rules reference promises metres and no more; this is the value of Google's geometry library and of the search
 /// service App Engine emulates. A neighbouring model (a spheroid, another mean) differs by some parts in a thousand.
-const EARTH_RADIUS_M: f64 = 6_371_010.0;
+const EARTH_RADIUS_M: f64 = 6_371_009.0;
 
 /// Degrees north and east.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -70,6 +70,10 @@ pub fn sqrt(value: f64) -> f64 {
 
 /// `math.pow`: a float that may be infinite.
 pub fn pow(base: f64, exponent: f64) -> f64 {
+    // As on the JVM: one to no number, and one or minus one to the infinite, is no number.
+    if exponent.is_nan() || exponent.is_infinite() && base.abs().to_bits() == 1.0_f64.to_bits() {
+        return f64::NAN;
+    }
     base.powf(exponent)
 }
 

@@ -216,10 +216,13 @@ impl Guard {
             trace.candidates.push(self.candidate(admitted, None));
         }
         let is_auth = !matches!(level, Level::Public | Level::NoAccess);
-        let cause = || Cause {
-            expression: level.name().to_owned(),
-            observed: if who.auth.is_some() { "signed in" } else { "not signed in" }.to_owned(),
-            ..Cause::plain(format!("the level {} requires {}", level.name(), level.wants()), false)
+        let cause = || {
+            let text = format!("the level {} requires {}", level.name(), level.wants());
+            let mut cause = Cause::plain(text, false);
+            cause.words.next(1, |out| out.push_str(level.name()));
+            let seen = if who.auth.is_some() { "signed in" } else { "not signed in" };
+            cause.words.next(2, |out| out.push_str(seen));
+            cause
         };
         let causes = if admitted { Vec::new() } else { vec![cause()] };
         self.decided(causes, Dependence { auth: is_auth, time: false }, 0)

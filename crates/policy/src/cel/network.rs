@@ -56,9 +56,19 @@ fn address(text: &str) -> Result<IpAddr, FaultKind> {
     if text.contains('%') {
         return Err(FaultKind::Invalid("IP Address with zone value is not allowed".to_owned()));
     }
-    text.parse().map_err(|_| {
+    let address = text.parse().map_err(|_| {
         FaultKind::Invalid(format!("IP Address '{text}' parse error during conversion from string"))
-    })
+    })?;
+    // Written with hexadecimal digits it is one: the specification's cases compare it.
+    if is_mapped(address) && text.contains('.') {
+        return Err(FaultKind::Invalid("IPv4-mapped IPv6 address is not allowed".to_owned()));
+    }
+    Ok(address)
+}
+
+/// Whether it is an IPv6 address that stands for an IPv4 address.
+fn is_mapped(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some())
 }
 
 fn cidr(text: &str) -> Result<(IpAddr, u8), FaultKind> {
@@ -68,6 +78,9 @@ fn cidr(text: &str) -> Result<(IpAddr, u8), FaultKind> {
         return Err(FaultKind::Invalid("CIDR with zone value is not allowed".to_owned()));
     }
     let network: IpAddr = network.parse().map_err(|_| wrong())?;
+    if is_mapped(network) {
+        return Err(FaultKind::Invalid("IPv4-mapped IPv6 address is not allowed".to_owned()));
+    }
     let plain = length == "0" || length.starts_with(|c: char| ('1'..='9').contains(&c));
     let bits = if network.is_ipv4() { 32 } else { 128 };
     let length = length.parse().ok().filter(|length: &u8| plain && *length <= bits).ok_or_else(wrong)?;

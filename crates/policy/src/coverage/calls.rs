@@ -1,4 +1,5 @@
-//! The documents that rules asked for, in the order they asked: what the Rules Test API calls function calls.
+//! What rules called beyond their own functions: the documents they asked for, and functions that there are not. In the order
+//! they were called: what the Rules Test API calls function calls.
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -6,23 +7,24 @@ use serde_json::Value as Json;
 use super::Sites;
 use crate::trace::{Node, Trace};
 use crate::value;
+use crate::value::report::plain;
 
-/// One call of `get`, `exists` and the like.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DocumentCall {
+/// One call of `get`, `exists` and the like, or of a function that there is not.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FunctionCall {
     /// The function, as rules name it.
-    pub function: &'static str,
-    /// The path, percent-encoded.
-    pub args: Vec<String>,
+    pub function: String,
+    /// The arguments that have a value; a path is text, percent-encoded.
+    pub args: Vec<Json>,
 }
 
 /// The calls of a trace that reports values.
-pub fn document_calls(sites: &Sites, trace: &Trace) -> Vec<DocumentCall> {
+pub fn function_calls(sites: &Sites, trace: &Trace) -> Vec<FunctionCall> {
     let mut calls = Vec::new();
     let mut visit = |node: &Node| {
-        let Some(function) = sites.reads.get(&node.span) else { return };
-        let paths = node.children.iter().filter_map(|argument| path_text(argument.reported.as_deref()?));
-        calls.push(DocumentCall { function, args: paths.collect() });
+        let Some(function) = sites.calls.get(&node.span) else { return };
+        let args = node.children.iter().filter_map(|argument| argument_value(argument.reported.as_deref()?));
+        calls.push(FunctionCall { function: function.to_string(), args: args.collect() });
     };
     for condition in trace.candidates.iter().filter_map(|candidate| candidate.condition.as_ref()) {
         walk(condition, &mut visit);
@@ -36,8 +38,11 @@ fn walk(node: &Node, visit: &mut dyn FnMut(&Node)) {
     visit(node);
 }
 
-fn path_text(reported: &Json) -> Option<String> {
-    let segments = reported.get("pathValue")?.get("segments")?.as_array()?;
-    let names = segments.iter().filter_map(|segment| segment.get("simple")?.as_str());
-    Some(value::path_text(names))
+fn argument_value(reported: &Json) -> Option<Json> {
+    let Some(path) = reported.get("pathValue") else {
+        return Some(plain(reported));
+    };
+    let segments = path.get("segments").and_then(Json::as_array);
+    let names = segments.into_iter().flatten().filter_map(|segment| segment.get("simple")?.as_str());
+    Some(Json::String(value::path_text(names)))
 }

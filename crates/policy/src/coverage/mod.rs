@@ -27,7 +27,7 @@ use serde_json::Value as Json;
 use crate::source::{Source, Span};
 use crate::trace::{Ending, Node, Trace};
 
-pub use calls::{DocumentCall, document_calls};
+pub use calls::{FunctionCall, function_calls};
 pub use issue::{Issue, IssueSeverity, issues};
 pub use position::{Positions, SourcePosition};
 pub use site::{FunctionSite, RuleSite, Site, Sites};

@@ -50,15 +50,15 @@ pub struct Sites {
     pub rules: Vec<RuleSite>,
     /// In the order of the text.
     pub functions: Vec<FunctionSite>,
-    /// The calls that read documents, and the name of the function.
-    pub reads: HashMap<Span, &'static str>,
+    /// The calls that leave the rules, of functions that read documents or that there are not, and the function's name.
+    pub calls: HashMap<Span, Box<str>>,
 }
 
 impl Sites {
     /// None yet.
     pub fn new(source: &Source) -> Self {
         let (roots, rules, functions) = (Vec::new(), Vec::new(), Vec::new());
-        Self { source: source.clone(), roots, rules, functions, reads: HashMap::new() }
+        Self { source: source.clone(), roots, rules, functions, calls: HashMap::new() }
     }
 
     /// Adds a rule.

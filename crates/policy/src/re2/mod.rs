@@ -4,20 +4,19 @@
 //! - A pattern means here exactly what it means to RE2 with its default options: UTF-8 text, `\d \w \s \b` over
 //!   ASCII only, repeat limit 1000. Where Rust's own regex syntax would let more text match, a rule would allow
 //!   more than the real service does.
-//! - Matching takes time linear in the text: no back-references, no look-around, no backtracking. Splitting and
-//!   replacing take that time per match, as in RE2, because each match begins a new search.
+//! - Matching takes time linear in the text: no back-references, no look-around, no backtracking. Finding every match takes
+//!   that time per match, as in RE2, because each match begins a new search.
 //! - Nothing panics: length, nesting, class size and program size have named limits, and what exceeds one is a
 //!   [`PatternError`].
 //!
 //! Two things RE2 has no limit for are limited here: nesting ([`NEST_LEVELS_MAX`]) and pattern length
-//! ([`PATTERN_BYTES_MAX`]). `\C` is one *byte*, as in RE2; what [`Regex::split`] and [`Regex::replace_all`] find
-//! with it (or with `\B`) in the middle of a character is passed over, because text here is always UTF-8.
+//! ([`PATTERN_BYTES_MAX`]). `\C` is one *byte*, as in RE2; what [`Regex::each_match`] finds with it (or with
+//! `\B`) in the middle of a character is passed over, because text here is always UTF-8.
 //!
 //! Source: the syntax page of RE2 and the behaviour of the `google-re2` wheel, recorded in `tests/re2/cases.tsv`.
 
 mod class;
 mod parse;
-mod rewrite;
 mod unicode;
 
 use std::fmt;
@@ -29,9 +28,7 @@ use regex_automata::util::captures::Captures;
 use regex_automata::{Anchored, Input, Span};
 use regex_syntax::hir::{Hir, Look};
 
-pub use rewrite::RewriteError;
-
-use rewrite::Rewrite;
+use parse::Parsed;
 
 /// Longest pattern accepted.
 pub const PATTERN_BYTES_MAX: usize = 16 * 1024;
@@ -75,6 +72,7 @@ pub struct Regex {
 struct Search {
     hir: Hir,
     groups: usize,
+    names: Vec<(String, usize)>,
     program: OnceLock<meta::Regex>,
 }
 
@@ -93,14 +91,14 @@ impl Regex {
         if pattern.len() > PATTERN_BYTES_MAX {
             return Err(PatternError::too_large());
         }
-        let (hir, groups) = parse::parse(pattern)?;
+        let Parsed { hir, groups, names } = parse::parse(pattern)?;
         let whole = Hir::concat(vec![Hir::look(Look::Start), hir.clone(), Hir::look(Look::End)]);
         let config = config().which_captures(WhichCaptures::None).onepass(false);
         let full = meta::Builder::new()
             .configure(config.nfa_size_limit(Some(PROGRAM_BYTES_MAX)))
             .build_from_hir(&whole)
             .map_err(|_| PatternError::too_large())?;
-        Ok(Self { full, search: Arc::new(Search { hir, groups, program: OnceLock::new() }) })
+        Ok(Self { full, search: Arc::new(Search { hir, groups, names, program: OnceLock::new() }) })
     }
 
     /// Whether the whole text matches: `matches` in Firestore and Storage rules.
@@ -111,55 +109,6 @@ impl Regex {
     /// Whether the pattern occurs anywhere in the text: `matches` in CEL.
     pub fn is_match(&self, text: &str) -> bool {
         self.search().is_match(text)
-    }
-
-    /// The pieces of the text between the matches.
-    ///
-    /// Empty pieces are kept wherever they are, so that joining the pieces with a literal separator gives the text
-    /// back: `a,b,,c` by `,` is `a`, `b`, ``, `c`, and `,` by `,` is two empty pieces. A match of nothing splits
-    /// between two characters, never at the ends: `abc` by the empty pattern is `a`, `b`, `c`. The empty text is
-    /// one empty piece.
-    pub fn split<'t>(&self, text: &'t str) -> Vec<&'t str> {
-        let mut pieces = Vec::new();
-        let mut begin = 0;
-        let mut from = 0;
-        let mut found = self.search().create_captures();
-        while let Some(at) = self.find_from(text, from, &mut found) {
-            from = if at.end > at.start { at.end } else { next_char(text, at.end) };
-            if at.start == at.end && (at.start == begin || at.start == text.len()) {
-                continue;
-            }
-            pieces.push(text.get(begin..at.start).unwrap_or_default());
-            begin = at.end;
-        }
-        pieces.push(text.get(begin..).unwrap_or_default());
-        pieces
-    }
-
-    /// The text with every match replaced. In `rewrite`, `\0` is the match, `\1` to `\9` its groups, `\\` a
-    /// backslash; a group that took no part is empty.
-    pub fn replace_all(&self, text: &str, rewrite: &str) -> Result<String, RewriteError> {
-        let rewrite = Rewrite::parse(rewrite, self.group_count())?;
-        let mut out = String::with_capacity(text.len());
-        let mut copied = 0;
-        let mut from = 0;
-        let mut last_end = None;
-        let mut found = self.search().create_captures();
-        while let Some(at) = self.find_from(text, from, &mut found) {
-            from = if at.end > at.start { at.end } else { next_char(text, at.end) };
-            // Nothing is not found again where a match has just ended.
-            if at.start == at.end && last_end == Some(at.start) {
-                continue;
-            }
-            out.push_str(text.get(copied..at.start).unwrap_or_default());
-            rewrite.append(&mut out, |group| {
-                found.get_group(group).and_then(|span| text.get(span.range())).unwrap_or_default()
-            });
-            copied = at.end;
-            last_end = Some(at.end);
-        }
-        out.push_str(text.get(copied..).unwrap_or_default());
-        Ok(out)
     }
 
     /// Calls back for every match, from left to right, with a look-up of its groups. An empty match counts too, also where
@@ -175,8 +124,7 @@ impl Regex {
 
     /// The number of a named group.
     pub fn group_named(&self, name: &str) -> Option<usize> {
-        let names = self.search().group_info();
-        names.to_index(regex_automata::PatternID::ZERO, name)
+        self.search.names.iter().find(|(known, _)| known == name).map(|(_, number)| *number)
     }
 
     /// How many capturing groups the pattern has.

@@ -73,18 +73,28 @@ fn join(nodes: Vec<Node>, how: impl Fn(Vec<Hir>) -> Hir) -> Node {
 
 /// Reads a whole pattern: the tree and how many capturing groups were opened. The tree may hold fewer, as it keeps
 /// nothing of what is repeated zero times.
-pub(super) fn parse(pattern: &str) -> Result<(Hir, usize), PatternError> {
+pub(super) fn parse(pattern: &str) -> Result<Parsed, PatternError> {
     let mut parser = Parser {
         cursor: Cursor::new(pattern),
         flags: Flags::default(),
         outer: Vec::new(),
         frame: Frame::default(),
         captures: 0,
+        names: Vec::new(),
         groups: Groups::default(),
         ranges: 0,
     };
     let hir = parser.run()?;
-    Ok((hir, parser.captures as usize))
+    Ok(Parsed { hir, groups: parser.captures as usize, names: parser.names })
+}
+
+/// A pattern that was read.
+pub(super) struct Parsed {
+    pub hir: Hir,
+    /// How many capturing groups it has.
+    pub groups: usize,
+    /// Those that have names, in the order of the text.
+    pub names: Vec<(String, usize)>,
 }
 
 /// The text and how far it has been read.
@@ -149,6 +159,7 @@ struct Parser<'p> {
     outer: Vec<Frame>,
     frame: Frame,
     captures: u32,
+    names: Vec<(String, usize)>,
     groups: Groups,
     /// Code point ranges of all classes so far.
     ranges: usize,
@@ -343,7 +354,8 @@ impl Parser<'_> {
             if name.is_empty() || !name.chars().all(unicode::is_name_char) {
                 return Err(self.cursor.error(BAD_NAME, start));
             }
-            // A name may occur twice: nothing refers to it.
+            // A name may occur twice; it is the first group's.
+            self.names.push((name.to_owned(), self.captures as usize + 1));
             self.open(true);
             return Ok(());
         }

@@ -16,8 +16,10 @@ use crate::syntax::nearest;
 /// What is known about a value before the rule runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Type {
-    /// Nothing: a claim, a value of the database, or null.
+    /// Nothing: a claim, or null.
     Any,
+    /// A value of the database: it may have any type, but no members.
+    Value,
     Bool,
     Number,
     Text,
@@ -48,7 +50,7 @@ pub fn check(
     let mut checker = Checker { rule, captures, source, diagnostics };
     let (condition, found) = checker.expr(expr)?;
     match found {
-        Type::Bool | Type::Any => Ok(condition),
+        Type::Bool | Type::Any | Type::Value => Ok(condition),
         _ => Err(error(expr.span, "Expression must evaluate to a boolean.")),
     }
 }
@@ -92,16 +94,29 @@ fn node(kind: ir::Kind<Rtdb>, expr: &ast::Expr) -> Condition {
 
 impl Type {
     fn is_text(self) -> bool {
-        matches!(self, Type::Any | Type::Text | Type::Literal | Type::Uid)
+        matches!(self, Type::Any | Type::Value | Type::Text | Type::Literal | Type::Uid)
     }
 
     /// Null has no type of its own: it fails when the rule runs.
     fn is_number(self) -> bool {
-        matches!(self, Type::Any | Type::Number | Type::Null)
+        matches!(self, Type::Any | Type::Value | Type::Number | Type::Null)
     }
 
     fn is_scalar(self) -> bool {
         !matches!(self, Type::Snapshot | Type::Query | Type::Method)
+    }
+
+    /// The type of a condition with these two sides; `None` when they have different types.
+    fn either(self, other: Type) -> Option<Type> {
+        let text = |one: Type| matches!(one, Type::Text | Type::Literal | Type::Uid | Type::Ordering);
+        match (self, other) {
+            (one, two) if one == two => Some(one),
+            (one, two) if !one.is_scalar() || !two.is_scalar() => None,
+            (Type::Any, _) | (_, Type::Any) => Some(Type::Any),
+            // Null has no type of its own.
+            (Type::Value | Type::Null, _) | (_, Type::Value | Type::Null) => Some(Type::Value),
+            (one, two) => (text(one) && text(two)).then_some(Type::Text),
+        }
     }
 }
 
@@ -140,11 +155,9 @@ impl Checker<'_> {
                 let test = self.boolean(test, "Condition of ? must be boolean.")?;
                 let (yes, one) = self.expr(yes)?;
                 let (no, two) = self.expr(no)?;
-                let found = match (one, two) {
-                    _ if one == two => one,
-                    _ if one.is_scalar() && two.is_scalar() => Type::Any,
-                    _ => return Err(error(expr.at, "Both sides of ? must have the same type.")),
-                };
+                let found = one
+                    .either(two)
+                    .ok_or_else(|| error(expr.at, "Both sides of ? must have the same type."))?;
                 let kind = ir::Kind::Condition(Box::new(test), Box::new(yes), Box::new(no));
                 Ok((node(kind, expr), found))
             }
@@ -161,7 +174,7 @@ impl Checker<'_> {
     fn boolean(&mut self, expr: &ast::Expr, text: &str) -> Result<Condition, Box<Diagnostic>> {
         let (condition, found) = self.expr(expr)?;
         match found {
-            Type::Bool | Type::Any | Type::Null => Ok(condition),
+            Type::Bool | Type::Any | Type::Value | Type::Null => Ok(condition),
             Type::Uid => {
                 let message = "`auth.uid` is text, not a boolean: here it always fails";
                 self.diagnostics.push(
@@ -210,13 +223,13 @@ impl Checker<'_> {
                 let uid = name == "uid" && matches!(receiver.kind, ir::Kind::Global(Global::Auth));
                 if uid { Type::Uid } else { Type::Any }
             }
-            Type::Text | Type::Literal if name == "length" => Type::Number,
-            Type::Text | Type::Literal if Method::named(name, false).is_some() => Type::Method,
+            Type::Value | Type::Text | Type::Literal if name == "length" => Type::Number,
+            Type::Value | Type::Text | Type::Literal if Method::named(name, false).is_some() => Type::Method,
             Type::Snapshot if Method::named(name, true).is_some() => Type::Method,
             Type::Query if QUERY_FIELDS.contains(&name) => match name {
                 "orderByChild" => Type::Ordering,
                 "orderByKey" | "orderByValue" | "orderByPriority" => Type::Bool,
-                _ => Type::Any,
+                _ => Type::Value,
             },
             _ => return Err(no_such(expr.at, name)),
         };
@@ -258,7 +271,7 @@ impl Checker<'_> {
         let (receiver, of) = self.expr(object)?;
         let method = match of {
             Type::Snapshot => Method::named(name, true).ok_or_else(|| no_such(callee.at, name))?,
-            Type::Text | Type::Literal => match Method::named(name, false) {
+            Type::Value | Type::Text | Type::Literal => match Method::named(name, false) {
                 Some(method) => method,
                 None if name == "length" => return Err(not_a_function(callee.at)),
                 None => return Err(no_such(callee.at, name)),
@@ -270,7 +283,7 @@ impl Checker<'_> {
             _ => return Err(no_such(callee.at, name)),
         };
         let found = match method {
-            Method::Val | Method::GetPriority => Type::Any,
+            Method::Val | Method::GetPriority => Type::Value,
             Method::Child | Method::Parent => Type::Snapshot,
             Method::Replace | Method::ToLowerCase | Method::ToUpperCase => Type::Text,
             _ => Type::Bool,
@@ -374,7 +387,7 @@ impl Checker<'_> {
                     (Type::Text | Type::Literal, _) | (_, Type::Text | Type::Literal) => Type::Text,
                     (Type::Uid, _) | (_, Type::Uid) => Type::Text,
                     (Type::Number, Type::Number) => Type::Number,
-                    _ => Type::Any,
+                    _ => Type::Value,
                 }
             }
             _ => {

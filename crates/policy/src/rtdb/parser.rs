@@ -293,6 +293,11 @@ impl Parser<'_> {
             if !self.cursor.eat(",") {
                 return Err(self.unexpected());
             }
+            // In JavaScript a list may end with a comma; arguments may not.
+            self.blank()?;
+            if close == "]" && self.cursor.eat(close) {
+                return Ok(items);
+            }
         }
     }
 

@@ -149,11 +149,7 @@ impl<'v> Context<'v> {
             }
             Val::List(list) => Ok(claim(name.parse().ok().and_then(|index| list.get(index)))),
             Val::Handle(Handle::Query) => Ok(self.query(name)),
-            Val::Handle(Handle::Object(frame)) => {
-                let child =
-                    self.look(*frame).and_then(|tree| tree.child(name)).and_then(|child| child.leaf());
-                Ok(child.map_or(Val::Null, leaf))
-            }
+            // A value of the database has no members: only `length` gets here, of what may be text.
             other if name == "length" => Err(message(format!("length: {} has no length", type_name(other)))),
             _ => Ok(Val::Null),
         }

@@ -140,7 +140,10 @@ impl<'v> Dialect<'v> for Context<'v, '_> {
     }
 
     fn segment(&mut self, value: &Val<'v>, meter: &mut Meter<'_>) -> Result<Str<'v>, FaultKind<'v>> {
-        super::functions::string_of(value, meter)
+        match value {
+            Val::Template(steps) => Err(super::paths::unbound(steps)),
+            other => super::functions::string_of(other, meter),
+        }
     }
 
     fn slice(

@@ -1,5 +1,7 @@
 //! The functions of the rules language that need nothing but their arguments.
 
+use base::Timestamp;
+
 use crate::builtin::{Duration, LatLng, calendar, hash, number};
 use crate::eval::Computed;
 use crate::meter::Meter;
@@ -11,8 +13,9 @@ use super::paths;
 /// Calls a function that reads no document.
 pub fn call<'v>(function: Function, arguments: &[Val<'v>], meter: &mut Meter<'_>) -> Computed<'v> {
     let found = match (function, arguments) {
-        (Function::Path, [Val::Str(text)]) => Ok(Val::Path(paths::parse(text)?)),
-        (Function::Debug, [value]) => Ok(value.clone()),
+        (Function::Path, [Val::Str(text)]) => Ok(paths::parse(text)?),
+        // More than one argument is warned about, and does no harm.
+        (Function::Debug, [value, ..]) => Ok(value.clone()),
         (Function::Int, [value]) => to_int(value)?,
         (Function::Float, [value]) => to_float(value)?,
         (Function::String, [value]) => return Ok(Val::Str(string_of(value, meter)?)),
@@ -35,24 +38,29 @@ pub fn call<'v>(function: Function, arguments: &[Val<'v>], meter: &mut Meter<'_>
         },
         (Function::TimestampDate, [Val::Int(year), Val::Int(month), Val::Int(day)]) => {
             let date = calendar::from_date(*year, *month, *day);
-            Ok(date.map(Val::Timestamp).ok_or_else(|| bad("timestamp.date", "not a date"))?)
+            let refused = || message(format!("Date is not valid. year: {year}, month: {month} day: {day}."));
+            Ok(date.map(Val::Timestamp).ok_or_else(refused)?)
         }
         (Function::TimestampValue, [Val::Int(millis)]) => {
-            let at = calendar::from_millis(*millis);
-            Ok(at.map(Val::Timestamp).ok_or_else(|| bad("timestamp.value", "out of range"))?)
+            Ok(calendar::from_millis(*millis).map(Val::Timestamp).ok_or_else(|| message(NO_TIMESTAMP))?)
+        }
+        (Function::TimestampValue, [Val::Str(text)]) => {
+            Ok(timestamp(text.as_str()).map(Val::Timestamp).ok_or_else(|| message(NO_TIMESTAMP))?)
         }
         (Function::DurationValue, [Val::Int(amount), Val::Str(unit)]) => {
             let length = Duration::from(*amount, unit.as_str());
-            Ok(length
-                .map(Val::Duration)
-                .ok_or_else(|| bad("duration.value", "unknown unit or out of range"))?)
+            let refused = || match Duration::from(0, unit.as_str()) {
+                Some(_) => message(NO_DURATION),
+                None => message(format!("Invalid regular expression pattern. Pattern: {}.", unit.as_str())),
+            };
+            Ok(length.map(Val::Duration).ok_or_else(refused)?)
         }
         (
             Function::DurationTime,
             [Val::Int(hours), Val::Int(minutes), Val::Int(seconds), Val::Int(nanos)],
         ) => {
             let length = Duration::time(*hours, *minutes, *seconds, *nanos);
-            Ok(length.map(Val::Duration).ok_or_else(|| bad("duration.time", "out of range"))?)
+            Ok(length.map(Val::Duration).ok_or_else(|| message(NO_DURATION))?)
         }
         (Function::DurationAbs, [Val::Duration(length)]) => Ok(Val::Duration(length.abs())),
         (Function::LatLngValue, [latitude, longitude]) => match (float(latitude), float(longitude)) {
@@ -92,8 +100,20 @@ pub fn refused<'v>(qualified: &str, name: &'static str, arguments: &[Val<'_>]) -
     FaultKind::Unsupported { received: format!("{qualified}({})", types.join(", ")), expected }
 }
 
-fn bad<'v>(function: &str, reason: &str) -> FaultKind<'v> {
-    FaultKind::Message(format!("Invalid argument provided to call. Function: [{function}]: {reason}."))
+const NO_TIMESTAMP: &str = "Timestamp is not valid. Seconds must be in range [-62,135,596,800, +253,402,300,799]. Nanos must \
+                            be in range [0, +999,999,999].";
+const NO_DURATION: &str = "Duration is not valid. Seconds must be in range [-315,576,000,000, +315,576,000,000]. Nanos must be \
+                           in range [-999,999,999, +999,999,999]. Nanos must have the same sign as seconds.";
+
+fn message<'v>(text: impl Into<String>) -> FaultKind<'v> {
+    FaultKind::Message(text.into())
+}
+
+/// `2024-01-31T12:00:00.5Z`, or with an offset.
+fn timestamp(text: &str) -> Option<Timestamp> {
+    let text = text.trim_start();
+    let plain = text.as_bytes().get(10) == Some(&b'T') && !text.ends_with('z');
+    plain.then(|| Timestamp::parse(text).ok()).flatten()
 }
 
 fn conversion<'v>(text: &Str<'_>, to: &str) -> FaultKind<'v> {
@@ -144,6 +164,7 @@ pub fn string_of<'v>(value: &Val<'v>, meter: &mut Meter<'_>) -> Result<Str<'v>, 
             meter.work(text.len())?;
             Str::from(text)
         }
+        Val::Template(steps) => Str::from(paths::template_text(steps)),
         other => return Err(refused("string", "string", std::slice::from_ref(other))),
     })
 }

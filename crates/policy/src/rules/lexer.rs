@@ -105,7 +105,10 @@ pub fn next(cursor: &mut Cursor<'_>) -> (Token, Span) {
         Some(_) => match SIGNS.iter().find(|sign| cursor.eat(sign)) {
             Some(sign) => Token::Sign(sign),
             None => {
-                cursor.bump();
+                // Half an operator takes what is behind it along.
+                if matches!(cursor.bump(), Some('&' | '|')) {
+                    cursor.bump();
+                }
                 Token::Bad("")
             }
         },
@@ -190,7 +193,7 @@ fn number(cursor: &mut Cursor<'_>) -> Token {
     }
 }
 
-/// Undoes percent-encoding; what is no encoding stays as it is.
+/// Undoes the encoding of URLs, in which `+` is a blank; what is no encoding stays as it is.
 pub fn decode(raw: &str) -> String {
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
@@ -204,7 +207,7 @@ pub fn decode(raw: &str) -> String {
                 continue;
             }
         }
-        out.push(*first);
+        out.push(if *first == b'+' { b' ' } else { *first });
     }
     String::from_utf8_lossy(&out).into_owned()
 }

@@ -7,6 +7,7 @@
 mod blocks;
 mod calls;
 mod functions;
+mod paths;
 
 use std::collections::HashMap;
 
@@ -20,7 +21,7 @@ use super::target::Pattern;
 use super::warnings;
 use crate::decision::RulePosition;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::ir::{self, Expr, Kind, Part};
+use crate::ir::{self, Expr, Kind};
 use crate::re2::Regex;
 use crate::request::Method as Verb;
 use crate::source::Span;
@@ -203,7 +204,7 @@ impl Lowering<'_> {
         let kind = match &expr.kind {
             ast::Kind::Literal(value) => Kind::Constant(value.clone()),
             ast::Kind::Broken => Kind::Constant(Value::Null),
-            ast::Kind::Variable(name) => self.variable(name, expr.span),
+            ast::Kind::Variable(name) => self.variable(name, expr.at),
             ast::Kind::Member(object, name) => {
                 let object = self.boxed(object);
                 match (&object.kind, name.text.as_str()) {
@@ -235,36 +236,14 @@ impl Lowering<'_> {
             }
             ast::Kind::Is(value, name) => match Type::named(&name.text) {
                 Some(type_) => Kind::Is(self.boxed(value), type_),
-                None => {
-                    let message = format!(
-                        "An unsupported type identifier was used with the 'is' operator. Received {}.",
-                        name.text
-                    );
-                    let mut diagnostic = Diagnostic::error("unknown-type", name.span, message);
-                    if let Some(near) = nearest(&name.text, Type::NAMES.iter().copied()) {
-                        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-                    }
-                    self.tell(diagnostic);
-                    Kind::Constant(Value::Null)
-                }
+                // The parser has told.
+                None => Kind::Constant(Value::Null),
             },
             ast::Kind::List(items) => Kind::List(self.exprs(items)),
             ast::Kind::Map(entries) => {
                 Kind::Map(entries.iter().map(|(key, value)| (self.expr(key), self.expr(value))).collect())
             }
-            ast::Kind::Path(parts) => Kind::Path(
-                parts
-                    .iter()
-                    .map(|part| match part {
-                        ast::PathPart::Text(text) => Part::Text(text.as_str().into()),
-                        ast::PathPart::Value(value) => Part::Value(self.expr(value)),
-                        ast::PathPart::Variable { name, glob: false } => {
-                            Part::Text(format!("{{{name}}}").into())
-                        }
-                        ast::PathPart::Variable { name, .. } => Part::Text(format!("{{{name}=**}}").into()),
-                    })
-                    .collect(),
-            ),
+            ast::Kind::Path(parts) => self.path(expr, parts),
         };
         Expr { kind: fold(kind), span: expr.span, at: expr.at }
     }

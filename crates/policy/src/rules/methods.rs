@@ -7,8 +7,8 @@ use crate::builtin::{LatLng, calendar, text as spelling};
 use crate::eval::Computed;
 use crate::meter::Meter;
 use crate::re2::Regex;
-use crate::value::compare::{alike, contains, equal, same_member};
-use crate::value::{Bytes, Child, Class, FaultKind, Field, List, Map, MapDiff, Str, Val};
+use crate::value::compare::{contains, equal, same_member};
+use crate::value::{Bytes, Child, Class, FaultKind, Field, KeyStatus, List, Map, MapDiff, Step, Str, Val};
 
 use super::functions::{Found, Mismatch, refused, string_of};
 use super::names::Method;
@@ -59,7 +59,14 @@ pub fn call<'v>(
             _ => Err(Mismatch),
         },
         Val::Path(segments) => match (method, arguments) {
-            (Method::Bind, [Val::Map(map)]) => Ok(bind(segments, map, meter)?),
+            (Method::Bind, [Val::Map(map)]) => {
+                let steps: Vec<Step<'v>> = segments.iter().cloned().map(Step::Text).collect();
+                Ok(bind(&steps, map, meter)?)
+            }
+            _ => Err(Mismatch),
+        },
+        Val::Template(steps) => match (method, arguments) {
+            (Method::Bind, [Val::Map(map)]) => Ok(bind(steps, map, meter)?),
             _ => Err(Mismatch),
         },
         Val::Field(field) => return constrained(field, method, arguments, absent_keys),
@@ -285,6 +292,9 @@ fn map<'v>(map: &Map<'v>, method: Method, arguments: &[Val<'v>], meter: &mut Met
             Ok(map.get(key.as_str()).unwrap_or_else(|| default.clone()))
         }
         (Method::Get, [Val::List(path), default]) => {
+            if let Some(other) = path.iter().find(|step| !matches!(step, Val::Str(_))) {
+                return Err(FaultKind::Type { received: other.type_name(), expected: "string" });
+            }
             let mut at = Val::Map(map.clone());
             for step in path.iter() {
                 let Val::Str(key) = step else { return Ok(Err(Mismatch)) };
@@ -320,35 +330,16 @@ fn map_diff<'v>(
         return Ok(Err(Mismatch));
     }
     meter.work(diff.after.len() + diff.before.len())?;
-    let keys_of = |map: &Map<'v>, other: &Map<'v>, wanted: fn(Option<&Val<'v>>, Option<&Val<'v>>) -> bool| {
-        let chosen = map.keys().into_iter().filter(|key| {
-            let (own, others) = (map.get(key.as_str()), other.get(key.as_str()));
-            wanted(own.as_ref(), others.as_ref())
-        });
-        chosen.map(Val::Str).collect::<Vec<_>>()
-    };
-    let missing = |_: Option<&Val<'v>>, other: Option<&Val<'v>>| other.is_none();
-    let changed = |own: Option<&Val<'v>>, other: Option<&Val<'v>>| match (own, other) {
-        (Some(own), Some(other)) => !alike(own, other),
-        _ => false,
-    };
-    let (after, before) = (&diff.after, &diff.before);
-    let keys = match method {
-        Method::AddedKeys => keys_of(after, before, missing),
-        Method::RemovedKeys => keys_of(before, after, missing),
-        Method::ChangedKeys => keys_of(after, before, changed),
-        Method::UnchangedKeys => keys_of(after, before, |own, other| match (own, other) {
-            (Some(own), Some(other)) => alike(own, other),
-            _ => false,
-        }),
-        Method::AffectedKeys => {
-            let mut keys = keys_of(after, before, missing);
-            keys.extend(keys_of(before, after, missing));
-            keys.extend(keys_of(after, before, changed));
-            keys
-        }
+    let wanted: &[KeyStatus] = match method {
+        Method::AddedKeys => &[KeyStatus::Added],
+        Method::RemovedKeys => &[KeyStatus::Removed],
+        Method::ChangedKeys => &[KeyStatus::Changed],
+        Method::UnchangedKeys => &[KeyStatus::Unchanged],
+        Method::AffectedKeys => &[KeyStatus::Added, KeyStatus::Removed, KeyStatus::Changed],
         _ => return Ok(Err(Mismatch)),
     };
+    let keys = diff.statuses().filter(|(_, status)| wanted.contains(status));
+    let keys: Vec<Val<'v>> = keys.map(|(key, _)| Val::Str(key)).collect();
     Ok(Ok(Val::Set(keys.into())))
 }
 

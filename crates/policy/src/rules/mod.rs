@@ -123,11 +123,12 @@ impl Ruleset {
         self.lowered.functions.iter().for_each(|function| sites.function(function));
         for expr in self.lowered.expressions() {
             walk::each(expr, &mut |expr| {
-                if let ir::Kind::Function(function, _) = &expr.kind
-                    && function.reads()
-                {
-                    sites.reads.insert(expr.span, function.name());
-                }
+                let name = match &expr.kind {
+                    ir::Kind::Function(function, _) if function.reads() => function.name(),
+                    ir::Kind::UnknownFunction(name, _) => name,
+                    _ => return,
+                };
+                sites.calls.insert(expr.span, name.into());
             });
         }
         sites.sorted()

@@ -152,6 +152,7 @@ const SIGNATURES: &[&str] = &[
     "math.isNaN(float)",
     "timestamp.date(int, int, int)",
     "timestamp.value(int)",
+    "timestamp.value(string)",
     "duration.value(int, string)",
     "duration.time(int, int, int, int)",
     "duration.abs(duration)",

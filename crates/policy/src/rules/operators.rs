@@ -10,6 +10,7 @@ use crate::value::compare::{comparable, contains, equal, order, same_member};
 use crate::value::{Child, Class, Comparison, FaultKind, Field, List, Str, Val};
 
 use super::names::Type;
+use super::paths::unbound;
 use super::text;
 
 fn comparison(op: Binary) -> Option<Comparison> {
@@ -104,7 +105,8 @@ fn integers<'v>(op: Binary, a: i64, b: i64) -> Computed<'v> {
 
 fn floats(op: Binary, a: f64, b: f64) -> f64 {
     match op {
-        Binary::Add => a + b,
+        // From zero on: minus zero and minus zero are zero.
+        Binary::Add => 0.0 + a + b,
         Binary::Subtract => a - b,
         Binary::Multiply => a * b,
         Binary::Divide => a / b,
@@ -264,7 +266,7 @@ pub fn is<'v>(value: &Val<'v>, name: Type) -> Computed<'v> {
             | (Val::Map(_), Type::Map)
             | (Val::Timestamp(_), Type::Timestamp)
             | (Val::Duration(_), Type::Duration)
-            | (Val::Path(_), Type::Path)
+            | (Val::Path(_) | Val::Template(_), Type::Path)
             | (Val::LatLng(_), Type::LatLng)
             | (Val::Bytes(_), Type::Bytes)
             | (Val::Diff(_), Type::MapDiff)
@@ -283,7 +285,7 @@ pub fn member<'v>(object: &Val<'v>, name: Str<'v>) -> Computed<'v> {
                 Err(FaultKind::Undetermined(FaultKind::UndefinedProperty(name).to_string()))
             }
         },
-        Val::Path(_) => Err(FaultKind::UndefinedProperty(name)),
+        Val::Path(_) | Val::Template(_) => Err(FaultKind::UndefinedProperty(name)),
         other => Err(FaultKind::Type { received: other.type_name(), expected: "map,path" }),
     }
 }
@@ -308,12 +310,15 @@ pub fn index<'v>(object: &Val<'v>, index: &Val<'v>) -> Computed<'v> {
             let segment = usize::try_from(*at).ok().and_then(|at| segments.get(at));
             segment.cloned().map(Val::Str).ok_or(FaultKind::Index { index: *at, size: segments.len() })
         }
-        (Val::Path(_), Val::Str(name)) => Err(FaultKind::UndefinedProperty(name.clone())),
+        (Val::Template(steps), Val::Int(_)) => Err(unbound(steps)),
+        (Val::Path(_) | Val::Template(_), Val::Str(name)) => Err(FaultKind::UndefinedProperty(name.clone())),
         (object, index) => Err(FaultKind::Unsupported {
             received: format!("{}[{}]", object.type_name(), index.type_name()),
             expected: match object {
                 Val::Map(_) => "map[string]".to_owned(),
-                Val::List(_) | Val::Str(_) | Val::Path(_) => format!("{}[int]", object.type_name()),
+                Val::List(_) | Val::Str(_) | Val::Path(_) | Val::Template(_) => {
+                    format!("{}[int]", object.type_name())
+                }
                 _ => String::new(),
             },
         }),
@@ -334,7 +339,7 @@ pub fn slice<'v>(
         }
     };
     let bound = |value: Option<&Val<'v>>| match value {
-        None => Ok(None),
+        None | Some(Val::Null) => Ok(None),
         Some(Val::Int(at)) => Ok(Some(*at)),
         Some(_) => Err(unsupported()),
     };
@@ -343,6 +348,8 @@ pub fn slice<'v>(
         Val::List(list) => list.len(),
         Val::Str(text) => text::units(text.as_str()),
         Val::Path(segments) => segments.len(),
+        Val::Template(_) if first.is_none() && past.is_none() => return Ok(object.clone()),
+        Val::Template(steps) => return Err(unbound(steps)),
         Val::Null => return Err(FaultKind::NullValue),
         Val::Map(_) => return Err(unsupported()),
         Val::Field(field) => return Err(undetermined(field)),

@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use super::{List, Map, Val};
+use crate::builtin::number;
 
 /// `a == b`.
 pub fn equal(a: &Val<'_>, b: &Val<'_>) -> bool {
@@ -108,25 +109,9 @@ pub fn comparable(a: &Val<'_>, b: &Val<'_>) -> bool {
     )
 }
 
-/// Compares exactly, without rounding the integer to a double.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the double was checked to be within the range of an i64"
-)]
+/// Compares the integer as a double: beyond 2^53 it is the nearest one.
 fn int_float(a: i64, b: f64) -> Option<Ordering> {
-    // 2^63 as a double; every i64 is below it.
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    if b.is_nan() {
-        return None;
-    }
-    if b >= LIMIT {
-        return Some(Ordering::Less);
-    }
-    if b < -LIMIT {
-        return Some(Ordering::Greater);
-    }
-    let whole = b.trunc() as i64;
-    Some(a.cmp(&whole).then_with(|| 0.0_f64.partial_cmp(&b.fract()).unwrap_or(Ordering::Equal)))
+    number::float_from_int(a).partial_cmp(&b)
 }
 
 #[cfg(test)]
@@ -134,12 +119,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_and_doubles_compare_exactly() {
+    fn an_integer_compares_with_a_double_as_one() {
         let order = |a, b| order(&Val::Int(a), &Val::Float(b));
         assert_eq!(order(1, 1.0), Some(Ordering::Equal));
         assert_eq!(order(1, 1.5), Some(Ordering::Less));
         assert_eq!(order(-1, -1.5), Some(Ordering::Greater));
-        assert_eq!(order(9_007_199_254_740_993, 9_007_199_254_740_992.0), Some(Ordering::Greater));
+        assert_eq!(order(9_007_199_254_740_993, 9_007_199_254_740_992.0), Some(Ordering::Equal));
+        assert_eq!(order(i64::MAX, 9_223_372_036_854_775_808.0), Some(Ordering::Equal));
         assert_eq!(order(i64::MAX, 9.3e18), Some(Ordering::Less));
         assert_eq!(order(i64::MIN, f64::NEG_INFINITY), Some(Ordering::Greater));
         assert_eq!(order(0, f64::NAN), None);

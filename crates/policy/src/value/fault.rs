@@ -116,7 +116,9 @@ impl fmt::Display for FaultKind<'_> {
                 write!(f, "Type error. Received: [{received}] Expected: [{expected}].")
             }
             FaultKind::DivideByZero => f.write_str("Divide by zero error."),
-            FaultKind::Overflow => f.write_str("Integer overflow error."),
+            FaultKind::Overflow => {
+                f.write_str("Integer value is out of the [-9223372036854775808, 9223372036854775807] range.")
+            }
             FaultKind::Index { index, size } => {
                 write!(f, "Index out of bound error. Index: [{index}] , size: [{size}].")
             }

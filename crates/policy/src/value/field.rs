@@ -188,7 +188,9 @@ fn class_of_val(value: &Val<'_>) -> Option<Class> {
         Val::LatLng(_) => Class::LatLng,
         Val::List(_) => Class::List,
         Val::Map(_) => Class::Map,
-        Val::Duration(_) | Val::Set(_) | Val::Diff(_) | Val::Field(_) | Val::Handle(_) => return None,
+        Val::Duration(_) | Val::Template(_) | Val::Set(_) | Val::Diff(_) | Val::Field(_) | Val::Handle(_) => {
+            return None;
+        }
     })
 }
 

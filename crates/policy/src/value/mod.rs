@@ -4,6 +4,7 @@
 //! only what an expression makes (a joined string, a list, a path) is allocated, behind an `Rc`.
 
 pub mod compare;
+mod diff;
 mod fault;
 mod field;
 mod path;
@@ -17,6 +18,7 @@ use base::{Fields, GeoPoint, Timestamp, Value};
 
 use crate::builtin::Duration;
 
+pub use diff::{KeyStatus, MapDiff};
 pub use fault::{Fault, FaultKind, Outcome};
 pub use field::{Child, Class, Comparison, Constraint, Fact, Facts, Field, Operator, is_exact};
 pub use path::path_text;
@@ -199,6 +201,20 @@ impl std::fmt::Debug for Map<'_> {
 /// A path: its segments, decoded.
 pub type Segments<'v> = Rc<[Str<'v>]>;
 
+/// A segment of a path in which there are variables.
+#[derive(Clone, Debug)]
+pub enum Step<'v> {
+    /// Text, decoded.
+    Text(Str<'v>),
+    /// `{name}`, or `{name=**}`.
+    Variable {
+        /// Its name.
+        name: Str<'v>,
+        /// Whether it stands for any number of segments.
+        glob: bool,
+    },
+}
+
 /// One value.
 #[derive(Clone, Debug)]
 pub enum Val<'v> {
@@ -222,6 +238,8 @@ pub enum Val<'v> {
     LatLng(GeoPoint),
     /// A path.
     Path(Segments<'v>),
+    /// A path with variables that nothing is bound to: equal to nothing, and only good for `bind()`.
+    Template(Rc<[Step<'v>]>),
     /// A list.
     List(List<'v>),
     /// A map.
@@ -245,15 +263,6 @@ pub enum Handle {
     Object(u32),
     /// The query of a read.
     Query,
-}
-
-/// The two sides of a map difference.
-#[derive(Clone, Debug)]
-pub struct MapDiff<'v> {
-    /// The map that `diff` was called on.
-    pub after: Map<'v>,
-    /// Its argument.
-    pub before: Map<'v>,
 }
 
 impl<'v> Val<'v> {
@@ -306,7 +315,7 @@ impl<'v> Val<'v> {
             Val::Timestamp(_) => "timestamp",
             Val::Duration(_) => "duration",
             Val::LatLng(_) => "latlng",
-            Val::Path(_) => "path",
+            Val::Path(_) | Val::Template(_) => "path",
             Val::List(_) => "list",
             Val::Map(_) => "map",
             Val::Set(_) => "set",

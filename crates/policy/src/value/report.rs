@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map as Object, Value as Json, json};
 
-use super::{Child, Field, Operator, Str, Val};
+use super::{Child, Field, MapDiff, Operator, Step, Str, Val};
 
 /// Items, at all levels together, of one reported value.
 const ITEMS_REPORTED_MAX: usize = 500;
@@ -46,13 +46,24 @@ impl Reporter<'_> {
                 json!({ "durationValue": duration(nanos) })
             }
             Val::LatLng(point) => {
-                json!({ "latlngValue": { "latitude": point.latitude, "longitude": point.longitude } })
+                // Zero is left out, as everywhere in proto3's JSON.
+                let degrees = [("latitude", point.latitude), ("longitude", point.longitude)];
+                let told = degrees.into_iter().filter(|(_, degrees)| degrees.to_bits() != 0);
+                json!({ "latlngValue": told.map(|(name, degrees)| (name.to_owned(), json!(degrees))).collect::<Object<_, _>>() })
             }
             Val::Path(segments) => {
                 let kept = segments.iter().take(self.items_left);
-                let segments: Vec<Json> =
-                    kept.map(|segment| json!({ "simple": shortened(segment.as_str()) })).collect();
-                json!({ "pathValue": { "segments": segments } })
+                path_value(kept.map(|segment| simple(segment)).collect())
+            }
+            Val::Template(steps) => {
+                let kept = steps.iter().take(self.items_left).map(|step| match step {
+                    Step::Text(text) => simple(text),
+                    Step::Variable { name, glob } => {
+                        let kind = if *glob { "globCapture" } else { "capture" };
+                        json!({ kind: { "variableName": shortened(name.as_str()) } })
+                    }
+                });
+                path_value(kept.collect())
             }
             Val::List(list) => self.items("listValue", list.iter(), level),
             Val::Set(items) => self.items("setValue", items.iter().cloned(), level),
@@ -79,7 +90,8 @@ impl Reporter<'_> {
                 }
                 json!({ "constraintValue": { "simpleConstraints": constraints } })
             }
-            Val::Diff(_) | Val::Handle(_) => text(self.shown),
+            Val::Diff(diff) => self.diff(diff, level),
+            Val::Handle(_) => text(self.shown),
         }
     }
 
@@ -98,6 +110,22 @@ impl Reporter<'_> {
             fields.insert(shortened(name), member);
         }
         map_value(fields)
+    }
+
+    /// What became of each key.
+    fn diff(&mut self, diff: &MapDiff<'_>, level: usize) -> Json {
+        let mut statuses = Object::new();
+        for (key, status) in diff.statuses() {
+            if !self.take(level) {
+                statuses.insert("…".to_owned(), json!("…"));
+                break;
+            }
+            statuses.insert(shortened(key.as_str()), json!(status.name()));
+        }
+        match statuses.is_empty() {
+            true => json!({ "mapDiffValue": {} }),
+            false => json!({ "mapDiffValue": { "keyStatuses": statuses } }),
+        }
     }
 
     fn items<'v>(&mut self, kind: &str, items: impl Iterator<Item = Val<'v>>, level: usize) -> Json {
@@ -120,6 +148,17 @@ impl Reporter<'_> {
         let room = self.items_left > 0 && level < LEVELS_REPORTED_MAX;
         self.items_left -= usize::from(room);
         room
+    }
+}
+
+fn simple(segment: &Str<'_>) -> Json {
+    json!({ "simple": shortened(segment.as_str()) })
+}
+
+fn path_value(segments: Vec<Json>) -> Json {
+    match segments.is_empty() {
+        true => json!({ "pathValue": {} }),
+        false => json!({ "pathValue": { "segments": segments } }),
     }
 }
 
@@ -152,8 +191,11 @@ fn special(value: f64) -> &'static str {
 fn duration(nanos: i128) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
     let (seconds, rest) = (nanos.abs() / 1_000_000_000, nanos.abs() % 1_000_000_000);
+    // Three, six or nine digits.
     match rest {
         0 => format!("{sign}{seconds}s"),
+        rest if rest % 1_000_000 == 0 => format!("{sign}{seconds}.{:03}s", rest / 1_000_000),
+        rest if rest % 1_000 == 0 => format!("{sign}{seconds}.{:06}s", rest / 1_000),
         rest => format!("{sign}{seconds}.{rest:09}s"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Val;
+use super::{Step, Val};
 
 /// Items of a list or map shown before `…`.
 const ITEMS_SHOWN_MAX: usize = 8;
@@ -47,6 +47,11 @@ fn write_value(out: &mut String, value: &Val<'_>, level: usize) {
         }
         Val::LatLng(point) => write!(out, "latlng({:?}, {:?})", point.latitude, point.longitude),
         Val::Path(segments) => segments.iter().try_for_each(|segment| write!(out, "/{}", segment.as_str())),
+        Val::Template(steps) => steps.iter().try_for_each(|step| match step {
+            Step::Text(text) => write!(out, "/{}", text.as_str()),
+            Step::Variable { name, glob: false } => write!(out, "/{{{}}}", name.as_str()),
+            Step::Variable { name, .. } => write!(out, "/{{{}=**}}", name.as_str()),
+        }),
         Val::List(list) => {
             let items = (0..list.len()).map(|index| list.get(index).unwrap_or(Val::Null));
             push_items(out, ["[", "]"], items, level, |out, item| write_value(out, &item, level + 1));

@@ -78,8 +78,8 @@ fn a_denied_read_is_explained_in_bolt() {
     let (decision, _) = decide(&compiled, "bob", read, &data());
     let cause = &decision.causes[0];
     assert_eq!((cause.line, cause.column, cause.allow_line), (10, 12, 10));
-    assert_eq!(cause.expression, "isMember(room) || this.open");
-    assert_eq!(cause.observed, "auth != null && root.members[room][auth.uid] is false, this.open is false");
+    assert_eq!(cause.expression(), "isMember(room) || this.open");
+    assert_eq!(cause.observed(), "auth != null && root.members[room][auth.uid] is false, this.open is false");
     let expected = "\
 denied
 rooms.bolt:10:3: .read does not grant

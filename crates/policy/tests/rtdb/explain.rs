@@ -31,10 +31,10 @@ fn a_decision_tells_its_rule_its_reason_its_places_and_its_steps() {
     let observe = Observe { trace: Some(&mut trace), touched: Some(&mut touched) };
     let decision = ruleset.decide(&request, tree, &limits(), observe);
     let cause = &decision.causes[0];
-    assert_eq!(cause.text, "`.read` at /rooms/r is false");
+    assert_eq!(cause.text(), "`.read` at /rooms/r is false");
     assert_eq!((cause.allow_line, cause.error), (5, false));
-    assert_eq!(cause.expression, r#"data.child(\"open\").val() === true"#);
-    assert_eq!(cause.observed, r#"data.child(\"open\").val() is 3, true is true"#);
+    assert_eq!(cause.expression(), r#"data.child(\"open\").val() === true"#);
+    assert_eq!(cause.observed(), r#"data.child(\"open\").val() is 3, true is true"#);
     assert_eq!(touched.into_iter().collect::<Vec<_>>(), ["/members/r/ann", "/rooms/r/open"]);
     let told = trace.explain(ruleset.source());
     assert!(told.starts_with("database.rules.json:5:7: .read does not grant\n"), "{told}");

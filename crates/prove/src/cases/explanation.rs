@@ -5,7 +5,7 @@ use annotate_snippets::renderer::{AnsiColor, Effects, Style};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use policy::decision::Cause;
 use policy::source::{Source, Span};
-use policy::trace::{self, Candidate, Ending, Node, Shape};
+use policy::trace::{self, Candidate, Ending, Node, Parts, Shape};
 use serde_json::{Value as Json, json};
 
 use super::answer::Answer;
@@ -192,7 +192,7 @@ impl<'a> Explanation<'a> {
         let mut title = request.clone();
         if marks.is_empty() {
             // Nothing was evaluated: the reason is in words only.
-            let causes = decision.causes.iter().map(|cause| (cause.span, cause.text.clone()));
+            let causes = decision.causes.iter().map(|cause| (cause.span, cause.text().to_owned()));
             let (placed, plain): (Vec<_>, Vec<_>) = causes.partition(|(span, _)| *span != Span::default());
             marks = placed;
             if let Some((_, text)) = plain.first() {
@@ -245,7 +245,7 @@ impl<'a> Explanation<'a> {
     /// The expression that a cause names.
     fn named<'n>(&self, node: &'n Node, cause: &Cause) -> Option<&'n Node> {
         let ends = if cause.error { node.ending == Ending::Error } else { node.ending != Ending::True };
-        if ends && self.squeezed(node.span) == cause.expression {
+        if ends && self.squeezed(node.span) == cause.expression() {
             return Some(node);
         }
         node.children.iter().find_map(|child| self.named(child, cause))
@@ -262,7 +262,7 @@ impl<'a> Explanation<'a> {
             // What a compiler made of it was seen.
             seen = trace::steps(node).0.last().map(|value| plain(value)).unwrap_or_default();
         }
-        let said = self.cause(candidate).map_or(node.value.as_str(), |cause| cause.text.as_str());
+        let said = self.cause(candidate).map_or(node.value.as_str(), |cause| cause.text());
         match (seen.as_str(), said.ends_with('.')) {
             ("", _) if said == node.value && node.ending != Ending::Error => format!("is {said}"),
             ("", _) => said.to_owned(),
@@ -328,7 +328,7 @@ impl<'a> Explanation<'a> {
     }
 
     /// The parts of an expression that somebody wrote and that have a text.
-    fn written<'n>(&self, node: &'n Node) -> Vec<&'n Node> {
+    fn written<'n>(&self, node: &'n Node) -> Parts<&'n Node> {
         let mut parts = trace::written(node);
         parts.retain(|child| !self.answer.source.slice(child.span).trim().is_empty());
         parts

@@ -175,7 +175,9 @@ impl Running<'_> {
         }
         let found = match (answer.outcome.as_str(), answer.decision.causes.first()) {
             ("deny", Some(_)) => format!("deny: {}", reasons.join("; ")),
-            (outcome, Some(cause)) if !cause.observed.is_empty() => format!("{outcome} ({})", cause.observed),
+            (outcome, Some(cause)) if !cause.observed().is_empty() => {
+                format!("{outcome} ({})", cause.observed())
+            }
             (outcome, _) => outcome.to_owned(),
         };
         let explanation = Explanation::new(policy, answer).text(self.options.color);
@@ -187,10 +189,10 @@ impl Running<'_> {
 fn reasons(answer: &Answer) -> Vec<String> {
     let causes = answer.decision.causes.iter();
     let told = causes.map(|cause| {
-        if cause.expression.is_empty() {
-            return cause.text.clone();
+        if cause.expression().is_empty() {
+            return cause.text().to_owned();
         }
-        format!("{} ({}; {})", cause.text, cause.expression, cause.observed)
+        format!("{} ({}; {})", cause.text(), cause.expression(), cause.observed())
     });
     told.collect()
 }

@@ -14,6 +14,7 @@ mod cel;
 mod realtime;
 mod rules;
 
+use base::Timestamp;
 use policy::cel::Environment;
 use policy::{Diagnostic, Service, Source, bolt, rtdb};
 
@@ -23,14 +24,19 @@ use crate::readers::claims::{ClaimUse, of_realtime, of_rules};
 
 pub use crate::checked::Checked;
 
-/// Checks one text.
+/// Checks one text, whatever time it is.
 pub fn check(source: Source, language: Language) -> Checked {
+    check_at(source, language, None)
+}
+
+/// Checks one text; with the present time also for dates that have passed.
+pub fn check_at(source: Source, language: Language, now: Option<Timestamp>) -> Checked {
     let mut claims = Vec::new();
     let diagnostics = match language {
-        Language::Firestore => check_rules(&source, Service::Firestore, &mut claims),
-        Language::Storage => check_rules(&source, Service::Storage, &mut claims),
-        Language::Realtime => check_realtime(&source, &mut claims),
-        Language::Bolt => check_bolt(&source, &mut claims),
+        Language::Firestore => check_rules(&source, Service::Firestore, now, &mut claims),
+        Language::Storage => check_rules(&source, Service::Storage, now, &mut claims),
+        Language::Realtime => check_realtime(&source, now, &mut claims),
+        Language::Bolt => check_bolt(&source, now, &mut claims),
         Language::Cel => check_cel(&source, &Environment::anywhere()),
     };
     let mut checked = Checked { source, language, diagnostics, claims };
@@ -59,11 +65,16 @@ pub fn together(project: &mut [Checked]) {
     project.iter_mut().for_each(Checked::sort);
 }
 
-fn check_rules(source: &Source, service: Service, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
+fn check_rules(
+    source: &Source,
+    service: Service,
+    now: Option<Timestamp>,
+    claims: &mut Vec<ClaimUse>,
+) -> Vec<Diagnostic> {
     let mut compiled = policy::compile(source.clone(), service);
     if let Some(ruleset) = &compiled.ruleset {
         claims.extend(of_rules(ruleset));
-        compiled.diagnostics.extend(rules::findings(ruleset));
+        compiled.diagnostics.extend(rules::findings(ruleset, now));
     }
     compiled.diagnostics
 }
@@ -76,17 +87,17 @@ fn check_cel(source: &Source, environment: &Environment) -> Vec<Diagnostic> {
     compiled.diagnostics
 }
 
-fn check_bolt(source: &Source, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
+fn check_bolt(source: &Source, now: Option<Timestamp>, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
     let draft = bolt::draft(source.clone());
-    let found = draft.rules().map(realtime::findings).unwrap_or_default();
+    let found = draft.rules().map(|rules| realtime::findings(rules, now)).unwrap_or_default();
     let compiled = draft.finish(found);
     claims.extend(compiled.ruleset.iter().flat_map(of_realtime));
     compiled.diagnostics
 }
 
-fn check_realtime(source: &Source, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
+fn check_realtime(source: &Source, now: Option<Timestamp>, claims: &mut Vec<ClaimUse>) -> Vec<Diagnostic> {
     let draft = rtdb::draft(source.clone());
-    let found = realtime::findings(&draft);
+    let found = realtime::findings(&draft, now);
     let compiled = draft.finish(found);
     claims.extend(compiled.ruleset.iter().flat_map(of_realtime));
     compiled.diagnostics

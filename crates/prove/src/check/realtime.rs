@@ -1,5 +1,6 @@
 //! Which findings are looked for in Realtime Database rules, and in those that Bolt makes.
 
+use base::Timestamp;
 use policy::Diagnostic;
 use policy::ir::walk;
 use policy::rtdb::Draft;
@@ -7,23 +8,24 @@ use policy::rtdb::lowered::{Node, RuleKind};
 
 use crate::findings::never_holds::Parts;
 use crate::findings::{
-    cannot_revoke, child_of_a_value, child_takes_text, constant_condition, index_of_nothing, needless_index,
-    never_equal, no_sign_in_check, only_when_signed_out, open_access, open_read, required_child_refused,
-    shadowed_grant, text_compared_with_boolean, true_when_signed_out,
+    cannot_revoke, child_of_a_value, child_takes_text, constant_condition, date_has_passed, index_of_nothing,
+    needless_index, never_equal, no_sign_in_check, only_when_signed_out, open_access, open_read,
+    required_child_refused, shadowed_grant, text_compared_with_boolean, true_when_signed_out,
 };
 use crate::logic::{Callers, Facts, Solver};
+use crate::readers::dates;
 use crate::readers::realtime::abstraction::{Abstract, Caller, evaluate};
 use crate::readers::realtime::{Place, Reading, read};
 
 /// All that is found, also in rules of which others are broken.
-pub fn findings(rules: &Draft) -> Vec<Diagnostic> {
+pub fn findings(rules: &Draft, now: Option<Timestamp>) -> Vec<Diagnostic> {
     let reading = read(rules.source(), rules.nodes());
     let solver = reading.solver();
     let callers = reading.callers(&solver);
     let places = reading.unlike.iter().map(|unlike| unlike.span).collect();
     let parts = Parts::new(&solver, rules.source(), places);
     let found = reading.unlike.iter().map(never_equal::of_comparison).collect();
-    let mut critic = Critic { reading: &reading, solver: &solver, callers: &callers, parts, found };
+    let mut critic = Critic { reading: &reading, solver: &solver, callers: &callers, now, parts, found };
     if let Some(root) = rules.nodes().first() {
         critic.node(root, &mut Vec::new());
     }
@@ -36,6 +38,7 @@ struct Critic<'a> {
     reading: &'a Reading<'a>,
     solver: &'a Solver<'a>,
     callers: &'a Callers,
+    now: Option<Timestamp>,
     parts: Parts<'a>,
     found: Vec<Diagnostic>,
 }
@@ -92,6 +95,11 @@ impl<'a> Critic<'a> {
         // `!newData.exists() ||` says no more than the service does, and does no harm.
         self.parts.given(Facts::default());
         self.parts.look(formula);
+        let dates = dates::of_database_rule(&place.rule.condition);
+        if let Some(passed) = self.now.and_then(|now| date_has_passed::of_database_rule(place, &dates, now)) {
+            self.found.push(passed);
+            return;
+        }
         if place.rule.kind == RuleKind::Validate {
             return;
         }

@@ -1,25 +1,28 @@
 //! Which findings are looked for in Firestore and Storage rules.
 
+use base::Timestamp;
 use policy::{Diagnostic, Ruleset};
 
 use crate::findings::never_holds::Parts;
 use crate::findings::{
-    calls_too_deep, cannot_revoke, constant_condition, exists_takes_a_path, never_equal, never_holds,
-    no_sign_in_check, no_such_field, no_such_method, not_a_boolean, only_when_signed_out, open_access,
-    open_read, operands_do_not_fit, shadowed_grant, too_many_expressions, too_many_reads,
+    calls_too_deep, cannot_revoke, constant_condition, date_has_passed, exists_takes_a_path, never_equal,
+    never_holds, no_sign_in_check, no_such_field, no_such_method, not_a_boolean, only_when_signed_out,
+    open_access, open_read, operands_do_not_fit, shadowed_grant, too_many_expressions, too_many_reads,
     true_when_signed_out, verb_never_granted,
 };
+use crate::readers::dates;
 use crate::readers::rules::oddity::Odd;
 use crate::readers::rules::{Place, Reading, Standing, needs, overlaps, read};
 
 /// All that is found.
-pub fn findings(ruleset: &Ruleset) -> Vec<Diagnostic> {
+pub fn findings(ruleset: &Ruleset, now: Option<Timestamp>) -> Vec<Diagnostic> {
     let reading = read(ruleset);
     let solver = reading.solver();
     let mut found: Vec<Diagnostic> =
         reading.oddities.iter().filter_map(|odd| expression(&reading, odd)).collect();
     let places = reading.oddities.iter().map(|odd| odd.span).collect();
     let mut parts = Parts::new(&solver, ruleset.source(), places);
+    let dates = dates::of_rules(ruleset);
     for grant in &reading.grants {
         let place = Place { reading: &reading, solver: &solver, grant };
         found.extend(open_access::of_rule(&place));
@@ -29,7 +32,8 @@ pub fn findings(ruleset: &Ruleset) -> Vec<Diagnostic> {
         if grant.standing == Standing::Alive {
             found.extend(verb_never_granted::of_rule(&place));
             parts.look(&grant.condition);
-            found.extend(callers(&place));
+            let passed = now.and_then(|now| date_has_passed::of_rule(&place, &dates, now));
+            found.extend(passed.or_else(|| callers(&place)));
         }
     }
     found.extend(parts.told());

@@ -15,6 +15,7 @@ pub mod claim_misspelled;
 pub mod claim_used_inconsistently;
 pub mod claims;
 pub mod constant_condition;
+pub mod date_has_passed;
 pub mod exists_takes_a_path;
 pub mod index_of_nothing;
 pub mod needless_index;
@@ -87,6 +88,7 @@ pub const CHAPTERS: &[Chapter] = &[
         findings: &[
             never_holds::FINDING,
             constant_condition::FINDING,
+            date_has_passed::FINDING,
             verb_never_granted::FINDING,
             never_equal::FINDING,
         ],

@@ -23,6 +23,9 @@ pub(super) struct Fact {
     pub high: Option<(Value, bool)>,
     /// Whether it was looked at, so that it is not an error.
     pub seen: bool,
+    /// Whether a comparison with it was true, so that it is not NaN: bounds of what is NaN were learned from comparisons
+    /// that were false, and do not hold of it.
+    pub ordered: bool,
 }
 
 /// What is known on one way through a condition.
@@ -74,6 +77,10 @@ impl Fact {
         }
     }
 
+    fn may_be_nan(&self) -> bool {
+        !self.ordered && self.is.is_none() && self.types.meets(Types::FLOAT)
+    }
+
     fn within_bounds(&self, value: &Value) -> bool {
         let low = self.low.as_ref().is_none_or(|(low, inclusive)| {
             compare(value, low).is_none_or(|found| found.is_gt() || *inclusive && found.is_eq())
@@ -96,7 +103,7 @@ impl Fact {
         if let (Some((low, a)), Some((high, b))) = (&self.low, &self.high)
             && compare(low, high).is_some_and(|found| found.is_gt() || found.is_eq() && !(*a && *b))
         {
-            return false;
+            return self.among.is_none() && self.may_be_nan();
         }
         if self.types == Types::BOOL
             && [true, false].iter().all(|value| self.not.iter().any(|not| equal(not, &Value::Bool(*value))))
@@ -146,7 +153,7 @@ impl Fact {
             Order::Less | Order::LessOrEqual => (&self.high, &self.low),
         };
         if beyond(own, order) == Some(true) {
-            return Some(true);
+            return (!self.may_be_nan()).then_some(true);
         }
         (beyond(opposite, order.negated()) == Some(true)).then_some(false)
     }

@@ -65,6 +65,23 @@ impl Formula {
         }
     }
 
+    /// The same, with one part known.
+    pub fn with(&self, part: Span, value: bool) -> Formula {
+        if self.span == part {
+            return Formula::new(Kind::Known(value), part);
+        }
+        let one = |inner: &Formula| Box::new(inner.with(part, value));
+        let all = |parts: &[Formula]| parts.iter().map(|inner| inner.with(part, value)).collect();
+        let kind = match &self.kind {
+            Kind::And(parts) => Kind::And(all(parts)),
+            Kind::Or(parts) => Kind::Or(all(parts)),
+            Kind::Not(inner) => Kind::Not(one(inner)),
+            Kind::If(test, yes, no) => Kind::If(one(test), one(yes), one(no)),
+            other => other.clone(),
+        };
+        Formula::new(kind, self.span)
+    }
+
     /// Whether any part says this.
     pub fn any(&self, wanted: &dyn Fn(&Formula) -> bool) -> bool {
         let found = match &self.kind {

@@ -126,6 +126,7 @@ impl Solver<'_> {
             low: None,
             high: None,
             seen: false,
+            ordered: false,
         }
     }
 
@@ -162,6 +163,7 @@ impl Solver<'_> {
             (Test::Is(kinds), true) => fact.types = fact.types.and(*kinds),
             (Test::Is(kinds), false) => fact.types = fact.types.but(*kinds),
             (Test::Compares(order, other), _) => {
+                fact.ordered |= value;
                 let order = if value { *order } else { order.negated() };
                 fact.types = fact.types.and(Types::of(other));
                 fact.bound(order, other);

@@ -82,7 +82,8 @@ impl Reader<'_> {
 
     /// Something of which only its text is known, and what it needs.
     fn opaque(&mut self, span: Span, types: Types, needs: Vec<Need>) -> Meaning {
-        let text: String = self.source.slice(span).split_whitespace().collect();
+        // As it is written: blanks may be part of a text.
+        let text = self.source.slice(span).trim();
         let caller = text.contains("auth");
         self.meanings.value(About { caller, needs, ..About::maybe(format!("text {text}"), types) })
     }

@@ -5,5 +5,6 @@
 
 pub mod cel;
 pub mod claims;
+pub mod dates;
 pub mod realtime;
 pub mod rules;

@@ -12,6 +12,7 @@
 mod robust;
 mod seeds;
 mod sound;
+mod sound_cel;
 
 use std::path::{Path, PathBuf};
 

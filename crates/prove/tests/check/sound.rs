@@ -31,6 +31,7 @@ fn scalars() -> impl Strategy<Value = Value> {
         Value::Integer(2),
         Value::Double(1.0),
         Value::Double(2.5),
+        Value::Double(f64::NAN),
         text("a"),
         text("u"),
         Value::Array(vec![text("a"), Value::Integer(1)]),
@@ -92,6 +93,14 @@ fn firestore_conditions() -> impl Strategy<Value = String> {
         1 => select(vec!["==", "!="]).prop_map(|op| format!("resource {op} null")),
         1 => fields().prop_map(str::to_owned),
         1 => fields().prop_map(|a| format!("{a}.size() > 1")),
+        2 => (fields(), op(), constants(), op(), constants())
+            .prop_map(|(a, one, b, two, c)| format!("!({a} {one} {b}) && !({a} {two} {c})")),
+        1 => (fields(), fields()).prop_map(|(a, b)| format!("{a} + {b} == 'au'")),
+        1 => (fields(), select(vec!["lower", "trim", "toUtf8", "keys", "toSet"]))
+            .prop_map(|(a, method)| format!("{a}.{method}().size() == 1")),
+        1 => (fields(), select(vec!["matches('a')", "hasAny(['a'])", "hasOnly(['a', 'u'])"]))
+            .prop_map(|(a, call)| format!("{a}.{call}")),
+        1 => (fields(), select(vec!["[0]", "['x']", ".x", "[0:1]"])).prop_map(|(a, at)| format!("{a}{at} == 'a'")),
         1 => select(vec!["'a' in resource.data", "request.auth.token.get('role', 'a') == 'a'", "debugged(id)"])
             .prop_map(str::to_owned),
         1 => constants().prop_map(str::to_owned),
@@ -224,7 +233,24 @@ fn realtime_conditions() -> impl Strategy<Value = String> {
             "root.child('c/u/a').val()",
             "auth.uid",
             "auth.token.role",
+            "auth.token.role.x",
+            "auth.token['role'][0]",
             "$id",
+        ])
+    };
+    // What has a length, and methods of text.
+    let texts = || {
+        select(vec![
+            "auth.uid",
+            "auth.token.role",
+            "auth.token.role.x",
+            "auth.provider",
+            "data.val()",
+            "newData.child('a').val()",
+            "$id",
+            "auth.uid.toLowerCase()",
+            "(auth.uid + $id)",
+            "(auth == null ? $id : auth.token.role)",
         ])
     };
     let constants = || select(vec!["1", "2.5", "'a'", "'u'", "true", "null"]);
@@ -239,6 +265,17 @@ fn realtime_conditions() -> impl Strategy<Value = String> {
         3 => equality().prop_map(|op| format!("auth {op} null")),
         2 => (select(vec!["data", "newData"]), select(vec!["exists", "isString", "isNumber", "isBoolean", "hasChildren"]))
             .prop_map(|(place, method)| format!("{place}.{method}()")),
+        4 => (texts(), select(vec!["<", "<=", ">", ">=", "==", "!="]), select(vec!["0", "1", "2", "100"]))
+            .prop_map(|(text, op, length)| format!("{text}.length {op} {length}")),
+        2 => (texts(), select(vec!["contains('u')", "beginsWith('a')", "endsWith($id)", "matches(/^u$/)"]))
+            .prop_map(|(text, call)| format!("{text}.{call}")),
+        1 => (texts(), select(vec!["replace('u', 'a')", "toUpperCase()"]))
+            .prop_map(|(text, call)| format!("{text}.{call} == 'A'")),
+        2 => (values(), select(vec!["+", "-", "*", "/", "%"]), select(vec!["1", "0", "now"]))
+            .prop_filter("types are known", |(a, op, _)| !["auth.uid", "$id"].contains(a) || *op == "+")
+            .prop_map(|(a, op, b)| format!("{a} {op} {b} != 2")),
+        1 => (values(), equality(), values()).prop_map(|(a, op, b)| format!("({a} {op} {b} ? {a} : null) {op} {b}")),
+        1 => select(vec!["now > 1600000000000", "now < 1600000000000", "-now < 0"]).prop_map(str::to_owned),
         1 => select(vec!["data.hasChildren(['a', 'b'])", "newData.hasChild('a')", "data.parent().child($id).exists()"])
             .prop_map(str::to_owned),
         1 => select(vec!["true", "false"]).prop_map(str::to_owned),
@@ -255,7 +292,11 @@ fn stored() -> impl Strategy<Value = Value> {
         text("a"),
         text("u"),
     ]);
-    let map = prop::collection::btree_map(select(vec!["a", "b"]).prop_map(str::to_owned), leaf.clone(), 0..3);
+    let map = prop::collection::btree_map(
+        select(vec!["a", "b", "length"]).prop_map(str::to_owned),
+        leaf.clone(),
+        0..3,
+    );
     prop_oneof![leaf, map.prop_map(Value::Map)]
 }
 
@@ -268,7 +309,20 @@ struct Write {
 }
 
 fn writes() -> impl Strategy<Value = Write> {
-    let role = prop::option::weighted(0.7, select(vec![Value::Null, text("a"), Value::Bool(true)]));
+    let map = |name: &str, value: Value| Value::Map(Fields::from([(name.to_owned(), value)]));
+    let role = prop::option::weighted(
+        0.7,
+        select(vec![
+            Value::Null,
+            text("a"),
+            Value::Bool(true),
+            Value::Integer(1),
+            Value::Array(vec![text("u"), Value::Null]),
+            map("x", text("a")),
+            map("length", text("a")),
+            map("length", Value::Integer(2)),
+        ]),
+    );
     (role, select(vec!["u", "v"]), stored(), stored()).prop_map(|(role, id, before, after)| Write {
         role,
         id,

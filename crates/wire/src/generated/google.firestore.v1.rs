@@ -1477,7 +1477,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/GetDocument",
             );
@@ -1502,7 +1502,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/ListDocuments",
             );
@@ -1526,7 +1526,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/UpdateDocument",
             );
@@ -1550,7 +1550,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/DeleteDocument",
             );
@@ -1577,7 +1577,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/BatchGetDocuments",
             );
@@ -1604,7 +1604,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/BeginTransaction",
             );
@@ -1628,7 +1628,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/Commit",
             );
@@ -1650,7 +1650,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/Rollback",
             );
@@ -1675,7 +1675,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/RunQuery",
             );
@@ -1700,7 +1700,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/RunAggregationQuery",
             );
@@ -1730,7 +1730,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/PartitionQuery",
             );
@@ -1757,7 +1757,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/Write",
             );
@@ -1782,7 +1782,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/Listen",
             );
@@ -1807,7 +1807,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/ListCollectionIds",
             );
@@ -1834,7 +1834,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/BatchWrite",
             );
@@ -1856,7 +1856,7 @@ pub mod firestore_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::weight::Codec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/google.firestore.v1.Firestore/CreateDocument",
             );
@@ -2128,7 +2128,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetDocumentSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2173,7 +2173,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListDocumentsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2218,7 +2218,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = UpdateDocumentSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2263,7 +2263,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteDocumentSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2310,7 +2310,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = BatchGetDocumentsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2355,7 +2355,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = BeginTransactionSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2398,7 +2398,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CommitSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2443,7 +2443,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RollbackSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2489,7 +2489,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RunQuerySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2537,7 +2537,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RunAggregationQuerySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2582,7 +2582,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PartitionQuerySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2630,7 +2630,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WriteSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2678,7 +2678,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListenSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2723,7 +2723,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListCollectionIdsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2768,7 +2768,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = BatchWriteSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2813,7 +2813,7 @@ pub mod firestore_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CreateDocumentSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::weight::Codec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::mem::size_of;
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -14,6 +15,7 @@ use bytes::Bytes;
 
 use super::syntax::{Kind, Scalar, Syntax};
 use super::{ECHO_BYTES_MAX, FAULTS_MAX, Json, JsonError};
+use crate::weight::{self, WeightError};
 
 /// The outcome of reading: an error ends it.
 pub type Read<T> = Result<T, JsonError>;
@@ -23,6 +25,9 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true);
 const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
+
+/// A request is charged so much more at a time than is needed.
+const CHARGE_AHEAD_BYTES: usize = 8 << 10;
 
 /// A step from a message to one of its values.
 #[derive(Clone, Copy)]
@@ -55,11 +60,17 @@ pub struct Reader<'a> {
     syntax: Syntax<'a>,
     path: Vec<Step>,
     faults: Vec<String>,
+    /// What the message takes that has been made so far, and what of it was charged to the request.
+    made_bytes: usize,
+    charged_bytes: usize,
+    made_bytes_max: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a [u8]) -> Read<Self> {
-        Ok(Self { syntax: Syntax::new(text)?, path: Vec::new(), faults: Vec::new() })
+        let (syntax, made_bytes_max) = (Syntax::new(text)?, weight::message_bytes_max());
+        let (path, faults) = (Vec::new(), Vec::new());
+        Ok(Self { syntax, path, faults, made_bytes: 0, charged_bytes: 0, made_bytes_max })
     }
 
     /// Reads the whole text as one message.
@@ -85,6 +96,20 @@ impl<'a> Reader<'a> {
     pub(super) fn fault(&mut self, fault: String) -> Read<()> {
         self.faults.push(fault);
         if self.faults.len() < FAULTS_MAX { Ok(()) } else { Err(JsonError::new(self.faults.join("\n"))) }
+    }
+
+    /// So much more is about to be made.
+    pub(super) fn make(&mut self, bytes: usize) -> Read<()> {
+        self.made_bytes = self.made_bytes.saturating_add(bytes);
+        if self.made_bytes > self.made_bytes_max {
+            return Err(WeightError::Bytes { max: self.made_bytes_max }.into());
+        }
+        if self.made_bytes > self.charged_bytes {
+            let more = self.made_bytes - self.charged_bytes + CHARGE_AHEAD_BYTES;
+            weight::charge(more)?;
+            self.charged_bytes += more;
+        }
+        Ok(())
     }
 
     /// A name that does not belong where the path is.
@@ -178,6 +203,7 @@ impl<'a> Reader<'a> {
             Kind::Null => json.ignore(),
             Kind::List => json.elements(|json| {
                 json.refuse_null()?;
+                json.make(weight::element(size_of::<T>(), into.len()))?;
                 into.extend(read(json)?);
                 Ok(())
             }),
@@ -211,6 +237,9 @@ impl<'a> Reader<'a> {
                 })?;
                 index += 1;
                 if let Some(value) = value {
+                    json.make(
+                        weight::entry(weight::node(size_of::<T>()), into.len()) + weight::text(key.len()),
+                    )?;
                     into.insert(key.into_owned(), value);
                 }
                 Ok(())
@@ -308,10 +337,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn string(&mut self) -> Read<Option<String>> {
-        self.scalar(Type::Scalar("TYPE_STRING"), |scalar| match scalar {
+        let text = self.scalar(Type::Scalar("TYPE_STRING"), |scalar| match scalar {
             Scalar::String(text) => Some(text.clone().into_owned()),
             _ => None,
-        })
+        })?;
+        self.make(weight::text(text.as_ref().map_or(0, String::len)))?;
+        Ok(text)
     }
 
     pub(super) fn bool(&mut self) -> Read<Option<bool>> {
@@ -349,6 +380,7 @@ impl<'a> Reader<'a> {
             _ => None,
         })?;
         let Some(text) = text else { return Ok(None) };
+        self.make(weight::text(text.len()))?;
         let engine = if text.contains(['-', '_']) { &BASE64_URL } else { &BASE64 };
         match engine.decode(text.as_bytes()) {
             Ok(bytes) => Ok(Some(bytes.into())),

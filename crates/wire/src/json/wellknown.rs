@@ -1,6 +1,7 @@
 //! Google's well-known types, each with a JSON form of its own: timestamps, durations, free-form objects.
 
 use std::collections::BTreeMap;
+use std::mem::size_of;
 
 use prost_types::value::Kind as Member;
 use prost_types::{Duration, ListValue, Struct, Timestamp, Value};
@@ -9,6 +10,7 @@ use super::reader::Type;
 use super::syntax::Kind;
 use super::{Json, Read, Reader, Writer};
 use crate::time;
+use crate::weight::{element, entry, node, text};
 
 const NANOS: i32 = 1_000_000_000;
 /// Durations reach ten thousand years either way.
@@ -45,6 +47,7 @@ impl Reader<'_> {
         let mut fields = BTreeMap::new();
         let present = self.object(Type::Named("google.protobuf.Struct"), |json, name| {
             if let Some(value) = json.value()? {
+                json.make(entry(node(size_of::<Value>()), fields.len()) + text(name.len()))?;
                 fields.insert(name.into_owned(), value);
             }
             Ok(())
@@ -58,6 +61,7 @@ impl Reader<'_> {
             Kind::List => {
                 let mut values = Vec::new();
                 self.elements(|json| {
+                    json.make(element(size_of::<Value>(), values.len()))?;
                     values.extend(json.value()?);
                     Ok(())
                 })?;

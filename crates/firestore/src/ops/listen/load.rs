@@ -181,14 +181,14 @@ impl Pump {
                 if let Some(after) = loading.after.take() {
                     rest.start = Some(after);
                 }
-                Results::open(session, database, &rest).await?
+                Results::open_with(session, database, &rest, &self.service.indexes).await?
             }
         };
         let mut bytes = 0;
         while bytes < CHUNK_BYTES {
             let Some(page) = results.page(session).await? else {
                 let wanted = results.wanted().to_vec();
-                self.service.indexes.start(session.caller(), database, &wanted);
+                self.service.indexes.want(session.caller(), database, &wanted);
                 return Ok(Phase::Settling(session.version()));
             };
             if let Some(last) = page.last() {
@@ -240,7 +240,7 @@ impl Pump {
             return Ok(Version::ZERO);
         };
         let wanted = Window::wanted(&query);
-        let mut results = Results::open(&mut session, &database, &wanted).await?;
+        let mut results = Results::open_with(&mut session, &database, &wanted, &self.service.indexes).await?;
         let (mut found, mut bytes) = (Vec::new(), 0);
         while let Some(page) = results.page(&mut session).await? {
             for document in page {
@@ -252,7 +252,7 @@ impl Pump {
                 return Err(status::window_too_large(WINDOW_BYTES_MAX));
             }
         }
-        self.service.indexes.start(session.caller(), &database, results.wanted());
+        self.service.indexes.want(session.caller(), &database, results.wanted());
         let at = session.version();
         self.granted(id, session, decided, is_literal);
         if !self.hub().has_room_for_window(bytes) {

@@ -1,9 +1,12 @@
 //! Which indexes exist: rows of the keyspace `INDEX_DEFINITIONS`.
 //!
-//! - `project ‖ database ‖ collection group ‖ breadth ‖ components` → format, state, id. The key is the shape.
+//! - `project ‖ database ‖ collection group ‖ breadth ‖ components` → format, state, origin, id. The key is the shape.
+//!   Format 1 had no origin: whatever it has was made for a query.
 //! - `project ‖ database ‖ "" ‖ 0x00` → the next id. No collection group has an empty name.
 //! - `project ‖ database ‖ "" ‖ 0x01 ‖ id` → where the build of an index stands. Apart from the definition, because
 //!   writers read that one and would conflict with every step of the build.
+//! - `project ‖ database ‖ "" ‖ 0x02 ‖ id` → when a query used the index last.
+//! - `project ‖ database ‖ "" ‖ 0x03 ‖ id` → nothing: the index was dropped, and its entries are to be erased.
 
 use access::Session;
 use access::keyspace::INDEX_DEFINITIONS;
@@ -24,6 +27,21 @@ pub struct Definition {
     pub id: u32,
     /// Whether it answers queries.
     pub state: State,
+    /// Who asked for it.
+    pub origin: Origin,
+    /// It was written with names descending, so all of its directions the other way round.
+    pub name_descends: bool,
+}
+
+/// Who asked for an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A query that would have liked it. It ages out when none uses it.
+    Query,
+    /// `firestore.indexes.json`.
+    File,
+    /// An administrator.
+    Administrator,
 }
 
 /// Whether an index answers queries.
@@ -35,13 +53,19 @@ pub enum State {
     Readable,
 }
 
+/// Beside the origin: [`Definition::name_descends`].
+const NAME_DESCENDS: u8 = 0x80;
+
 /// The version of the row's format.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+const FORMAT_WITHOUT_ORIGIN: u8 = 1;
 const COMPONENT: u8 = 0x01;
 const SEGMENT: u8 = 0x01;
 const END: u8 = 0x00;
 const NEXT_ID: u8 = 0x00;
 const PROGRESS: u8 = 0x01;
+const LAST_USE: u8 = 0x02;
+const TO_ERASE: u8 = 0x03;
 
 fn group_prefix(database: &DatabaseName, group: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(64);
@@ -73,10 +97,15 @@ pub fn key(database: &DatabaseName, shape: &Shape) -> Key {
     Key::new(INDEX_DEFINITIONS, &key)
 }
 
-fn read_key(key: &Key) -> Option<Shape> {
-    let (_, rest) = split_text(key.as_bytes())?;
-    let (_, rest) = split_text(rest)?;
+/// What the row of a definition is about; `None` for the rows beside them.
+fn read_key(key: &Key) -> Option<(DatabaseName, Shape)> {
+    let (project, rest) = split_text(key.as_bytes())?;
+    let (database, rest) = split_text(rest)?;
+    let database = DatabaseName { project, database };
     let (group, rest) = split_text(rest)?;
+    if group.is_empty() {
+        return None;
+    }
     let (breadth, mut rest) = rest.split_first()?;
     let breadth = match breadth {
         0 => Breadth::Collection,
@@ -101,7 +130,7 @@ fn read_key(key: &Key) -> Option<Shape> {
         rest = tail.strip_prefix(&[END])?;
         components.push(Component { field: FieldPath::from_segments(segments)?, kind });
     }
-    rest.is_empty().then_some(Shape { group, breadth, components })
+    rest.is_empty().then_some((database, Shape { group, breadth, components }))
 }
 
 /// The value of a definition's row.
@@ -110,20 +139,38 @@ pub fn value(definition: &Definition) -> Bytes {
         State::Building => 0,
         State::Readable => 1,
     };
-    [&[FORMAT, state][..], &definition.id.to_be_bytes()].concat().into()
+    let origin = match definition.origin {
+        Origin::Query => 0,
+        Origin::File => 1,
+        Origin::Administrator => 2,
+    };
+    let origin = origin | if definition.name_descends { NAME_DESCENDS } else { 0 };
+    [&[FORMAT, state, origin][..], &definition.id.to_be_bytes()].concat().into()
 }
 
 /// Reads a definition's row.
 pub fn decode(row: &Row) -> Result<Definition, Status> {
     let definition = || {
-        let shape = read_key(&row.key)?;
-        let [FORMAT, state, id @ ..] = &*row.value else { return None };
+        let (_, shape) = read_key(&row.key)?;
+        let (state, origin, id) = match &*row.value {
+            [FORMAT, state, origin, id @ ..] => (state, origin, id),
+            [FORMAT_WITHOUT_ORIGIN, state, id @ ..] => (state, &0, id),
+            _ => return None,
+        };
+        let name_descends = origin & NAME_DESCENDS != 0;
+        let origin = match origin & !NAME_DESCENDS {
+            0 => Origin::Query,
+            1 => Origin::File,
+            2 => Origin::Administrator,
+            _ => return None,
+        };
         let state = match state {
             0 => State::Building,
             1 => State::Readable,
             _ => return None,
         };
-        Some(Definition { shape, id: u32::from_be_bytes(id.try_into().ok()?), state })
+        let id = u32::from_be_bytes(id.try_into().ok()?);
+        Some(Definition { shape, id, state, origin, name_descends })
     };
     definition().ok_or_else(|| {
         tracing::error!(key = %row.key, "an index definition is unreadable");
@@ -151,8 +198,64 @@ pub fn next_id_key(database: &DatabaseName) -> Key {
 
 /// The row that says where the build of an index stands.
 pub fn progress_key(database: &DatabaseName, id: u32) -> Key {
+    beside(database, PROGRESS, id)
+}
+
+/// Definitions read at once.
+const DEFINITIONS_PER_READ: usize = 500;
+
+/// Every index there is, of every database.
+pub async fn all_definitions(session: &mut Session) -> Result<Vec<(DatabaseName, Definition)>, Status> {
+    let mut all = Vec::new();
+    let mut left = Some(KeyRange::prefix(INDEX_DEFINITIONS, &[]));
+    while let Some(range) = left {
+        let page = session.scan(&range, Scan { rows_max: DEFINITIONS_PER_READ, ..Scan::default() }).await?;
+        for row in &page.rows {
+            if let Some((database, _)) = read_key(&row.key) {
+                all.push((database, decode(row)?));
+            }
+        }
+        left = page.next;
+    }
+    Ok(all)
+}
+
+/// The row that says when a query used an index last.
+pub fn last_use_key(database: &DatabaseName, id: u32) -> Key {
+    beside(database, LAST_USE, id)
+}
+
+/// The value of that row.
+pub fn last_use_value(seconds: i64) -> Bytes {
+    Bytes::copy_from_slice(&seconds.to_be_bytes())
+}
+
+/// Reads that row: seconds.
+pub fn read_last_use(row: &Row) -> Option<i64> {
+    Some(i64::from_be_bytes(row.value.as_ref().try_into().ok()?))
+}
+
+/// The row that says that a dropped index's entries are to be erased.
+pub fn to_erase_key(database: &DatabaseName, id: u32) -> Key {
+    beside(database, TO_ERASE, id)
+}
+
+/// The dropped index that such a row is about; `None` for other rows.
+pub fn read_to_erase(key: &Key) -> Option<(DatabaseName, u32)> {
+    let (project, rest) = split_text(key.as_bytes())?;
+    let (database, rest) = split_text(rest)?;
+    let (group, rest) = split_text(rest)?;
+    match rest {
+        [TO_ERASE, id @ ..] if group.is_empty() => {
+            Some((DatabaseName { project, database }, u32::from_be_bytes(id.try_into().ok()?)))
+        }
+        _ => None,
+    }
+}
+
+fn beside(database: &DatabaseName, what: u8, id: u32) -> Key {
     let mut key = group_prefix(database, "");
-    key.push(PROGRESS);
+    key.push(what);
     key.extend_from_slice(&id.to_be_bytes());
     Key::new(INDEX_DEFINITIONS, &key)
 }
@@ -176,15 +279,28 @@ mod tests {
                 [(Breadth::Collection, State::Building), (Breadth::Group, State::Readable)]
             {
                 let shape = Shape { group: "posts".into(), breadth, components: components.clone() };
-                let definition = Definition { shape, id: 7, state };
+                let definition =
+                    Definition { shape, id: 7, state, origin: Origin::File, name_descends: true };
+                let database = DatabaseName::default_of("p");
                 let row = Row {
-                    key: key(&DatabaseName::default_of("p"), &definition.shape),
+                    key: key(&database, &definition.shape),
                     value: value(&definition),
                     version: kv::Version(1),
                 };
                 assert_eq!(decode(&row).unwrap(), definition);
+                assert_eq!(read_key(&row.key), Some((database, definition.shape.clone())));
+                // As earlier versions wrote it.
+                let state = u8::from(state == State::Readable);
+                let row = Row { value: vec![1, state, 0, 0, 0, 7].into(), ..row };
+                assert_eq!(
+                    decode(&row).unwrap(),
+                    Definition { origin: Origin::Query, name_descends: false, ..definition }
+                );
             }
         }
+        let erase = to_erase_key(&DatabaseName::default_of("p"), 7);
+        assert_eq!(read_to_erase(&erase), Some((DatabaseName::default_of("p"), 7)));
+        assert_eq!(read_to_erase(&last_use_key(&DatabaseName::default_of("p"), 7)), None);
         let junk = Row {
             key: next_id_key(&DatabaseName::default_of("p")),
             value: Bytes::from_static(&[9]),

@@ -18,6 +18,10 @@
 pub mod build;
 pub mod check;
 pub mod definition;
+pub mod file;
+pub mod requirement;
+pub mod spec;
+pub mod upkeep;
 
 use std::collections::BTreeSet;
 
@@ -27,7 +31,10 @@ use bytes::Bytes;
 use kv::Key;
 
 pub use build::{Builder, Built};
-pub use definition::{Definition, State, definitions};
+pub use definition::{Definition, Origin, State, definitions};
+pub use requirement::{Missing, missing};
+pub use spec::Spec;
+pub use upkeep::Upkeep;
 
 use super::position;
 use crate::model::key::push_database;
@@ -66,6 +73,13 @@ pub struct Component {
     pub field: FieldPath,
     /// How it is indexed.
     pub kind: Kind,
+}
+
+impl Component {
+    /// Whether one value of a field is one place in both: the direction does not matter for that.
+    pub fn is_at(&self, other: &Component) -> bool {
+        self.field == other.field && (self.kind == Kind::Contains) == (other.kind == Kind::Contains)
+    }
 }
 
 /// How a field is indexed.

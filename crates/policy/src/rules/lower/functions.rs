@@ -28,7 +28,9 @@ impl Lowering<'_> {
         for function in functions {
             let index = self.declared.len();
             let name = &function.name;
-            if let Some(earlier) = names.insert(name.text.clone(), index) {
+            // The first of its name is the one that is called.
+            let earlier = *names.entry(name.text.clone()).or_insert(index);
+            if earlier != index {
                 let message = format!("Function {} is already defined.", name.text);
                 let mut diagnostic = Diagnostic::error("duplicate-function", name.span, message);
                 if let Some(earlier) = self.declared.get(earlier) {

@@ -7,8 +7,9 @@ use super::{EXPRESSION_DEPTH_MAX, PARSE_LEVELS_MAX, Parser};
 use crate::ir::Binary;
 use crate::rules::ast::{Expr, Kind, Name};
 use crate::rules::lexer::{self, Token};
+use crate::rules::names::Type;
 use crate::source::Span;
-use crate::syntax::Power;
+use crate::syntax::{Power, nearest};
 
 /// What the official compiler says that it expects where an operand is missing.
 const OPERAND: &str = "{'--', '++', '{', '[', '(', '-', '!', '/', 'false', 'null', 'true', PATH_SEGMENT, IDENTIFIER, \
@@ -16,9 +17,30 @@ const OPERAND: &str = "{'--', '++', '{', '[', '(', '-', '!', '/', 'false', 'null
 /// The same behind `-`.
 const NEGATED: &str = "{'{', '[', '(', '/', 'false', 'null', 'true', PATH_SEGMENT, IDENTIFIER, NUM_INT, NUM_FLOAT, \
                        UNPAIRED_DOUBLE_QUOTE, UNPAIRED_SINGLE_QUOTE, STRING, BYTES}";
+const STEP: &str = "Increment (++) and decrement (--) operators are not supported.";
 /// And where the `:` of a condition is missing.
 const COLON: &str = "{'&&', ':', '.', '==', '>', '>=', '[', '<', '<=', '-', '%', '!=', '||', '+', '/', '*', '?', 'in', \
                      'is'}";
+
+/// The types, in the official compiler's order.
+const TYPES: [&str; 16] = [
+    "bool",
+    "bytes",
+    "constraint",
+    "duration",
+    "float",
+    "int",
+    "latlng",
+    "list",
+    "vector",
+    "set",
+    "number",
+    "map",
+    "string",
+    "timestamp",
+    "path",
+    "map_diff",
+];
 
 /// What an operand stands behind, which decides the words for a missing one.
 #[derive(Clone, Copy, PartialEq)]
@@ -49,6 +71,7 @@ impl Parser<'_> {
 
     /// A whole expression, as a condition, a `let` or a `return` has it.
     pub(super) fn whole_expression(&mut self, behind: Behind) -> Expr {
+        self.brackets = 0;
         let expr = self.expression(behind);
         if let Some(span) = depth::too_deep(&expr) {
             self.error("too-complex", span, "Expression is too complex to evaluate safely.");
@@ -81,6 +104,7 @@ impl Parser<'_> {
         let at = self.span;
         self.advance();
         let yes = self.expression(Behind::Operator);
+        self.pass_over_half();
         if !self.eat_sign(":") {
             let text = self.token_text();
             self.error("missing-token", self.span, format!("mismatched input '{text}' expecting {COLON}"));
@@ -99,9 +123,18 @@ impl Parser<'_> {
         found.map(|(_, infix, power)| (*infix, *power))
     }
 
+    /// The operator at hand. What is no operator, `--` and `++`, is passed over.
+    fn infix_or_step(&mut self) -> Option<(Infix, Power)> {
+        while self.is_sign("--") || self.is_sign("++") {
+            self.advance();
+            self.error("unexpected-token", self.span, STEP);
+        }
+        self.infix_operator()
+    }
+
     fn infix(&mut self, least: u8, behind: Behind) -> Expr {
         let mut left = self.prefix(behind);
-        while let Some((infix, power)) = self.infix_operator() {
+        while let Some((infix, power)) = self.infix_or_step() {
             if power.left < least {
                 break;
             }
@@ -152,21 +185,38 @@ impl Parser<'_> {
         Expr { levels, ..self.make(kind, span, at) }
     }
 
+    /// The type behind `is`. The official compiler tells of an unknown one at the token behind it.
     fn type_name(&mut self) -> Option<Name> {
-        if self.token == Token::Word && !lexer::is_reserved(self.slice(self.span)) {
-            return self.name();
-        }
         let text = self.token_text();
-        self.error("unexpected-token", self.span, format!("mismatched input '{text}' expecting IDENTIFIER"));
-        None
+        if !self.is_name() {
+            self.error(
+                "unexpected-token",
+                self.span,
+                format!("mismatched input '{text}' expecting IDENTIFIER"),
+            );
+            return None;
+        }
+        let name = self.word();
+        if Type::named(&name.text).is_none() {
+            self.pass_over_half();
+            let known = TYPES.join(",");
+            let message = format!(
+                "An unsupported type identifier was used with the 'is' operator. Received {text}. Expected one of {known}"
+            );
+            self.error("unknown-type", self.span, message);
+            if let Some(near) = nearest(&name.text, TYPES.iter().copied()) {
+                self.help(&format!("did you mean `{near}`?"));
+            }
+            self.label(name.span, "this is no type");
+        }
+        Some(name)
     }
 
     fn prefix(&mut self, behind: Behind) -> Expr {
         let at = self.span;
         if self.is_sign("--") || self.is_sign("++") {
             self.advance();
-            let message = "Increment (++) and decrement (--) operators are not supported.";
-            self.error("unexpected-token", self.span, message);
+            self.error("unexpected-token", self.span, STEP);
             return self.postfix(Behind::Operator);
         }
         let not = self.is_sign("!");
@@ -182,8 +232,13 @@ impl Parser<'_> {
             let span = at.to(operand.span);
             self.make(Kind::Not(operand), span, at)
         } else if self.token == Token::IntMin {
-            let span = at.to(self.span);
+            let (span, number) = (at.to(self.span), self.span);
             self.advance();
+            if self.is_sign(".") || self.is_sign("[") {
+                // The minus is of what follows, and the number without it is too large.
+                let message = format!("Invalid number literal {}.", self.slice(number));
+                self.error("number-too-large", number, message);
+            }
             self.make(Kind::Literal(Value::Integer(i64::MIN)), span, at)
         } else {
             // A sign has no second one behind it.
@@ -225,6 +280,7 @@ impl Parser<'_> {
         self.advance();
         let object = Box::new(object);
         let bound = |parser: &mut Self| Box::new(parser.expression(Behind::Bracket));
+        self.brackets += 1;
         let start = (!self.is_sign(":")).then(|| bound(self));
         let kind = if self.eat_sign(":") {
             let end = (!self.is_sign("]")).then(|| bound(self));
@@ -241,6 +297,7 @@ impl Parser<'_> {
 
     /// A closing sign, or what is there instead of it.
     fn close(&mut self, sign: &str) {
+        self.brackets = self.brackets.saturating_sub(1);
         if !self.eat_sign(sign) {
             self.unexpected();
         }
@@ -248,6 +305,7 @@ impl Parser<'_> {
 
     /// Expressions separated by commas up to a closing sign, which is taken.
     fn items(&mut self, close: &str) -> Vec<Expr> {
+        self.brackets += 1;
         let mut items = Vec::new();
         while !self.is_sign(close) && self.token != Token::End {
             items.push(self.expression(Behind::Bracket));
@@ -275,6 +333,7 @@ impl Parser<'_> {
             },
             Token::Sign("(") => {
                 self.advance();
+                self.brackets += 1;
                 let mut inner = self.expression(Behind::Bracket);
                 self.close(")");
                 inner.span = at.to(self.previous);
@@ -323,7 +382,7 @@ impl Parser<'_> {
                 self.error("unexpected-token", self.span, "Missing conditional expression after 'if'.");
             }
             // The official parser passes over one token when an operand is behind it.
-            _ if behind == Behind::Bracket || self.operand_is_next() => self.unexpected(),
+            _ if self.brackets > 0 || self.operand_is_next(behind) => self.unexpected(),
             _ => {
                 let expected = if behind == Behind::Minus { NEGATED } else { OPERAND };
                 self.error(
@@ -339,15 +398,16 @@ impl Parser<'_> {
         broken
     }
 
-    /// Whether an operand begins behind the current token.
-    fn operand_is_next(&self) -> bool {
+    /// Whether an operand begins behind the current token; a sign has no second one behind it.
+    fn operand_is_next(&self, behind: Behind) -> bool {
         let (token, span) = lexer::next(&mut self.cursor.clone());
         match token {
             Token::Word => {
                 let word = self.slice(span);
                 !lexer::is_reserved(word) || matches!(word, "true" | "false" | "null")
             }
-            Token::Sign(sign) => matches!(sign, "(" | "[" | "{" | "-" | "!" | "/" | "--" | "++"),
+            Token::Sign("-" | "!" | "--" | "++") => behind != Behind::Minus,
+            Token::Sign(sign) => matches!(sign, "(" | "[" | "{" | "/"),
             Token::End | Token::Bad(_) => false,
             _ => true,
         }
@@ -356,10 +416,13 @@ impl Parser<'_> {
     fn map(&mut self) -> Expr {
         let at = self.span;
         self.advance();
+        self.brackets += 1;
         let mut entries = Vec::new();
         while !self.is_sign("}") && self.token != Token::End {
             let key = self.expression(Behind::Bracket);
-            self.close(":");
+            if !self.eat_sign(":") {
+                self.unexpected();
+            }
             entries.push((key, self.expression(Behind::Bracket)));
             if !self.eat_sign(",") {
                 break;

@@ -35,6 +35,7 @@ pub fn parse(text: &str) -> (File, Vec<Diagnostic>) {
         previous: Span::default(),
         diagnostics: Vec::new(),
         levels: 0,
+        brackets: 0,
         match_levels: 0,
         stopped: false,
     };
@@ -51,6 +52,9 @@ struct Parser<'s> {
     previous: Span,
     diagnostics: Vec<Diagnostic>,
     levels: u16,
+    /// Brackets around what is read, in one expression: within them the official compiler tells of a token that does not
+    /// fit, outside of them also of what would.
+    brackets: u16,
     match_levels: u16,
     /// The rest was given up: what is missing there is no news.
     stopped: bool,
@@ -111,14 +115,35 @@ impl Parser<'_> {
         }
     }
 
+    /// Adds another place to the error that was just reported.
+    fn label(&mut self, place: Span, text: &str) {
+        if let Some(diagnostic) = self.diagnostics.last_mut().filter(|_| !self.stopped) {
+            diagnostic.labels.push((place, text.to_owned()));
+        }
+    }
+
     /// The current token as messages show it.
     fn token_text(&self) -> String {
         if self.token == Token::End { "<EOF>".to_owned() } else { self.slice(self.span).to_owned() }
     }
 
+    /// Half an operator: the official compiler passes over it and tells of what is behind it.
+    fn pass_over_half(&mut self) -> Option<Span> {
+        let half = self.span;
+        let is_half = self.token == Token::Bad("") && self.slice(half).starts_with(['&', '|']);
+        is_half.then(|| {
+            self.advance();
+            half
+        })
+    }
+
     fn unexpected(&mut self) {
         if let Token::Unpaired(quote) = self.token {
             return self.unpaired(quote);
+        }
+        if let Some(half) = self.pass_over_half() {
+            self.error("unexpected-token", self.span, format!("Unexpected '{}'.", self.token_text()));
+            return self.label(half, "an operator is `&&` or `||`");
         }
         let text = self.token_text();
         let message = match &self.token {
@@ -133,13 +158,15 @@ impl Parser<'_> {
         let opened = self.span;
         let escape = self.slice(opened).ends_with('\\');
         self.advance();
-        self.error("unclosed-text", self.span, format!("Missing a closing {quote}"));
+        let message = match self.brackets {
+            0 => format!("Missing a closing {quote}"),
+            _ => format!("Unexpected '{}'.", self.token_text()),
+        };
+        self.error("unclosed-text", self.span, message);
         if escape {
             self.help(ESCAPES);
         }
-        if let Some(diagnostic) = self.diagnostics.last_mut().filter(|_| !self.stopped) {
-            diagnostic.labels.push((opened, "this text".to_owned()));
-        }
+        self.label(opened, "this text");
         let rest = self.text.get(opened.end as usize..).unwrap_or_default();
         let line = rest.lines().next().unwrap_or_default();
         match line.find(quote).filter(|_| escape) {

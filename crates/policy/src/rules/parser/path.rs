@@ -38,7 +38,9 @@ impl Parser<'_> {
                     self.advance();
                     self.advance();
                     self.advance();
+                    self.brackets += 1;
                     parts.push(PathPart::Value(self.expression(Behind::Bracket)));
+                    self.brackets -= 1;
                     if !self.eat_sign(")") {
                         self.unexpected();
                         break;
@@ -84,15 +86,30 @@ impl Parser<'_> {
                     let (name, glob) = self.wildcard();
                     segments.push(if glob { Segment::Glob(name) } else { Segment::One(name) });
                 } else {
-                    self.error("bad-pattern", self.span, NO_SEGMENT);
-                    self.advance();
-                    self.pass_over_bad_wildcard();
+                    self.bad_segment();
                 }
             } else {
                 break;
             }
         }
         Some((segments, start.to(self.previous)))
+    }
+
+    /// A `/` with no segment behind it, or with `{…}` that is no wildcard.
+    fn bad_segment(&mut self) {
+        let slash = self.span;
+        let [(first, _), (second, word)] = self.next_tokens::<2>();
+        let name = self.slice(word).to_owned();
+        let named = second == Token::Word && !lexer::is_reserved(&name);
+        if first == Token::Sign("{") && named {
+            // In the official compiler's words.
+            self.error("bad-pattern", word, format!("mismatched input '{name}' expecting '}}'"));
+            self.help("a wildcard is `{name}`, `{name=*}` or `{name=**}`");
+        } else {
+            self.error("bad-pattern", slash, NO_SEGMENT);
+        }
+        self.advance();
+        self.pass_over_bad_wildcard();
     }
 
     /// `{…}` that is no wildcard, the block behind it left alone: told once.
@@ -144,9 +161,28 @@ impl Parser<'_> {
                 let word = self.slice(word);
                 !lexer::is_reserved(word) || matches!(word, "true" | "false" | "null")
             }
-            Token::Sign(sign) => matches!(sign, "(" | "[" | "{" | "-" | "!"),
-            Token::End | Token::Bad(_) => false,
+            Token::Sign("[") => !self.index_follows(),
+            Token::Sign(sign) => matches!(sign, "(" | "{" | "!"),
+            Token::Segment(_) | Token::End | Token::Bad(_) => false,
             _ => true,
+        }
+    }
+
+    /// Whether the brackets behind the current token hold one thing, as those of an index do.
+    fn index_follows(&self) -> bool {
+        let mut cursor = self.cursor.clone();
+        let (mut open, mut tokens) = (0_usize, 0_usize);
+        loop {
+            let (token, _) = lexer::next(&mut cursor);
+            match token {
+                Token::Sign("[" | "(" | "{") => open += 1,
+                Token::Sign("]" | ")" | "}") if open <= 1 => return tokens > 0,
+                Token::Sign("]" | ")" | "}") => open -= 1,
+                Token::Sign(",") if open == 1 => return false,
+                Token::End => return false,
+                _ => {}
+            }
+            tokens += usize::from(open > 1 || open == 1 && token != Token::Sign("["));
         }
     }
 

@@ -10,6 +10,9 @@ use super::place::{Place, keys, written};
 use crate::logic::meaning::KEY_BYTES_MAX;
 use crate::logic::{self, About, Formula, Kind as Logic, Meanings, Need, Order, Subject, Term, Terms, Types};
 
+/// What has members; of everything else they are null.
+const HAS_MEMBERS: Types = Types::MAP.or(Types::LIST);
+
 /// What an expression of the language stands for.
 pub(super) type Meaning = logic::Meaning<Thing>;
 
@@ -123,7 +126,8 @@ impl<'s> Reader<'s> {
                 }
                 let key = format!("{}[{}]", self.meanings.key(&object), self.meanings.key(&index));
                 let mut needs = self.meanings.needs([&object], Types::ANY);
-                needs.extend(self.meanings.need(&index, Types::TEXT));
+                // Lists have numbers.
+                needs.extend(self.meanings.need(&index, Types::TEXT.or(Types::NUMBER)));
                 self.meanings.made(key, Types::ANY, needs)
             }
             Kind::Not(operand) => {
@@ -170,10 +174,9 @@ impl<'s> Reader<'s> {
     fn field(&mut self, object: &Meaning, name: &str) -> Meaning {
         let Meaning::Value(Thing::Value(of)) = object else { return self.meanings.anything() };
         let about = self.meanings.terms.about(*of);
-        let (key, caller) = (format!("{}.{name}", about.key), about.caller);
-        let parent = about.key.clone();
-        if name == "length" && !parent.starts_with("auth") {
-            return self.meanings.made(key, Types::NUMBER, vec![Need::Strict(*of, Types::TEXT)]);
+        let (key, parent, caller) = (format!("{}.{name}", about.key), about.key.clone(), about.caller);
+        if name == "length" {
+            return self.length(*of, key);
         }
         let types = match (parent.as_str(), name) {
             ("auth", "uid" | "provider")
@@ -188,8 +191,21 @@ impl<'s> Reader<'s> {
         if key.len() > KEY_BYTES_MAX {
             return self.meanings.anything();
         }
-        let needs = vec![Need::Lenient(*of, Types::MAP)];
+        let needs = vec![Need::Lenient(*of, HAS_MEMBERS)];
         self.meanings.value(About { needs, caller, ..About::given(key, types) })
+    }
+
+    /// `length`: of text and of lists; in a claim that is a map it is a member like others. A value of the database that has
+    /// members has no length.
+    fn length(&mut self, of: Term, key: String) -> Meaning {
+        let about = self.meanings.terms.about(of);
+        let stored = ["old:", "new:", "key "].iter().any(|begin| about.key.starts_with(begin));
+        if stored {
+            return self.meanings.made(key, Types::NUMBER, vec![Need::Strict(of, Types::TEXT)]);
+        }
+        let can_be_map = about.types.meets(Types::MAP);
+        let types = if can_be_map { Types::ANY } else { Types::NUMBER };
+        self.meanings.made(key, types, vec![Need::Strict(of, HAS_MEMBERS.or(Types::TEXT))])
     }
 
     fn binary(&mut self, op: Binary, span: Span, one: &Meaning, two: &Meaning) -> Meaning {

@@ -1,0 +1,77 @@
+//! Lets a client of HTTP/1 finish its request's body when it is answered before: a connection that closes while the client
+//! still writes loses the answer on its way. What comes is read and thrown away, for a bounded time.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use base::limits::REQUEST_BYTES_MAX;
+use bytes::Bytes;
+use http_body::{Body as _, Frame};
+use parking_lot::Mutex;
+use tokio::time::Sleep;
+
+/// How long a body is thrown away; then the connection closes.
+const LINGER_SECONDS_MAX: u64 = 10;
+
+/// Where a request's body is left by whoever answered without reading it.
+#[derive(Clone, Default)]
+pub struct Rest(Arc<Mutex<Option<Body>>>);
+
+impl Rest {
+    /// Leaves a body here.
+    pub fn leave(&self, body: Body) {
+        *self.0.lock() = Some(body);
+    }
+
+    /// The answer, which ends when what was left has come.
+    pub fn follow(self, answer: Body) -> Body {
+        match self.0.lock().take() {
+            Some(rest) if !rest.is_end_stream() => Body::new(Lingering {
+                answer,
+                rest,
+                bytes_left: REQUEST_BYTES_MAX,
+                until: Box::pin(tokio::time::sleep(Duration::from_secs(LINGER_SECONDS_MAX))),
+            }),
+            _ => answer,
+        }
+    }
+}
+
+/// An answer's body that ends with the request's. It says no length, since what has one is over with its last byte.
+struct Lingering {
+    answer: Body,
+    rest: Body,
+    bytes_left: usize,
+    until: Pin<Box<Sleep>>,
+}
+
+impl http_body::Body for Lingering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match Pin::new(&mut self.answer).poll_frame(cx) {
+            Poll::Ready(None) => {}
+            other => return other,
+        }
+        loop {
+            match Pin::new(&mut self.rest).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let came = frame.data_ref().map_or(0, Bytes::len);
+                    match self.bytes_left.checked_sub(came) {
+                        Some(left) => self.bytes_left = left,
+                        None => return Poll::Ready(None),
+                    }
+                }
+                Poll::Ready(_) => return Poll::Ready(None),
+                Poll::Pending => return self.until.as_mut().poll(cx).map(|()| None),
+            }
+        }
+    }
+}
