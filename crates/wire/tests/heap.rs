@@ -1,6 +1,6 @@
 //! The scale beside the heap: what it says is what the decoded form holds. Nothing else may run meanwhile.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "tests")]
 
 use std::hint::black_box;
 use std::sync::Arc;
