@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills Hearth with SIGKILL again and again while writers commit, and checks after each start what it promised.
 
-    crash.py [--kills 100] [--writers 6] [--seed N]
+    crash.py [--kills 100] [--writers 6] [--seed N] [--start-seconds 5]
 
 - A write that was acknowledged is there; one that was not is there whole or not at all.
 - The documents of one commit agree: the two of a pair, the writer's counter and the number of entries it wrote.
@@ -31,23 +31,24 @@ BINARY = os.environ.get("HEARTH_BIN", str(REPOSITORY / "target/debug/hearth"))
 PROJECT = "demo-crash"
 ROOT = f"projects/{PROJECT}/databases/(default)/documents"
 OWNER = {"Authorization": "Bearer owner", "Content-Type": "application/json"}
-START_S_MAX = 5
 BATCH_GET_MAX = 300
 
 
 class Server:
     """One life of the binary."""
 
+    start_s_max = 5
+
     def __init__(self, folder):
         command = [BINARY, "dev", str(folder), "--only", "firestore", "--ports", "firestore=0,hub=0", "--json"]
         begun = time.monotonic()
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        watchdog = threading.Timer(START_S_MAX, self.process.kill)
+        watchdog = threading.Timer(self.start_s_max, self.process.kill)
         watchdog.start()
         line = self.process.stdout.readline()
         watchdog.cancel()
         if not line:
-            raise AssertionError(f"did not start within {START_S_MAX} s: exit code {self.process.wait()}")
+            raise AssertionError(f"did not start within {self.start_s_max} s: exit code {self.process.wait()}")
         self.port = json.loads(line)["ports"]["firestore"]
         self.start_s = time.monotonic() - begun
 
@@ -180,7 +181,9 @@ def main():
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--writers", type=int, default=6)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--start-seconds", type=float, default=5, help="for a busy machine")
     options = parser.parse_args()
+    Server.start_s_max = options.start_seconds
     chance = random.Random(options.seed)
     print(f"crash: seed {options.seed}")
 

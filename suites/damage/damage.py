@@ -8,6 +8,8 @@ or is refused with a cause.
   short, an older copy, emptied, removed.
 - A start either serves every acknowledged document as it was written, or ends with exit code 3 and names the damaged file.
   A document that cannot be read is an error of the server (5xx), never a denial and never missing.
+- A backup of the running server is restored to its newest state and to an earlier one.
+- A full disk refuses commits and loses none.
 - What was refused is what `hearth verify` calls damaged, and `hearth verify` leaves the folder as it was.
 
 Only Python's standard library is used. Each damage survived counts as one test.
@@ -186,16 +188,65 @@ def check(folder, name, documents):
         server.process.kill()
 
 
+def backup_and_restore(place, chance):
+    """Restores a backup that was made while the server was written to: its newest state and an earlier one."""
+    app = place / "backed-up"
+    app.mkdir()
+    (app / "firebase.json").write_text("{}")
+    (app / ".firebaserc").write_text(json.dumps({"projects": {"default": PROJECT}}))
+
+    def hearth(*arguments, code=0):
+        done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True)
+        assert done.returncode == code, f"{arguments}: {done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    server, documents = Server(app), {}
+    write(server, documents, chance, 40)
+    marker = [{"update": {"name": f"{ROOT}/rooms/marker", "fields": fields("earlier")}}]
+    status, answer = server.ask("commit", {"writes": marker})
+    assert status == 200, answer
+    documents["rooms/marker"] = "earlier"
+    earlier, time_of = dict(documents), answer["commitTime"]
+    write(server, documents, chance, 40)
+    backup = place / "backup"
+    made = json.loads(hearth("backup", "--data", app / ".hearth", "--to", backup, "--json"))
+    assert made["oldest"] < time_of < made["newest"], (made, time_of)
+    newest = dict(documents)
+    write(server, documents, chance, 10)
+    hearth("backup", "--data", app / ".hearth", "--to", backup, code=1)
+    server.end(signal.SIGTERM)
+    for name, expected, at in [("newest", newest, []), ("earlier", earlier, ["--at", time_of])]:
+        folder = place / name
+        folder.mkdir()
+        shutil.copy(app / "firebase.json", folder)
+        shutil.copy(app / ".firebaserc", folder)
+        hearth("restore", "--from", backup, "--to", folder / ".hearth", *at)
+        hearth("restore", "--from", backup, "--to", folder / ".hearth", code=2)
+        restored = Server(folder)
+        assert read_all(restored, expected) == len(expected), f"{name}: documents are missing"
+        for gone in sorted(set(documents) - set(expected)):
+            status, answer = restored.ask("batchGet", {"documents": [f"{ROOT}/{gone}"]})
+            assert status == 200 and "missing" in answer[0], f"{name}: {gone} is there"
+        restored.end(signal.SIGTERM)
+        hearth("verify", "--data", folder / ".hearth")
+    content = bytearray((backup / "store.sqlite").read_bytes())
+    content[chance.randrange(len(content))] ^= 1
+    (backup / "store.sqlite").write_bytes(content)
+    hearth("restore", "--from", backup, "--to", place / "never", code=DAMAGED)
+    assert not (place / "never").exists()
+    print(f"damage: a backup of the running server, restored to two times: {len(newest)} and {len(earlier)} documents, as they were")
+
+
 def full_disk(place, chance):
     """Fills a small disk: commits fail, reads go on, and commits again once there is room. Needs the right to mount one."""
     disk = place / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", str(disk)], capture_output=True).returncode:
         print("damage: a full disk: skipped, no right to mount one")
         return
     try:
         filler = disk / "filler"
-        filler.write_bytes(bytes(12 << 20))
+        filler.write_bytes(bytes(88 << 20))
         (disk / "firebase.json").write_text("{}")
         (disk / ".firebaserc").write_text(json.dumps({"projects": {"default": PROJECT}}))
         server, documents, failed = Server(disk), {}, 0
@@ -242,9 +293,10 @@ def main():
     with tempfile.TemporaryDirectory(prefix="hearth-damage-") as place:
         place = pathlib.Path(place)
         try:
+            backup_and_restore(place, chance)
             full_disk(place, chance)
         except AssertionError as failure:
-            print(f"damage: a full disk: {failure}")
+            print(f"damage: {failure}")
             print("0 passed, 1 failed")
             return 1
         kinds = []

@@ -275,3 +275,98 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use base::SystemClock;
+    use kv::{Keyspace, Mem, Options, RowChange, Store};
+
+    use super::*;
+    use crate::log::AccessLog;
+    use crate::mode::Mode;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Holder for Woken {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn key(name: &str) -> Key {
+        Key::new(Keyspace(1), name.as_bytes())
+    }
+
+    fn change(version: i64, names: &[&str]) -> Change {
+        let row = |name: &&str| RowChange { key: key(name), before: None, after: None };
+        Change { version: Version(version), note: None, rows: names.iter().map(row).collect() }
+    }
+
+    fn decided(at: i64, names: &[&str], generation: u64) -> Decided {
+        let keys = names.iter().map(|name| key(name)).collect();
+        Decided { footprint: Footprint { keys, ..Footprint::default() }, at: Version(at), generation }
+    }
+
+    async fn gate() -> Gate {
+        let store = Store::open(Mem::default(), Options::default()).await.unwrap();
+        Gate::new(store, AccessLog::discarding(), Arc::new(SystemClock), Mode::Serve)
+    }
+
+    #[tokio::test]
+    async fn a_grant_is_stale_when_what_it_depends_on_changes_and_not_before() {
+        let (gate, woken) = (gate().await, Arc::new(Woken::default()));
+        let holder: Arc<dyn Holder> = woken.clone();
+        let caller = Caller::unauthenticated();
+        let mut grant = gate.open(&caller, decided(10, &["role"], 0), Arc::downgrade(&holder));
+        let grants = gate.open_grants();
+        grants.apply(&change(11, &["other"]));
+        assert!(!grant.is_stale(0) && grant.is_stale(1), "other rules are another matter");
+        grants.apply(&change(12, &["a", "role"]));
+        grants.apply(&change(13, &["role"]));
+        assert!(grant.is_stale(0));
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1, "who has been woken is not woken again");
+        // Decided anew, and on something else.
+        grant.begin();
+        grant.renew(&caller, decided(13, &["team"], 0), false);
+        grants.apply(&change(14, &["role"]));
+        assert!(!grant.is_stale(0));
+        grants.apply(&change(15, &["team"]));
+        assert!(grant.is_stale(0));
+        drop(grant);
+        assert!(grants.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_change_between_a_decision_and_its_registration_is_not_missed() {
+        let gate = gate().await;
+        let holder: Arc<dyn Holder> = Arc::new(Woken::default());
+        let caller = Caller::unauthenticated();
+        let open = |at, names: &[&str]| gate.open(&caller, decided(at, names, 0), Arc::downgrade(&holder));
+        let first = open(10, &["x"]);
+        gate.open_grants().apply(&change(11, &["role"]));
+        gate.open_grants().apply(&change(12, &["else"]));
+        assert!(open(10, &["role"]).is_stale(0) && !open(11, &["role"]).is_stale(0));
+        assert!(!open(10, &["nothing"]).is_stale(0));
+        // What is no longer remembered counts as changed.
+        for version in 13..13 + i64::try_from(RECENT_ROWS_MAX).unwrap() {
+            gate.open_grants().apply(&change(version, &["many"]));
+        }
+        assert!(open(11, &["nothing"]).is_stale(0));
+        drop(first);
+    }
+
+    #[tokio::test]
+    async fn a_grant_of_several_decisions_depends_on_all_of_them() {
+        let gate = gate().await;
+        let holder: Arc<dyn Holder> = Arc::new(Woken::default());
+        let caller = Caller::unauthenticated();
+        let mut grant = gate.open(&caller, decided(10, &["a"], 0), Arc::downgrade(&holder));
+        grant.renew(&caller, decided(10, &["b"], 1), true);
+        assert!(grant.is_stale(1), "one of them is of older rules");
+        gate.open_grants().apply(&change(11, &["a"]));
+        assert!(grant.is_stale(0));
+    }
+}

@@ -3,6 +3,8 @@
 //! Source: Cloud Firestore's documented and observed answers; where only the official emulator's text is known and it
 //! names its own internals, the meaning is kept and the text is plainer.
 
+mod indexes;
+
 use access::{Denial, Reason, Refusal};
 use base::limits::{
     COMMIT_BYTES_MAX, DOCUMENT_BYTES_MAX, FIELD_NAME_BYTES_MAX, FIELD_VALUE_BYTES_MAX,
@@ -11,7 +13,7 @@ use base::limits::{
 use base::{Code, DatabaseName, Status};
 use kv::Version;
 
-use crate::query::index::{Breadth, Kind, Missing};
+pub use indexes::index_missing;
 
 /// What the client hears of a refusal.
 pub fn refused(refusal: Refusal) -> Status {
@@ -31,41 +33,6 @@ fn denial(denial: &Denial) -> String {
         (Reason::Retracted(reason), Some(_)) => format!("\n{reason}"),
         _ => "Missing or insufficient permissions.".to_owned(),
     }
-}
-
-/// A query without the index that it requires. Production's text and link, and then the command that adds the index to the
-/// project's file.
-pub fn index_missing(database: &DatabaseName, missing: &Missing) -> Status {
-    let Missing { spec, is_building } = missing;
-    let link = spec.link(database);
-    let text = match (spec.fields.as_slice(), spec.breadth, is_building) {
-        ([only], Breadth::Group, _) => {
-            let kind = match only.kind {
-                Kind::Ascending => "COLLECTION_GROUP_ASC",
-                Kind::Descending => "COLLECTION_GROUP_DESC",
-                Kind::Contains => "COLLECTION_GROUP_CONTAINS",
-            };
-            let state = if *is_building {
-                "That index is currently building and cannot be used yet. See its status here"
-            } else {
-                "You can create it here"
-            };
-            let (group, field) = (&spec.group, &only.field);
-            format!(
-                "The query requires a {kind} index for collection {group} and field {field}. {state}: {link}"
-            )
-        }
-        (_, _, true) => format!(
-            "The query requires an index. That index is currently building and cannot be used yet. See its status \
-             here: {link}"
-        ),
-        (_, _, false) => format!("The query requires an index. You can create it here: {link}"),
-    };
-    let command = match is_building {
-        true => "hearth indexes list".to_owned(),
-        false => format!("hearth indexes add {}", spec.arguments()),
-    };
-    Status::new(Code::FailedPrecondition, format!("{text} (with Hearth: {command})"))
 }
 
 /// A get of a document that is not there.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use access::{DevPermit, Mode};
 use server::{Limits, Local};
 
+use crate::acts::ACTS;
 use crate::admin;
 use crate::cli::Dev;
 use crate::failure::Failure;
@@ -63,7 +64,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), Failure> {
         notes.extend(warnings);
         house.load_indexes(file);
     }
-    let admin = admin::listen(&house, data.as_deref(), &mut notes);
+    let admin = admin::listen(&house, data.as_deref(), ACTS, &mut notes);
     screen.ready(&Running {
         verb: "dev",
         project: &id,

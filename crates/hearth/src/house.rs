@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use access::{AccessLog, Authenticate, Caller, Claim, DevPermit, Gate, Mode};
 use axum::Router;
-use base::{Clock, Status, SystemClock};
+use base::{Status, SystemClock};
 use deploy::Restored;
 use firestore::Firestore;
 use firestore::query::index::file::IndexFile;

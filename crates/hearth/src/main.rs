@@ -1,5 +1,6 @@
 //! `hearth`: the command line, configuration and wiring. Decides nothing about data or access itself.
 
+mod acts;
 mod admin;
 mod backup;
 mod bolt;
@@ -19,6 +20,7 @@ mod project;
 mod restore;
 mod rules;
 mod screen;
+mod sealing;
 mod serve;
 mod service_account;
 mod services;

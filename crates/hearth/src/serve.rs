@@ -5,6 +5,7 @@ use std::time::Instant;
 use access::Mode;
 use server::{Limits, Tls};
 
+use crate::acts::ACTS;
 use crate::admin;
 use crate::cli::Serve;
 use crate::failure::Failure;
@@ -14,7 +15,7 @@ use crate::rules;
 use crate::screen::{Running, Screen};
 use crate::services::{self, Addresses};
 use crate::stop::{Asked, Signals};
-use crate::{indexes, keys};
+use crate::{indexes, sealing};
 
 /// Runs until told to stop. Rules are read at start and again on SIGHUP; rules that were deployed stand before the file's.
 pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
@@ -61,7 +62,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         notes.extend(warnings);
         house.load_indexes(file);
     }
-    let admin = admin::listen(&house, Some(&ask.data), &mut notes);
+    let admin = admin::listen(&house, Some(&ask.data), ACTS, &mut notes);
     let limits = Limits::from(&ask.limits);
     let routes = server::guarded(house.routes(), &limits);
     let routes = server::with_cors(routes, ask.allow_origin.clone());
@@ -130,7 +131,7 @@ fn settings(ask: &Serve, project: &str) -> Result<identity::Settings, String> {
     Ok(identity::Settings {
         public_url: ask.public_url.clone(),
         sign_ups_per_address_hour: ask.sign_ups_per_hour,
-        seal: keys::seal(ask.key_file.as_deref())?,
+        seal: sealing::seal(ask.key_file.as_deref())?,
         ..identity::Settings::new(project)
     })
 }

@@ -237,7 +237,7 @@ fn signing_keys_rotate_and_are_revoked_while_the_server_runs() {
     // A revoked key's tokens end at once, those that were looked at before, too.
     verb(&["revoke", &first]);
     assert_eq!(running.read(&path, &token), 401);
-    assert_eq!(running.published(), [second.clone()]);
+    assert_eq!(running.published(), std::slice::from_ref(&second));
     let lookup = "/identitytoolkit.googleapis.com/v1/accounts:lookup?key=k";
     let body = json!({ "idToken": token }).to_string();
     assert_eq!(running.ask("POST", lookup, "", "application/json", &body).0, 400);

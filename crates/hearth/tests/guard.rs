@@ -290,7 +290,9 @@ async fn bad_input_over_grpc_has_its_code_and_changes_nothing() {
         ("GetDocument", true, frame(true, 4, b"\x1f\x8bxx"), &["13", "3"]),
         ("GetDocument", false, frame(true, 4, b"\x1f\x8bxx"), &["13", "3"]),
         ("Nope", false, frame(false, 0, b""), &["12"]),
-        ("Listen", false, frame(false, 0, b""), &["12"]),
+        ("Listen", false, frame(false, 0, b""), &["3"]),
+        ("Listen", false, frame(false, 3, b"\xff\xff\xff"), &["3"]),
+        ("Write", false, frame(false, 0, b""), &["3"]),
     ];
     for (method, gzip, body, expected) in cases {
         let length = body.len();

@@ -13,8 +13,9 @@ use wire::v1::structured_aggregation_query::aggregation::Operator;
 use wire::v1::structured_aggregation_query::{Aggregation as WireAggregation, QueryType};
 
 use super::index::Shape;
+use super::index_use::IndexUse;
 use super::parse::{field_path, parse};
-use super::run::{IndexUse, Results};
+use super::run::Results;
 use super::shape::Query;
 use crate::status;
 
@@ -229,7 +230,7 @@ pub async fn aggregate(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::run::IndexesFree;
+    use crate::query::index_use::IndexesFree;
     use crate::query::testing::{Database, path};
 
     /// The answers to `[count, sum(x), avg(x)]`-like aggregations over `/c`, or the words they are refused with.

@@ -13,6 +13,7 @@
 pub mod aggregate;
 pub mod filter;
 pub mod index;
+mod index_use;
 mod parse;
 pub mod plan;
 pub mod position;
@@ -33,9 +34,10 @@ mod testing;
 
 pub use aggregate::{Aggregation, AggregationQuery, aggregate};
 pub use filter::{Condition, Disjunct, Filter, Test};
+pub use index_use::IndexUse;
 pub use parse::{parse, parse_order_by};
 pub use proof::{path as proof_path, proof};
-pub use run::{IndexUse, PAGE_DOCUMENTS_MAX, Results, SORT_BYTES_MAX, finds_literally};
+pub use run::{PAGE_DOCUMENTS_MAX, Results, SORT_BYTES_MAX, finds_literally};
 pub use shape::{Cursor, Order, Query, Scope};
 pub use walk::Found;
 

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use access::Session;
 use base::{Code, DatabaseName, DocumentPath, Fields, Status, Value};
 
-use super::index::{self, Definition, SCANNED_DOCUMENTS_MAX, Shape, State};
+use super::index::{self, SCANNED_DOCUMENTS_MAX, Shape, State};
+use super::index_use::{IndexUse, IndexesFree};
 use super::plan::{self, Plan, Source};
 use super::position::{self, Interval};
 use super::scan::{Hit, Intersection, meets_first};
@@ -27,27 +28,6 @@ const PAGE_BYTES: usize = 1 << 20;
 pub const SORT_BYTES_MAX: usize = 64 << 20;
 /// What is counted for a document beside its contents and its position.
 const SORT_OVERHEAD_BYTES: usize = 256;
-
-/// What a service has to say about the indexes of queries, and wants to know.
-pub trait IndexUse: Send + Sync {
-    /// Errors: `FAILED_PRECONDITION` when a query requires an index that is missing or not complete.
-    fn check(&self, database: &DatabaseName, query: &Query, definitions: &[Definition])
-    -> Result<(), Status>;
-
-    /// A query reads these indexes.
-    fn used(&self, database: &DatabaseName, ids: &[u32]);
-}
-
-/// No query requires an index, and nobody asks which are used.
-pub(super) struct IndexesFree;
-
-impl IndexUse for IndexesFree {
-    fn check(&self, _: &DatabaseName, _: &Query, _: &[Definition]) -> Result<(), Status> {
-        Ok(())
-    }
-
-    fn used(&self, _: &DatabaseName, _: &[u32]) {}
-}
 
 /// A query's result, page by page. Every page must be read through the session the result was opened with.
 #[derive(Debug)]

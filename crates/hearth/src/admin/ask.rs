@@ -10,7 +10,7 @@ use server::SystemUser;
 
 use super::{Act, SOCKET_FILE};
 use crate::house::{House, OpenError};
-use crate::keys;
+use crate::sealing;
 
 /// The data that an act is about.
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ fn refusal(body: &[u8]) -> Option<String> {
 
 /// Runs it in this process. The folder is this process's meanwhile: a server cannot start.
 async fn on_folder<A: Act>(folder: &Folder, act: A) -> Result<A::Answer, String> {
-    let seal = keys::seal(folder.key_file.as_deref())?;
+    let seal = sealing::seal(folder.key_file.as_deref())?;
     let opened = House::open_as_made(&folder.data, folder.project.clone(), seal, A::MAY_BE_NEW).await;
     let house = opened.map_err(|error| match error {
         OpenError::Store(StoreError::Locked { path }) => format!(

@@ -11,16 +11,21 @@ use base::{Code, Status};
 use serde_json::{Value, json};
 use server::{SystemUser, UnixListening};
 
-use super::{ACTS, SOCKET_FILE, Site, system_caller};
+use super::{Entry, SOCKET_FILE, Site, system_caller};
 use crate::house::House;
 
 /// Begins to take acts for a house on the socket in its data folder. Where it cannot (a path of more than about 100 bytes,
 /// say), it runs without, and a note says so.
-pub fn listen(house: &House, data: Option<&Path>, notes: &mut Vec<String>) -> Option<UnixListening> {
+pub fn listen(
+    house: &House,
+    data: Option<&Path>,
+    acts: &'static [Entry],
+    notes: &mut Vec<String>,
+) -> Option<UnixListening> {
     let routes = Router::new()
         .route("/v1/{*act}", post(act))
         .fallback(async || refused(&unknown("this path")))
-        .with_state(house.site(&SystemUser::current()));
+        .with_state((house.site(&SystemUser::current()), acts));
     let socket = data?.join(SOCKET_FILE);
     server::listen_unix(&socket, routes)
         .map_err(|error| {
@@ -33,12 +38,12 @@ pub fn listen(house: &House, data: Option<&Path>, notes: &mut Vec<String>) -> Op
 }
 
 async fn act(
-    State(site): State<Site>,
+    State((site, acts)): State<(Site, &'static [Entry])>,
     Extension(user): Extension<SystemUser>,
     Segments(name): Segments<String>,
     Json(asked): Json<Value>,
 ) -> Response {
-    let Some(entry) = ACTS.iter().find(|entry| entry.name == name) else { return refused(&unknown(&name)) };
+    let Some(entry) = acts.iter().find(|entry| entry.name == name) else { return refused(&unknown(&name)) };
     let site = Site { caller: system_caller(&user), ..site };
     // A task of its own: it ends also when the command line does not wait for it.
     match tokio::spawn((entry.run)(site, asked)).await {

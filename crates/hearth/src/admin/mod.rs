@@ -1,7 +1,7 @@
 //! What administrators do with verbs of the command line while a server runs: acts.
 //!
 //! An [`Act`] is a type: its fields are what it asks for, [`Act::run`] does it on the server's side, in sessions of the gate
-//! with [`Site::caller`] as the administrator. A new one is a type and a line in [`ACTS`]. [`ask`] runs one: in the server that
+//! with [`Site::caller`] as the administrator. A new one is a type and a line in the table (`acts.rs`). [`ask`] runs one: in the server that
 //! has the data folder, over `DATA/admin.sock`, or where none has it, in this process on the folder itself.
 
 mod ask;
@@ -19,27 +19,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use server::SystemUser;
 
-use crate::{backup, indexes, keys, service_account};
-
 pub use ask::{Folder, ask, ask_running};
 pub use listen::listen;
-
-/// Every act that a running server does for the command line.
-pub static ACTS: &[Entry] = &[
-    Entry::of::<backup::Backup>(),
-    Entry::of::<keys::ListKeys>(),
-    Entry::of::<keys::RotateKey>(),
-    Entry::of::<keys::RevokeKey>(),
-    Entry::of::<keys::SealKeys>(),
-    Entry::of::<indexes::ListIndexes>(),
-    Entry::of::<indexes::BuildIndexes>(),
-    Entry::of::<indexes::DropIndex>(),
-    Entry::of::<indexes::SuggestIndexes>(),
-    Entry::of::<service_account::CreateAccount>(),
-    Entry::of::<service_account::ListAccounts>(),
-    Entry::of::<service_account::RotateAccount>(),
-    Entry::of::<service_account::RevokeAccount>(),
-];
 
 /// The socket's name in the data folder.
 const SOCKET_FILE: &str = "admin.sock";
@@ -81,12 +62,14 @@ type Running = Pin<Box<dyn Future<Output = Result<Json, Status>> + Send>>;
 
 /// A line of the table of acts.
 pub struct Entry {
-    name: &'static str,
+    /// [`Act::NAME`].
+    pub name: &'static str,
     run: fn(Site, Json) -> Running,
 }
 
 impl Entry {
-    const fn of<A: Act>() -> Self {
+    /// The line of an act.
+    pub const fn of<A: Act>() -> Self {
         Self { name: A::NAME, run: |site, asked| Box::pin(run::<A>(site, asked)) }
     }
 }
@@ -96,16 +79,4 @@ async fn run<A: Act>(site: Site, asked: Json) -> Result<Json, Status> {
         .map_err(|error| Status::invalid(format!("`{}` cannot be read: {error}", A::NAME)))?;
     let answer = act.run(site).await?;
     serde_json::to_value(answer).map_err(|error| Status::unavailable(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_act_has_a_name_of_its_own() {
-        for (index, entry) in ACTS.iter().enumerate() {
-            assert_eq!(ACTS.iter().position(|other| other.name == entry.name), Some(index), "{}", entry.name);
-        }
-    }
 }

@@ -123,7 +123,7 @@ impl MarkFile {
         next.counter += 1;
         change(&mut next);
         let [first, second] = SLOT_OFFSETS;
-        let offset = if next.counter % 2 == 0 { first } else { second };
+        let offset = if next.counter.is_multiple_of(2) { first } else { second };
         let written = self.file.write_all_at(&encode(&next), offset);
         written.map_err(|error| StoreError::io("write", &self.path, &error))?;
         *state = next;

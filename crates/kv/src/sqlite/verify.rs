@@ -104,7 +104,7 @@ impl Look<'_> {
     /// The mark and every page. `None` if nothing more can be looked at.
     fn pages(&mut self) -> Result<Option<Pages>, StoreError> {
         let Some(length) = file::length(self.data)?.filter(|length| *length > 0) else {
-            self.found(&self.data.to_owned(), "it is missing or empty");
+            self.found(self.data, "it is missing or empty");
             return Ok(None);
         };
         let opened = MarkFile::open(self.folder);
@@ -125,7 +125,7 @@ impl Look<'_> {
         if !promise.is_empty() {
             self.report.pages = u64::from(before - 1);
             for bad in pages.bad_pages(1, before, LISTED_MAX)? {
-                self.found(&self.data.to_owned(), bad.describe());
+                self.found(self.data, bad.describe());
             }
         }
         Ok(Some(pages))
@@ -151,7 +151,7 @@ impl Look<'_> {
         };
         let lines = check().unwrap_or_else(|error| vec![format!("its structure cannot be read: {error}")]);
         for line in lines {
-            self.found(&self.data.to_owned(), line);
+            self.found(self.data, line);
         }
     }
 
@@ -186,7 +186,7 @@ impl Look<'_> {
         }
         self.report.rows = count;
         for finding in findings {
-            self.found(&self.data.to_owned(), finding);
+            self.found(self.data, finding);
         }
     }
 
@@ -266,7 +266,7 @@ impl Look<'_> {
             let expected = row.after.map(|value| Row::encode(change.version, &value));
             if now(&row.key).is_ok_and(|found| found != expected) {
                 let reason = format!("row `{}` is not as commit {} left it", row.key, change.version);
-                self.found(&self.data.to_owned(), reason);
+                self.found(self.data, reason);
             }
         }
         Ok(())

@@ -165,13 +165,13 @@ struct Checksum {
 impl Checksum {
     fn add(&mut self, bytes: &[u8]) {
         let (mut first, mut second) = self.words;
-        for pair in bytes.chunks_exact(8) {
-            let mut pair = pair;
-            let (a, b) = if self.is_big_endian {
-                (pair.get_u32(), pair.get_u32())
-            } else {
-                (pair.get_u32_le(), pair.get_u32_le())
-            };
+        for pair in bytes.as_chunks::<8>().0 {
+            let word = u64::from_le_bytes(*pair);
+            // Two words of the file, the first in the lower half.
+            let (mut a, mut b) = (word as u32, (word >> 32) as u32);
+            if self.is_big_endian {
+                (a, b) = (a.swap_bytes(), b.swap_bytes());
+            }
             first = first.wrapping_add(a).wrapping_add(second);
             second = second.wrapping_add(b).wrapping_add(first);
         }

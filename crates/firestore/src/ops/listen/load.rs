@@ -151,12 +151,15 @@ impl Pump {
         expected: Option<i32>,
     ) -> Result<(), Status> {
         let Some(expected) = expected else { return Ok(()) };
-        let count = Results::open(session, database, query).await?.count(session, usize::MAX).await?;
+        let count = Results::open_with(session, database, query, &self.service.indexes)
+            .await?
+            .count(session, usize::MAX)
+            .await?;
         if usize::try_from(expected).ok() == Some(count) {
             return Ok(());
         }
         let mut names = Vec::new();
-        let mut results = Results::open(session, database, query).await?;
+        let mut results = Results::open_with(session, database, query, &self.service.indexes).await?;
         while let Some(page) = results.page(session).await? {
             names.extend(page.iter().map(|found| found.path.name_in(database)));
         }
@@ -234,13 +237,17 @@ impl Pump {
     async fn load_window(&mut self, id: i32, view: u64) -> Result<Version, Status> {
         let service = Arc::clone(&self.service);
         let _turn = service.places.load(&self.caller).await?;
+        // Others that listen to the same may have loaded it meanwhile.
+        if !self.hub().is_window_unknown(view) {
+            return Ok(Version::ZERO);
+        }
         let database = self.database()?.clone();
         let Allowed { mut session, decided, is_literal, .. } = self.decide(id).await?;
         let Some(query) = self.targets.get(&id).and_then(|target| target.query()).cloned() else {
             return Ok(Version::ZERO);
         };
         let wanted = Window::wanted(&query);
-        let mut results = Results::open_with(&mut session, &database, &wanted, &self.service.indexes).await?;
+        let mut results = Results::open_with(&mut session, &database, &wanted, &service.indexes).await?;
         let (mut found, mut bytes) = (Vec::new(), 0);
         while let Some(page) = results.page(&mut session).await? {
             for document in page {

@@ -87,7 +87,7 @@ impl Pump {
         }
         let mut shown = std::collections::HashMap::new();
         if is_same {
-            let mut results = Results::open(session, database, query).await?;
+            let mut results = Results::open_with(session, database, query, &self.service.indexes).await?;
             while let Some(page) = results.page(session).await? {
                 shown.extend(page.into_iter().map(|found| (found.path, found.stored.updated)));
             }
