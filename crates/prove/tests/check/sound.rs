@@ -361,11 +361,9 @@ fn realtime_holds(rules: &str, found: &Diagnostic, writes: &[Write]) -> bool {
         {
             // The first error ends a rule: what is never true may be an error, and `false` in its place lets others decide.
             // What a claim says holds only "where" something else does is about the writes for which that is so.
-            let is_meant = |write: &Write| match () {
-                () if found.message.contains("where `auth == null`") => write.role.is_none(),
-                () if found.message.contains("where `auth != null`") => write.role.is_some(),
-                () => true,
-            };
+            let where_auth = |what: &str| found.message.contains(&format!("where `auth {what} null`"));
+            let (only_out, only_in) = (where_auth("=="), where_auth("!="));
+            let is_meant = |write: &Write| if write.role.is_some() { !only_out } else { !only_in };
             let other = compile(&replaced(rules, found.span, "false"));
             let mut meant = writes.iter().filter(|write| is_meant(write));
             meant.all(|write| !write_allowed(&original, write) || write_allowed(&other, write))
