@@ -29,12 +29,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         .clone()
         .or(configured)
         .ok_or("which project? give `--project`, or a `.firebaserc` with a default one")?;
-    let tls = match (&ask.tls_cert, &ask.tls_key) {
-        (Some(certificates), Some(key)) => {
-            Some(Tls::read(certificates, key).map_err(|error| error.to_string())?)
-        }
-        _ => None,
-    };
+    let tls = tls(ask)?;
     let history =
         History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
     let settings = settings(ask, &id)?;
@@ -89,6 +84,16 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     house.end_streams();
     listening.stop().await;
     house.close().await.map_err(|status| status.message.into())
+}
+
+/// The certificate and its key, where they are given.
+fn tls(ask: &Serve) -> Result<Option<Tls>, String> {
+    match (&ask.tls_cert, &ask.tls_key) {
+        (Some(certificates), Some(key)) => {
+            Tls::read(certificates, key).map(Some).map_err(|error| error.to_string())
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Reads the index file again; one with errors changes nothing.
