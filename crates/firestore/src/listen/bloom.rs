@@ -11,6 +11,8 @@ use wire::v1;
 const BITS_PER_NAME: f64 = 19.17;
 /// Probes for each name that go with [`BITS_PER_NAME`].
 const PROBES: i32 = 13;
+/// A smaller filter mistakes more: the probes of a name easily fall on the same few bits.
+const BITS_MIN: u64 = 257;
 
 /// The filter of these names. Of none: one that holds nothing.
 pub fn bloom_filter(names: &[String]) -> v1::BloomFilter {
@@ -23,7 +25,8 @@ pub fn bloom_filter(names: &[String]) -> v1::BloomFilter {
         clippy::cast_sign_loss,
         reason = "a result has far fewer than 2^52 documents"
     )]
-    let mut bits = (names.len() as f64 * BITS_PER_NAME).ceil() as u64;
+    let bits = (names.len() as f64 * BITS_PER_NAME).ceil() as u64;
+    let mut bits = bits.max(BITS_MIN);
     // Clients take a padding of zero for a filter that was cut off.
     if bits.is_multiple_of(8) {
         bits += 1;
