@@ -131,6 +131,25 @@ impl Share {
         false
     }
 
+    /// Of an answer that has begun: so much of the body is held now, and nothing else; `false` when that much is not left.
+    pub fn hold(&self, bytes: usize) -> bool {
+        let mut taken = self.body.lock();
+        let before = std::mem::take(&mut *taken);
+        self.budget.small.put_back(self.address, before.small);
+        self.budget.body.put_back(self.address, before.rest);
+        let small = bytes.min(SMALL_BYTES_MAX);
+        let rest = bytes - small;
+        if !self.budget.small.take(self.address, small) {
+            return false;
+        }
+        if !self.budget.body.take(self.address, rest) {
+            self.budget.small.put_back(self.address, small);
+            return false;
+        }
+        *taken = Taken { small, rest };
+        true
+    }
+
     /// Whether something that was needed was not there.
     pub fn was_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)

@@ -30,6 +30,7 @@ use wire::weight::{Account, charged};
 
 use crate::budget::{Budget, Share};
 use crate::connections::network;
+use crate::frames::Frames;
 use crate::lane;
 use crate::limits::Limits;
 use crate::linger::Rest;
@@ -129,12 +130,14 @@ fn counted(
 ) -> Request {
     let encoding = request.headers().get("grpc-encoding");
     let is_plain = encoding.is_none_or(|encoding| encoding == "identity");
+    let frames = is_grpc(request.headers().get(CONTENT_TYPE)).then(Frames::default);
     let large_from = if is_plain { LARGE_BODY_BYTES } else { LARGE_COMPRESSED_BYTES };
     request.map(|body| {
         let pace = Pace::new(pace);
         Body::new(Counted {
             body,
             share,
+            frames,
             pace,
             seen,
             large_from,
@@ -150,6 +153,8 @@ fn counted(
 struct Counted {
     body: Body,
     share: Arc<Share>,
+    /// Of a gRPC body, which may go on after the answer has begun.
+    frames: Option<Frames>,
     pace: Pace,
     seen: Arc<Seen>,
     /// A body is large from here on.
@@ -170,6 +175,17 @@ impl Drop for Counted {
     }
 }
 
+impl Counted {
+    /// Takes note of where the messages in a body end.
+    fn follow(&mut self, frame: &Frame<Bytes>, is_answered: bool) {
+        let Some(frames) = &mut self.frames else { return };
+        frames.take(frame.data_ref().map_or(&[][..], |data| data.as_ref()));
+        if is_answered && frames.unfinished() == 0 {
+            self.pace = Pace::new(self.pace.within);
+        }
+    }
+}
+
 impl http_body::Body for Counted {
     type Data = Bytes;
     type Error = axum::Error;
@@ -181,8 +197,15 @@ impl http_body::Body for Counted {
         if let Some(frame) = self.waits.take() {
             return Poll::Ready(Some(Ok(frame)));
         }
+        let is_answered = self.share.is_answered();
+        // Who asks for more has taken every whole message.
+        let unfinished = self.frames.as_ref().map_or(0, Frames::unfinished);
+        if is_answered {
+            self.share.hold(unfinished);
+        }
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-            if self.share.is_answered() || self.pace.waits(cx) {
+            // An open stream may be silent between messages, and not within one.
+            if is_answered && unfinished == 0 || self.pace.waits(cx) {
                 return Poll::Pending;
             }
             self.seen.is_slow.store(true, Ordering::Relaxed);
@@ -195,7 +218,9 @@ impl http_body::Body for Counted {
         };
         let bytes = frame.data_ref().map_or(0, Bytes::len);
         self.pace.came(bytes);
-        if !self.share.take(bytes) {
+        self.follow(&frame, is_answered);
+        let is_held = if is_answered { self.share.hold(unfinished + bytes) } else { self.share.take(bytes) };
+        if !is_held {
             return Poll::Ready(Some(Err(axum::Error::new("too many large requests at once"))));
         }
         self.bytes = self.bytes.saturating_add(bytes);
@@ -326,6 +351,40 @@ mod tests {
             drop(hanging);
             go.send(()).unwrap();
             assert_eq!(first.await.unwrap().unwrap().status(), 200);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_open_stream_may_be_silent_between_messages_but_not_within_one_and_holds_what_is_not_whole() {
+        let pace = Duration::from_millis(100);
+        let (ended, mut ends) = tokio::sync::mpsc::channel(4);
+        // It answers at once and goes on reading.
+        let open = post(async move |body: Body| {
+            let ended = ended.clone();
+            tokio::spawn(async move {
+                let is_whole = axum::body::to_bytes(body, usize::MAX).await.is_ok();
+                ended.send(is_whole).await.unwrap();
+            });
+            "open"
+        });
+        let limits = Limits { small_bytes: 2000, body_bytes: 0, ..Limits::default() };
+        let routes = guarded_within(Router::new().route("/", open), &limits, pace);
+        let large: &'static [u8] = Vec::leak([&[0, 0, 0, 9, 0][..], &[7; 1500]].concat());
+        for (pieces, is_whole) in [
+            (vec![&b"\0\0\0\0\x01a"[..], b"\0\0\0\0\x01b", b"\0\0\0\0\x00"], true),
+            (vec![&b"\0\0\0\0\x09abc"[..], b"defghi"], false),
+            (vec![large], false),
+        ] {
+            let parts = futures_util::stream::unfold(pieces.into_iter(), move |mut pieces| async move {
+                let piece = pieces.next()?;
+                tokio::time::sleep(pace * 3).await;
+                Some((Ok::<_, std::io::Error>(Bytes::from_static(piece)), pieces))
+            });
+            let request = http::Request::builder().method("POST").uri("/");
+            let request =
+                request.header(CONTENT_TYPE, "application/grpc").body(Body::from_stream(parts)).unwrap();
+            assert_eq!(routes.clone().oneshot(request).await.unwrap().status(), 200);
+            assert_eq!(ends.recv().await, Some(is_whole));
         }
     }
 

@@ -11,6 +11,7 @@ mod connections;
 mod cors;
 mod delivery;
 mod foreign;
+mod frames;
 mod guard;
 mod host;
 pub mod hub;
