@@ -4,7 +4,7 @@ import socket
 import threading
 
 from neighbour import ROOT, Neighbour
-from neighbour.share import ATTACKERS_ADDRESS, Figure
+from share import ATTACKERS_ADDRESS, Figure
 
 BYTES = 16 << 20
 BODIES_PER_PROCESS = 10

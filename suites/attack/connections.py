@@ -4,7 +4,7 @@ import resource
 import socket
 
 from house import Missing
-from neighbour.share import ATTACKERS_ADDRESS, Figure
+from share import ATTACKERS_ADDRESS, Figure
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS, SETTINGS_ACK = b"\0\0\0\4\0\0\0\0\0", b"\0\0\0\4\1\0\0\0\0"

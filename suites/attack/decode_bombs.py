@@ -9,7 +9,7 @@ import itertools
 import socket
 import struct
 
-from neighbour.share import ATTACKERS_ADDRESS, Figure
+from share import ATTACKERS_ADDRESS, Figure
 
 ROOT = "/v1/projects/demo-attack/databases/(default)/documents"
 DATABASE = b"projects/demo-attack/databases/(default)"

@@ -8,7 +8,7 @@ import socket
 import time
 
 from house import Client
-from neighbour.share import ATTACKERS_ADDRESS, Figure
+from share import ATTACKERS_ADDRESS, Figure
 
 ROOT = "/v1/projects/demo-attack/databases/(default)/documents"
 NAME = ROOT.removeprefix("/v1/")

@@ -4,7 +4,7 @@ import socket
 import struct
 
 from neighbour import ROOT
-from neighbour.share import ATTACKERS_ADDRESS, Figure
+from share import ATTACKERS_ADDRESS, Figure
 from slow_readers import BODY, DOCUMENTS
 
 DATABASE = "projects/demo-attack/databases/(default)"

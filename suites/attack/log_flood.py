@@ -7,7 +7,7 @@ import time
 
 import clock
 from house import BINARY, IDENTITY, PROJECT, Client
-from neighbour.share import ATTACKERS_ADDRESS, Figure
+from share import ATTACKERS_ADDRESS, Figure
 
 ROOT = "/v1/projects/demo-attack/databases/(default)/documents"
 MEMORY_MIB_MAX = 512

@@ -4,7 +4,7 @@ import json
 import socket
 
 from neighbour import ROOT
-from neighbour.share import ATTACKERS_ADDRESS, Figure
+from share import ATTACKERS_ADDRESS, Figure
 
 DOCUMENTS = 600
 BODY = "x" * 8_000

@@ -6,7 +6,7 @@ Eight clients ask at once for the state before thousands of changes, of a collec
 import json
 
 from house import Client
-from neighbour.share import ATTACKERS_ADDRESS, Figure
+from share import ATTACKERS_ADDRESS, Figure
 
 ROOT = "/v1/projects/demo-attack/databases/(default)/documents"
 NAME = ROOT.removeprefix("/v1/")

@@ -428,7 +428,7 @@ mod tests {
                 "emulators": {"auth": {"port": 1}, "ui": {"enabled": false}, "pubsub": {}, "firestor": {}, "hub": {"port": 1}}}"#,
         )]);
         let project = Project::read(folder.path()).unwrap();
-        assert_eq!(project.configured, ["hosting", "storage", "auth", "pubsub"]);
+        assert_eq!(project.configured, ["storage", "hosting", "auth", "pubsub"]);
         let unknown = |key: &str| format!("firebase.json: `{key}` is no key that anything reads");
         assert_eq!(project.notes, [unknown("firestor"), unknown("emulators.firestor")]);
     }

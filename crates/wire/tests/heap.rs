@@ -1,6 +1,6 @@
 //! The scale beside the heap: what it says is what the decoded form holds. Nothing else may run meanwhile.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests, and what they measure")]
 
 use std::hint::black_box;
 use std::sync::Arc;

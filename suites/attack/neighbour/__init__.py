@@ -58,3 +58,14 @@ def quiet(running, seconds):
     with Neighbour(running) as neighbour:
         time.sleep(seconds)
     return neighbour
+
+
+def memory_mib(running):
+    """The server's resident memory."""
+    return running.status_mib("VmRSS")
+
+
+def figure(before, during, memory):
+    """The figure of an attack; raises AssertionError when the neighbour was refused."""
+    assert not during.failures, f"{len(during.failures)} of {len(during.times_ms)} refused, first {during.failures[0]}"
+    return f"neighbour's p99 {during.p99_ms():.0f} ms (quiet {before.p99_ms():.0f}), none refused; server {memory} MiB"

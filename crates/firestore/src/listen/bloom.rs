@@ -9,10 +9,10 @@ use wire::v1;
 
 /// Bits for each name: one name in ten thousand is mistaken for one that is there.
 const BITS_PER_NAME: f64 = 19.17;
+/// Bits more, so that the filter of one name or two mistakes no more.
+const BITS_MORE: u64 = 20;
 /// Probes for each name that go with [`BITS_PER_NAME`].
 const PROBES: i32 = 13;
-/// A smaller filter mistakes more: the probes of a name easily fall on the same few bits.
-const BITS_MIN: u64 = 257;
 
 /// The filter of these names. Of none: one that holds nothing.
 pub fn bloom_filter(names: &[String]) -> v1::BloomFilter {
@@ -25,12 +25,10 @@ pub fn bloom_filter(names: &[String]) -> v1::BloomFilter {
         clippy::cast_sign_loss,
         reason = "a result has far fewer than 2^52 documents"
     )]
-    let bits = (names.len() as f64 * BITS_PER_NAME).ceil() as u64;
-    let mut bits = bits.max(BITS_MIN);
-    // Clients take a padding of zero for a filter that was cut off.
-    if bits.is_multiple_of(8) {
-        bits += 1;
-    }
+    let bits = (names.len() as f64 * BITS_PER_NAME).ceil() as u64 + BITS_MORE;
+    // Odd, so that steps do not share a factor with it; and never a multiple of eight: clients take a padding of zero for a
+    // filter that was cut off.
+    let bits = bits | 1;
     let bytes = bits.div_ceil(8);
     let mut bitmap = vec![0u8; usize::try_from(bytes).unwrap_or(usize::MAX)];
     for name in names {

@@ -8,6 +8,7 @@ use policy::Method;
 use policy::rules::Action;
 use wire::v1;
 use wire::v1::batch_get_documents_response::Result as Found;
+use wire::weight::{Hold, hold};
 
 use super::decide::decide_read;
 use super::reading::{Reading, Selector};
@@ -19,8 +20,14 @@ use crate::write::{decode_mask, document_path, project};
 
 /// Documents one request may name.
 const DOCUMENTS_MAX: usize = 10_000;
-/// Documents read in one go.
-const CHUNK_DOCUMENTS: usize = 100;
+/// Documents read in one go: few, until they turn out to be small.
+const CHUNK_DOCUMENTS_MIN: usize = 8;
+/// See [`CHUNK_DOCUMENTS_MIN`].
+const CHUNK_DOCUMENTS_MAX: usize = 100;
+/// Documents are small when those of a chunk have no more than this on the average.
+const SMALL_DOCUMENT_BYTES: usize = 16 << 10;
+/// A document is held as its row, as what the rules see, and as the response.
+const FORMS: usize = 3;
 /// Stored bytes one request may read by name.
 const READ_BYTES_MAX: usize = 128 << 20;
 
@@ -65,30 +72,38 @@ async fn see(
     Ok(stored.map(|stored| Seen { stored, fields }))
 }
 
-/// Reads documents and asks the rules about each.
+/// Reads documents and asks the rules about each. What they take is charged to the request until it is on its way: many
+/// requests for many large documents at once would otherwise hold all of them.
 async fn find_all(
     reading: &mut Reading,
     database: &DatabaseName,
     paths: &[DocumentPath],
     mask: Option<&[base::FieldPath]>,
-) -> Result<Vec<Found>, Status> {
+) -> Result<Vec<(Found, Hold)>, Status> {
     let in_transaction = reading.in_transaction();
     let mut found = Vec::with_capacity(paths.len());
     let mut bytes_left = READ_BYTES_MAX;
-    for chunk in paths.chunks(CHUNK_DOCUMENTS) {
+    let (mut rest, mut chunk_documents) = (paths, CHUNK_DOCUMENTS_MIN);
+    while !rest.is_empty() {
+        let (chunk, others) = rest.split_at(chunk_documents.min(rest.len()));
+        rest = others;
+        let before = bytes_left;
         let keys: Vec<_> = chunk.iter().map(|path| key::document(database, path)).collect();
         let rows = reading.session.get_many(&keys).await?;
         for (path, row) in chunk.iter().zip(rows) {
             let size = row.as_ref().map_or(0, |row| row.value.len());
             bytes_left =
                 bytes_left.checked_sub(size).ok_or_else(|| status::result_too_large(READ_BYTES_MAX))?;
-            found.push(
-                match see(&mut reading.session, database, path, row.as_ref(), in_transaction).await? {
-                    Some(seen) => Found::Found(seen.into_wire(database, path, mask)?),
-                    None => Found::Missing(path.name_in(database)),
-                },
-            );
+            let hold = hold(FORMS * size)?;
+            let result = match see(&mut reading.session, database, path, row.as_ref(), in_transaction).await?
+            {
+                Some(seen) => Found::Found(seen.into_wire(database, path, mask)?),
+                None => Found::Missing(path.name_in(database)),
+            };
+            found.push((result, hold));
         }
+        let is_small = before - bytes_left <= SMALL_DOCUMENT_BYTES * chunk.len();
+        chunk_documents = if is_small { CHUNK_DOCUMENTS_MAX } else { CHUNK_DOCUMENTS_MIN };
         tokio::task::yield_now().await;
     }
     Ok(found)
@@ -160,7 +175,7 @@ impl Firestore {
             transaction: Default::default(),
             read_time,
         };
-        let mut responses: Vec<_> = found.into_iter().map(response).collect();
+        let mut responses: Vec<_> = found.into_iter().map(|(result, _)| response(result)).collect();
         if let Some(id) = &reading.begun {
             match responses.first_mut() {
                 Some(first) => first.transaction = id.clone(),

@@ -355,16 +355,18 @@ fn realtime_holds(rules: &str, found: &Diagnostic, writes: &[Write]) -> bool {
         writes.iter().all(|write| write_allowed(&original, write) == write_allowed(&other, write))
     };
     let signed = |signed_in: bool| writes.iter().filter(move |write| write.role.is_some() == signed_in);
-    // The first error ends a rule: what is never true may be an error, and `false` in its place lets others decide.
-    let no_less = |other: &str| {
-        let other = compile(other);
-        writes.iter().all(|write| !write_allowed(&original, write) || write_allowed(&other, write))
-    };
     match found.code {
         "never-holds" | "constant-condition"
             if found.message.contains("never") || found.code == "never-holds" =>
         {
-            no_less(&replaced(rules, found.span, "false"))
+            // The first error ends a rule: what is never true may be an error, and `false` in its place lets others decide.
+            // What a claim says holds only "where" something else does is about the writes for which that is so.
+            let where_auth = |what: &str| found.message.contains(&format!("where `auth {what} null`"));
+            let (only_out, only_in) = (where_auth("=="), where_auth("!="));
+            let is_meant = |write: &Write| if write.role.is_some() { !only_out } else { !only_in };
+            let other = compile(&replaced(rules, found.span, "false"));
+            let mut meant = writes.iter().filter(|write| is_meant(write));
+            meant.all(|write| !write_allowed(&original, write) || write_allowed(&other, write))
         }
         "constant-condition" => same(&replaced(rules, found.span, "true")),
         "shadowed-grant" => same(&replaced(rules, found.span, "\".indexOn\": []")),

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::mem::size_of;
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -15,7 +14,7 @@ use bytes::Bytes;
 
 use super::syntax::{Kind, Scalar, Syntax};
 use super::{ECHO_BYTES_MAX, FAULTS_MAX, Json, JsonError};
-use crate::weight::{self, WeightError};
+use crate::weight::{self, Made};
 
 /// The outcome of reading: an error ends it.
 pub type Read<T> = Result<T, JsonError>;
@@ -25,9 +24,6 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true);
 const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
-
-/// A request is charged so much more at a time than is needed.
-const CHARGE_AHEAD_BYTES: usize = 8 << 10;
 
 /// A step from a message to one of its values.
 #[derive(Clone, Copy)]
@@ -60,17 +56,13 @@ pub struct Reader<'a> {
     syntax: Syntax<'a>,
     path: Vec<Step>,
     faults: Vec<String>,
-    /// What the message takes that has been made so far, and what of it was charged to the request.
-    made_bytes: usize,
-    charged_bytes: usize,
-    made_bytes_max: usize,
+    /// What of the message has been made so far.
+    made: Made,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a [u8]) -> Read<Self> {
-        let (syntax, made_bytes_max) = (Syntax::new(text)?, weight::message_bytes_max());
-        let (path, faults) = (Vec::new(), Vec::new());
-        Ok(Self { syntax, path, faults, made_bytes: 0, charged_bytes: 0, made_bytes_max })
+        Ok(Self { syntax: Syntax::new(text)?, path: Vec::new(), faults: Vec::new(), made: Made::begin() })
     }
 
     /// Reads the whole text as one message.
@@ -100,16 +92,7 @@ impl<'a> Reader<'a> {
 
     /// So much more is about to be made.
     pub(super) fn make(&mut self, bytes: usize) -> Read<()> {
-        self.made_bytes = self.made_bytes.saturating_add(bytes);
-        if self.made_bytes > self.made_bytes_max {
-            return Err(WeightError::Bytes { max: self.made_bytes_max }.into());
-        }
-        if self.made_bytes > self.charged_bytes {
-            let more = self.made_bytes - self.charged_bytes + CHARGE_AHEAD_BYTES;
-            weight::charge(more)?;
-            self.charged_bytes += more;
-        }
-        Ok(())
+        Ok(self.made.add(bytes)?)
     }
 
     /// A name that does not belong where the path is.

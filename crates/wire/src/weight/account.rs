@@ -9,6 +9,9 @@ use super::{MESSAGE_BYTES_MAX, WeightError};
 /// A message is held as it was decoded, and as what a service makes of it: its values as documents, their bytes.
 const FORMS: usize = 2;
 
+/// A request is charged so much more at a time than is needed.
+const AHEAD_BYTES: usize = 8 << 10;
+
 /// A request's account; whoever serves sockets keeps it.
 pub trait Account: Send + Sync {
     /// Takes more, until it is released or the request has been answered; `false` when that much is not left.
@@ -45,6 +48,34 @@ pub fn hold(bytes: usize) -> Result<Hold, WeightError> {
         Ok(account) if account.charge(bytes) => Ok(Hold { account: Some(account), bytes }),
         Ok(_) => Err(WeightError::Account),
         Err(_) => Ok(Hold { account: None, bytes }),
+    }
+}
+
+/// A message that is weighed while it is made, and charged a little ahead.
+pub(crate) struct Made {
+    bytes: usize,
+    charged: usize,
+    max: usize,
+}
+
+impl Made {
+    /// Nothing so far.
+    pub(crate) fn begin() -> Self {
+        Self { bytes: 0, charged: 0, max: message_bytes_max() }
+    }
+
+    /// So much more is about to be made.
+    pub(crate) fn add(&mut self, bytes: usize) -> Result<(), WeightError> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > self.max {
+            return Err(WeightError::Bytes { max: self.max });
+        }
+        if self.bytes > self.charged {
+            let more = self.bytes - self.charged + AHEAD_BYTES;
+            charge(more)?;
+            self.charged += more;
+        }
+        Ok(())
     }
 }
 

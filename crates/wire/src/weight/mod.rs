@@ -26,6 +26,7 @@ mod generated {
 
 use base::{Code, Status};
 
+pub(crate) use account::Made;
 pub use account::{Account, Hold, charge, charged, hold, message_bytes_max};
 #[cfg(any(feature = "server", feature = "client"))]
 pub use codec::Codec;

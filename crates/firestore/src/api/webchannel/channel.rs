@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 use wire::webchannel::Map;
+use wire::weight::{Account, MESSAGE_BYTES_MAX};
 
 use super::inbound::Breach;
 use super::session::{Kind, Next, Patience, Session};
@@ -28,6 +29,8 @@ pub struct Channel {
     usage: Usage,
     /// What the session holds, as counted in `usage`.
     bytes: AtomicUsize,
+    /// What the message holds that the stream works on.
+    decoded: AtomicUsize,
     /// Since when no response is open, in milliseconds; [`OPEN`] while one is.
     left_ms: AtomicU64,
     /// There is something to send, or nothing more will be.
@@ -47,11 +50,13 @@ pub struct Over;
 impl Channel {
     /// A session that begins, counted in this usage.
     pub fn new(usage: Usage, patience: Patience) -> Arc<Self> {
+        usage.note_sent();
         Arc::new(Self {
             session: Mutex::new(Session::new(patience)),
             began: Instant::now(),
             usage,
             bytes: AtomicUsize::new(0),
+            decoded: AtomicUsize::new(0),
             left_ms: AtomicU64::new(0),
             sendable: Notify::new(),
             takeable: Notify::new(),
@@ -82,6 +87,7 @@ impl Channel {
             session.receive(maps, received).map(|()| (session.receipt(), session.is_over()))
         };
         let (receipt, is_over) = self.step(receive)?;
+        self.usage.note_sent();
         self.takeable.notify_one();
         self.room.notify_waiters();
         if is_over {
@@ -98,6 +104,8 @@ impl Channel {
 
     /// The next message from the client; `None` when none will come.
     pub async fn take(&self) -> Option<String> {
+        // The stream is done with the one before.
+        self.usage.forget(self.decoded.swap(0, Ordering::Relaxed));
         let taken = |session: &mut Session| match session.take() {
             Some(message) => Some(Some(message)),
             None => session.is_over().then_some(None),
@@ -212,8 +220,30 @@ impl Channel {
     }
 }
 
+/// What a stream decodes of its client's messages.
+impl Account for Channel {
+    fn charge(&self, bytes: usize) -> bool {
+        let is_room = self.usage.decode(bytes);
+        if is_room {
+            self.decoded.fetch_add(bytes, Ordering::Relaxed);
+        }
+        is_room
+    }
+
+    fn release(&self, bytes: usize) {
+        let held = self.decoded.load(Ordering::Relaxed).min(bytes);
+        self.decoded.fetch_sub(held, Ordering::Relaxed);
+        self.usage.forget(held);
+    }
+
+    fn message_bytes_max(&self) -> usize {
+        MESSAGE_BYTES_MAX
+    }
+}
+
 impl Drop for Channel {
     fn drop(&mut self) {
+        self.usage.forget(self.decoded.load(Ordering::Relaxed));
         self.usage.recount(self.bytes(), 0);
     }
 }

@@ -14,6 +14,7 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 use wire::json::JsonOptions;
 use wire::webchannel::Map;
+use wire::weight::{self, Account};
 
 use super::channel::{Channel, Over};
 use super::inbound::Breach;
@@ -106,7 +107,7 @@ pub struct Channels {
 impl Channels {
     /// None yet.
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, books: Arc::default(), open: Mutex::default() })
+        Arc::new(Self { limits, books: Books::new(&limits), open: Mutex::default() })
     }
 
     /// Opens a session with the maps of its first request, and the stream behind it: an endpoint's, or what is wrong.
@@ -148,6 +149,9 @@ impl Channels {
         channel: Arc<Channel>,
         serving: BoxFuture<'static, Result<(), Status>>,
     ) {
+        // What the stream decodes is the session's.
+        let account: Arc<dyn Account> = Arc::clone(&channel) as _;
+        let serving = weight::charged(account, serving);
         tokio::select! {
             ended = AssertUnwindSafe(serving).catch_unwind() => channel.finish(last(ended)),
             () = channel.expired() => {}

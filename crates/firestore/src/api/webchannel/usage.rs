@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use access::Network;
 use parking_lot::Mutex;
@@ -20,6 +21,8 @@ pub struct Limits {
     pub bytes: usize,
     /// Bytes that those of one client's addresses hold.
     pub bytes_of_network: usize,
+    /// Bytes that all streams hold of messages decoded; one client's addresses may hold half of it.
+    pub decoded_bytes: usize,
     /// How long clients are waited for.
     pub patience: Patience,
 }
@@ -30,6 +33,7 @@ pub const LIMITS: Limits = Limits {
     sessions_of_network: 2_048,
     bytes: 256 << 20,
     bytes_of_network: 128 << 20,
+    decoded_bytes: 1 << 30,
     patience: PATIENCE,
 };
 
@@ -38,23 +42,29 @@ pub const LIMITS: Limits = Limits {
 struct Count {
     sessions: AtomicUsize,
     bytes: AtomicUsize,
-    /// Responses that are open, and those of them over HTTP/1.
-    responses: AtomicUsize,
+    decoded: AtomicUsize,
+    /// Responses over HTTP/1 that are open.
     responses_http1: AtomicUsize,
+    /// When a client last sent something: milliseconds after the books were opened.
+    sent_ms: AtomicU64,
 }
 
 /// A browser opens six connections to one host over HTTP/1, for all its pages. From so many open responses on, others
 /// may wait for one of them to end.
 const CONNECTIONS_FULL: usize = 5;
-/// How long a response over HTTP/1 rests then, for each one open, so that an address asks again at a steady pace however
-/// many it has: where sessions wait for a connection, and where none does.
-const REST_MS: (u64, u64) = (20, 200);
-/// The least of these.
-const REST_MS_MIN: (u64, u64) = (100, 1_000);
+/// How long a response over HTTP/1 rests then, for each one open and at least, so that an address asks again at a steady
+/// pace however many it has: where something was sent a moment ago, others probably wait for a connection.
+const REST_BUSY_MS: (u64, u64) = (4, 25);
+/// Where nothing was.
+const REST_QUIET_MS: (u64, u64) = (200, 1_000);
+/// How long a moment is.
+const BUSY_MS: u64 = 2_000;
 
 /// The books.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Books {
+    opened: Instant,
+    decoded_bytes_max: usize,
     all: Arc<Count>,
     networks: Mutex<HashMap<Network, Arc<Count>>>,
 }
@@ -68,6 +78,20 @@ pub struct Usage {
 }
 
 impl Books {
+    /// Nothing in use yet.
+    pub fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(Self {
+            opened: Instant::now(),
+            decoded_bytes_max: limits.decoded_bytes,
+            all: Arc::default(),
+            networks: Mutex::default(),
+        })
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Counts one more session.
     pub fn enter(self: &Arc<Self>, network: Network) -> Usage {
         let of_network = {
@@ -108,15 +132,36 @@ impl Usage {
         }
     }
 
-    /// Counts a response that is open.
+    /// Counts bytes of messages decoded; `false` when there are too many.
+    pub fn decode(&self, bytes: usize) -> bool {
+        let max = self.books.decoded_bytes_max;
+        let all = self.books.all.decoded.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let of_network = self.of_network.decoded.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let is_room = all <= max && of_network <= max / 2;
+        if !is_room {
+            self.forget(bytes);
+        }
+        is_room
+    }
+
+    /// Counts them no more.
+    pub fn forget(&self, bytes: usize) {
+        self.books.all.decoded.fetch_sub(bytes, Ordering::Relaxed);
+        self.of_network.decoded.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// A client of these addresses sent something.
+    pub fn note_sent(&self) {
+        self.of_network.sent_ms.store(self.books.now_ms(), Ordering::Relaxed);
+    }
+
+    /// Counts a response over HTTP/1 that is open.
     pub fn begin_response(&self, is_http1: bool) {
-        self.of_network.responses.fetch_add(1, Ordering::Relaxed);
         self.of_network.responses_http1.fetch_add(usize::from(is_http1), Ordering::Relaxed);
     }
 
     /// Counts it no more.
     pub fn end_response(&self, is_http1: bool) {
-        self.of_network.responses.fetch_sub(1, Ordering::Relaxed);
         self.of_network.responses_http1.fetch_sub(usize::from(is_http1), Ordering::Relaxed);
     }
 
@@ -126,10 +171,9 @@ impl Usage {
         if open < CONNECTIONS_FULL {
             return None;
         }
-        let is_any_waiting = self.of_network.sessions.load(Ordering::Relaxed)
-            > self.of_network.responses.load(Ordering::Relaxed);
-        let (each, least) =
-            if is_any_waiting { (REST_MS.0, REST_MS_MIN.0) } else { (REST_MS.1, REST_MS_MIN.1) };
+        let sent_ms = self.of_network.sent_ms.load(Ordering::Relaxed);
+        let is_busy = self.books.now_ms().saturating_sub(sent_ms) < BUSY_MS;
+        let (each, least) = if is_busy { REST_BUSY_MS } else { REST_QUIET_MS };
         Some((open as u64).saturating_mul(each).max(least))
     }
 
