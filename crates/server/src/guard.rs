@@ -106,7 +106,7 @@ async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Re
             )
         }
         Ok(Some(Ok(response))) => match rest {
-            Some(rest) => response.map(|answer| rest.follow(answer)),
+            Some(rest) => rest.follow(response),
             None => response,
         },
         Ok(Some(Err(_))) => {

@@ -7,8 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::response::Response;
 use base::limits::REQUEST_BYTES_MAX;
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http_body::{Body as _, Frame};
 use parking_lot::Mutex;
 use tokio::time::Sleep;
@@ -27,20 +29,22 @@ impl Rest {
     }
 
     /// The answer, which ends when what was left has come.
-    pub fn follow(self, answer: Body) -> Body {
-        match self.0.lock().take() {
-            Some(rest) if !rest.is_end_stream() => Body::new(Lingering {
+    pub fn follow(self, mut answer: Response) -> Response {
+        let Some(rest) = self.0.lock().take().filter(|rest| !rest.is_end_stream()) else { return answer };
+        // An answer of a known length would be over, and the connection closed, with its last byte.
+        answer.headers_mut().remove(CONTENT_LENGTH);
+        answer.map(|answer| {
+            Body::new(Lingering {
                 answer,
                 rest,
                 bytes_left: REQUEST_BYTES_MAX,
                 until: Box::pin(tokio::time::sleep(Duration::from_secs(LINGER_SECONDS_MAX))),
-            }),
-            _ => answer,
-        }
+            })
+        })
     }
 }
 
-/// An answer's body that ends with the request's. It says no length, since what has one is over with its last byte.
+/// An answer's body that ends with the request's, so of no known length.
 struct Lingering {
     answer: Body,
     rest: Body,
