@@ -81,7 +81,9 @@ mod tests {
             assert!(names(0..count).iter().all(|name| might_contain(&filter, name)));
             let mistaken =
                 names(count..count + 20_000).iter().filter(|name| might_contain(&filter, name)).count();
-            assert!(mistaken < 20, "{count}: {mistaken} of 20000");
+            // Of so few bits, some other names have just the same probes.
+            let most = if count < 8 { 100 } else { 20 };
+            assert!(mistaken < most, "{count}: {mistaken} of 20000");
         }
         assert_eq!(bloom_filter(&[]), v1::BloomFilter::default());
     }
