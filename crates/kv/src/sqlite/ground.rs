@@ -88,16 +88,7 @@ impl Ground {
                 "it is the data file of another store than store.mark was kept for",
             ));
         }
-        if mark.sequence < promise.moved {
-            let reason = format!(
-                "it and its log (`{}`) have commits up to number {}, commits up to number {} were moved into it",
-                self.log.path().display(),
-                mark.sequence,
-                promise.moved
-            );
-            return Err(StoreError::damaged(data, reason));
-        }
-        Ok(())
+        refuse_behind(data, mark, promise)
     }
 
     /// Everything is there: from here on the mark is kept.
@@ -117,6 +108,20 @@ impl Ground {
         }
         Ok(Follower { pages: self.pages, log: self.log })
     }
+}
+
+/// A data file must have all that was moved into it.
+pub(super) fn refuse_behind(data: &Path, mark: Mark, promise: Promise) -> Result<(), StoreError> {
+    if mark.sequence >= promise.moved {
+        return Ok(());
+    }
+    let reason = format!(
+        "it and its log (`{}`) have commits up to number {}, commits up to number {} were moved into it",
+        Log::of(data).path().display(),
+        mark.sequence,
+        promise.moved
+    );
+    Err(StoreError::damaged(data, reason))
 }
 
 /// A folder without a data file must not have what only comes with one.

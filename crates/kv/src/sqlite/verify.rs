@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rusqlite::Connection;
 
-use super::mark::{self, MarkFile};
+use super::mark::{self, MarkFile, Promise};
 use super::pages::Pages;
 use super::table::{self, ReadError};
 use super::wal::Log;
@@ -66,7 +66,7 @@ pub fn verify(folder: &Path) -> Result<Report, StoreError> {
     let connection = untouched::open(&data)?;
     look.structure(&connection);
     look.rows(&connection);
-    let batches = look.journal(&connection, promise.acknowledged)?;
+    let batches = look.journal(&connection, promise)?;
     if let Some(batches) = batches {
         look.changes(&connection, &batches)?;
     }
@@ -194,13 +194,16 @@ impl Look<'_> {
     fn journal(
         &mut self,
         connection: &Connection,
-        acknowledged: u64,
+        promise: Promise,
     ) -> Result<Option<Vec<(u64, Batch)>>, StoreError> {
         let stored = self.get(connection, &meta::journal_key())?;
         let Some(stored) = stored else { return Ok(None) };
         let mark = Mark::decode(&stored);
         let Some(mark) = self.keep(mark)? else { return Ok(None) };
-        let batches = self.keep(journal::unmoved(self.folder, mark, acknowledged))?;
+        if !promise.is_empty() {
+            self.keep(ground::refuse_behind(self.data, mark, promise))?;
+        }
+        let batches = self.keep(journal::unmoved(self.folder, mark, promise.acknowledged))?;
         self.report.journal_records = batches.as_ref().map_or(0, |batches| batches.len() as u64);
         Ok(batches)
     }
