@@ -187,7 +187,10 @@ async fn a_damaged_folder_has_everything_or_is_refused() {
             ) => {
                 assert!(error.to_string().contains("store."), "{what}: {error}");
                 let told = kv::verify(folder.path()).map(|report| report.findings);
-                assert!(!told.is_ok_and(|findings| findings.is_empty()), "{what}: verify finds nothing: {error}");
+                assert!(
+                    !told.is_ok_and(|findings| findings.is_empty()),
+                    "{what}: verify finds nothing: {error}"
+                );
                 *refused.entry(what.split_once(": ").unwrap().0.to_owned()).or_default() += 1;
             }
             Err(error) => panic!("{what}: {error}"),
