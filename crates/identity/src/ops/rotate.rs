@@ -226,6 +226,9 @@ fn rotated(rows: &mut [SigningKeyRow], at_once: bool, now_s: i64) -> Result<Opti
         );
         return Err(Status::new(Code::ResourceExhausted, text));
     }
+    if at_once {
+        make_older(rows, now_s);
+    }
     match rows.iter_mut().find(|row| row.signs_from_s > now_s) {
         Some(pending) if at_once => {
             pending.signs_from_s = now_s;
@@ -241,6 +244,11 @@ fn rotated(rows: &mut [SigningKeyRow], at_once: bool, now_s: i64) -> Result<Opti
     }
 }
 
+/// Keys that sign from this very second do so from the second before: whichever follows now is the newer one.
+fn make_older(rows: &mut [SigningKeyRow], now_s: i64) {
+    rows.iter_mut().filter(|row| row.signs_from_s == now_s).for_each(|row| row.signs_from_s -= 1);
+}
+
 /// Takes a key away. If it is the one that signs, its successor does from now on: never an older one. Returns from when a new
 /// key must sign, if one is needed.
 fn revoked(rows: &mut Vec<SigningKeyRow>, kid: &str, now_s: i64) -> Result<Option<i64>, Status> {
@@ -251,6 +259,7 @@ fn revoked(rows: &mut Vec<SigningKeyRow>, kid: &str, now_s: i64) -> Result<Optio
     if !was_signer {
         return Ok(None);
     }
+    make_older(rows, now_s);
     match rows.get_mut(at) {
         Some(successor) => {
             successor.signs_from_s = now_s;
@@ -268,4 +277,25 @@ async fn blocking<T: Send + 'static>(
         tracing::error!(%error, "a signing key cannot be made or opened; is it sealed with another key?");
         Failure::Fault(Status::new(Code::FailedPrecondition, "A signing key cannot be opened."))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(kid: &str, signs_from_s: i64) -> SigningKeyRow {
+        let (kid, private) = (kid.to_owned(), String::new());
+        SigningKeyRow { kid, created_s: 100, signs_from_s, sealed: false, sealed_by: None, private }
+    }
+
+    /// A rotation in the second in which the key before began to sign: whatever the ids, the newer one signs.
+    #[test]
+    fn of_two_keys_of_one_second_the_newer_signs() {
+        let mut rows = vec![row("z", 100), row("a", 7_300)];
+        assert_eq!(rotated(&mut rows, true, 100).unwrap(), None);
+        rows.sort_by_key(|row| row.signs_from_s);
+        assert_eq!(schedule::signer(&times(&rows), 100).map(|at| rows[at].kid.as_str()), Some("a"));
+        assert_eq!(revoked(&mut rows, "z", 100).unwrap(), None);
+        assert_eq!(rows.iter().map(|row| row.kid.as_str()).collect::<Vec<_>>(), ["a"]);
+    }
 }
