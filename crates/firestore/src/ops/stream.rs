@@ -20,6 +20,9 @@ use crate::status;
 /// The requests of a stream that stays open, as its protocol decodes them.
 pub type Requests<T> = BoxStream<'static, Result<T, Status>>;
 
+/// Bytes of responses after which a stream lets others in between.
+const TURN_BYTES: usize = 32 << 10;
+
 /// A stream of responses.
 pub type Responses<T> = BoxStream<'static, Result<T, Status>>;
 
@@ -211,10 +214,17 @@ impl Streams {
         };
         let place = Place { id, slot, streams: self.clone() };
         self.make_room_for_bytes(id);
-        let responses = stream::unfold(Some(place), |place| async move {
-            let place = place?;
+        let responses = stream::unfold(Some((place, 0)), |state| async move {
+            let (place, mut sent) = state?;
+            if sent >= TURN_BYTES {
+                tokio::task::yield_now().await;
+                sent = 0;
+            }
             match place.next().await {
-                Ok(Some(response)) => Some((Ok(response), Some(place))),
+                Ok(Some(response)) => {
+                    sent += response.encoded_len();
+                    Some((Ok(response), Some((place, sent))))
+                }
                 Ok(None) => None,
                 Err(status) => Some((Err(status), None)),
             }
