@@ -8,6 +8,7 @@ import urllib.parse
 from neighbour import ROOT, Neighbour, figure, memory_mib, quiet
 
 SOURCE = "127.0.0.3"
+ELSEWHERE = "127.0.0.5"
 LISTEN = "/google.firestore.v1.Firestore/Listen/channel"
 DATABASE = "projects/demo-attack/databases/(default)"
 DOCUMENTS, TEXT = 200, "x" * 50_000
@@ -28,7 +29,8 @@ def run(server, full):
             opened.append(names)
         sample = [names for names in opened[::SAMPLED] if names]
         kept = SAMPLED * sum(attacker.ask("POST", f"{names}&RID=2&AID=0", "count=0")[0] == 200 for names in sample)
-        gaps(attacker, running)
+        # From elsewhere: the attacker's own streams are refused by now.
+        gaps(running.client(ELSEWHERE), running)
         readers = [stop_reading(running) for _ in range(unread)]
         time.sleep(20 if full else 3)
         memory = memory_mib(running)
