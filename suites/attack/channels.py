@@ -5,7 +5,8 @@ import socket
 import time
 import urllib.parse
 
-from neighbour import ROOT, Neighbour, figure, memory_mib, quiet
+from neighbour import Neighbour, figure, memory_mib, quiet
+from slow_readers import fill
 
 SOURCE = "127.0.0.3"
 ELSEWHERE = "127.0.0.5"
@@ -18,7 +19,7 @@ SAMPLED = 10
 def run(server, full):
     left, unread = (10_000, 200) if full else (3_000, 40)
     running = server.start()
-    fill(running.client())
+    fill(running.client(), DOCUMENTS, TEXT)
     before = quiet(running, 10 if full else 3)
     with Neighbour(running) as during:
         attacker = running.client(SOURCE)
@@ -40,12 +41,6 @@ def run(server, full):
     assert answers <= {200, 503}, answers
     assert memory < 700, f"{memory} MiB"
     return f"{left} opened, about {kept} kept; {unread} unread: {figure(before, during, memory)}"
-
-
-def fill(client):
-    for at in range(DOCUMENTS):
-        body = {"fields": {"text": {"stringValue": TEXT}}}
-        assert client.ask("PATCH", f"{ROOT}/public/{at}", body)[0] == 200
 
 
 def listen():

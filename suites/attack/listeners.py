@@ -3,9 +3,8 @@
 import socket
 import struct
 
-from neighbour import ROOT
 from share import ATTACKERS_ADDRESS, Figure
-from slow_readers import BODY, DOCUMENTS
+from slow_readers import BODY, DOCUMENTS, fill
 
 DATABASE = "projects/demo-attack/databases/(default)"
 TARGETS = 10_000
@@ -14,11 +13,7 @@ MEMORY_MIB_MAX = 400
 
 def run(server, full):
     running = server.start()
-    client = running.client()
-    for at in range(DOCUMENTS):
-        body = {"fields": {"text": {"stringValue": BODY}}}
-        status, answer = client.ask("PATCH", f"{ROOT}/public/{at}", body)
-        assert status == 200, answer
+    fill(running.client(), DOCUMENTS, BODY)
     figure = Figure(running, 20 if full else 3, full, MEMORY_MIB_MAX)
     streams = 200 if full else 40
     done = figure.beside(1, listen, running.port, streams, steps_min=streams + 2)

@@ -14,14 +14,17 @@ MEMORY_MIB_MAX = 512
 
 def run(server, full):
     running = server.start()
-    client = running.client()
-    for at in range(DOCUMENTS):
-        body = {"fields": {"text": {"stringValue": BODY}}}
-        status, answer = client.ask("PATCH", f"{ROOT}/public/{at}", body)
-        assert status == 200, answer
+    fill(running.client(), DOCUMENTS, BODY)
     figure = Figure(running, 20 if full else 3, full, MEMORY_MIB_MAX)
     opened = figure.beside(1, leave_unread, running.port, 300 if full else 40)
     return f"{opened} unread streams: {figure.text()}"
+
+
+def fill(client, documents, text):
+    """Writes a public collection."""
+    for at in range(documents):
+        status, answer = client.ask("PATCH", f"{ROOT}/public/{at}", {"fields": {"text": {"stringValue": text}}})
+        assert status == 200, answer
 
 
 def leave_unread(ended, _number, port, streams):

@@ -14,7 +14,7 @@ use crate::model::decode;
 use crate::model::key::signing_key;
 use crate::model::user::User;
 use crate::status::bad_credential;
-use crate::token::claims::{IdToken, RESERVED_IN_TOKENS, fields};
+use crate::token::claims::{IdToken, OF_THE_PROFILE, OF_THE_SERVICE, fields};
 
 /// The key of this house that signed a token.
 #[derive(Debug)]
@@ -143,7 +143,8 @@ impl Standing for BelievedStanding {
 /// token alone knows, stay.
 fn with_stored_claims(user: &User, claims: &Fields, of_session: &SessionClaims) -> Option<Fields> {
     let stored = fields(&user.custom_claims());
-    let is_reserved = |name: &String| RESERVED_IN_TOKENS.contains(&name.as_str());
+    let is_reserved =
+        |name: &String| OF_THE_SERVICE.contains(&name.as_str()) || OF_THE_PROFILE.contains(&name.as_str());
     let own = claims.iter().filter(|(name, _)| is_reserved(name));
     let mut renewed: Fields = own.map(|(name, value)| (name.clone(), value.clone())).collect();
     renewed.extend(stored.into_iter().filter(|(name, _)| !is_reserved(name)));

@@ -20,7 +20,7 @@ use crate::status::{
     MISSING_LOCAL_ID, MISSING_PROVIDER_ID, MISSING_RAW_ID, OPERATION_NOT_ALLOWED, PHONE_NUMBER_EXISTS,
     Refused, UNSUPPORTED_REQUEST, USER_NOT_FOUND, VERIFY_EMAIL_FIRST, not_implemented, wrong_shape,
 };
-use crate::token::claims::{Grant, IdToken, allowed_text};
+use crate::token::claims::{Grant, IdToken, OF_THE_SERVICE, allowed_text};
 
 /// `accounts:update`.
 #[derive(Debug, Default, Deserialize)]
@@ -370,20 +370,6 @@ impl Update {
 
 /// The claims of a custom-token session, as far as its ID token still shows them.
 fn session_claims(user: &User, token: &IdToken) -> crate::token::Claims {
-    const OWN: [&str; 12] = [
-        "iss",
-        "aud",
-        "auth_time",
-        "user_id",
-        "sub",
-        "iat",
-        "exp",
-        "email",
-        "email_verified",
-        "phone_number",
-        "firebase",
-        "provider_id",
-    ];
     if token.provider != "custom" {
         return crate::token::Claims::new();
     }
@@ -396,7 +382,7 @@ fn session_claims(user: &User, token: &IdToken) -> crate::token::Claims {
             let of_profile = profile
                 .iter()
                 .any(|(known, text)| *known == name.as_str() && value.as_str() == text.as_deref());
-            !OWN.contains(&name.as_str()) && stored.get(*name) != Some(*value) && !of_profile
+            !OF_THE_SERVICE.contains(&name.as_str()) && stored.get(*name) != Some(*value) && !of_profile
         })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()

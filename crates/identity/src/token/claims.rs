@@ -40,8 +40,8 @@ const RESERVED: [&str; 16] = [
     "sub",
 ];
 
-/// The claims of an ID token that are not the project's own.
-pub const RESERVED_IN_TOKENS: [&str; 14] = [
+/// The claims that every ID token has of the service, whatever the user and the project say.
+pub const OF_THE_SERVICE: [&str; 12] = [
     "iss",
     "aud",
     "auth_time",
@@ -54,9 +54,10 @@ pub const RESERVED_IN_TOKENS: [&str; 14] = [
     "phone_number",
     "firebase",
     "provider_id",
-    "name",
-    "picture",
 ];
+
+/// The claims that show the user's profile.
+pub const OF_THE_PROFILE: [&str; 2] = ["name", "picture"];
 
 /// How a session began: what its ID tokens are made of besides the user.
 #[derive(Clone, Debug, PartialEq)]
