@@ -205,7 +205,7 @@ const TAIL: &str = "\n}}}";
 #[test]
 fn claims_about_firestore_rules_hold() {
     let claims = Cell::new(0);
-    let mut runner = TestRunner::new(Config { cases: 1500, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 2500, failure_persistence: None, ..Config::default() });
     let rules = prop::collection::vec((select(VERBS.to_vec()), firestore_conditions()), 1..3);
     let requests = prop::collection::vec(requests(), 60);
     let outcome = runner.run(&(rules, requests), |(rules, requests)| {
@@ -383,7 +383,7 @@ fn realtime_holds(rules: &str, found: &Diagnostic, writes: &[Write]) -> bool {
 #[test]
 fn claims_about_realtime_database_rules_hold() {
     let claims = Cell::new(0);
-    let mut runner = TestRunner::new(Config { cases: 1500, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 2500, failure_persistence: None, ..Config::default() });
     let rules = (
         realtime_conditions(),
         prop::option::of(realtime_conditions()),
