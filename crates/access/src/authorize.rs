@@ -1,5 +1,7 @@
 //! The decision: rules of any language, asked about an operation of a session, with facts of its snapshot.
 
+use std::sync::Arc;
+
 use base::{Code, Status};
 use policy::{Decision, Policy, Step, Who};
 
@@ -90,9 +92,9 @@ impl Session {
                 self.events.push(event);
                 return Ok(self.grant(Footprint::default(), false));
             }
-            Rules::Closed => {
-                let reason = "no rules are loaded: production denies everything";
-                return Err(self.deny(subject.method, event, vec![Cause::plain(reason)], Reason::NoRules));
+            Rules::Closed(why) => {
+                let cause = Cause::plain(why);
+                return Err(self.deny(subject.method, event, vec![cause], Reason::NoRules(Arc::clone(why))));
             }
         };
         let Session { caller, now, reads, evidence, .. } = self;

@@ -1,5 +1,7 @@
 //! Why an operation may not go on. Causes are the policy core's; the words that clients see are each service's.
 
+use std::sync::Arc;
+
 use base::{Code, Status};
 
 use crate::mode::DevPermit;
@@ -29,8 +31,8 @@ pub struct Denial {
 pub enum Reason {
     /// No rule allows it. Empty: no rule is about it.
     Rules(Vec<policy::Cause>),
-    /// There are no rules.
-    NoRules,
+    /// There are no rules that could allow anything, for this reason.
+    NoRules(Arc<str>),
     /// Only administrators may do it.
     NotAdmin,
     /// The data does not meet the condition on which the rules allowed it.

@@ -16,8 +16,8 @@ pub enum Rules<P> {
     Enforced(Box<Enforced<P>>),
     /// No rules file, in dev: everything is allowed, and the start-up screen says so loudly.
     Open(DevPermit),
-    /// No rules, in production: everything is denied.
-    Closed,
+    /// There are no rules to decide by, for this reason: everything is denied.
+    Closed(Arc<str>),
 }
 
 /// A ruleset in force.
@@ -112,7 +112,7 @@ impl<P: Policy> Rulesets<P> {
     pub fn new(compile: Compile<P>, mode: &Mode) -> Self {
         let rules = match mode {
             Mode::Dev(permit) => Rules::Open(*permit),
-            Mode::Serve => Rules::Closed,
+            Mode::Serve => Rules::Closed("no rules are loaded: production denies everything".into()),
         };
         let covers = mode.dev().is_some();
         Self {
@@ -194,9 +194,9 @@ impl<P: Policy> Rulesets<P> {
         }
     }
 
-    /// Denies everything from now on: what production does when its rules file is broken at start.
-    pub fn close(&self) {
-        self.current.store(Arc::new(Rules::Closed));
+    /// Denies everything from now on, for this reason: the rules of dev are broken at start.
+    pub fn close(&self, reason: &str) {
+        self.current.store(Arc::new(Rules::Closed(reason.into())));
         self.swapped();
     }
 
@@ -228,7 +228,7 @@ impl<P: Policy> Rulesets<P> {
     pub fn coverage(&self, _permit: DevPermit, project: &str) -> Option<Coverage> {
         match &*self.current(project) {
             Rules::Enforced(enforced) => enforced.coverage.as_ref().map(|coverage| coverage.lock().clone()),
-            Rules::Open(_) | Rules::Closed => None,
+            Rules::Open(_) | Rules::Closed(_) => None,
         }
     }
 }

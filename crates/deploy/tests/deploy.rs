@@ -92,7 +92,7 @@ impl House {
         match &*self.gate.rules().firestore.current(project) {
             Rules::Enforced(enforced) => enforced.policy.source().text.to_string(),
             Rules::Open(_) => "open".to_owned(),
-            Rules::Closed => "closed".to_owned(),
+            Rules::Closed(_) => "closed".to_owned(),
         }
     }
 }

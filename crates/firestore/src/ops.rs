@@ -18,6 +18,7 @@ pub mod listen;
 mod locks;
 mod places;
 mod present;
+mod projects;
 pub mod query;
 mod read;
 mod reading;
@@ -54,6 +55,7 @@ pub struct Firestore {
     indexes: Indexes,
     places: Places,
     listeners: listen::Listeners,
+    other_projects: projects::OtherProjects,
     /// Open streams end when this is true.
     ending: watch::Sender<bool>,
 }
@@ -92,6 +94,7 @@ impl Firestore {
             indexes,
             places,
             listeners,
+            other_projects: projects::OtherProjects::default(),
             ending,
         }
     }
@@ -116,7 +119,11 @@ impl Firestore {
     fn check_database(&self, database: &DatabaseName) -> Result<(), Status> {
         match &self.databases {
             Databases::Listed(names) if !names.contains(database) => Err(status::no_database(database)),
-            _ => Ok(()),
+            Databases::Listed(_) => Ok(()),
+            Databases::OnDemand(_) => {
+                self.other_projects.asked(&database.project, &self.project);
+                Ok(())
+            }
         }
     }
 

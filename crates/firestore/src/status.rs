@@ -30,6 +30,7 @@ fn denial(denial: &Denial) -> String {
             };
             format!("\n{}", causes.iter().map(cause).collect::<Vec<_>>().join(", "))
         }
+        (Reason::NoRules(reason), Some(_)) => format!("\n{reason}"),
         (Reason::Retracted(reason), Some(_)) => format!("\n{reason}"),
         _ => "Missing or insufficient permissions.".to_owned(),
     }

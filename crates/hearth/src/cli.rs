@@ -16,6 +16,7 @@ pub use administration::{
 };
 
 use crate::limits::LimitFlags;
+use crate::paint::Color;
 use crate::services::Row;
 
 /// The open home for Firebase apps.
@@ -24,12 +25,43 @@ use crate::services::Row;
 pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
+    #[command(flatten)]
+    pub tone: Tone,
+}
+
+/// How much is said, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Tone {
+    /// Whether output has colour
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: Color,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say what happens inside; twice says more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Tone {
+    /// What of the program's own remarks is told, as `HEARTH_LOG` would say it.
+    pub fn level(&self) -> &'static str {
+        match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (false, 0) => "warn",
+            (false, 1) => "info",
+            (false, _) => "debug",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Run a Firebase project on this machine, for development and tests
     Dev(Dev),
+    /// Run a command, such as tests, with a project served beside it
+    Exec(Exec),
     /// Run a project in production
     Serve(Serve),
     /// Say what is wrong or doubtful in rules: a project's, files', or snippets in a document
@@ -60,11 +92,10 @@ pub enum Verb {
     Indexes(Indexes),
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Dev {
-    /// The folder with `firebase.json`
-    #[arg(default_value = ".")]
-    pub project_dir: PathBuf,
+    /// The folder with `firebase.json` (default: this one, or the nearest above that has one)
+    pub project_dir: Option<PathBuf>,
     /// Services to run (default: all)
     #[arg(long, value_delimiter = ',', value_parser = service())]
     pub only: Vec<&'static Row>,
@@ -94,6 +125,19 @@ pub struct Dev {
     /// Say only one line of JSON when ready
     #[arg(long)]
     pub json: bool,
+}
+
+/// The ports are free ones where the usual ones are taken; data is in memory unless `--data` says where.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  hearth exec -- npm test\n  hearth exec --only firestore -- pytest tests"
+)]
+pub struct Exec {
+    #[command(flatten)]
+    pub dev: Dev,
+    /// The command and its arguments; it finds the services by the variables that SDKs read
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<std::ffi::OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -215,6 +259,12 @@ pub struct Log {
     /// Go on as events come
     #[arg(long, short)]
     pub follow: bool,
+    /// Only the last so many
+    #[arg(long, short = 'n', value_name = "NUMBER")]
+    pub lines: Option<usize>,
+    /// Times in UTC (default: the local time zone)
+    #[arg(long)]
+    pub utc: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,14 @@
 //! `hearth dev`: a project on this machine, on the ports of the official suite.
 
+mod live;
+mod place;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use access::{DevPermit, Mode};
-use server::{Limits, Local};
+use server::{Bound, Limits, Listening, Local, UnixListening};
 
 use crate::acts::ACTS;
 use crate::admin;
@@ -18,83 +21,156 @@ use crate::rules;
 use crate::screen::{Running, Screen};
 use crate::services::{self, Addresses, Part, Row};
 use crate::stop::{Asked, Signals};
+use crate::watch;
+use place::{Place, keep_out_of_git};
 
 /// Runs until told to stop.
 pub async fn run(ask: &Dev, started: Instant) -> Result<(), Failure> {
-    if !ask.host.is_loopback() {
-        return Err(Failure::from(format!(
-            "`--host {}` is not a loopback address: dev accepts unsigned tokens and `Bearer owner`, so it must not be \
-             reachable from elsewhere; use `hearth serve` for that",
-            ask.host
-        )));
-    }
     let mut signals = Signals::catch()?;
-    let screen = Screen::new(ask.json);
-    let project = Project::read(&ask.project_dir).map_err(|error| error.to_string())?;
-    let configured = project.id().map_err(|error| error.to_string())?;
-    let id = ask.project.clone().or(configured).unwrap_or_else(|| "demo-hearth".to_owned());
-    let mut guarded = rules::of_project(&project).map_err(|error| error.to_string())?;
-    let data = (!ask.ephemeral).then(|| ask.data.clone().unwrap_or_else(|| ask.project_dir.join(".hearth")));
-    let mode = Mode::Dev(DevPermit::for_development_only());
-    let settings = identity::Settings::new(&id);
-    let mut house = House::open(mode, settings, data.as_deref()).await?;
+    let running = Served::open(ask, Ports::AsAsked, started).await?;
+    // Dev watches its files by itself.
+    while signals.next().await == Asked::Reload {}
+    running.close().await
+}
 
+/// What becomes of a port that is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// Nothing starts, and it is said who holds it.
+    AsAsked,
+    /// Another one serves as well.
+    OrFree,
+}
+
+/// A project that is being served.
+pub struct Served {
+    house: House,
+    listening: Vec<Listening>,
+    admin: Option<UnixListening>,
+    /// Service → address.
+    addresses: Addresses,
+    /// The project's id.
+    project: String,
+}
+
+impl Served {
+    /// Opens and serves a project, and says so.
+    pub async fn open(ask: &Dev, ports: Ports, started: Instant) -> Result<Self, Failure> {
+        if !ask.host.is_loopback() {
+            return Err(Failure::from(format!(
+                "`--host {}` is not a loopback address: dev accepts unsigned tokens and `Bearer owner`, so it must not be \
+                 reachable from elsewhere; use `hearth serve` for that",
+                ask.host
+            )));
+        }
+        let screen = Screen::new(ask.json);
+        let place = Place::of(ask);
+        let project = Project::read(&place.project).map_err(|error| error.to_string())?;
+        let configured = project.id().map_err(|error| error.to_string())?;
+        let id = ask.project.clone().or(configured).unwrap_or_else(|| "demo-hearth".to_owned());
+        let mut guarded = rules::of_project(&project).map_err(|error| error.to_string())?;
+        let mut house = open_house(ask, &place, &id).await?;
+        let indexes = indexes::of_project(&place.project)?;
+        rules::load_in_dev(&house.gate, &mut guarded)?;
+        let (bound, addresses) = bind(ask, &project, ports).await?;
+        let listening = serve(ask, &house, bound, &addresses);
+        house.begin_work();
+        let mut notes = project.notes.clone();
+        notes.extend(place.note);
+        notes.extend(services::not_served(&project));
+        notes.extend(house.clock_note());
+        if let Some((file, warnings)) = indexes {
+            notes.extend(warnings);
+            house.load_indexes(file);
+        }
+        let data = place.data.as_deref();
+        let admin = admin::listen(&house, data, ACTS, &mut notes);
+        screen.ready(&Running {
+            verb: "dev",
+            project: &id,
+            services: &addresses,
+            tls: false,
+            data: data.map(Path::to_string_lossy).as_deref(),
+            rules: &guarded,
+            took_ms: started.elapsed().as_secs_f64() * 1000.0,
+            notes: &notes,
+            hints: &if ports == Ports::AsAsked { hints(&addresses, data, &id) } else { Vec::new() },
+        });
+        if !ask.json {
+            tokio::spawn(live::tell(house.gate.log().watch(), screen));
+        }
+        rules::follow(&house.gate, guarded, screen);
+        tokio::spawn(follow_project(place.project.join("firebase.json"), screen));
+        Ok(Self { house, listening, admin, addresses, project: id })
+    }
+
+    /// The environment in which SDKs and tools find what is served.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        variables(&self.addresses, &self.project)
+    }
+
+    /// Lets what is in flight finish, and closes.
+    pub async fn close(self) -> Result<(), Failure> {
+        if let Some(admin) = self.admin {
+            admin.stop().await;
+        }
+        self.house.end_streams();
+        for socket in self.listening {
+            socket.stop().await;
+        }
+        self.house.close().await.map_err(|status| status.message.into())
+    }
+}
+
+async fn open_house(ask: &Dev, place: &Place, id: &str) -> Result<House, Failure> {
+    let mode = Mode::Dev(DevPermit::for_development_only());
+    let data = place.data.as_deref();
+    let house = House::open(mode, identity::Settings::new(id), data).await?;
+    if let Some(folder) = data.filter(|_| ask.data.is_none()) {
+        keep_out_of_git(folder);
+    }
     if ask.strict_indexes {
         house.require_indexes();
     }
-    let indexes = indexes::of_project(&ask.project_dir)?;
-    rules::load_in_dev(&house.gate, &mut guarded)?;
-    let (bound, addresses) = bind(ask, &project).await?;
+    Ok(house)
+}
+
+fn serve(
+    ask: &Dev,
+    house: &House,
+    bound: Vec<(&'static Row, Bound)>,
+    addresses: &Addresses,
+) -> Vec<Listening> {
     let limits = Limits::default();
     let local = Local { hosts: ask.allow_host.clone(), origins: ask.allow_origin.clone() };
-    let listening: Vec<_> = bound
-        .into_iter()
-        .map(|(row, socket)| {
-            let routes = server::with_google_hosts(house.routes_of(row.name, &addresses));
-            let routes = house.only_local_admins(routes, &local);
-            let routes = server::with_cors(server::guarded(routes, &limits), Vec::new());
-            let routes = server::with_local_hosts(routes, local.clone());
-            socket.serve(server::with_client_address(routes, Vec::new()), None, &limits)
-        })
-        .collect();
-    house.begin_work();
-    let mut notes = project.notes.clone();
-    notes.extend(services::not_served(&project));
-    notes.extend(house.clock_note());
-    if let Some((file, warnings)) = indexes {
-        notes.extend(warnings);
-        house.load_indexes(file);
-    }
-    let admin = admin::listen(&house, data.as_deref(), ACTS, &mut notes);
-    screen.ready(&Running {
-        verb: "dev",
-        project: &id,
-        services: &addresses,
-        tls: false,
-        data: data.as_deref().map(Path::to_string_lossy).as_deref(),
-        rules: &guarded,
-        took_ms: started.elapsed().as_secs_f64() * 1000.0,
-        notes: &notes,
-        hints: &hints(&addresses, data.as_ref(), &id),
+    let sockets = bound.into_iter().map(|(row, socket)| {
+        let routes = server::with_google_hosts(house.routes_of(row.name, addresses));
+        let routes = house.only_local_admins(routes, &local);
+        let routes = server::with_cors(server::guarded(routes, &limits), Vec::new());
+        let routes = server::with_local_hosts(routes, local.clone());
+        socket.serve(server::with_client_address(routes, Vec::new()), None, &limits)
     });
-    rules::follow(&house.gate, guarded, screen);
-    // Dev watches its files by itself.
-    while signals.next().await == Asked::Reload {}
-    if let Some(admin) = admin {
-        admin.stop().await;
-    }
-    house.end_streams();
-    for socket in listening {
-        socket.stop().await;
-    }
-    house.close().await.map_err(|status| status.message.into())
+    sockets.collect()
+}
+
+/// Says that an edit of `firebase.json` waits for the next start.
+async fn follow_project(path: PathBuf, screen: Screen) {
+    watch::watch_text(&path, std::fs::read(&path).ok(), || {
+        let edit = path.parent().map_or(Ok(()), |folder| Project::read(folder).map(drop));
+        match edit {
+            Ok(()) => screen.warn("firebase.json has changed: start `hearth dev` again for that to count"),
+            Err(error) => screen.warn(&format!("{error}; what was read at the start still counts")),
+        }
+    })
+    .await;
 }
 
 /// Sockets for the services that are asked for, and their addresses.
 async fn bind(
     ask: &Dev,
     project: &Project,
-) -> Result<(Vec<(&'static Row, server::Bound)>, Addresses), String> {
+    ports: Ports,
+) -> Result<(Vec<(&'static Row, Bound)>, Addresses), String> {
     let (mut bound, mut addresses) = (Vec::new(), Addresses::new());
     for (row, usual) in Row::listening() {
         if !(ask.only.is_empty() || ask.only.contains(&row) || row.part == Part::Suite) {
@@ -102,9 +178,16 @@ async fn bind(
         }
         // The command line's port, else the project's, else the official suite's.
         let asked = ask.ports.iter().rev().find(|(of, _)| *of == row).map(|(_, port)| *port);
-        let port = asked.or_else(|| project.port(row.name)).unwrap_or(usual);
-        let address = SocketAddr::new(ask.host, port);
-        let socket = server::bind(address).await.map_err(|error| taken(row.name, address, &error))?;
+        let wanted = asked.or_else(|| project.port(row.name));
+        let address = SocketAddr::new(ask.host, wanted.unwrap_or(usual));
+        let socket = match server::bind(address).await {
+            // A tool of the suite that nobody has asked for by its port does not keep services from starting.
+            Err(_) if ports == Ports::OrFree || (wanted.is_none() && row.part == Part::Suite) => {
+                server::bind(SocketAddr::new(ask.host, 0)).await
+            }
+            bound => bound,
+        };
+        let socket = socket.map_err(|error| taken(row.name, address, &error))?;
         addresses.insert(row.name.to_owned(), socket.address);
         bound.push((row, socket));
     }
@@ -112,21 +195,48 @@ async fn bind(
 }
 
 fn taken(name: &str, address: SocketAddr, error: &std::io::Error) -> String {
+    let holder = listeners::get_process_by_port(address.port(), listeners::Protocol::TCP).ok();
+    let by = holder.map_or_else(String::new, |process| {
+        format!(" ({} with pid {} listens there)", process.name, process.pid)
+    });
     format!(
-        "cannot listen on {address} for {name}: {error}; is an emulator running? choose another with \
-         `--ports {name}=0`"
+        "cannot listen on {address} for {name}: {error}{by}; stop it, or choose another port: `--ports {name}=PORT`, where 0 \
+         picks a free one"
     )
 }
 
-fn hints(addresses: &Addresses, data: Option<&PathBuf>, id: &str) -> Vec<String> {
-    let mut hints = vec!["Point your SDKs here as to the emulators:".to_owned()];
+/// How this program is called: by its path where no search finds it.
+fn program() -> String {
+    let called = std::env::args().next().unwrap_or_else(|| "hearth".to_owned());
+    if !called.contains('/') {
+        return called;
+    }
+    let path = Path::new(&called).canonicalize();
+    path.map_or(called, |path| path.display().to_string())
+}
+
+fn variables(addresses: &Addresses, id: &str) -> Vec<(&'static str, String)> {
+    let mut variables = Vec::new();
     for (row, _) in Row::listening() {
         let Some(address) = addresses.get(row.name) else { continue };
-        hints.extend(row.variables.iter().map(|of| format!("  export {}={}{address}", of.name, of.before)));
+        variables.extend(row.variables.iter().map(|of| (of.name, format!("{}{address}", of.before))));
     }
-    hints.push(format!("  export GCLOUD_PROJECT={id}"));
+    variables.extend(["GCLOUD_PROJECT", "GOOGLE_CLOUD_PROJECT"].map(|name| (name, id.to_owned())));
+    variables
+}
+
+fn hints(addresses: &Addresses, data: Option<&Path>, id: &str) -> Vec<String> {
+    let mut hints = vec!["Point your SDKs here as to the emulators:".to_owned()];
+    let variables = variables(addresses, id);
+    hints.extend(variables.iter().map(|(name, value)| format!("  export {name}={value}")));
     if let Some(data) = data {
-        hints.push(format!("Who did what, by which rule:  hearth log --data {} --follow", data.display()));
+        // A command that works wherever it is pasted.
+        let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+        hints.push(format!(
+            "Who did what, by which rule:  {} log --data {} --follow",
+            program(),
+            data.display()
+        ));
     }
     hints
 }

@@ -1,12 +1,18 @@
 //! `hearth log`: asks the access log.
 
-use std::io::{self, IsTerminal, Write};
+pub mod line;
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use access::log::{Event, Filter, Reader, Verdict};
 use base::{Clock, SystemClock, Timestamp};
+use jiff::tz::TimeZone;
 
 use crate::cli::{Log, Span, VerdictName};
+use crate::paint::Look;
+use line::Lines;
 
 /// How often a followed log is looked at.
 const FOLLOW_MILLIS: u64 = 100;
@@ -21,27 +27,45 @@ pub fn run(ask: &Log) -> Result<(), String> {
         since: ask.since.as_deref().map(|text| since(text, SystemClock.now())).transpose()?,
     };
     let mut reader = Reader::open(&ask.data).map_err(|error| error.to_string())?;
+    let zone = if ask.utc { TimeZone::UTC } else { TimeZone::system() };
+    let lines = Lines::new(Look::stdout(), zone, SystemClock.now());
     let mut output = io::stdout().lock();
-    let colour = output.is_terminal();
+    let mut print = |event: &Event| -> Result<bool, String> {
+        let line =
+            if ask.json { serde_json::to_string(event).unwrap_or_default() } else { lines.line(event) };
+        match writeln!(output, "{line}").and_then(|()| if ask.follow { output.flush() } else { Ok(()) }) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true).map_err(|error| error.to_string()),
+        }
+    };
+    // The last ones, until the end has been seen.
+    let mut last = ask.lines.map(|lines| (lines, VecDeque::new()));
     loop {
-        match reader.next_event().map_err(|error| format!("the access log cannot be read: {error}"))? {
-            Some(event) if filter.matches(&event) => {
-                let line = if ask.json {
-                    serde_json::to_string(&event).unwrap_or_default()
-                } else {
-                    sentence(&shown(&event), colour)
-                };
-                match writeln!(output, "{line}") {
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                    written => written.map_err(|error| error.to_string())?,
+        let event = reader.next_event().map_err(|error| format!("the access log cannot be read: {error}"))?;
+        match (event, &mut last) {
+            (Some(event), _) if !filter.matches(&event) => {}
+            (Some(event), Some((lines, kept))) => {
+                kept.push_back(event);
+                if kept.len() > *lines {
+                    kept.pop_front();
                 }
             }
-            Some(_) => {}
-            None if ask.follow => {
-                output.flush().map_err(|error| error.to_string())?;
+            (Some(event), None) => {
+                if !print(&event)? {
+                    return Ok(());
+                }
+            }
+            (None, kept) => {
+                for event in kept.take().map(|(_, kept)| kept).unwrap_or_default() {
+                    if !print(&event)? {
+                        return Ok(());
+                    }
+                }
+                if !ask.follow {
+                    return Ok(());
+                }
                 std::thread::sleep(Duration::from_millis(FOLLOW_MILLIS));
             }
-            None => return Ok(()),
         }
     }
 }
@@ -66,85 +90,9 @@ fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     Ok(Timestamp { seconds: now.seconds - i64::from(span.seconds()), nanos: now.nanos })
 }
 
-/// The event with control characters written out: ids and paths are what clients chose, and a terminal obeys them.
-fn shown(event: &Event) -> Event {
-    let plain = |text: &str| -> String {
-        let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-        text.chars().map(escape).collect()
-    };
-    let mut shown = event.clone();
-    shown.path = plain(&event.path);
-    shown.who = event.who.as_deref().map(plain);
-    for cause in &mut shown.causes {
-        for text in [&mut cause.expression, &mut cause.observed, &mut cause.text] {
-            *text = plain(text);
-        }
-    }
-    shown
-}
-
-/// One event as a line for people.
-fn sentence(event: &Event, colour: bool) -> String {
-    let who =
-        event.who.as_deref().map_or_else(|| event.caller.clone(), |who| format!("{} {who}", event.caller));
-    let (on, off) = match (colour, event.verdict) {
-        (false, _) => ("", ""),
-        (true, Verdict::Allow) => ("\u{1b}[32m", "\u{1b}[0m"),
-        (true, Verdict::Deny) => ("\u{1b}[31m", "\u{1b}[0m"),
-        (true, Verdict::Error) => ("\u{1b}[33m", "\u{1b}[0m"),
-        (true, Verdict::Admin) => ("\u{1b}[36m", "\u{1b}[0m"),
-    };
-    let mut line = format!(
-        "{} {on}{:5}{off} {who}  {}.{} {} {}",
-        event.time,
-        event.verdict.word(),
-        event.service,
-        event.verb,
-        event.method,
-        event.path
-    );
-    if let Some(count) = event.count {
-        line.push_str(&format!("  {count} times"));
-    }
-    if let Some(rule) = &event.rule {
-        line.push_str(&format!("  by {rule}"));
-    }
-    if !event.details.is_empty() {
-        line.push_str(&format!("  {}", serde_json::Value::Object(event.details.clone())));
-    }
-    for cause in &event.causes {
-        line.push_str("\n    ");
-        if !cause.at.is_empty() {
-            line.push_str(&format!("{} ", cause.at));
-        }
-        if !cause.expression.is_empty() {
-            line.push_str(&format!("`{}` ", cause.expression));
-        }
-        if !cause.observed.is_empty() {
-            line.push_str(&format!("was {} ", cause.observed));
-        }
-        line.push_str(&format!("— {}", cause.text));
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_terminal_is_not_told_what_to_do_by_an_id() {
-        let event: Event = serde_json::from_str(
-            r#"{"time": "", "request": 1, "service": "firestore", "verb": "Get", "path": "/a/\u001b[2J",
-                "caller": "user", "who": "\u0007x", "verdict": "deny",
-                "causes": [{"observed": "\n\u001b]0;t", "text": "false"}]}"#,
-        )
-        .unwrap();
-        let line = sentence(&shown(&event), false);
-        assert!(!line.contains('\u{1b}') && !line.contains('\u{7}'), "{line:?}");
-        assert!(line.contains("/a/\\u{1b}[2J"), "{line:?}");
-        assert_eq!(line.lines().count(), 2, "{line:?}");
-    }
 
     #[test]
     fn since_reads_durations_and_times() {

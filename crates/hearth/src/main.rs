@@ -7,6 +7,7 @@ mod bolt;
 mod check;
 mod cli;
 mod dev;
+mod exec;
 mod explain;
 mod failure;
 mod house;
@@ -37,7 +38,7 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use crate::cli::{Bolt, Cli, Verb};
+use crate::cli::{Bolt, Cli, Exec, Verb};
 use crate::failure::Failure;
 
 // Small and steady under many threads; the system's allocator keeps more memory after bursts.
@@ -47,15 +48,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let started = Instant::now();
     let cli = Cli::parse();
+    paint::ask(cli.tone.color, cli.tone.quiet);
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(paint::stderr_has_color())
+        .with_target(cli.tone.verbose > 0)
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("HEARTH_LOG").unwrap_or_else(|_| "warn".into()),
+            tracing_subscriber::EnvFilter::try_from_env("HEARTH_LOG")
+                .unwrap_or_else(|_| cli.tone.level().into()),
         )
         .without_time()
         .init();
     let outcome = match &cli.verb {
         Verb::Dev(ask) => block_on(dev::run(ask, started)),
+        Verb::Exec(ask) => return exec(ask, started),
         Verb::Serve(ask) => block_on(serve::run(ask, started)),
         Verb::Log(ask) => log::run(ask).map_err(Failure::from),
         Verb::Check(ask) => return about_rules(check::run(ask)),
@@ -86,7 +92,14 @@ fn about_rules(outcome: Result<ExitCode, String>) -> ExitCode {
     })
 }
 
-fn block_on<E: Into<Failure>>(work: impl Future<Output = Result<(), E>>) -> Result<(), Failure> {
+fn exec(ask: &Exec, started: Instant) -> ExitCode {
+    block_on(exec::run(ask, started)).unwrap_or_else(|failure| {
+        eprintln!("error: {}", failure.message);
+        failure.code
+    })
+}
+
+fn block_on<T, E: Into<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -1,6 +1,8 @@
 //! A Firebase project's folder, read as it is: `firebase.json`, `.firebaserc`, the rules it names. The one reader for all
 //! verbs; every path in it is resolved here.
 
+mod keys;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -59,24 +61,6 @@ pub struct Project {
     ports: BTreeMap<String, u16>,
     entries: Vec<Entry>,
 }
-
-/// Services that sections of `firebase.json` are about.
-const SECTIONS: [&str; 10] = [
-    "apphosting",
-    "auth",
-    "database",
-    "dataconnect",
-    "extensions",
-    "firestore",
-    "functions",
-    "hosting",
-    "remoteconfig",
-    "storage",
-];
-/// Those that are only among the emulators.
-const EMULATORS: [&str; 4] = ["eventarc", "pubsub", "tasks", "ui"];
-/// Keys that are about no service: of the file, and of its `emulators`.
-const SETTINGS: [&[&str]; 2] = [&["$schema", "emulators"], &["hub", "logging", "singleProjectMode"]];
 
 /// A file of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +132,7 @@ struct FirestoreConfig {
 #[derive(Default)]
 struct Emulator {
     port: Option<u16>,
+    host: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Emulator {
@@ -170,6 +155,7 @@ impl<'de> Visitor<'de> for EmulatorVisitor {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "port" => emulator.port = map.next_value()?,
+                "host" => emulator.host = map.next_value()?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -198,6 +184,11 @@ impl RulesKind {
     }
 }
 
+/// The nearest folder with a `firebase.json`, from this one upwards.
+pub fn above_of(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().find(|folder| folder.join("firebase.json").is_file()).map(Path::to_owned)
+}
+
 impl Project {
     /// Reads a project's folder. One without `firebase.json` is a project too, with every default.
     pub fn read(folder: &Path) -> Result<Self, ProjectError> {
@@ -210,10 +201,15 @@ impl Project {
         if !config_path.exists() {
             notes.push(format!("no firebase.json in {}: running with defaults", folder.display()));
         }
-        let (configured, unknown) = sections(&read_json(&config_path)?.unwrap_or_default());
-        notes.extend(
-            unknown.iter().map(|key| format!("firebase.json: `{key}` is no key that anything reads")),
-        );
+        let (unknown, configured) = keys::read(&text(&config_path)?.unwrap_or_default());
+        notes.extend(unknown.iter().map(ToString::to_string));
+        notes.extend(config.emulators.iter().filter_map(|(name, emulator)| {
+            let host = emulator.host.as_deref().filter(|host| !is_loopback(host))?;
+            Some(format!(
+                "firebase.json: `emulators.{name}.host` is {host}, which dev does not listen on: it believes every token, so it \
+                 keeps to this machine"
+            ))
+        }));
         let firestore = match config.firestore {
             None => Vec::new(),
             Some(FirestoreEntry::One(config)) => vec![config],
@@ -310,31 +306,6 @@ impl Project {
     }
 }
 
-/// The services that are configured, and the keys that nothing reads.
-fn sections(config: &Json) -> (Vec<String>, Vec<String>) {
-    let (mut configured, mut unknown) = (Vec::new(), Vec::new());
-    let keys = |object: &Json| -> Vec<(String, Json)> {
-        let members = object.as_object().into_iter().flatten();
-        members.map(|(key, value)| (key.clone(), value.clone())).collect()
-    };
-    let [of_file, of_emulators] = SETTINGS;
-    let whole = keys(config).into_iter().map(|(key, value)| (key.clone(), key, value, of_file, &[][..]));
-    let emulators = keys(config.get("emulators").unwrap_or(&Json::Null)).into_iter();
-    let emulators =
-        emulators.map(|(key, value)| (format!("emulators.{key}"), key, value, of_emulators, &EMULATORS[..]));
-    for (shown, key, value, settings, more) in whole.chain(emulators) {
-        if SECTIONS.contains(&key.as_str()) || more.contains(&key.as_str()) {
-            let off = value.is_null() || value.get("enabled") == Some(&Json::Bool(false));
-            if !off && !configured.contains(&key) {
-                configured.push(key);
-            }
-        } else if !settings.contains(&key.as_str()) {
-            unknown.push(shown);
-        }
-    }
-    (configured, unknown)
-}
-
 fn named(folder: &Path, kind: &RulesKind, name: String) -> Named {
     let path = folder.join(&name);
     let shown = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
@@ -343,13 +314,22 @@ fn named(folder: &Path, kind: &RulesKind, name: String) -> Named {
     Named { name, file: RulesFile { path, shown, language } }
 }
 
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+/// A file's text; `None` where there is no file.
+fn text(path: &Path) -> Result<Option<String>, ProjectError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ProjectError::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
 /// A file's JSON; `None` where there is no file.
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, ProjectError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(ProjectError::Unreadable { path: path.to_owned(), source }),
-    };
+    let Some(text) = text(path)? else { return Ok(None) };
     serde_json::from_str(&jsonc::plain(&text)).map(Some).map_err(|error| ProjectError::Malformed {
         path: path.to_owned(),
         line: error.line(),
@@ -421,16 +401,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_configured_is_known_and_what_is_misspelled_is_noted() {
+    fn what_is_configured_is_known_and_what_is_not_honoured_is_noted() {
         let folder = folder(&[(
             "firebase.json",
             r#"{"firestor": {}, "storage": {"rules": "s"}, "hosting": {}, "functions": null,
-                "emulators": {"auth": {"port": 1}, "ui": {"enabled": false}, "pubsub": {}, "firestor": {}, "hub": {"port": 1}}}"#,
+                "emulators": {"auth": {"port": 1}, "ui": {"enabled": false}, "pubsub": {"host": "0.0.0.0"}, "hub": {"port": 1}}}"#,
         )]);
         let project = Project::read(folder.path()).unwrap();
         assert_eq!(project.configured, ["storage", "hosting", "auth", "pubsub"]);
-        let unknown = |key: &str| format!("firebase.json: `{key}` is no key that anything reads");
-        assert_eq!(project.notes, [unknown("firestor"), unknown("emulators.firestor")]);
+        let [unknown, host] = &project.notes[..] else { panic!("{:?}", project.notes) };
+        assert!(unknown.contains("firebase.json:1:2: `firestor`"), "{unknown}");
+        assert!(host.contains("`emulators.pubsub.host` is 0.0.0.0"), "{host}");
+    }
+
+    #[test]
+    fn a_project_is_found_from_a_folder_inside_of_it() {
+        let above = folder(&[("firebase.json", "{}")]);
+        let inside = above.path().join("a/b");
+        std::fs::create_dir_all(&inside).unwrap();
+        assert_eq!(above_of(&inside), Some(above.path().to_owned()));
+        assert_eq!(above_of(above.path()), Some(above.path().to_owned()));
+        let elsewhere = folder(&[]);
+        assert_eq!(above_of(elsewhere.path()), None);
     }
 
     #[test]

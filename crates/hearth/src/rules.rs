@@ -21,7 +21,7 @@ pub fn load_in_dev(gate: &Gate, guarded: &mut [Guarded]) -> Result<(), String> {
         let Some(file) = file else { continue };
         let now = load(gate, rules, file)?;
         if now.refused {
-            (rules.at)(gate).close();
+            (rules.at)(gate).close(&denied_until_mended(&now));
         }
         *loaded = Some(now);
     }
@@ -108,6 +108,20 @@ pub fn reload(gate: &Gate, project: Result<Project, ProjectError>, screen: Scree
             }
         }
     }
+}
+
+/// What every denial says while the rules are broken.
+fn denied_until_mended(loaded: &Loaded) -> String {
+    let name = &loaded.source.name;
+    let first = loaded.errors().next();
+    let place = first.map_or_else(
+        || name.to_string(),
+        |error| {
+            let (line, column) = loaded.source.line_column(error.span.start);
+            format!("{name}:{line}:{column}: {}", error.message)
+        },
+    );
+    format!("{name} has errors, so everything is denied until they are mended. {place}")
 }
 
 fn load(gate: &Gate, rules: &RulesOf, file: &RulesFile) -> Result<Loaded, String> {

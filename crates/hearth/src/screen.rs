@@ -1,10 +1,12 @@
 //! What people see when Hearth starts, reloads and stops. On standard error, so that standard output stays for programs.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
+use policy::Severity;
 use serde_json::json;
 
+use crate::paint::{self, stderr_has_color};
 use crate::services::Addresses;
 use crate::watch::{Guarded, Loaded};
 
@@ -13,6 +15,7 @@ use crate::watch::{Guarded, Loaded};
 pub struct Screen {
     colour: bool,
     json: bool,
+    quiet: bool,
 }
 
 /// What runs.
@@ -45,18 +48,23 @@ impl Running<'_> {
     fn json(&self) -> serde_json::Value {
         let ports: BTreeMap<_, _> = self.services.iter().map(|(name, at)| (name, at.port())).collect();
         let names: Vec<_> = self.loaded().map(|loaded| loaded.source.name.to_string()).collect();
-        let warnings: Vec<_> = self
-            .loaded()
-            .flat_map(|loaded| loaded.diagnostics.iter().map(|found| found.report(&loaded.source)))
-            .collect();
+        let of = |severity: Severity| -> Vec<_> {
+            let found =
+                self.loaded().flat_map(|loaded| loaded.diagnostics.iter().map(move |found| (found, loaded)));
+            let found = found.filter(|(found, _)| found.severity == severity);
+            found.map(|(found, loaded)| found.report(&loaded.source)).collect()
+        };
         json!({
+            // It answers; with errors in the rules it denies everything.
             "ready": true,
             "verb": self.verb,
             "project": self.project,
             "ports": ports,
             "data": self.data,
             "rules": Some(names.join(", ")).filter(|names| !names.is_empty()),
-            "warnings": warnings,
+            "errors": of(Severity::Error),
+            "warnings": of(Severity::Warning),
+            "notes": self.notes,
             "tookMs": self.took_ms,
         })
     }
@@ -70,6 +78,12 @@ impl Running<'_> {
             self.project,
             self.took_ms
         );
+        for loaded in self.loaded().filter(|loaded| loaded.refused) {
+            text.push_str(&format!(
+                "  {bold}{} HAS ERRORS{off}, so everything is denied until they are mended.\n\n",
+                loaded.source.name
+            ));
+        }
         let scheme = if self.tls { "https" } else { "http" };
         for (name, address) in self.services {
             text.push_str(&format!("  {name:<10} {scheme}://{address}\n"));
@@ -83,12 +97,7 @@ impl Running<'_> {
             let usual = rules.kind.usual_name();
             text.push_str(&match loaded {
                 Some(loaded) => {
-                    let warnings = match loaded.warnings() {
-                        0 => "no warnings".to_owned(),
-                        1 => "1 warning".to_owned(),
-                        count => format!("{count} warnings"),
-                    };
-                    format!("  {:<10} {} ({warnings})\n", "rules", loaded.source.name)
+                    format!("  {:<10} {} ({})\n", "rules", loaded.source.name, loaded.summary())
                 }
                 None if self.verb == "dev" => format!(
                     "\n  {bold}NO RULES:{off} there is no {usual}, so everyone may read and write everything.\n"
@@ -109,10 +118,14 @@ impl Running<'_> {
 impl Screen {
     /// A screen; colour only on a terminal.
     pub fn new(json: bool) -> Self {
-        Self { colour: io::stderr().is_terminal(), json }
+        Self { colour: stderr_has_color(), json, quiet: paint::is_quiet() }
     }
 
-    fn say(self, text: &str) {
+    /// A line.
+    pub fn say(self, text: &str) {
+        if self.quiet {
+            return;
+        }
         // Nobody is left to hear of a failure to speak.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
@@ -133,6 +146,15 @@ impl Screen {
         self.say(&running.text(self.colour));
         for loaded in running.loaded() {
             self.diagnostics(loaded);
+        }
+        // Once more, where people look: after all that was said since.
+        for loaded in running.loaded().filter(|loaded| loaded.refused) {
+            let mark = if self.colour { "\u{1b}[31merror\u{1b}[0m" } else { "error" };
+            self.say(&format!(
+                "{mark}: {} has {}: everything is denied until they are mended; saving the file loads it again",
+                loaded.source.name,
+                loaded.summary()
+            ));
         }
     }
 

@@ -107,8 +107,8 @@ pub struct RulesOf {
 pub trait InForce {
     /// Puts a text in force, unless it has errors.
     fn load(&self, source: Source) -> Result<(), Vec<Diagnostic>>;
-    /// Denies everything from now on.
-    fn close(&self);
+    /// Denies everything from now on, for this reason.
+    fn close(&self, reason: &str);
     /// Whether deployed rules stand before those of a file.
     fn is_deployed(&self) -> bool;
 }
@@ -118,8 +118,8 @@ impl<P: Policy> InForce for Rulesets<P> {
         Rulesets::load(self, source).map(drop).map_err(|refused| refused.diagnostics)
     }
 
-    fn close(&self) {
-        Rulesets::close(self);
+    fn close(&self, reason: &str) {
+        Rulesets::close(self, reason);
     }
 
     fn is_deployed(&self) -> bool {

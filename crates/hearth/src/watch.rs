@@ -3,6 +3,7 @@
 //! Looks at the file's contents a few times a second instead of asking the system for events: editors replace files in
 //! many ways, and this sees them all alike, for next to nothing.
 
+use std::path::Path;
 use std::time::Duration;
 
 use access::Gate;
@@ -27,9 +28,21 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// How many warnings there are.
-    pub fn warnings(&self) -> usize {
-        self.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count()
+    /// The errors.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|found| found.severity == Severity::Error)
+    }
+
+    /// How many errors or warnings there are, in words.
+    pub fn summary(&self) -> String {
+        let warnings = self.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
+        match (self.errors().count(), warnings) {
+            (0, 0) => "no warnings".to_owned(),
+            (0, 1) => "1 warning".to_owned(),
+            (0, count) => format!("{count} warnings"),
+            (1, _) => "1 error".to_owned(),
+            (count, _) => format!("{count} errors"),
+        }
     }
 }
 
@@ -46,7 +59,12 @@ pub struct Guarded {
 /// Reads the rules file and puts it in force. `Err` when it cannot be read.
 pub fn load(gate: &Gate, rules: &RulesOf, file: &RulesFile) -> std::io::Result<Loaded> {
     let source = Source::new(file.shown.as_str(), std::fs::read_to_string(&file.path)?);
-    Ok(match (rules.at)(gate).load(source.clone()) {
+    // Firebase's compiler says some things several times.
+    let once = |mut found: Vec<Diagnostic>| {
+        found.dedup_by(|a, b| (a.span, &a.message) == (b.span, &b.message));
+        found
+    };
+    Ok(match (rules.at)(gate).load(source.clone()).map_err(once) {
         Ok(()) => Loaded { diagnostics: warnings(&source, file.language), source, refused: false },
         Err(diagnostics) => Loaded { source, diagnostics, refused: true },
     })
@@ -68,15 +86,20 @@ pub async fn watch(
     loaded: &Source,
     report: impl Fn(std::io::Result<Loaded>),
 ) {
-    let mut seen = Some(loaded.text.as_bytes().to_vec());
+    let seen = Some(loaded.text.as_bytes().to_vec());
+    watch_text(&file.path, seen, || report(load(&gate, rules, file))).await;
+}
+
+/// Watches a file until the task is dropped, beginning from what was `seen` of it.
+pub async fn watch_text(path: &Path, mut seen: Option<Vec<u8>>, changed: impl Fn()) {
     loop {
         tokio::time::sleep(Duration::from_millis(LOOK_MILLIS)).await;
         // A file that is gone for a moment is an editor at work.
-        let Ok(text) = std::fs::read(&file.path) else { continue };
+        let Ok(text) = std::fs::read(path) else { continue };
         if seen.as_ref() == Some(&text) {
             continue;
         }
         seen = Some(text);
-        report(load(&gate, rules, file));
+        changed();
     }
 }

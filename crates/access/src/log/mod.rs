@@ -18,6 +18,7 @@ use std::sync::Arc;
 pub use event::{Cause, Event, Verdict};
 pub use query::{Filter, Reader};
 pub(crate) use recorded::Recorded;
+use tokio::sync::broadcast;
 pub use writer::FILE_NAME;
 use writer::Writer;
 
@@ -25,7 +26,12 @@ use writer::Writer;
 #[derive(Clone)]
 pub struct AccessLog {
     sink: Arc<Sink>,
+    /// Who watches events come. One that is slow misses some.
+    watchers: broadcast::Sender<Event>,
 }
+
+/// Events that a watcher may be behind.
+const BEHIND_MAX: usize = 256;
 
 enum Sink {
     File(Writer),
@@ -36,21 +42,34 @@ enum Sink {
 impl AccessLog {
     /// The log of a data folder.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        Ok(Self { sink: Arc::new(Sink::File(Writer::open(folder)?)) })
+        Ok(Self::into(Sink::File(Writer::open(folder)?)))
     }
 
     /// A log that is only kept in memory: for tests.
     pub fn in_memory() -> Self {
-        Self { sink: Arc::new(Sink::Memory(parking_lot::Mutex::default())) }
+        Self::into(Sink::Memory(parking_lot::Mutex::default()))
     }
 
     /// A log that keeps nothing: for data that is not kept either.
     pub fn discarding() -> Self {
-        Self { sink: Arc::new(Sink::Discard) }
+        Self::into(Sink::Discard)
+    }
+
+    fn into(sink: Sink) -> Self {
+        Self { sink: Arc::new(sink), watchers: broadcast::Sender::new(BEHIND_MAX) }
+    }
+
+    /// The events from now on, those that repeat included. One who falls behind misses some.
+    pub fn watch(&self) -> broadcast::Receiver<Event> {
+        self.watchers.subscribe()
     }
 
     /// Adds an event. Never waits.
     pub fn push(&self, event: Event) {
+        if self.watchers.receiver_count() > 0 {
+            // The last watcher may just have left.
+            let _ = self.watchers.send(event.clone());
+        }
         match &*self.sink {
             Sink::File(writer) => writer.push(event),
             Sink::Memory(events) => events.lock().push(event),

@@ -2,14 +2,14 @@
 
 use axum::Router;
 
-use super::{Addresses, Callers, Part, Row, Service, Socket};
+use super::{Addresses, Callers, Part, Row, Service, Socket, Variable};
 
 pub static ROW: Row = Row {
     name: "hub",
     part: Part::Suite,
     socket: Socket::Own(4400),
     callers: Callers::Own,
-    variables: &[],
+    variables: &[Variable { name: "FIREBASE_EMULATOR_HUB", before: "" }],
     rules: None,
     open: |ground| Box::new(Hub { project: ground.project.clone() }),
 };

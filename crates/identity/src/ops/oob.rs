@@ -69,6 +69,10 @@ pub(super) fn issue_code(
     if let Some(url) = &links.continue_url {
         link.push_str(&format!("&continueUrl={}", utf8_percent_encode(url, NON_ALPHANUMERIC)));
     }
+    if !work.identity.serves() {
+        // No e-mail is sent: the terminal shows it instead.
+        work.note("link", link.as_str().into());
+    }
     let plain = PlainCode { oob_code: code.clone(), oob_link: link };
     let row = OobCode {
         kind,
