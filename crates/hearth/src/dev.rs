@@ -9,7 +9,7 @@ use server::{Limits, Local};
 
 use crate::acts::ACTS;
 use crate::admin;
-use crate::cli::Dev;
+use crate::cli::{Dev, not_loopback};
 use crate::failure::Failure;
 use crate::house::House;
 use crate::indexes;
@@ -22,11 +22,7 @@ use crate::stop::{Asked, Signals};
 /// Runs until told to stop.
 pub async fn run(ask: &Dev, started: Instant) -> Result<(), Failure> {
     if !ask.host.is_loopback() {
-        return Err(Failure::from(format!(
-            "`--host {}` is not a loopback address: dev accepts unsigned tokens and `Bearer owner`, so it must not be \
-             reachable from elsewhere; use `hearth serve` for that",
-            ask.host
-        )));
+        return Err(Failure::from(not_loopback(ask.host)));
     }
     let mut signals = Signals::catch()?;
     let screen = Screen::new(ask.json);
@@ -50,10 +46,7 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), Failure> {
     let listening: Vec<_> = bound
         .into_iter()
         .map(|(row, socket)| {
-            let routes = house.only_local_admins(house.routes_of(row.name, &addresses), &local);
-            let routes = server::with_cors(server::guarded(routes, &limits), Vec::new());
-            let routes = server::with_local_hosts(routes, local.clone());
-            socket.serve(server::with_client_address(routes, Vec::new()), None, &limits)
+            socket.serve(house.dev_routes(row.name, &addresses, &local, &limits), None, &limits)
         })
         .collect();
     house.begin_work();

@@ -7,12 +7,14 @@ mod bolt;
 mod check;
 mod cli;
 mod dev;
+mod emulator;
 mod explain;
 mod failure;
 mod house;
 mod indexes;
 mod jsonc;
 mod keys;
+mod launcher;
 mod limits;
 mod log;
 mod paint;
@@ -31,6 +33,7 @@ mod texts;
 mod verify;
 mod watch;
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -39,6 +42,7 @@ use clap::Parser;
 
 use crate::cli::{Bolt, Cli, Verb};
 use crate::failure::Failure;
+use crate::launcher::Called;
 
 // Small and steady under many threads; the system's allocator keeps more memory after bursts.
 #[global_allocator]
@@ -46,7 +50,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let cli = Cli::parse();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match launcher::called(&arguments) {
+        Called::AsHearth => Cli::parse_from(arguments),
+        Called::AsEmulator(flags) => {
+            let before = ["hearth", "emulator"].map(OsString::from);
+            Cli::parse_from(before.into_iter().chain(flags))
+        }
+        Called::Answered(code) => return code,
+    };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(
@@ -57,6 +69,8 @@ fn main() -> ExitCode {
     let outcome = match &cli.verb {
         Verb::Dev(ask) => block_on(dev::run(ask, started)),
         Verb::Serve(ask) => block_on(serve::run(ask, started)),
+        Verb::Emulator(ask) => block_on(emulator::run(ask)),
+        Verb::Launcher(ask) => launcher::run(ask).map_err(Failure::from),
         Verb::Log(ask) => log::run(ask).map_err(Failure::from),
         Verb::Check(ask) => return about_rules(check::run(ask)),
         Verb::Test(ask) => return about_rules(test::run(ask)),

@@ -41,7 +41,7 @@ impl<W: Write> LogWriter<W> {
         loop {
             let left = BLOCK_LEN - self.in_block;
             if left < HEADER_LEN {
-                self.put(&[0; HEADER_LEN][..left])?;
+                self.put([0; HEADER_LEN].get(..left).unwrap_or_default())?;
                 continue;
             }
             let room = left - HEADER_LEN;
