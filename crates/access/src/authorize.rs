@@ -113,7 +113,8 @@ impl Session {
                 auth: decision.depends.auth,
                 time: decision.depends.time,
             };
-            return Ok(self.grant(footprint, decision.literally));
+            let line = decision.by.map(|by| by.line);
+            return Ok(Grant { line, ..self.grant(footprint, decision.literally) });
         }
         let causes = self.logged(source, &decision.causes);
         Err(self.deny(subject.method, event, causes, Reason::Rules(decision.causes)))
@@ -196,7 +197,7 @@ impl Session {
     }
 
     fn grant(&self, footprint: Footprint, literally: bool) -> Grant {
-        Grant { permit: self.permit(), footprint, literally }
+        Grant { permit: self.permit(), footprint, literally, line: None }
     }
 }
 

@@ -139,7 +139,7 @@ impl Caller {
     }
 
     /// The signed-in user as policies see one. Administrators have none: they are never asked about.
-    pub(crate) fn auth(&self) -> Option<Auth<'_>> {
+    pub fn auth(&self) -> Option<Auth<'_>> {
         match &self.who {
             Principal::User(user) => Some(Auth { uid: &user.uid, token: &user.claims }),
             Principal::Admin(_) | Principal::Unauthenticated => None,

@@ -9,6 +9,7 @@ use kv::{Change, Key, Row, Store, StoreError, Version};
 
 use crate::caller::Caller;
 use crate::contention::Contention;
+use crate::evaluations::Evaluations;
 use crate::fault::fault;
 use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
@@ -67,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) log: AccessLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mode: Mode,
+    /// In dev only.
+    evaluations: Option<Evaluations>,
     requests: AtomicU64,
 }
 
@@ -78,8 +81,9 @@ impl Gate {
     pub fn new(store: Store, log: AccessLog, clock: Arc<dyn Clock>, mode: Mode) -> Self {
         let requests = AtomicU64::new(clock.now_micros().unsigned_abs());
         let (rules, contention, past) = (RulesInForce::new(&mode), Contention::default(), Shares::default());
-        let grants = OpenGrants::default();
-        Self { inner: Arc::new(Inner { store, rules, contention, past, grants, log, clock, mode, requests }) }
+        let (grants, evaluations) = (OpenGrants::default(), mode.dev().map(|_| Evaluations::default()));
+        let inner = Inner { store, rules, contention, past, grants, log, clock, mode, evaluations, requests };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Completes the log file in a data folder from the store's change log, where a crash cut it short: every
@@ -130,6 +134,11 @@ impl Gate {
     /// Dev or serve.
     pub fn mode(&self) -> &Mode {
         &self.inner.mode
+    }
+
+    /// What rules decided lately; `None` in production, which keeps none of it.
+    pub fn evaluations(&self) -> Option<&Evaluations> {
+        self.inner.evaluations.as_ref()
     }
 
     /// The clock of this house.

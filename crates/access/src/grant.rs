@@ -28,6 +28,8 @@ pub struct Grant {
     /// What the decision depends on.
     pub footprint: Footprint,
     pub(crate) literally: bool,
+    /// The line of the rule that allowed it.
+    pub line: Option<u32>,
 }
 
 impl Grant {

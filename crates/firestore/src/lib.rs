@@ -6,6 +6,7 @@
 //! - The pure parts ([`write`], [`model`]) do no I/O.
 
 pub mod api;
+mod export;
 pub mod listen;
 pub mod model;
 pub mod ops;
@@ -13,4 +14,5 @@ pub mod query;
 pub mod status;
 pub mod write;
 
+pub use export::Written;
 pub use ops::{Databases, Firestore};

@@ -11,8 +11,9 @@
 mod clear;
 mod commit;
 mod decide;
+mod export;
 pub mod indexes;
-mod lifetime;
+pub mod lifetime;
 mod list;
 pub mod listen;
 mod locks;
@@ -22,10 +23,12 @@ mod projects;
 pub mod query;
 mod read;
 mod reading;
+mod requests;
 mod rules;
 pub mod shares;
 pub mod stream;
 mod transaction;
+mod triggers;
 mod turn;
 mod write;
 pub mod writing;
@@ -56,6 +59,7 @@ pub struct Firestore {
     places: Places,
     listeners: listen::Listeners,
     other_projects: projects::OtherProjects,
+    triggers: triggers::Triggers,
     /// Open streams end when this is true.
     ending: watch::Sender<bool>,
 }
@@ -95,6 +99,7 @@ impl Firestore {
             places,
             listeners,
             other_projects: projects::OtherProjects::default(),
+            triggers: triggers::Triggers::default(),
             ending,
         }
     }
@@ -102,6 +107,11 @@ impl Firestore {
     /// Ends the streams that stay open, `Write` and `Listen`: this process is about to stop. Clients open others.
     pub fn end_streams(&self) {
         self.ending.send_replace(true);
+    }
+
+    /// Becomes true when streams that stay open are to end.
+    pub fn ending(&self) -> watch::Receiver<bool> {
+        self.ending.subscribe()
     }
 
     /// Sends responses that are all there to a client that may be slow to read them.

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, in the words of `--help`. What it means is elsewhere.
 
 mod administration;
+mod emulator;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use server::TrustedProxy;
 pub use administration::{
     AddIndex, Indexes, IndexesOutput, KeyFile, Keys, KeysOutput, NewIndex, ServiceAccount,
 };
+
+pub use emulator::{Edition, Emulator, Launcher, not_loopback};
 
 use crate::limits::LimitFlags;
 use crate::paint::Color;
@@ -64,6 +67,10 @@ pub enum Verb {
     Exec(Exec),
     /// Run a project in production
     Serve(Serve),
+    /// Take the place of the official Firestore emulator: its flags, data in memory
+    Emulator(Emulator),
+    /// Have the Firebase CLI start Hearth as its Firestore emulator: eval "$(hearth launcher)"
+    Launcher(Launcher),
     /// Say what is wrong or doubtful in rules: a project's, files', or snippets in a document
     Check(Check),
     /// Run cases: requests and what must become of them, written in markdown

@@ -12,7 +12,7 @@ use server::{Bound, Limits, Listening, Local, UnixListening};
 
 use crate::acts::ACTS;
 use crate::admin;
-use crate::cli::Dev;
+use crate::cli::{Dev, not_loopback};
 use crate::failure::Failure;
 use crate::house::House;
 use crate::indexes;
@@ -57,11 +57,7 @@ impl Served {
     /// Opens and serves a project, and says so.
     pub async fn open(ask: &Dev, ports: Ports, started: Instant) -> Result<Self, Failure> {
         if !ask.host.is_loopback() {
-            return Err(Failure::from(format!(
-                "`--host {}` is not a loopback address: dev accepts unsigned tokens and `Bearer owner`, so it must not be \
-                 reachable from elsewhere; use `hearth serve` for that",
-                ask.host
-            )));
+            return Err(Failure::from(not_loopback(ask.host)));
         }
         let screen = Screen::new(ask.json);
         let place = Place::of(ask);
@@ -144,11 +140,7 @@ fn serve(
     let limits = Limits::default();
     let local = Local { hosts: ask.allow_host.clone(), origins: ask.allow_origin.clone() };
     let sockets = bound.into_iter().map(|(row, socket)| {
-        let routes = server::with_google_hosts(house.routes_of(row.name, addresses));
-        let routes = house.only_local_admins(routes, &local);
-        let routes = server::with_cors(server::guarded(routes, &limits), Vec::new());
-        let routes = server::with_local_hosts(routes, local.clone());
-        socket.serve(server::with_client_address(routes, Vec::new()), None, &limits)
+        socket.serve(house.dev_routes(row.name, addresses, &local, &limits), None, &limits)
     });
     sockets.collect()
 }

@@ -12,7 +12,7 @@ use firestore::query::index::file::IndexFile;
 use identity::keys::seal::Seal;
 use identity::{Failure, Identity, Settings};
 use kv::{Mem, Options, Sqlite, Store, StoreError};
-use server::{Answer, Local, Routes, SystemUser};
+use server::{Answer, Limits, Local, Routes, SystemUser};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
@@ -194,7 +194,7 @@ impl House {
     }
 
     /// The routes of one socket of `dev`: those of the service that it belongs to and of those beside it.
-    pub fn routes_of(&self, name: &'static str, addresses: &Addresses) -> Routes {
+    fn routes_of(&self, name: &'static str, addresses: &Addresses) -> Routes {
         self.merged(|row| row.is_on(name), addresses)
     }
 
@@ -217,10 +217,25 @@ impl House {
         Routes::from(merged.unwrap_or_default())
     }
 
-    /// The routes, closed to administrators' acts of web pages from elsewhere.
-    pub fn only_local_admins<A: Answer>(&self, routes: A, local: &Local) -> impl Answer + use<A> {
+    /// The routes of one socket of `dev` with all that goes around them: bounds, CORS, and closed to web pages from elsewhere.
+    pub fn dev_routes(
+        &self,
+        name: &'static str,
+        addresses: &Addresses,
+        local: &Local,
+        limits: &Limits,
+    ) -> impl Answer + use<> {
         let authenticate = Arc::clone(&self.ground.authenticate);
-        server::with_local_admins(routes, local.clone(), authenticate, &self.ground.project)
+        let routes = server::with_google_hosts(self.routes_of(name, addresses));
+        let routes = server::with_local_admins(routes, local.clone(), authenticate, &self.ground.project);
+        let routes = server::with_cors(server::guarded(routes, limits), Vec::new());
+        server::with_client_address(server::with_local_hosts(routes, local.clone()), Vec::new())
+    }
+
+    /// Imports an export of the official format into the default database.
+    pub async fn import(&self, permit: DevPermit, export: &Path) -> Result<u64, Status> {
+        let database = self.ground.firestore.default_database()?.to_string();
+        self.ground.firestore.import_documents(permit, &database, export.to_owned()).await
     }
 
     /// Ends the answers that would go on for ever, before sockets wait for what is in flight.

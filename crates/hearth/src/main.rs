@@ -7,6 +7,7 @@ mod bolt;
 mod check;
 mod cli;
 mod dev;
+mod emulator;
 mod exec;
 mod explain;
 mod failure;
@@ -14,6 +15,7 @@ mod house;
 mod indexes;
 mod jsonc;
 mod keys;
+mod launcher;
 mod limits;
 mod log;
 mod paint;
@@ -32,6 +34,7 @@ mod texts;
 mod verify;
 mod watch;
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -40,6 +43,7 @@ use clap::Parser;
 
 use crate::cli::{Bolt, Cli, Exec, Verb};
 use crate::failure::Failure;
+use crate::launcher::Called;
 
 // Small and steady under many threads; the system's allocator keeps more memory after bursts.
 #[global_allocator]
@@ -47,7 +51,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let cli = Cli::parse();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match launcher::called(&arguments) {
+        Called::AsHearth => Cli::parse_from(arguments),
+        Called::AsEmulator(flags) => {
+            let before = ["hearth", "emulator"].map(OsString::from);
+            Cli::parse_from(before.into_iter().chain(flags))
+        }
+        Called::Answered(code) => return code,
+    };
     paint::ask(cli.tone.color, cli.tone.quiet);
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -63,6 +75,8 @@ fn main() -> ExitCode {
         Verb::Dev(ask) => block_on(dev::run(ask, started)),
         Verb::Exec(ask) => return exec(ask, started),
         Verb::Serve(ask) => block_on(serve::run(ask, started)),
+        Verb::Emulator(ask) => block_on(emulator::run(ask)),
+        Verb::Launcher(ask) => launcher::run(ask).map_err(Failure::from),
         Verb::Log(ask) => log::run(ask).map_err(Failure::from),
         Verb::Check(ask) => return about_rules(check::run(ask)),
         Verb::Test(ask) => return about_rules(test::run(ask)),

@@ -50,6 +50,8 @@ pub struct Row {
     pub socket: Socket,
     /// Who finds out who asks.
     pub callers: Callers,
+    /// Whether its socket has the feed of decisions that the console shows.
+    pub feed: bool,
     /// The environment variables by which SDKs find it in `dev`.
     pub variables: &'static [Variable],
     /// The rules that guard it.

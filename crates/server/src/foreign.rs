@@ -27,6 +27,8 @@ use crate::refusal::refuse;
 const ECHO_CHARS_MAX: usize = 100;
 /// The control routes of the emulators, which ask for no credential.
 const CONTROL_ROUTES: &str = "/emulator/";
+/// The feed of decisions: a web page may read a WebSocket from anywhere.
+const FEED: &str = "/requests";
 
 /// What counts as this machine's own, beyond its loopback addresses and names.
 #[derive(Clone, Debug, Default)]
@@ -148,6 +150,7 @@ fn foreign_origin(local: &Local, headers: &HeaderMap) -> Option<String> {
 
 fn is_control(path: &str) -> bool {
     path.get(..CONTROL_ROUTES.len()).is_some_and(|start| start.eq_ignore_ascii_case(CONTROL_ROUTES))
+        || path.eq_ignore_ascii_case(FEED)
         // Services decode segments before they compare.
         || path.split('/').nth(1).is_some_and(|first| first.contains('%'))
 }
@@ -307,7 +310,7 @@ mod tests {
             let (status, text) = ask("GET", "/v1/x", &[("origin", origin), owner]).await;
             assert_eq!(status, 403, "{origin}");
             assert!(text.contains("Origin header") && text.contains("--allow-origin"), "{text}");
-            for path in [clear, "/%65mulator/v1/projects/p/accounts", "/EMULATOR/v1/x"] {
+            for path in [clear, "/requests", "/%65mulator/v1/projects/p/accounts", "/EMULATOR/v1/x"] {
                 assert_eq!(ask("DELETE", path, &[("origin", origin)]).await.0, 403, "{origin} {path}");
             }
             for other in [("x-none", ""), ("authorization", "Bearer bad"), ("authorization", "Bearer user")] {

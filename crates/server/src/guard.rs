@@ -46,11 +46,11 @@ const PACE_BYTES_MIN: usize = 40 << 10;
 const PACE_SECONDS: u64 = 10;
 
 /// Goes around all routes of a listener.
-pub fn guarded(inner: impl Answer, limits: &Limits) -> impl Answer {
+pub fn guarded<A: Answer>(inner: A, limits: &Limits) -> impl Answer + use<A> {
     guarded_within(inner, limits, Duration::from_secs(PACE_SECONDS))
 }
 
-fn guarded_within(inner: impl Answer, limits: &Limits, pace: Duration) -> impl Answer {
+fn guarded_within<A: Answer>(inner: A, limits: &Limits, pace: Duration) -> impl Answer + use<A> {
     Guard { inner: Arc::new(inner), budget: Budget::new(limits), pace }
 }
 

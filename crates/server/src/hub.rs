@@ -9,8 +9,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-/// The hub's routes for these services (name as in `firebase.json` → address).
-pub fn routes(project: &str, services: BTreeMap<String, SocketAddr>) -> Router {
+/// The hub's routes for these services (name as in `firebase.json` → address). The console finds a feed of decisions at
+/// those of `feeds`.
+pub fn routes(project: &str, services: BTreeMap<String, SocketAddr>, feeds: &[&str]) -> Router {
     let emulators: serde_json::Map<String, Value> = services
         .iter()
         .map(|(name, address)| {
@@ -19,9 +20,12 @@ pub fn routes(project: &str, services: BTreeMap<String, SocketAddr>) -> Router {
                 "family": if address.is_ipv4() { "IPv4" } else { "IPv6" },
                 "port": address.port(),
             });
-            let entry = json!({
-                "name": name, "host": address.ip().to_string(), "port": address.port(), "listen": [listen],
-            });
+            let host = address.ip().to_string();
+            let mut entry = json!({ "name": name, "host": host, "port": address.port(), "listen": [listen] });
+            if let (true, Some(entry)) = (feeds.contains(&name.as_str()), entry.as_object_mut()) {
+                entry.insert("webSocketHost".to_owned(), json!(host));
+                entry.insert("webSocketPort".to_owned(), json!(address.port()));
+            }
             (name.clone(), entry)
         })
         .collect();

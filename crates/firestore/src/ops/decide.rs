@@ -5,6 +5,7 @@ use base::{DatabaseName, Fields, Status};
 use kv::{Key, Row};
 use policy::rules::Action;
 
+use super::requests;
 use crate::model::{Stored, key};
 use crate::status;
 
@@ -48,5 +49,9 @@ pub async fn decide(
     let subject = Subject { method: action.method.name(), path: &path };
     let source = Source { project: &database.project };
     let facts = Documents { source: &source, pending };
-    session.authorize(&rules, subject, action, &facts).await.map_err(status::refused)
+    let decided = session.authorize(&rules, subject, action, &facts).await;
+    if let Some(evaluations) = session.gate().evaluations() {
+        requests::describe(evaluations, session, database, action, &rules, &decided);
+    }
+    decided.map_err(status::refused)
 }

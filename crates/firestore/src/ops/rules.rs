@@ -3,7 +3,7 @@
 //!
 //! Source: `@firebase/rules-unit-testing` and the official emulator (`PUT …:securityRules`, `GET …:ruleCoverage`).
 
-use access::{DevPermit, RulesRefused};
+use access::{DevPermit, Rules, RulesRefused};
 use policy::coverage::{Issue, issues};
 use policy::{Coverage, Source};
 
@@ -29,6 +29,14 @@ impl Firestore {
                 let RulesRefused { diagnostics } = *refused;
                 Err(issues(&source, &diagnostics))
             }
+        }
+    }
+
+    /// The rules in force for a project; `None` where everything is allowed because there are none.
+    pub fn rules(&self, _permit: DevPermit, project: &str) -> Option<Source> {
+        match &*self.gate.rules().firestore.current(project) {
+            Rules::Enforced(enforced) => Some(enforced.policy.source().clone()),
+            Rules::Open(_) | Rules::Closed(_) => None,
         }
     }
 

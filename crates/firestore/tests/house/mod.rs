@@ -158,4 +158,22 @@ impl House {
             _ => None,
         }
     }
+
+    /// Every document of a collection group, as an administrator sees them.
+    pub async fn look_group(&self, group: &str) -> Vec<v1::Document> {
+        self.select(&format!(r#"{{"from": [{{"collectionId": "{group}", "allDescendants": true}}]}}"#)).await
+    }
+
+    /// How many documents of a collection a filter finds.
+    pub async fn find(&self, collection: &str, filter: &str) -> usize {
+        let query = format!(r#"{{"from": [{{"collectionId": "{collection}"}}], "where": {filter}}}"#);
+        self.select(&query).await.len()
+    }
+
+    async fn select(&self, query: &str) -> Vec<v1::Document> {
+        let text = format!(r#"{{"parent": "{ROOT}", "structuredQuery": {query}}}"#);
+        let responses = self.firestore.run_query(&admin(), message(&text)).await.unwrap();
+        let responses: Vec<_> = futures_util::StreamExt::collect(responses).await;
+        responses.into_iter().filter_map(|response| response.unwrap().document).collect()
+    }
 }

@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     part: Part::Product,
     socket: Socket::Own(9099),
     callers: Callers::Own,
+    feed: false,
     variables: &[Variable { name: "FIREBASE_AUTH_EMULATOR_HOST", before: "" }],
     rules: None,
     open: |ground| Box::new(Auth { gate: ground.gate.clone(), identity: Arc::clone(&ground.identity) }),

@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     part: Part::Product,
     socket: Socket::Beside("firestore"),
     callers: Callers::Found,
+    feed: false,
     variables: &[],
     rules: None,
     open: |ground| Box::new(RulesApi(Deploy::new(ground.gate.clone(), &ground.project))),

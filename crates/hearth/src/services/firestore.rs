@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     part: Part::Product,
     socket: Socket::Own(8080),
     callers: Callers::Found,
+    feed: true,
     variables: &[Variable { name: "FIRESTORE_EMULATOR_HOST", before: "" }],
     rules: Some(RulesOf {
         kind: &project::FIRESTORE,

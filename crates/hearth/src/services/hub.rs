@@ -2,13 +2,14 @@
 
 use axum::Router;
 
-use super::{Addresses, Callers, Part, Row, Service, Socket, Variable};
+use super::{Addresses, Callers, Part, Row, Service, Socket, TABLE, Variable};
 
 pub static ROW: Row = Row {
     name: "hub",
     part: Part::Suite,
     socket: Socket::Own(4400),
     callers: Callers::Own,
+    feed: false,
     variables: &[Variable { name: "FIREBASE_EMULATOR_HUB", before: "" }],
     rules: None,
     open: |ground| Box::new(Hub { project: ground.project.clone() }),
@@ -20,6 +21,7 @@ struct Hub {
 
 impl Service for Hub {
     fn routes(&self, addresses: &Addresses) -> Router {
-        server::hub::routes(&self.project, addresses.clone())
+        let feeds: Vec<&str> = TABLE.into_iter().filter(|row| row.feed).map(|row| row.name).collect();
+        server::hub::routes(&self.project, addresses.clone(), &feeds)
     }
 }

@@ -1,28 +1,34 @@
-//! The official emulator's control routes: clearing documents, putting rules, their coverage. They exist in dev only and
-//! have no authentication: whoever reaches a dev port is its owner.
+//! The official emulator's control routes: clearing documents, rules and their coverage, exports and imports, triggers, and
+//! the feed of decisions. They exist in dev only and have no authentication: whoever reaches a dev port is its owner.
+//!
+//! Source: `google/firestore/emulator/v1/firestore_emulator.proto`, as the official emulator's descriptors have it.
+
+mod requests;
+mod rules;
+mod triggers;
+mod whole;
 
 use std::sync::Arc;
 
+use access::DevPermit;
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Path, Request, State};
-use axum::routing::{any, put};
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::routing::{any, get};
 use base::Status;
 use base::limits::REQUEST_BYTES_MAX;
-use http::{HeaderValue, Method, Response, header};
-use policy::coverage::{Issue, IssueSeverity};
-use serde::Deserialize;
-use serde_json::json;
+use http::{Method, Response};
+use serde_json::Value as Json;
 use wire::status as wire_status;
 
-use super::target;
-use super::{not_found, respond};
+use super::{not_found, respond, target};
 use crate::Firestore;
 
 pub(super) fn routes() -> Router<Arc<Firestore>> {
     Router::new()
         .route("/emulator/v1/projects/{project}/databases/{database}/{*rest}", any(clear))
-        .route("/emulator/v1/{*project}", put(rules).get(coverage))
+        .route("/emulator/v1/{*target}", any(control))
+        .route("/requests", get(requests::watch))
 }
 
 /// `DELETE /emulator/v1/projects/P/databases/D/documents[/path]`.
@@ -41,86 +47,56 @@ async fn clear(State(firestore): State<Arc<Firestore>>, request: Request) -> Res
     }
 }
 
-#[derive(Deserialize)]
-struct PutRules {
-    rules: Files,
-    #[serde(default, alias = "ignoreErrors")]
-    ignore_errors: bool,
+/// One call of a control route, read but for its body's meaning.
+struct Call<'a> {
+    firestore: &'a Arc<Firestore>,
+    permit: DevPermit,
+    method: Method,
+    project: &'a str,
+    /// The database that the path names.
+    database: Option<&'a str>,
+    query: String,
+    body: Bytes,
 }
 
-#[derive(Deserialize)]
-struct Files {
-    files: Vec<File>,
+impl Call<'_> {
+    fn json(&self) -> Result<Json, Status> {
+        let body = if self.body.trim_ascii().is_empty() { b"{}" } else { &*self.body };
+        serde_json::from_slice(body)
+            .map_err(|error| Status::invalid(format!("Invalid JSON payload received. {error}")))
+    }
 }
 
-#[derive(Deserialize)]
-struct File {
-    name: Option<String>,
-    content: String,
-}
-
-/// `PUT /emulator/v1/projects/P:securityRules`.
-async fn rules(
+/// `/emulator/v1/projects/P[/databases/D]:VERB` and `/emulator/v1/projects/P/triggers/…`.
+async fn control(
     State(firestore): State<Arc<Firestore>>,
     Path(target): Path<String>,
+    RawQuery(query): RawQuery,
     request: Request,
 ) -> Response<Body> {
-    let project = target.strip_prefix("projects/").and_then(|rest| rest.strip_suffix(":securityRules"));
-    let (Some(permit), Some(project)) = (firestore.dev(), project) else { return refuse(&not_found()) };
-    let Ok(body) = to_bytes(request.into_body(), REQUEST_BYTES_MAX).await else {
-        return refuse(&Status::invalid("The rules are too large."));
+    let Some(permit) = firestore.dev() else { return refuse(&not_found()) };
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, REQUEST_BYTES_MAX).await else {
+        return refuse(&Status::invalid(format!("A request may have {} MiB.", REQUEST_BYTES_MAX >> 20)));
     };
-    let asked: PutRules = match serde_json::from_slice(&body) {
-        Ok(asked) => asked,
-        Err(error) => return refuse(&Status::invalid(format!("Invalid JSON payload received. {error}"))),
+    let Some(rest) = target.strip_prefix("projects/") else { return refuse(&not_found()) };
+    let (resource, verb) = rest.rsplit_once(':').map_or((rest, ""), |(resource, verb)| (resource, verb));
+    let (project, below) = resource.split_once('/').unwrap_or((resource, ""));
+    let database = below.strip_prefix("databases/").filter(|name| !name.contains('/'));
+    let query = query.unwrap_or_default();
+    let call = Call { firestore: &firestore, permit, method: parts.method, project, database, query, body };
+    let is_whole = below.is_empty() || database.is_some();
+    let answer = match (call.method.clone(), verb) {
+        (Method::PUT, "securityRules") if is_whole => rules::put(&call),
+        (Method::GET, "securityRules") if is_whole => rules::get(&call),
+        (Method::GET, "ruleCoverage") if is_whole => rules::coverage(&call),
+        (Method::GET, "ruleCoverage.html") if is_whole => rules::coverage_page(&call),
+        (Method::POST, "export") if is_whole => whole::export(&call).await,
+        (Method::POST, "import") if is_whole => whole::import(&call).await,
+        (_, "") => triggers::answer(&call, below),
+        _ => Err(not_found()),
     };
-    let [file] = &asked.rules.files[..] else {
-        return refuse(&Status::invalid("Exactly one rules file is expected."));
-    };
-    let put = firestore.put_rules(permit, project, file.name.as_deref(), &file.content);
-    match put {
-        Err(found) if !asked.ignore_errors => refuse(&Status::invalid(compile_error(&found))),
-        Ok(found) | Err(found) if found.is_empty() => respond(200, "{}".into()),
-        Ok(found) | Err(found) => respond(200, json!({ "issues": found }).to_string().into()),
-    }
-}
-
-/// `GET /emulator/v1/projects/P:ruleCoverage` and the page `…:ruleCoverage.html`.
-async fn coverage(State(firestore): State<Arc<Firestore>>, Path(target): Path<String>) -> Response<Body> {
-    let asked = target.strip_prefix("projects/").and_then(|rest| rest.rsplit_once(':'));
-    let (Some(permit), Some((project, verb))) = (firestore.dev(), asked) else { return refuse(&not_found()) };
-    let coverage = firestore.coverage(permit, project);
-    match verb {
-        "ruleCoverage" => {
-            let report =
-                coverage.map_or_else(|| json!({ "rules": { "files": [] } }), |coverage| coverage.json());
-            respond(200, report.to_string().into())
-        }
-        "ruleCoverage.html" => {
-            let page = coverage.map_or_else(|| NO_RULES_PAGE.to_owned(), |coverage| coverage.html());
-            let mut response = respond(200, page.into());
-            response
-                .headers_mut()
-                .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-            response
-        }
-        _ => refuse(&not_found()),
-    }
-}
-
-const NO_RULES_PAGE: &str = "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>Coverage</title>\n\
-     <p>No rules are in force: there is nothing to cover.</p>\n";
-
-/// The official emulator's words: `Error compiling rules:` and a line for each error.
-fn compile_error(found: &[Issue]) -> String {
-    let errors = found.iter().filter(|issue| issue.severity == IssueSeverity::Error);
-    let lines: Vec<String> = errors
-        .map(|issue| {
-            let place = &issue.source_position;
-            format!("L{}:{} {}", place.line, place.column, issue.description)
-        })
-        .collect();
-    format!("Error compiling rules:\n{}", lines.join("\n"))
+    answer.unwrap_or_else(|status| refuse(&status))
 }
 
 fn refuse(status: &Status) -> Response<Body> {
