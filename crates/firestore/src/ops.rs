@@ -11,11 +11,13 @@
 mod clear;
 mod commit;
 mod decide;
+mod explain;
 pub mod indexes;
 mod lifetime;
 mod list;
 pub mod listen;
 mod locks;
+mod partition;
 mod places;
 mod present;
 pub mod query;

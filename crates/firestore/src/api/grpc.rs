@@ -174,9 +174,9 @@ impl firestore_server::Firestore for Face {
 
     async fn partition_query(
         &self,
-        _request: Request<v1::PartitionQueryRequest>,
+        request: Request<v1::PartitionQueryRequest>,
     ) -> Answer<v1::PartitionQueryResponse> {
-        answer(Err(status::unimplemented("PartitionQuery")))
+        answer(call!(self, partition_query, request))
     }
 
     type WriteStream = Stream<v1::WriteResponse>;

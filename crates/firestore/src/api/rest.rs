@@ -190,7 +190,10 @@ async fn call(
             let request = v1::ListCollectionIdsRequest { parent: parent()?, ..read(body).await? };
             message(firestore.list_collection_ids(caller, request).await, options)
         }
-        "partitionQuery" => Err(status::unimplemented("PartitionQuery").into()),
+        "partitionQuery" => {
+            let request = v1::PartitionQueryRequest { parent: parent()?, ..read(body).await? };
+            message(firestore.partition_query(caller, request).await, options)
+        }
         "executePipeline" => Err(status::unimplemented("ExecutePipeline").into()),
         "write" => Err(status::unimplemented("Write over REST").into()),
         "listen" => Err(status::unimplemented("Listen over REST").into()),
