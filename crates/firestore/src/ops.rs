@@ -114,6 +114,14 @@ impl Firestore {
         self.streams.send(caller, responses, None)
     }
 
+    /// `ExecutePipeline`, which no database here has.
+    ///
+    /// Errors: `FAILED_PRECONDITION`, as production says it of databases of the standard edition; those of the name.
+    pub fn refuse_pipeline<T>(&self, database: &str) -> Result<T, Status> {
+        self.database(database)?;
+        Err(status::no_pipelines())
+    }
+
     /// Refuses databases nobody made.
     fn check_database(&self, database: &DatabaseName) -> Result<(), Status> {
         match &self.databases {

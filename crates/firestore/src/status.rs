@@ -245,6 +245,15 @@ pub fn aggregated_after_name(fields: &[String]) -> Status {
     )
 }
 
+/// A pipeline on a database of the standard edition.
+pub fn no_pipelines() -> Status {
+    Status::new(
+        Code::FailedPrecondition,
+        "Pipeline Operations are only available for Firestore databases in Enterprise edition.\n\nPlease switch to an \
+         Enterprise edition database to take advantage of such functionality.",
+    )
+}
+
 /// `RunQuery` without a query.
 pub fn only_structured_queries() -> Status {
     Status::invalid("only structured queries are supported")

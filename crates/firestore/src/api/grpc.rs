@@ -179,6 +179,15 @@ impl firestore_server::Firestore for Face {
         answer(call!(self, partition_query, request))
     }
 
+    type ExecutePipelineStream = Stream<v1::ExecutePipelineResponse>;
+
+    async fn execute_pipeline(
+        &self,
+        request: Request<v1::ExecutePipelineRequest>,
+    ) -> Answer<Self::ExecutePipelineStream> {
+        answer(self.0.refuse_pipeline(&request.get_ref().database))
+    }
+
     type WriteStream = Stream<v1::WriteResponse>;
 
     async fn write(&self, request: Request<Streaming<v1::WriteRequest>>) -> Answer<Self::WriteStream> {
