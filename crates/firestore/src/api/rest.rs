@@ -105,7 +105,8 @@ async fn route(firestore: &Arc<Firestore>, request: Request) -> Result<Response<
         if parts.method != Method::POST {
             return Err(not_found().into());
         }
-        let in_array = matches!(verb.as_str(), "batchGet" | "runQuery" | "runAggregationQuery" | "executePipeline");
+        let in_array =
+            matches!(verb.as_str(), "batchGet" | "runQuery" | "runAggregationQuery" | "executePipeline");
         let called = call(firestore, &caller, &verb, target, &parameters, body).await;
         return called.map_err(|failed| Failed { in_array, ..failed });
     }

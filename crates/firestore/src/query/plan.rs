@@ -84,7 +84,9 @@ pub fn wanted_by(query: &Query, disjunct: &Disjunct) -> Vec<Shape> {
         return fixed.into_iter().map(|component| shape(vec![component])).collect();
     }
     if suffix.is_empty() && breadth == Breadth::Collection {
-        return Vec::new();
+        let present = present_alone(query);
+        let component = |field: &FieldPath| Component { field: field.clone(), kind: Kind::Ascending };
+        return present.map(|field| shape(vec![component(field)])).into_iter().collect();
     }
     if let Some(first) = suffix.first() {
         // Fixed and ordered first: a single point of the order, no need to lead with it as well.
@@ -221,6 +223,9 @@ pub fn plan(database: &DatabaseName, query: &Query, definitions: &[Definition]) 
     let by_name = query.field_orders().is_empty();
     let readable: Vec<_> =
         definitions.iter().filter(|definition| definition.state == State::Readable).collect();
+    if let Some(plan) = all_with_a_field(database, query, &readable) {
+        return plan;
+    }
     let mut plan = Plan { sources: Vec::new(), ordered: true, exact: true };
     for disjunct in &query.disjuncts {
         if let Some(path) = fixed_names(disjunct) {
@@ -239,6 +244,33 @@ pub fn plan(database: &DatabaseName, query: &Query, definitions: &[Definition]) 
         }
     }
     plan
+}
+
+/// The field that all documents must have which a query is about, when it is about nothing else: a sum over a whole
+/// collection, in whatever order.
+fn present_alone(query: &Query) -> Option<&FieldPath> {
+    let [disjunct] = query.disjuncts.as_slice() else { return None };
+    let is_whole = matches!(query.scope, Scope::Collection(_))
+        && query.field_orders().is_empty()
+        && (query.limit, query.offset) == (None, 0)
+        && (query.start.is_none() && query.end.is_none() && query.nearest.is_none());
+    let is_alone = disjunct.iter().all(|condition| condition.test == Test::Present);
+    disjunct.first().filter(|_| is_whole && is_alone).map(|condition| &condition.field)
+}
+
+/// The index on a field that is asked for alone: it has the documents with the field and no others.
+fn all_with_a_field(database: &DatabaseName, query: &Query, readable: &[&Definition]) -> Option<Plan> {
+    let field = present_alone(query)?;
+    let on_field = |definition: &&&Definition| {
+        let component = Component { field: field.clone(), kind: Kind::Ascending };
+        let [only] = definition.shape.components.as_slice() else { return false };
+        definition.shape.breadth == Breadth::Collection && only.is_at(&component)
+    };
+    let definition = readable.iter().find(on_field)?;
+    let prefix = entry_prefix(database, query, definition);
+    let stretch = Stretch { index: definition.id, prefix, intervals: vec![Interval::default()] };
+    let exact = query.filter.conditions().iter().all(|condition| condition.field == *field);
+    Some(Plan { sources: vec![Source::Entries(vec![stretch])], ordered: true, exact })
 }
 
 /// One walk over the scope serves all disjuncts.

@@ -128,6 +128,12 @@ async fn aggregations_are_explained() {
     let more = r#", "where": {"fieldFilter": {"field": {"fieldPath": "n"}, "op": "LESS_THAN", "value": {"integerValue": "3"}}}"#;
     for (aggregation, rest, used, expected) in [
         (r#"{"count": {}}"#, "", "Collection (__name__ ASC)", [1, 1, 10, 10, 0]),
+        (
+            r#"{"sum": {"field": {"fieldPath": "n"}}}"#,
+            "",
+            "Collection (n ASC, __name__ ASC)",
+            [1, 1, 10, 10, 0],
+        ),
         (r#"{"count": {}}"#, more, "Collection (n ASC, __name__ ASC)", [1, 1, 3, 0, 0]),
         (
             r#"{"sum": {"field": {"fieldPath": "n"}}}"#,
