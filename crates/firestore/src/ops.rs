@@ -12,11 +12,13 @@ mod clear;
 mod commit;
 mod decide;
 mod export;
+mod explain;
 pub mod indexes;
 pub mod lifetime;
 mod list;
 pub mod listen;
 mod locks;
+mod partition;
 mod places;
 mod present;
 mod projects;
@@ -123,6 +125,14 @@ impl Firestore {
         responses: Vec<T>,
     ) -> Result<Responses<T>, Status> {
         self.streams.send(caller, responses, None)
+    }
+
+    /// `ExecutePipeline`, which no database here has.
+    ///
+    /// Errors: `FAILED_PRECONDITION`, as production says it of databases of the standard edition; those of the name.
+    pub fn refuse_pipeline<T>(&self, database: &str) -> Result<T, Status> {
+        self.database(database)?;
+        Err(status::no_pipelines())
     }
 
     /// Refuses databases nobody made.

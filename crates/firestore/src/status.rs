@@ -179,6 +179,19 @@ pub fn all_collections_listen() -> Status {
     Status::invalid("All-collection queries are not supported by real-time queries.")
 }
 
+/// A listener on a search for the nearest vectors.
+pub fn nearest_listen() -> Status {
+    Status::invalid("FindNearest is not supported by real-time queries.")
+}
+
+/// A search for the nearest vectors among too many documents.
+pub fn too_many_vectors(documents_max: usize) -> Status {
+    Status::new(
+        Code::ResourceExhausted,
+        format!("FindNearest looks at more than {documents_max} documents. Add a filter to the query."),
+    )
+}
+
 /// A listener on a collection group below a document.
 pub fn group_below_document_listen() -> Status {
     Status::invalid(
@@ -233,12 +246,23 @@ pub fn aggregated_after_name(fields: &[String]) -> Status {
     )
 }
 
-/// `explain_options`.
-pub fn no_explain() -> Status {
+/// A pipeline on a database of the standard edition.
+pub fn no_pipelines() -> Status {
     Status::new(
-        Code::Unimplemented,
-        "Query explain is not implemented: send the query without explainOptions.",
+        Code::FailedPrecondition,
+        "Pipeline Operations are only available for Firestore databases in Enterprise edition.\n\nPlease switch to an \
+         Enterprise edition database to take advantage of such functionality.",
     )
+}
+
+/// `RunQuery` without a query.
+pub fn only_structured_queries() -> Status {
+    Status::invalid("only structured queries are supported")
+}
+
+/// `RunAggregationQuery` without one.
+pub fn only_structured_aggregations() -> Status {
+    Status::invalid("Only structured aggregation queries are supported.")
 }
 
 /// A read time that has not come yet or is finer than microseconds.

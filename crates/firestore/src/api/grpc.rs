@@ -174,9 +174,18 @@ impl firestore_server::Firestore for Face {
 
     async fn partition_query(
         &self,
-        _request: Request<v1::PartitionQueryRequest>,
+        request: Request<v1::PartitionQueryRequest>,
     ) -> Answer<v1::PartitionQueryResponse> {
-        answer(Err(status::unimplemented("PartitionQuery")))
+        answer(call!(self, partition_query, request))
+    }
+
+    type ExecutePipelineStream = Stream<v1::ExecutePipelineResponse>;
+
+    async fn execute_pipeline(
+        &self,
+        request: Request<v1::ExecutePipelineRequest>,
+    ) -> Answer<Self::ExecutePipelineStream> {
+        answer(self.0.refuse_pipeline(&request.get_ref().database))
     }
 
     type WriteStream = Stream<v1::WriteResponse>;

@@ -105,7 +105,8 @@ async fn route(firestore: &Arc<Firestore>, request: Request) -> Result<Response<
         if parts.method != Method::POST {
             return Err(not_found().into());
         }
-        let in_array = matches!(verb.as_str(), "batchGet" | "runQuery" | "runAggregationQuery");
+        let in_array =
+            matches!(verb.as_str(), "batchGet" | "runQuery" | "runAggregationQuery" | "executePipeline");
         let called = call(firestore, &caller, &verb, target, &parameters, body).await;
         return called.map_err(|failed| Failed { in_array, ..failed });
     }
@@ -190,8 +191,11 @@ async fn call(
             let request = v1::ListCollectionIdsRequest { parent: parent()?, ..read(body).await? };
             message(firestore.list_collection_ids(caller, request).await, options)
         }
-        "partitionQuery" => Err(status::unimplemented("PartitionQuery").into()),
-        "executePipeline" => Err(status::unimplemented("ExecutePipeline").into()),
+        "partitionQuery" => {
+            let request = v1::PartitionQueryRequest { parent: parent()?, ..read(body).await? };
+            message(firestore.partition_query(caller, request).await, options)
+        }
+        "executePipeline" => Ok(firestore.refuse_pipeline(&root()?)?),
         "write" => Err(status::unimplemented("Write over REST").into()),
         "listen" => Err(status::unimplemented("Listen over REST").into()),
         _ => Err(not_found().into()),

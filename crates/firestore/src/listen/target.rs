@@ -67,6 +67,9 @@ fn read_query(database: &DatabaseName, target: QueryTarget) -> Result<Asked, Sta
     asked.encode(&mut key).map_err(|error| Status::invalid(error.to_string()))?;
     let below_document = parent.is_document();
     let query = query::parse(database, &parent, asked)?;
+    if query.nearest.is_some() {
+        return Err(status::nearest_listen());
+    }
     match &query.scope {
         Scope::Children(_) | Scope::Descendants(_) => return Err(status::all_collections_listen()),
         Scope::Group { .. } if below_document => return Err(status::group_below_document_listen()),

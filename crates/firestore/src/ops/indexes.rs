@@ -17,8 +17,8 @@ use crate::query::index::definition::all_definitions;
 use crate::query::index::file::IndexFile;
 use crate::query::index::upkeep::drop_index;
 use crate::query::index::{
-    Builder, Built, Definition, INDEXES_PER_GROUP_MAX, Origin, Shape, Spec, State, Upkeep, build, missing,
-    requirement,
+    Builder, Built, Definition, INDEXES_PER_GROUP_MAX, Origin, Shape, Spec, State, Upkeep, build,
+    definitions, missing, requirement,
 };
 use crate::query::{IndexUse, Query};
 use crate::status;
@@ -30,6 +30,7 @@ const SUGGESTIONS_MAX: usize = 200;
 
 /// What is known of indexes beside their rows.
 pub struct Indexes {
+    gate: Gate,
     builder: Builder,
     upkeep: Upkeep,
     /// Queries are refused without the indexes that production requires.
@@ -78,7 +79,8 @@ impl Indexes {
         let is_strict = AtomicBool::new(gate.mode().dev().is_none());
         Self {
             upkeep: Upkeep::new(gate.clone()),
-            builder: Builder::new(gate),
+            builder: Builder::new(gate.clone()),
+            gate,
             is_strict,
             file: ArcSwap::default(),
             lacked: Mutex::default(),
@@ -89,13 +91,29 @@ impl Indexes {
         self.is_strict.load(Ordering::Relaxed)
     }
 
-    /// Indexes that a query would have liked. They are made where that is allowed for its caller.
-    pub fn want(&self, caller: &Caller, database: &DatabaseName, shapes: &[Shape]) {
+    /// Indexes that a query would have liked. They are made where that is allowed for its caller. Returns whether any is.
+    pub fn want(&self, caller: &Caller, database: &DatabaseName, shapes: &[Shape]) -> bool {
         let file = self.file.load();
         let allowed = shapes
             .iter()
             .filter(|shape| !self.is_strict() || requirement::is_automatic(shape, &file.exemptions));
-        self.builder.start(caller, database, allowed);
+        self.builder.start(caller, database, allowed)
+    }
+
+    /// The indexes of a collection group, for administrators.
+    pub async fn of_group(
+        &self,
+        caller: &Caller,
+        database: &DatabaseName,
+        group: &str,
+    ) -> Result<Vec<Definition>, Status> {
+        let resource = format!("/{group}");
+        let operation = Operation { service: Service::Firestore, verb: "ListIndexes", resource };
+        let mut session = self.gate.begin(caller, operation).await?;
+        session.authorize_admin(&format!("/{group}")).map_err(status::refused)?;
+        let found = definitions(&mut session, database, group).await;
+        session.discard();
+        found
     }
 }
 

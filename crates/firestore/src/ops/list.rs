@@ -34,23 +34,23 @@ const PAGE_BYTES_MAX: usize = 16 << 20;
 const SUM_LEN: usize = 8;
 
 /// Where a page token goes on, and the request it is good for.
-struct Token {
+pub(super) struct Token {
     sum: [u8; SUM_LEN],
 }
 
 impl Token {
-    fn of(request: impl Hash) -> Self {
+    pub(super) fn of(request: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         request.hash(&mut hasher);
         Self { sum: hasher.finish().to_be_bytes() }
     }
 
-    fn write(&self, place: &[u8]) -> String {
+    pub(super) fn write(&self, place: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode([&self.sum, place].concat())
     }
 
     /// The place in a token; `None` for an empty token, the first page.
-    fn read(&self, token: &str) -> Result<Option<Vec<u8>>, Status> {
+    pub(super) fn read(&self, token: &str) -> Result<Option<Vec<u8>>, Status> {
         if token.is_empty() {
             return Ok(None);
         }

@@ -5,21 +5,26 @@ use std::sync::Arc;
 use access::{Caller, Grant, Session};
 use async_trait::async_trait;
 use base::{DatabaseName, Status};
+use bytes::Bytes;
 use kv::Key;
 use policy::Method;
 use policy::rules::Action;
 use prost::Message;
+use tokio::sync::OwnedSemaphorePermit;
 use wire::v1::run_aggregation_query_request::QueryType as AggregationType;
 use wire::v1::run_query_request::QueryType;
 use wire::{prost_types, v1};
 
 use super::decide::decide_read;
+use super::explain::{Asked, Explained, elapsed, plan_alone};
 use super::present::allow_now;
 use super::reading::{Reading, Selector};
 use super::stream::{Responses, Source};
+use super::transaction::Lease;
 use super::{Firestore, operation};
 use crate::model::key;
 use crate::model::value::{fields_to_wire, to_wire};
+use crate::query::explain::{Outcome, metrics};
 use crate::query::{self, AggregationQuery, Found, Query, Results};
 use crate::status;
 
@@ -49,9 +54,10 @@ pub fn not_literal(session: &mut Session) -> Status {
 
 /// A document of a result for the client.
 pub fn found_to_wire(database: &DatabaseName, asked: &Query, found: &Found) -> Result<v1::Document, Status> {
-    let fields = match &asked.projection {
-        None => found.stored.wire_fields()?,
-        Some(_) => fields_to_wire(asked.project(found.stored.fields()?)),
+    let fields = match (&asked.projection, &asked.nearest) {
+        (None, None) => found.stored.wire_fields()?,
+        (_, None) => fields_to_wire(asked.project(found.stored.fields()?)),
+        (_, Some(nearest)) => fields_to_wire(asked.project(nearest.with_distance(found.stored.fields()?)?)),
     };
     Ok(found.stored.to_wire(database, &found.path, fields))
 }
@@ -74,12 +80,15 @@ struct Sending {
     in_transaction: bool,
     /// What a transaction has found.
     found: Vec<Key>,
+    explained: Option<Explained>,
+    /// The turn to compare vectors, until that is done.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 #[async_trait]
 impl Source<v1::RunQueryResponse> for Sending {
     async fn next(&mut self) -> Result<Vec<v1::RunQueryResponse>, Status> {
-        let page = self.page().await;
+        let page = self.explained_page().await;
         // The client may take its time.
         if let Some(session) = &mut self.session {
             session.let_go();
@@ -89,11 +98,29 @@ impl Source<v1::RunQueryResponse> for Sending {
 }
 
 impl Sending {
+    /// The next responses, the last with what is to be explained; empty when there are no more.
+    async fn explained_page(&mut self) -> Result<Vec<v1::RunQueryResponse>, Status> {
+        loop {
+            let page = self.page().await?;
+            let Some(explained) = &mut self.explained else { return Ok(page) };
+            if page.is_empty() {
+                let now_micros = self.service.gate.clock().now_micros();
+                return Ok(explained.last(&self.asked, &self.results, now_micros).into_iter().collect());
+            }
+            let page = explained.pass(page);
+            if !page.is_empty() {
+                return Ok(page);
+            }
+        }
+    }
+
     /// The next responses; empty when there are no more.
     async fn page(&mut self) -> Result<Vec<v1::RunQueryResponse>, Status> {
         let Some(session) = &mut self.session else { return Ok(Vec::new()) };
         session.check_standing().await?;
-        let Some(page) = self.results.page(session).await? else {
+        let found = self.results.page(session).await?;
+        self.turn = None;
+        let Some(page) = found else {
             let skipped_results = self.newly_skipped();
             if self.sent && skipped_results == 0 {
                 self.suggest_indexes();
@@ -148,7 +175,7 @@ impl Sending {
         let mut responses = Vec::new();
         let mut bytes_left = TRANSACTION_RESULT_BYTES_MAX;
         loop {
-            let page = self.page().await?;
+            let page = self.explained_page().await?;
             if page.is_empty() {
                 return Ok(responses);
             }
@@ -195,22 +222,48 @@ impl Firestore {
         request: v1::RunQueryRequest,
     ) -> Result<Responses<v1::RunQueryResponse>, Status> {
         let (database, parent) = self.parent(&request.parent)?;
-        if request.explain_options.is_some() {
-            return Err(status::no_explain());
-        }
+        let explain = Asked::from(request.explain_options);
         let Some(QueryType::StructuredQuery(asked)) = request.query_type else {
-            return Err(status::missing_part("A structured query"));
+            return Err(status::only_structured_queries());
         };
         let asked = query::parse(&database, &parent, asked)?;
+        if explain != Asked::Result {
+            self.prepare_indexes(caller, &database, &asked).await?;
+        }
+        let turn = match asked.nearest {
+            Some(_) => Some(self.places.load(caller).await?),
+            None => None,
+        };
+        let begun_micros = self.gate.clock().now_micros();
         let selector = Selector::from(request.consistency_selector);
         let mut reading =
             self.reading(caller, operation("RunQuery", &query_path(&asked)), &database, selector).await?;
+        if explain != Asked::Result {
+            Self::allow_explaining(&mut reading.session, &asked)?;
+        }
         let in_transaction = reading.in_transaction();
         let (literally, past) = authorize_reading(&mut reading, &database, &asked).await?;
-        let results = Results::open_with(&mut reading.session, &database, &asked, &self.indexes).await?;
+        let (results, explained) = match explain {
+            Asked::Result => {
+                (Results::open_with(&mut reading.session, &database, &asked, &self.indexes).await?, None)
+            }
+            Asked::Plan | Asked::Analysis => {
+                let session = &mut reading.session;
+                let (results, plan) =
+                    Results::open_explained(session, &database, &asked, &self.indexes).await?;
+                (results, Some(Explained::new(plan, begun_micros)))
+            }
+        };
+        if let (Asked::Plan, Some(explained)) = (explain, explained.as_ref()) {
+            let explain_metrics = Some(explained.plan_alone());
+            let transaction = reading.begun.clone().unwrap_or_default();
+            reading.finish();
+            let response = v1::RunQueryResponse { explain_metrics, transaction, ..Default::default() };
+            return self.send(caller, vec![response]);
+        }
         let read_time = reading.read_time();
         let (session, begun, lease) = reading.into_parts();
-        let mut sending = Sending {
+        let sending = Sending {
             service: self.clone(),
             read_time,
             session: Some(session),
@@ -223,7 +276,20 @@ impl Firestore {
             past,
             in_transaction,
             found: Vec::new(),
+            explained,
+            turn,
         };
+        self.send_results(caller, sending, begun, lease).await
+    }
+
+    /// Sends a result: in a transaction all at once, what it has read being kept first.
+    async fn send_results(
+        &self,
+        caller: &Caller,
+        mut sending: Sending,
+        begun: Option<Bytes>,
+        lease: Option<Lease>,
+    ) -> Result<Responses<v1::RunQueryResponse>, Status> {
         let Some(mut lease) = lease else {
             if let Some(session) = &mut sending.session {
                 session.let_go();
@@ -248,41 +314,80 @@ impl Firestore {
         request: v1::RunAggregationQueryRequest,
     ) -> Result<v1::RunAggregationQueryResponse, Status> {
         let (database, parent) = self.parent(&request.parent)?;
-        if request.explain_options.is_some() {
-            return Err(status::no_explain());
-        }
+        let explain = Asked::from(request.explain_options);
         let Some(AggregationType::StructuredAggregationQuery(asked)) = request.query_type else {
-            return Err(status::missing_part("A structured aggregation query"));
+            return Err(status::only_structured_aggregations());
         };
         let asked = AggregationQuery::parse(&database, &parent, asked)?;
+        if explain != Asked::Result {
+            self.prepare_indexes(caller, &database, &asked.query).await?;
+        }
+        let _turn = match asked.query.nearest {
+            Some(_) => Some(self.places.load(caller).await?),
+            None => None,
+        };
+        let begun_micros = self.gate.clock().now_micros();
         let selector = Selector::from(request.consistency_selector);
         let operation = operation("RunAggregationQuery", &query_path(&asked.query));
         let mut reading = self.reading(caller, operation, &database, selector).await?;
+        if explain != Asked::Result {
+            Self::allow_explaining(&mut reading.session, &asked.query)?;
+        }
+        self.authorize_aggregation(&mut reading, &database, &asked).await?;
+        let session = &mut reading.session;
+        let mut response = v1::RunAggregationQueryResponse {
+            transaction: reading.begun.clone().unwrap_or_default(),
+            ..Default::default()
+        };
+        let (mut results, plan) = match explain {
+            Asked::Result => {
+                (Results::open_with(session, &database, &asked.query, &self.indexes).await?, None)
+            }
+            Asked::Plan | Asked::Analysis => {
+                let opened = Results::open_explained(session, &database, &asked.query, &self.indexes).await?;
+                (opened.0, Some(opened.1))
+            }
+        };
+        if explain == Asked::Plan {
+            response.explain_metrics = plan.map(plan_alone);
+            reading.finish();
+            return Ok(response);
+        }
+        let (answers, count) = query::aggregate(session, &asked, &mut results).await?;
+        self.indexes.want(caller, &database, results.wanted());
+        let aggregate_fields = answers.into_iter().map(|(alias, value)| (alias, to_wire(value))).collect();
+        response.result = Some(v1::AggregationResult { aggregate_fields });
+        response.read_time = Some(reading.read_time());
+        response.explain_metrics = plan.map(|plan| {
+            let outcome = Outcome::Aggregate { counted: count.saturating_add(results.skipped()) };
+            let took = elapsed(begun_micros, self.gate.clock().now_micros());
+            metrics(&asked.query, plan, results.scanned(), outcome, took)
+        });
+        reading.finish();
+        Ok(response)
+    }
+
+    /// Has an aggregation decided. A count is no list of documents that could be looked at: it must be allowed whatever the
+    /// query finds, and what it finds in the past is looked at as it is now first.
+    async fn authorize_aggregation(
+        &self,
+        reading: &mut Reading,
+        database: &DatabaseName,
+        asked: &AggregationQuery,
+    ) -> Result<(), Status> {
         let in_transaction = reading.in_transaction();
-        let (literally, past) = authorize_reading(&mut reading, &database, &asked.query).await?;
+        let (literally, past) = authorize_reading(reading, database, &asked.query).await?;
         if literally {
-            // A count is no list of documents that could be looked at.
             return Err(not_literal(&mut reading.session));
         }
         if past {
-            let mut results =
-                Results::open_with(&mut reading.session, &database, &asked.query, &self.indexes).await?;
-            while let Some(page) = results.page(&mut reading.session).await? {
-                allow_now(&reading.session, &database, &page, in_transaction).await?;
+            let session = &mut reading.session;
+            let mut results = Results::open_with(session, database, &asked.query, &self.indexes).await?;
+            while let Some(page) = results.page(session).await? {
+                allow_now(session, database, &page, in_transaction).await?;
             }
         }
-        let (answers, wanted) =
-            query::aggregate(&mut reading.session, &database, &asked, &self.indexes).await?;
-        self.indexes.want(caller, &database, &wanted);
-        let aggregate_fields = answers.into_iter().map(|(alias, value)| (alias, to_wire(value))).collect();
-        let response = v1::RunAggregationQueryResponse {
-            result: Some(v1::AggregationResult { aggregate_fields }),
-            transaction: reading.begun.clone().unwrap_or_default(),
-            read_time: Some(reading.read_time()),
-            explain_metrics: None,
-        };
-        reading.finish();
-        Ok(response)
+        Ok(())
     }
 }
 

@@ -175,6 +175,8 @@ impl Firestore {
             transaction: Default::default(),
             read_time,
         };
+        // In any order by the protocol; clients have come to expect those that exist first.
+        found.sort_by_key(|(result, _)| matches!(result, Found::Missing(_)));
         let mut responses: Vec<_> = found.into_iter().map(|(result, _)| response(result)).collect();
         if let Some(id) = &reading.begun {
             match responses.first_mut() {

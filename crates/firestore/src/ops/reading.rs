@@ -43,6 +43,7 @@ selector!(batch_get_documents_request: Transaction, NewTransaction, ReadTime);
 selector!(run_query_request: Transaction, NewTransaction, ReadTime);
 selector!(run_aggregation_query_request: Transaction, NewTransaction, ReadTime);
 selector!(list_collection_ids_request: ReadTime);
+selector!(partition_query_request: ReadTime);
 
 /// A read under way: a session and, in a transaction, the right to it.
 pub struct Reading {

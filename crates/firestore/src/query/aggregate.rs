@@ -12,8 +12,6 @@ use wire::v1;
 use wire::v1::structured_aggregation_query::aggregation::Operator;
 use wire::v1::structured_aggregation_query::{Aggregation as WireAggregation, QueryType};
 
-use super::index::Shape;
-use super::index_use::IndexUse;
 use super::parse::{field_path, parse};
 use super::run::Results;
 use super::shape::Query;
@@ -176,22 +174,20 @@ impl Tally {
     }
 }
 
-/// The answers by alias, and the indexes that would have helped, as [`Results::wanted`] has them.
+/// The answers by alias over a result that has not been read yet, and how many documents it has.
 ///
-/// Errors: those of [`Results::open_with`].
+/// Errors: those of [`Results::page`].
 pub async fn aggregate(
     session: &mut Session,
-    database: &DatabaseName,
     asked: &AggregationQuery,
-    uses: &dyn IndexUse,
-) -> Result<(BTreeMap<String, Value>, Vec<Shape>), Status> {
+    results: &mut Results,
+) -> Result<(BTreeMap<String, Value>, usize), Status> {
     let mut tallies: Vec<(&FieldPath, Tally)> = Vec::new();
     for (_, aggregation) in &asked.aggregations {
         if let Aggregation::Sum(field) | Aggregation::Average(field) = aggregation {
             tallies.push((field, Tally::default()));
         }
     }
-    let mut results = Results::open_with(session, database, &asked.query, uses).await?;
     let mut count = 0;
     if tallies.is_empty() {
         let most = asked.aggregations.iter().map(|(_, aggregation)| match aggregation {
@@ -224,13 +220,12 @@ pub async fn aggregate(
         };
         (alias.clone(), value)
     });
-    Ok((answers.collect(), results.wanted().to_vec()))
+    Ok((answers.collect(), count))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::index_use::IndexesFree;
     use crate::query::testing::{Database, path};
 
     /// The answers to `[count, sum(x), avg(x)]`-like aggregations over `/c`, or the words they are refused with.
@@ -251,7 +246,8 @@ mod tests {
         let asked = AggregationQuery::parse(&database.name, &ResourcePath::ROOT, query)
             .map_err(|status| status.message)?;
         let mut session = database.session().await;
-        let (answers, _) = aggregate(&mut session, &database.name, &asked, &IndexesFree).await.unwrap();
+        let mut results = Results::open(&mut session, &database.name, &asked.query).await.unwrap();
+        let (answers, _) = aggregate(&mut session, &asked, &mut results).await.unwrap();
         session.finish();
         Ok(answers.into_iter().collect())
     }

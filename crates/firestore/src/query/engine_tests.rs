@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use base::{Code, Fields, ResourcePath, Value};
-use wire::v1::StructuredQuery;
 
 use super::index::{self, Built, Origin, Shape, State, build, check};
 use super::testing::{Database, path};
@@ -235,11 +234,4 @@ async fn a_document_with_too_many_entries_is_refused() {
     assert_eq!(entries(index::ENTRIES_PER_DOCUMENT_MAX).unwrap().len(), index::ENTRIES_PER_DOCUMENT_MAX);
     assert_eq!(entries(index::ENTRIES_PER_DOCUMENT_MAX + 1).unwrap_err().code, Code::InvalidArgument);
     session.finish();
-}
-
-#[test]
-fn vector_search_is_refused_clearly() {
-    let query = StructuredQuery { find_nearest: Some(Default::default()), ..Default::default() };
-    let database = base::DatabaseName::default_of("p");
-    assert_eq!(parse(&database, &ResourcePath::ROOT, query).unwrap_err().code, Code::Unimplemented);
 }

@@ -11,16 +11,21 @@
 //! Source: Firestore's documented query semantics.
 
 pub mod aggregate;
+pub mod explain;
 pub mod filter;
 pub mod index;
 mod index_use;
+mod input;
+pub mod nearest;
 mod parse;
 pub mod plan;
 pub mod position;
 mod proof;
+mod ranges;
 mod run;
 mod scan;
 pub mod shape;
+pub mod split;
 mod walk;
 
 #[cfg(test)]
@@ -35,9 +40,10 @@ mod testing;
 pub use aggregate::{Aggregation, AggregationQuery, aggregate};
 pub use filter::{Condition, Disjunct, Filter, Test};
 pub use index_use::IndexUse;
+pub use nearest::Nearest;
 pub use parse::{parse, parse_order_by};
 pub use proof::{path as proof_path, proof};
-pub use run::{PAGE_DOCUMENTS_MAX, Results, SORT_BYTES_MAX, finds_literally};
+pub use run::{PAGE_DOCUMENTS_MAX, Results, SORT_BYTES_MAX, Scanned, finds_literally};
 pub use shape::{Cursor, Order, Query, Scope};
 pub use walk::Found;
 

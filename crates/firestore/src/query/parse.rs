@@ -5,11 +5,12 @@
 
 use base::limits::{NOT_IN_VALUES_MAX, QUERY_DISJUNCTIONS_MAX};
 use base::name::{NameError, check_id, parse_document};
-use base::{Code, DatabaseName, FieldPath, ResourcePath, Status, Value, field};
+use base::{DatabaseName, FieldPath, ResourcePath, Status, Value, field};
 use wire::v1::structured_query as wq;
 use wire::v1::{self, StructuredQuery};
 
 use super::filter::{Condition, Disjunct, Filter, Test};
+use super::nearest::Nearest;
 use super::shape::{Cursor, Order, Query, Scope};
 use crate::model::value::from_wire;
 
@@ -22,14 +23,15 @@ pub const FILTER_DEPTH_MAX: usize = 20;
 
 /// Reads a query that is asked of a parent (the root or a document).
 ///
-/// Errors: `INVALID_ARGUMENT` with the real service's text; `UNIMPLEMENTED` for vector search.
+/// Errors: `INVALID_ARGUMENT` with the real service's text.
 pub fn parse(
     database: &DatabaseName,
     parent: &ResourcePath,
     query: StructuredQuery,
 ) -> Result<Query, Status> {
-    if query.find_nearest.is_some() {
-        return Err(Status::new(Code::Unimplemented, "Vector search (find_nearest) is not supported yet."));
+    let nearest = query.find_nearest.clone().map(Nearest::parse).transpose()?;
+    if nearest.is_some() {
+        check_nearest(&query)?;
     }
     let scope = scope(parent, query.from)?;
     let filter = match query.r#where {
@@ -64,7 +66,21 @@ pub fn parse(
         offset,
         limit,
         projection: query.select.map(projection).transpose()?.flatten(),
+        nearest,
     })
+}
+
+/// Refuses what has no meaning beside a search for the nearest.
+fn check_nearest(query: &StructuredQuery) -> Result<(), Status> {
+    let refused = match query {
+        StructuredQuery { limit: Some(_), .. } => "A query limit cannot be used with FindNearest",
+        StructuredQuery { offset: 1.., .. } => "A query offset cannot be used with FindNearest",
+        StructuredQuery { start_at: Some(_), .. } | StructuredQuery { end_at: Some(_), .. } => {
+            "A cursor cannot be used with FindNearest"
+        }
+        _ => return Ok(()),
+    };
+    Err(Status::invalid(refused))
 }
 
 /// The order of `ListDocuments`, written `rank desc, __name__`, with its implicit last order.

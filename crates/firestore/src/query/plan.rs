@@ -9,11 +9,12 @@
 //! - If none is in order, one that starts with a fixed field gives candidates to sort; if there is none at all, the
 //!   documents of the scope are.
 
-use base::{DatabaseName, DocumentPath, FieldPath, ResourcePath, Value, key::tag, name, order};
+use base::{DatabaseName, DocumentPath, FieldPath, Value, name};
 
-use super::filter::{Condition, Disjunct, Test, is_null_or_nan};
+use super::filter::{Disjunct, Test, is_null_or_nan};
 use super::index::{self, Breadth, Component, Definition, Kind, Shape, Spec, State};
-use super::position::{self, Edge, Interval, is_exact, value_bytes};
+use super::position::{self, Interval, is_exact};
+use super::ranges::{below_parent, is_name_range, name_interval, value_intervals};
 use super::shape::{Query, Scope};
 
 /// How a query is served.
@@ -83,7 +84,9 @@ pub fn wanted_by(query: &Query, disjunct: &Disjunct) -> Vec<Shape> {
         return fixed.into_iter().map(|component| shape(vec![component])).collect();
     }
     if suffix.is_empty() && breadth == Breadth::Collection {
-        return Vec::new();
+        let present = present_alone(query);
+        let component = |field: &FieldPath| Component { field: field.clone(), kind: Kind::Ascending };
+        return present.map(|field| shape(vec![component(field)])).into_iter().collect();
     }
     if let Some(first) = suffix.first() {
         // Fixed and ordered first: a single point of the order, no need to lead with it as well.
@@ -92,8 +95,14 @@ pub fn wanted_by(query: &Query, disjunct: &Disjunct) -> Vec<Shape> {
     vec![shape(fixed.into_iter().chain(suffix).collect())]
 }
 
+/// Whether there is a readable index that serves a query's disjunct as well as the wanted one would.
+pub fn is_served(query: &Query, wanted: &Shape, definitions: &[Definition]) -> bool {
+    let readable = |definition: &&Definition| definition.state == State::Readable;
+    definitions.iter().filter(readable).any(|definition| is_as_good(query, wanted, definition))
+}
+
 /// Whether an index serves a query's disjunct as well as the wanted one would.
-pub fn is_as_good(query: &Query, wanted: &Shape, definition: &Definition) -> bool {
+fn is_as_good(query: &Query, wanted: &Shape, definition: &Definition) -> bool {
     let (suffix, own) = (suffix(query), &definition.shape);
     let lead = |shape: &'_ Shape| shape.components.strip_suffix(suffix.as_slice()).map(<[_]>::to_vec);
     let (Some(lead), Some(own_lead)) = (lead(wanted), lead(own)) else { return own == wanted };
@@ -144,6 +153,7 @@ pub fn spec_of(query: &Query, disjunct: &Disjunct) -> Option<Spec> {
             fields.push(component);
         }
     }
+    fields.extend(vectors(query));
     Some(Spec { group: group.to_owned(), breadth, fields, name_descends: query.is_reverse() })
 }
 
@@ -183,14 +193,18 @@ fn fixed(disjunct: &Disjunct) -> Vec<Fixed> {
     all
 }
 
-/// The components that spell out a query's orders.
+/// The components that spell out a query's orders, and the vectors that it compares.
 fn suffix(query: &Query) -> Vec<Component> {
-    position::relative(query.field_orders(), query.is_reverse())
-        .map(|(field, descending)| Component {
-            field: field.clone(),
-            kind: if descending { Kind::Descending } else { Kind::Ascending },
-        })
-        .collect()
+    let ordered = position::relative(query.field_orders(), query.is_reverse()).map(|(field, descending)| {
+        Component { field: field.clone(), kind: if descending { Kind::Descending } else { Kind::Ascending } }
+    });
+    ordered.chain(vectors(query)).collect()
+}
+
+fn vectors(query: &Query) -> Option<Component> {
+    let nearest = query.nearest.as_ref()?;
+    let dimension = u16::try_from(nearest.dimension()).ok()?;
+    Some(Component { field: nearest.field.clone(), kind: Kind::Vector(dimension) })
 }
 
 /// The one document a conjunction names, if it does. Several different ones leave nothing, which filtering finds.
@@ -209,6 +223,9 @@ pub fn plan(database: &DatabaseName, query: &Query, definitions: &[Definition]) 
     let by_name = query.field_orders().is_empty();
     let readable: Vec<_> =
         definitions.iter().filter(|definition| definition.state == State::Readable).collect();
+    if let Some(plan) = all_with_a_field(database, query, &readable) {
+        return plan;
+    }
     let mut plan = Plan { sources: Vec::new(), ordered: true, exact: true };
     for disjunct in &query.disjuncts {
         if let Some(path) = fixed_names(disjunct) {
@@ -229,6 +246,33 @@ pub fn plan(database: &DatabaseName, query: &Query, definitions: &[Definition]) 
     plan
 }
 
+/// The field that all documents must have which a query is about, when it is about nothing else: a sum over a whole
+/// collection, in whatever order.
+fn present_alone(query: &Query) -> Option<&FieldPath> {
+    let [disjunct] = query.disjuncts.as_slice() else { return None };
+    let is_whole = matches!(query.scope, Scope::Collection(_))
+        && query.field_orders().is_empty()
+        && (query.limit, query.offset) == (None, 0)
+        && (query.start.is_none() && query.end.is_none() && query.nearest.is_none());
+    let is_alone = disjunct.iter().all(|condition| condition.test == Test::Present);
+    disjunct.first().filter(|_| is_whole && is_alone).map(|condition| &condition.field)
+}
+
+/// The index on a field that is asked for alone: it has the documents with the field and no others.
+fn all_with_a_field(database: &DatabaseName, query: &Query, readable: &[&Definition]) -> Option<Plan> {
+    let field = present_alone(query)?;
+    let on_field = |definition: &&&Definition| {
+        let component = Component { field: field.clone(), kind: Kind::Ascending };
+        let [only] = definition.shape.components.as_slice() else { return false };
+        definition.shape.breadth == Breadth::Collection && only.is_at(&component)
+    };
+    let definition = readable.iter().find(on_field)?;
+    let prefix = entry_prefix(database, query, definition);
+    let stretch = Stretch { index: definition.id, prefix, intervals: vec![Interval::default()] };
+    let exact = query.filter.conditions().iter().all(|condition| condition.field == *field);
+    Some(Plan { sources: vec![Source::Entries(vec![stretch])], ordered: true, exact })
+}
+
 /// One walk over the scope serves all disjuncts.
 fn whole_scope(query: &Query, window: &Interval) -> Plan {
     let by_name = query.field_orders().is_empty();
@@ -245,33 +289,6 @@ fn whole_scope(query: &Query, window: &Interval) -> Plan {
         ordered,
         exact: exact && query.disjuncts.len() == 1,
     }
-}
-
-fn is_name_range(condition: &Condition) -> bool {
-    condition.field.is_document_id()
-        && matches!(
-            condition.test,
-            Test::Less(_) | Test::LessOrEqual(_) | Test::Greater(_) | Test::GreaterOrEqual(_)
-        )
-}
-
-/// The names a conjunction's range conditions on `__name__` leave, as an interval of path bytes. An empty interval
-/// is written as one that holds nothing.
-fn name_interval(disjunct: &Disjunct) -> Interval {
-    let nothing = || Interval { start: None, end: Some(Edge::before(Vec::new())) };
-    disjunct.iter().filter(|condition| is_name_range(condition)).fold(
-        Interval::default(),
-        |all, condition| {
-            let interval = match &condition.test {
-                Test::Less(value) => (None, Some(Edge::before(position::reference_bytes(value)))),
-                Test::LessOrEqual(value) => (None, Some(Edge::after(position::reference_bytes(value)))),
-                Test::Greater(value) => (Some(Edge::after(position::reference_bytes(value))), None),
-                Test::GreaterOrEqual(value) => (Some(Edge::before(position::reference_bytes(value))), None),
-                _ => (None, None),
-            };
-            all.intersect(&Interval { start: interval.0, end: interval.1 }).unwrap_or_else(nothing)
-        },
-    )
 }
 
 /// The stretches that give a conjunction's documents in the query's order; whether they give no other documents.
@@ -352,80 +369,6 @@ fn intervals(query: &Query, disjunct: &Disjunct, window: &Interval) -> (Vec<Inte
     (intervals.iter().filter_map(|interval| interval.intersect(window)).collect(), used)
 }
 
-/// The positions of a group's documents below a parent, when they are ordered by name.
-fn below_parent(scope: &Scope) -> Interval {
-    match scope {
-        Scope::Group { parent, .. } if *parent != ResourcePath::ROOT => {
-            // Without its end, a path is what its descendants start with; the document itself lies before them.
-            let own = position::path_bytes(parent.segments());
-            let mut descendants = own.clone();
-            descendants.pop();
-            Interval { start: Some(Edge::after(own)), end: Some(Edge::after(descendants)) }
-        }
-        _ => Interval::default(),
-    }
-}
-
-/// The encodings of the values that pass a test, ascending; whether nothing else is among them. `None` when the test
-/// says nothing about them.
-fn value_intervals(test: &Test) -> Option<(Vec<Interval>, bool)> {
-    let class = |value: &Value| vec![order::class(value)];
-    let between = |start: Edge, end: Edge| Interval { start: Some(start), end: Some(end) };
-    let nothing = Some((Vec::new(), true));
-    let one = |interval: Interval, exact: bool| Some((vec![interval], exact));
-    // Everything but null, without the values with these encodings.
-    let all_but = |values: &[&Value]| {
-        let mut cuts: Vec<_> = values.iter().map(|value| value_bytes(value)).collect();
-        cuts.sort();
-        let mut intervals = Vec::new();
-        let mut start = Edge::after(vec![tag::NULL]);
-        for cut in cuts {
-            intervals.push(between(start, Edge::before(cut.clone())));
-            start = Edge::after(cut);
-        }
-        intervals.push(between(start, Edge::after(vec![tag::MAP])));
-        intervals
-    };
-    match test {
-        Test::Equal(value)
-        | Test::Less(value)
-        | Test::LessOrEqual(value)
-        | Test::Greater(value)
-        | Test::GreaterOrEqual(value)
-            if is_null_or_nan(value) =>
-        {
-            nothing
-        }
-        Test::Less(value) | Test::LessOrEqual(value) => {
-            let inclusive = matches!(test, Test::LessOrEqual(_)) || !is_exact(value);
-            let end = Edge { prefix: value_bytes(value), after: inclusive };
-            one(between(Edge::before(class(value)), end), is_exact(value))
-        }
-        Test::Greater(value) | Test::GreaterOrEqual(value) => {
-            let inclusive = matches!(test, Test::GreaterOrEqual(_)) || !is_exact(value);
-            let start = Edge { prefix: value_bytes(value), after: !inclusive };
-            one(between(start, Edge::after(class(value))), is_exact(value))
-        }
-        Test::Equal(_) | Test::IsNull | Test::IsNan => {
-            let value = test.point()?;
-            let bytes = value_bytes(&value);
-            one(between(Edge::before(bytes.clone()), Edge::after(bytes)), is_exact(&value))
-        }
-        Test::NotEqual(Value::Null) => nothing,
-        Test::NotEqual(value) => {
-            Some(if is_exact(value) { (all_but(&[value]), true) } else { (all_but(&[]), false) })
-        }
-        Test::NotIn(values) if values.iter().any(|value| matches!(value, Value::Null)) => nothing,
-        Test::NotIn(values) => {
-            let exact: Vec<_> = values.iter().filter(|value| is_exact(value)).collect();
-            Some((all_but(&exact), exact.len() == values.len()))
-        }
-        Test::IsNotNull => Some((all_but(&[]), true)),
-        Test::IsNotNan => Some((all_but(&[&Value::Double(f64::NAN)]), true)),
-        Test::In(_) | Test::ArrayContains(_) | Test::ArrayContainsAny(_) | Test::Present => None,
-    }
-}
-
 /// A stretch that holds all of a conjunction's documents, in whatever order.
 fn candidates(
     database: &DatabaseName,
@@ -442,7 +385,7 @@ fn candidates(
     };
     readable
         .iter()
-        .filter(|definition| definition.shape.breadth == breadth)
+        .filter(|definition| definition.shape.breadth == breadth && !definition.shape.has_vectors())
         .filter_map(|definition| {
             let components = &definition.shape.components;
             let lead: Vec<_> = components

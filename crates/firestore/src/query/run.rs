@@ -1,22 +1,27 @@
 //! Runs a plan: merges or sorts what its sources find, reads the documents, filters what is left to filter, skips
 //! and stops.
 //!
-//! Invariants: a result has no document twice; memory is bounded by a page of documents, or by [`SORT_BYTES_MAX`] when
-//! a result has to be sorted.
+//! Invariants: a result has no document twice; memory is bounded by a page of documents, by [`SORT_BYTES_MAX`] when
+//! a result has to be sorted, or by the names that a search for the nearest may give.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use access::Session;
 use base::{Code, DatabaseName, DocumentPath, Fields, Status, Value};
+use wire::v1::PlanSummary;
 
-use super::index::{self, SCANNED_DOCUMENTS_MAX, Shape, State};
+use super::explain;
+use super::index::{self, Definition, SCANNED_DOCUMENTS_MAX, Shape};
 use super::index_use::{IndexUse, IndexesFree};
-use super::plan::{self, Plan, Source};
+use super::input::Input;
+use super::nearest::{Nearest, Ranking};
+use super::plan::{self, Plan};
 use super::position::{self, Interval};
-use super::scan::{Hit, Intersection, meets_first};
+use super::scan::{Hit, meets_first};
 use super::shape::Query;
-use super::walk::{Found, Walk, fetch};
+use super::walk::{Found, fetch};
+use crate::status;
 
 /// Documents given at once.
 pub const PAGE_DOCUMENTS_MAX: usize = 256;
@@ -28,6 +33,10 @@ const PAGE_BYTES: usize = 1 << 20;
 pub const SORT_BYTES_MAX: usize = 64 << 20;
 /// What is counted for a document beside its contents and its position.
 const SORT_OVERHEAD_BYTES: usize = 256;
+/// Documents that one search for the nearest looks at, of others than administrators.
+pub const COMPARED_OTHERS_MAX: usize = 100_000;
+/// Documents whose vectors are compared before others get their turn.
+const RANKED_AT_ONCE: usize = 64;
 
 /// A query's result, page by page. Every page must be read through the session the result was opened with.
 #[derive(Debug)]
@@ -43,8 +52,7 @@ pub struct Results {
     /// Documents of the next page.
     page_next: usize,
     given: usize,
-    /// Documents read.
-    examined: usize,
+    scanned: Scanned,
     feed: Feed,
     wanted: Vec<Shape>,
     looks_at: LooksAt,
@@ -64,6 +72,7 @@ impl LooksAt {
         let conditions = query.filter.conditions();
         let filtered = conditions.iter().map(|condition| &condition.field);
         let paths = filtered.chain(query.orders.iter().map(|order| &order.field));
+        let paths = paths.chain(query.nearest.iter().map(|nearest| &nearest.field));
         let named = paths.filter(|path| !path.is_document_id()).filter_map(|path| path.segments().first());
         let fields: BTreeSet<&String> = named.collect();
         let name = conditions.iter().any(|condition| condition.field.is_document_id());
@@ -76,106 +85,36 @@ impl LooksAt {
     }
 }
 
+/// What has been read for a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// Index entries.
+    pub entries: usize,
+    /// Documents that were walked over by name.
+    pub walked: usize,
+    /// Documents that were read.
+    pub documents: usize,
+}
+
+impl Scanned {
+    fn add(&mut self, input: &Input) {
+        self.entries = self.entries.saturating_add(input.entries());
+        self.walked = self.walked.saturating_add(input.walked());
+    }
+}
+
 #[derive(Debug)]
 enum Feed {
     /// Sources in the query's order.
-    Merge(Vec<Cursor>),
+    Merge(Vec<Input>),
     /// Sources to be sorted first.
-    Unsorted(Vec<Cursor>),
+    Unsorted(Vec<Input>),
     /// Sorted already.
     Sorted(VecDeque<Found>),
-}
-
-/// A source being read.
-#[derive(Debug)]
-enum Cursor {
-    Entries(Intersection),
-    Documents { from: Documents, next: Option<(Hit, Found)> },
-}
-
-/// Where documents come from that are read before they are hits.
-#[derive(Debug)]
-enum Documents {
-    Names(VecDeque<DocumentPath>),
-    Walk(Walk),
-}
-
-impl Documents {
-    async fn next(
-        &mut self,
-        session: &mut Session,
-        database: &DatabaseName,
-    ) -> Result<Option<Found>, Status> {
-        match self {
-            Documents::Walk(walk) => walk.next(session).await,
-            Documents::Names(paths) => {
-                while let Some(path) = paths.pop_front() {
-                    let found = fetch(session, database, std::slice::from_ref(&path)).await?.pop().flatten();
-                    if found.is_some() {
-                        return Ok(found);
-                    }
-                }
-                Ok(None)
-            }
-        }
-    }
-}
-
-impl Cursor {
-    fn new(database: &DatabaseName, query: &Query, source: &Source) -> Self {
-        let reverse = query.is_reverse();
-        let expected = query.needed().unwrap_or(PAGE_DOCUMENTS_MAX);
-        match source {
-            Source::Entries(stretches) => Cursor::Entries(Intersection::new(stretches, reverse, expected)),
-            Source::Names(paths) => {
-                Cursor::Documents { from: Documents::Names(paths.iter().cloned().collect()), next: None }
-            }
-            Source::Scope(names) => {
-                // Whoever filters will need more than they give.
-                let expected = if query.disjuncts == [Vec::new()] { expected } else { PAGE_DOCUMENTS_MAX };
-                let walk = Walk::new(database, &query.scope, names, reverse, expected);
-                Cursor::Documents { from: Documents::Walk(walk), next: None }
-            }
-        }
-    }
-
-    /// Where the next hit stands.
-    async fn peek(
-        &mut self,
-        session: &mut Session,
-        database: &DatabaseName,
-    ) -> Result<Option<&[u8]>, Status> {
-        match self {
-            Cursor::Entries(intersection) => {
-                Ok(intersection.peek(session).await?.map(|hit| hit.position.as_slice()))
-            }
-            Cursor::Documents { from, next } => {
-                if next.is_none() {
-                    *next = from.next(session, database).await?.map(|found| {
-                        let position = position::path_bytes(found.path.segments());
-                        (Hit { position, path: found.path.clone() }, found)
-                    });
-                }
-                Ok(next.as_ref().map(|(hit, _)| hit.position.as_slice()))
-            }
-        }
-    }
-
-    /// Takes what [`Cursor::peek`] showed; with the document if it is known already.
-    fn take(&mut self) -> Option<(Hit, Option<Found>)> {
-        match self {
-            Cursor::Entries(intersection) => intersection.take().map(|hit| (hit, None)),
-            Cursor::Documents { next, .. } => next.take().map(|(hit, found)| (hit, Some(found))),
-        }
-    }
-
-    /// Index entries read so far.
-    fn examined(&self) -> usize {
-        match self {
-            Cursor::Entries(intersection) => intersection.examined(),
-            Cursor::Documents { .. } => 0,
-        }
-    }
+    /// Sources to be ranked by a search for the nearest first.
+    Unranked(Vec<Input>, Box<Nearest>),
+    /// Ranked already.
+    Ranked(VecDeque<DocumentPath>),
 }
 
 /// Whether a document that a query found has what the query asks for literally: see [`policy::Decision::literally`].
@@ -199,6 +138,29 @@ impl Results {
         query: &Query,
         uses: &dyn IndexUse,
     ) -> Result<Self, Status> {
+        let (results, ..) = Self::prepare(session, database, query, uses).await?;
+        Ok(results)
+    }
+
+    /// The same with the indexes that are used.
+    ///
+    /// Errors: those of [`Results::open_with`].
+    pub async fn open_explained(
+        session: &mut Session,
+        database: &DatabaseName,
+        query: &Query,
+        uses: &dyn IndexUse,
+    ) -> Result<(Self, PlanSummary), Status> {
+        let (results, plan, definitions) = Self::prepare(session, database, query, uses).await?;
+        Ok((results, explain::summary(query, &plan, &definitions)))
+    }
+
+    async fn prepare(
+        session: &mut Session,
+        database: &DatabaseName,
+        query: &Query,
+        uses: &dyn IndexUse,
+    ) -> Result<(Self, Plan, Vec<Definition>), Status> {
         let definitions = match query.scope.group_id() {
             Some(group) => index::definitions(session, database, group).await?,
             None => Vec::new(),
@@ -208,28 +170,27 @@ impl Results {
         uses.used(database, &plan.indexes());
         let mut wanted = plan::wanted(query);
         // One that is still being built stays wanted: its build may have been cut short.
-        let readable = |shape: &Shape| {
-            definitions.iter().any(|definition| {
-                definition.state == State::Readable && plan::is_as_good(query, shape, definition)
-            })
-        };
-        wanted.retain(|shape| !readable(shape));
-        Ok(Self::planned(database, query, &plan, wanted))
+        wanted.retain(|shape| !plan::is_served(query, shape, &definitions));
+        Ok((Self::planned(database, query, &plan, wanted), plan, definitions))
     }
 
     fn planned(database: &DatabaseName, query: &Query, plan: &Plan, wanted: Vec<Shape>) -> Self {
-        let cursors = plan.sources.iter().map(|source| Cursor::new(database, query, source)).collect();
+        let cursors = plan.sources.iter().map(|source| Input::new(database, query, source)).collect();
         Self {
             database: database.clone(),
             window: position::window(query),
-            exact: plan.exact,
+            exact: plan.exact && query.nearest.is_none(),
             to_skip: query.offset,
             left: query.limit,
             skipped: 0,
             page_next: FIRST_PAGE_DOCUMENTS,
             given: 0,
-            examined: 0,
-            feed: if plan.ordered { Feed::Merge(cursors) } else { Feed::Unsorted(cursors) },
+            scanned: Scanned::default(),
+            feed: match &query.nearest {
+                Some(nearest) => Feed::Unranked(cursors, Box::new(nearest.clone())),
+                None if plan.ordered => Feed::Merge(cursors),
+                None => Feed::Unsorted(cursors),
+            },
             wanted,
             looks_at: LooksAt::of(query),
             query: query.clone(),
@@ -255,13 +216,19 @@ impl Results {
         if wasted > SCANNED_DOCUMENTS_MAX { &self.wanted } else { &[] }
     }
 
+    /// What has been read so far.
+    pub fn scanned(&self) -> Scanned {
+        let mut scanned = self.scanned;
+        if let Feed::Merge(inputs) | Feed::Unsorted(inputs) | Feed::Unranked(inputs, _) = &self.feed {
+            inputs.iter().for_each(|input| scanned.add(input));
+        }
+        scanned
+    }
+
     /// The index entries and documents looked at so far.
     pub fn examined(&self) -> usize {
-        let entries = match &self.feed {
-            Feed::Merge(cursors) | Feed::Unsorted(cursors) => cursors.iter().map(Cursor::examined).sum(),
-            Feed::Sorted(_) => 0,
-        };
-        self.examined.saturating_add(entries)
+        let scanned = self.scanned();
+        scanned.entries.saturating_add(scanned.documents)
     }
 
     /// The next documents in order, at least one; `None` when there are no more.
@@ -340,8 +307,18 @@ impl Results {
             let cursors = std::mem::take(cursors);
             self.feed = Feed::Sorted(self.sort(session, cursors).await?);
         }
+        if let Feed::Unranked(inputs, nearest) = &mut self.feed {
+            let (inputs, nearest) = (std::mem::take(inputs), nearest.clone());
+            self.feed = Feed::Ranked(self.rank(session, inputs, &nearest).await?);
+        }
         if let Feed::Sorted(sorted) = &mut self.feed {
             let page: Vec<_> = sorted.drain(..most.min(sorted.len())).collect();
+            return Ok((!page.is_empty()).then_some(page));
+        }
+        if let Feed::Ranked(ranked) = &mut self.feed {
+            let paths: Vec<_> = ranked.drain(..most.min(ranked.len())).collect();
+            let found = fetch(session, &self.database, &paths).await?;
+            let page: Vec<_> = found.into_iter().flatten().collect();
             return Ok((!page.is_empty()).then_some(page));
         }
         loop {
@@ -387,7 +364,7 @@ impl Results {
         }
         let mut taken = None;
         for index in first.map(|(_, at)| at).unwrap_or_default() {
-            taken = cursors.get_mut(index).and_then(Cursor::take);
+            taken = cursors.get_mut(index).and_then(Input::take);
         }
         Ok(taken)
     }
@@ -399,7 +376,7 @@ impl Results {
         session: &mut Session,
         hits: Vec<(Hit, Option<Found>)>,
     ) -> Result<Vec<(Hit, Found)>, Status> {
-        self.examined += hits.len();
+        self.scanned.documents += hits.len();
         let missing: Vec<_> =
             hits.iter().filter(|(_, found)| found.is_none()).map(|(hit, _)| hit.path.clone()).collect();
         let mut fetched = fetch(session, &self.database, &missing).await?.into_iter();
@@ -430,7 +407,7 @@ impl Results {
     async fn sort(
         &mut self,
         session: &mut Session,
-        mut cursors: Vec<Cursor>,
+        mut cursors: Vec<Input>,
     ) -> Result<VecDeque<Found>, Status> {
         let reverse = self.query.is_reverse();
         let needed = self.query.needed();
@@ -475,10 +452,48 @@ impl Results {
                 }
             }
         }
+        cursors.iter().for_each(|input| self.scanned.add(input));
         let mut sorted: VecDeque<_> = sorted.into_values().collect();
         if reverse {
             sorted.make_contiguous().reverse();
         }
         Ok(sorted)
+    }
+
+    /// Compares the vectors of all that the sources find.
+    async fn rank(
+        &mut self,
+        session: &mut Session,
+        mut inputs: Vec<Input>,
+        nearest: &Nearest,
+    ) -> Result<VecDeque<DocumentPath>, Status> {
+        let mut ranking = Ranking::default();
+        for input in &mut inputs {
+            loop {
+                let mut hits = Vec::new();
+                while hits.len() < RANKED_AT_ONCE && input.peek(session, &self.database).await?.is_some() {
+                    hits.extend(input.take());
+                }
+                if hits.is_empty() {
+                    break;
+                }
+                let found = self.read(session, hits).await?;
+                if self.scanned.documents > COMPARED_OTHERS_MAX && !session.caller().is_admin() {
+                    return Err(status::too_many_vectors(COMPARED_OTHERS_MAX));
+                }
+                for (_, found) in found {
+                    let (name, fields) = self.looks_at.read(&self.database, &found)?;
+                    if self.query.scope.contains(&found.path)
+                        && position::of(&self.query, &found.path, &fields).is_some()
+                        && self.query.filter.matches(&name, &fields)
+                    {
+                        ranking.add(nearest, &found.path, &fields)?;
+                    }
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        inputs.iter().for_each(|input| self.scanned.add(input));
+        Ok(ranking.into_paths().collect())
     }
 }

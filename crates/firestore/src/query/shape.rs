@@ -6,6 +6,7 @@
 use base::{DocumentPath, FieldPath, Fields, ResourcePath, Value};
 
 use super::filter::{Condition, Disjunct, Filter, Test};
+use super::nearest::Nearest;
 
 /// A validated query.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,9 @@ pub struct Query {
     pub limit: Option<usize>,
     /// The fields to give; `None` for all. Empty: names only.
     pub projection: Option<Vec<FieldPath>>,
+    /// Of these documents, the ones with the nearest vectors. Then there is no limit, offset or cursor, and the order says only
+    /// which fields a document must have.
+    pub nearest: Option<Nearest>,
 }
 
 /// Which documents a query looks at.
@@ -109,6 +113,7 @@ impl Query {
             offset: 0,
             limit: None,
             projection: None,
+            nearest: None,
         }
     }
 

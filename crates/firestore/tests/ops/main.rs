@@ -5,9 +5,12 @@
 mod attacks;
 mod commits;
 mod decisions;
+mod explains;
 #[path = "../house/mod.rs"]
 mod house;
 mod locks;
+mod nearest;
+mod partitions;
 mod reads;
 mod transactions;
 

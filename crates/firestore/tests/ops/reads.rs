@@ -12,7 +12,7 @@ async fn batch_get_answers_every_name_once() {
     let house = house(OPEN).await;
     house.commit(&admin(), &format!("[{}]", set("c/a", 1))).await.unwrap();
     let request = format!(
-        r#"{{"database": "{DATABASE}", "documents": ["$/c/a", "$/c/b", "$/c/a"], "newTransaction": {{}}}}"#
+        r#"{{"database": "{DATABASE}", "documents": ["$/c/b", "$/c/a", "$/c/b"], "newTransaction": {{}}}}"#
     );
     let responses = house.firestore.batch_get_documents(&user("u"), message(&request)).await.unwrap();
     use v1::batch_get_documents_response::Result as Found;

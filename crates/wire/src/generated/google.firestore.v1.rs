@@ -1141,6 +1141,17 @@ pub struct PartitionQueryResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
+/// What a pipeline consists of is not read.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExecutePipelineRequest {
+    #[prost(string, tag = "1")]
+    pub database: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExecutePipelineResponse {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub transaction: ::prost::bytes::Bytes,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WriteRequest {
     #[prost(string, tag = "1")]
@@ -1394,7 +1405,7 @@ pub mod firestore_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// The document database. ExecutePipeline is not served.
+    /// The document database.
     #[derive(Debug, Clone)]
     pub struct FirestoreClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1741,6 +1752,33 @@ pub mod firestore_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Refused: databases are of the standard edition, which has no pipelines.
+        pub async fn execute_pipeline(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExecutePipelineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ExecutePipelineResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::weight::Codec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/google.firestore.v1.Firestore/ExecutePipeline",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("google.firestore.v1.Firestore", "ExecutePipeline"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// A stream of writes, answered in order.
         pub async fn write(
             &mut self,
@@ -1977,6 +2015,20 @@ pub mod firestore_server {
             tonic::Response<super::PartitionQueryResponse>,
             tonic::Status,
         >;
+        /// Server streaming response type for the ExecutePipeline method.
+        type ExecutePipelineStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ExecutePipelineResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Refused: databases are of the standard edition, which has no pipelines.
+        async fn execute_pipeline(
+            &self,
+            request: tonic::Request<super::ExecutePipelineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::ExecutePipelineStream>,
+            tonic::Status,
+        >;
         /// Server streaming response type for the Write method.
         type WriteStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::WriteResponse, tonic::Status>,
@@ -2021,7 +2073,7 @@ pub mod firestore_server {
             request: tonic::Request<super::CreateDocumentRequest>,
         ) -> std::result::Result<tonic::Response<super::Document>, tonic::Status>;
     }
-    /// The document database. ExecutePipeline is not served.
+    /// The document database.
     #[derive(Debug)]
     pub struct FirestoreServer<T> {
         inner: Arc<T>,
@@ -2593,6 +2645,53 @@ pub mod firestore_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/google.firestore.v1.Firestore/ExecutePipeline" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExecutePipelineSvc<T: Firestore>(pub Arc<T>);
+                    impl<
+                        T: Firestore,
+                    > tonic::server::ServerStreamingService<
+                        super::ExecutePipelineRequest,
+                    > for ExecutePipelineSvc<T> {
+                        type Response = super::ExecutePipelineResponse;
+                        type ResponseStream = T::ExecutePipelineStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExecutePipelineRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Firestore>::execute_pipeline(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExecutePipelineSvc(inner);
+                        let codec = crate::weight::Codec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -2779,6 +2779,46 @@ impl Json for crate::google::firestore::v1::PartitionQueryResponse {
         }
     }
 }
+impl Json for crate::google::firestore::v1::ExecutePipelineRequest {
+    const NAME: &'static str = "google.firestore.v1.ExecutePipelineRequest";
+    fn read_field(&mut self, name: &str, json: &mut Reader<'_>) -> Read<bool> {
+        match name {
+            "database" => {
+                self.database = json
+                    .field("database", Reader::string)?
+                    .unwrap_or_default();
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+    fn write_fields(&self, json: &mut Writer<'_>) {
+        if !self.database.is_empty() {
+            json.name("database");
+            json.string(&self.database);
+        }
+    }
+}
+impl Json for crate::google::firestore::v1::ExecutePipelineResponse {
+    const NAME: &'static str = "google.firestore.v1.ExecutePipelineResponse";
+    fn read_field(&mut self, name: &str, json: &mut Reader<'_>) -> Read<bool> {
+        match name {
+            "transaction" => {
+                self.transaction = json
+                    .field("transaction", Reader::bytes)?
+                    .unwrap_or_default();
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+    fn write_fields(&self, json: &mut Writer<'_>) {
+        if !self.transaction.is_empty() {
+            json.name("transaction");
+            json.bytes(&self.transaction);
+        }
+    }
+}
 impl Json for crate::google::firestore::v1::WriteRequest {
     const NAME: &'static str = "google.firestore.v1.WriteRequest";
     fn read_field(&mut self, name: &str, json: &mut Reader<'_>) -> Read<bool> {

@@ -847,6 +847,18 @@ static GOOGLE_FIRESTORE_V1_PARTITIONQUERYRESPONSE: Shape = Shape {
 impl Weighed for crate::google::firestore::v1::PartitionQueryResponse {
     const SHAPE: &'static Shape = &GOOGLE_FIRESTORE_V1_PARTITIONQUERYRESPONSE;
 }
+static GOOGLE_FIRESTORE_V1_EXECUTEPIPELINEREQUEST: Shape = Shape {
+    fields: &[Field::Unknown, Field::Text],
+};
+impl Weighed for crate::google::firestore::v1::ExecutePipelineRequest {
+    const SHAPE: &'static Shape = &GOOGLE_FIRESTORE_V1_EXECUTEPIPELINEREQUEST;
+}
+static GOOGLE_FIRESTORE_V1_EXECUTEPIPELINERESPONSE: Shape = Shape {
+    fields: &[Field::Unknown, Field::Text],
+};
+impl Weighed for crate::google::firestore::v1::ExecutePipelineResponse {
+    const SHAPE: &'static Shape = &GOOGLE_FIRESTORE_V1_EXECUTEPIPELINERESPONSE;
+}
 static GOOGLE_FIRESTORE_V1_WRITEREQUEST: Shape = Shape {
     fields: &[
         Field::Unknown,

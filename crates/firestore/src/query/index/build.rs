@@ -91,13 +91,14 @@ impl Builder {
     }
 
     /// Builds these indexes in the background for a caller's query, unless that is happening already or the caller may
-    /// not cause it (yet): see [`build_for_others`].
+    /// not cause it (yet): see [`build_for_others`]. Returns whether any is being built, or will be when asked again.
     pub fn start<'s>(
         &self,
         caller: &Caller,
         database: &DatabaseName,
         shapes: impl Iterator<Item = &'s Shape>,
-    ) {
+    ) -> bool {
+        let mut is_under_way = false;
         let trusted = caller.is_admin() || self.gate.mode().dev().is_some();
         for shape in shapes {
             let task = (database.clone(), shape.clone());
@@ -106,10 +107,11 @@ impl Builder {
                 if !trusted && !tasks.is_wanted_enough(&task) {
                     continue;
                 }
-                if tasks.running.len() >= BUILDS_RUNNING_MAX
-                    || tasks.given_up.contains(&task)
-                    || !tasks.running.insert(task.clone())
-                {
+                if tasks.given_up.contains(&task) {
+                    continue;
+                }
+                is_under_way = true;
+                if tasks.running.len() >= BUILDS_RUNNING_MAX || !tasks.running.insert(task.clone()) {
                     continue;
                 }
             }
@@ -134,6 +136,7 @@ impl Builder {
                 }
             });
         }
+        is_under_way
     }
 
     /// Whether nothing is being built.

@@ -1,6 +1,7 @@
 //! Which indexes exist: rows of the keyspace `INDEX_DEFINITIONS`.
 //!
-//! - `project ‖ database ‖ collection group ‖ breadth ‖ components` → format, state, origin, id. The key is the shape.
+//! - `project ‖ database ‖ collection group ‖ breadth ‖ components` → format, state, origin, id. The key is the shape; a
+//!   vector's component has its dimension behind its kind.
 //!   Format 1 had no origin: whatever it has was made for a query.
 //! - `project ‖ database ‖ "" ‖ 0x00` → the next id. No collection group has an empty name.
 //! - `project ‖ database ‖ "" ‖ 0x01 ‖ id` → where the build of an index stands. Apart from the definition, because
@@ -83,11 +84,15 @@ pub fn key(database: &DatabaseName, shape: &Shape) -> Key {
     });
     for component in &shape.components {
         key.push(COMPONENT);
-        key.push(match component.kind {
-            Kind::Ascending => 0,
-            Kind::Descending => 1,
-            Kind::Contains => 2,
-        });
+        match component.kind {
+            Kind::Ascending => key.push(0),
+            Kind::Descending => key.push(1),
+            Kind::Contains => key.push(2),
+            Kind::Vector(dimension) => {
+                key.push(3);
+                key.extend_from_slice(&dimension.to_be_bytes());
+            }
+        }
         for segment in component.field.segments() {
             key.push(SEGMENT);
             push_text(&mut key, segment);
@@ -114,14 +119,19 @@ fn read_key(key: &Key) -> Option<(DatabaseName, Shape)> {
     };
     let mut components = Vec::new();
     while let [COMPONENT, kind, tail @ ..] = rest {
+        let mut tail = tail;
         let kind = match kind {
             0 => Kind::Ascending,
             1 => Kind::Descending,
             2 => Kind::Contains,
+            3 => {
+                let (dimension, after) = tail.split_first_chunk()?;
+                tail = after;
+                Kind::Vector(u16::from_be_bytes(*dimension))
+            }
             _ => return None,
         };
         let mut segments = Vec::new();
-        let mut tail = tail;
         while let [SEGMENT, text @ ..] = tail {
             let (segment, after) = split_text(text)?;
             segments.push(segment);
@@ -270,6 +280,10 @@ mod tests {
         for components in [
             vec![],
             vec![Component { field: field("a"), kind: Kind::Contains }],
+            vec![
+                Component { field: field("a"), kind: Kind::Descending },
+                Component { field: field("v.w"), kind: Kind::Vector(257) },
+            ],
             vec![
                 Component { field: field("a.`b.c`"), kind: Kind::Ascending },
                 Component { field: field("a"), kind: Kind::Descending },

@@ -15,6 +15,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value as Json;
 
 use super::{Breadth, Component, Kind, Spec};
+use crate::query::nearest::DIMENSIONS_MAX;
 
 /// What the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,7 @@ impl Exemptions {
         left.is_some_and(|(by_value, by_element)| match component.kind {
             Kind::Contains => !by_element,
             Kind::Ascending | Kind::Descending => !by_value,
+            Kind::Vector(_) => false,
         })
     }
 
@@ -111,7 +113,9 @@ pub fn add(text: &str, spec: &Spec) -> Result<Option<String>, Vec<Remark>> {
         }]
     })?;
     let object = root.object_value_or_set();
-    if let ([only], Breadth::Group) = (spec.fields.as_slice(), spec.breadth) {
+    if let ([only], Breadth::Group, false) =
+        (spec.fields.as_slice(), spec.breadth, spec.shape().has_vectors())
+    {
         let entry = override_entry(&spec.group, only);
         object.array_value_or_set("fieldOverrides").append(input(&entry));
     } else {
@@ -125,7 +129,9 @@ fn override_entry(group: &str, component: &Component) -> Json {
     let of_group = match component.kind {
         Kind::Ascending => serde_json::json!({ "queryScope": "COLLECTION_GROUP", "order": "ASCENDING" }),
         Kind::Descending => serde_json::json!({ "queryScope": "COLLECTION_GROUP", "order": "DESCENDING" }),
-        Kind::Contains => serde_json::json!({ "queryScope": "COLLECTION_GROUP", "arrayConfig": "CONTAINS" }),
+        Kind::Contains | Kind::Vector(_) => {
+            serde_json::json!({ "queryScope": "COLLECTION_GROUP", "arrayConfig": "CONTAINS" })
+        }
     };
     serde_json::json!({
         "collectionGroup": group,
@@ -281,6 +287,9 @@ impl<'t> Reader<'t> {
 
     /// `order` or `arrayConfig` of an object; `None` after an error.
     fn kind(&mut self, object: &Object<'_>) -> Option<Kind> {
+        if let Some(vector) = object.get("vectorConfig") {
+            return self.vector(object, vector);
+        }
         let (order, array) = (self.text(object, "order"), self.text(object, "arrayConfig"));
         match (order, array) {
             (Member::Text("ASCENDING"), Member::Absent) => Some(Kind::Ascending),
@@ -290,6 +299,29 @@ impl<'t> Reader<'t> {
             _ => {
                 let text = "a field has either `order` (ASCENDING or DESCENDING) or `arrayConfig` (CONTAINS)";
                 self.error(object, text);
+                None
+            }
+        }
+    }
+
+    /// `vectorConfig` of a field: its dimension, and `flat`, the only kind there is.
+    fn vector(&mut self, object: &Object<'_>, config: &ObjectProp<'_>) -> Option<Kind> {
+        let wrong =
+            "`vectorConfig` has a `dimension` from 1 to 2048 and `flat`, and the field has nothing else";
+        let is_alone = object.get("order").is_none() && object.get("arrayConfig").is_none();
+        let Value::Object(vector) = &config.value else {
+            self.error(config, wrong);
+            return None;
+        };
+        self.only(vector, &["dimension", "flat"]);
+        let dimension = match vector.get("dimension").map(|dimension| &dimension.value) {
+            Some(Value::NumberLit(number)) => number.value.parse().ok(),
+            _ => None,
+        };
+        match dimension.filter(|dimension| (1..=DIMENSIONS_MAX).contains(&usize::from(*dimension))) {
+            Some(dimension) if is_alone && vector.get("flat").is_some() => Some(Kind::Vector(dimension)),
+            _ => {
+                self.error(config, wrong);
                 None
             }
         }
@@ -320,11 +352,7 @@ impl<'t> Reader<'t> {
         let mut fields = Vec::new();
         let mut is_whole = true;
         for field in self.objects(object, "fields") {
-            if let Some(vector) = field.get("vectorConfig") {
-                self.warn(vector, "indexes on vectors are not supported: this index is left out");
-                return;
-            }
-            self.only(field, &["fieldPath", "order", "arrayConfig", "mode"]);
+            self.only(field, &["fieldPath", "order", "arrayConfig", "vectorConfig", "mode"]);
             let path = self.required(field, "fieldPath");
             let kind = self.kind(field);
             match path.and_then(|path| self.path(field, path)).zip(kind) {

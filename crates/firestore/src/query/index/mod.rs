@@ -78,7 +78,8 @@ pub struct Component {
 impl Component {
     /// Whether one value of a field is one place in both: the direction does not matter for that.
     pub fn is_at(&self, other: &Component) -> bool {
-        self.field == other.field && (self.kind == Kind::Contains) == (other.kind == Kind::Contains)
+        let by_value = |kind: Kind| matches!(kind, Kind::Ascending | Kind::Descending);
+        self.field == other.field && (self.kind == other.kind || by_value(self.kind) && by_value(other.kind))
     }
 }
 
@@ -91,6 +92,16 @@ pub enum Kind {
     Descending,
     /// By each element of an array. At most one component of a shape is this.
     Contains,
+    /// Documents that have a vector of so many dimensions there. Nothing of it is in the entries: they list whose vectors
+    /// are to be compared. The last component of a shape.
+    Vector(u16),
+}
+
+impl Shape {
+    /// Whether it is on vectors: such an index serves nothing but the search for the nearest.
+    pub fn has_vectors(&self) -> bool {
+        self.components.iter().any(|component| matches!(component.kind, Kind::Vector(_)))
+    }
 }
 
 /// The start of the keys of an index's entries that concern one collection, or all of them.
@@ -144,8 +155,13 @@ fn entries(
         let Some(value) = component.field.get(fields) else { return Ok(()) };
         let values = match (component.kind, value) {
             (Kind::Contains, Value::Array(items)) => items.as_slice(),
-            (Kind::Contains, _) => return Ok(()),
-            _ => std::slice::from_ref(value),
+            (Kind::Vector(dimension), value)
+                if value.as_vector().is_some_and(|items| items.len() == usize::from(dimension)) =>
+            {
+                continue;
+            }
+            (Kind::Contains | Kind::Vector(_), _) => return Ok(()),
+            (Kind::Ascending | Kind::Descending, value) => std::slice::from_ref(value),
         };
         if partial.len().saturating_mul(values.len()) > ENTRIES_PER_DOCUMENT_MAX {
             return Err(too_many());

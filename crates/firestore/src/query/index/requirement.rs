@@ -38,7 +38,11 @@ pub fn missing(query: &Query, definitions: &[Definition], exemptions: &Exemption
 pub fn is_automatic(shape: &Shape, exemptions: &Exemptions) -> bool {
     match shape.components.as_slice() {
         [] => true,
-        [only] => shape.breadth == Breadth::Collection && !exemptions.exempt(&shape.group, only),
+        [only] => {
+            shape.breadth == Breadth::Collection
+                && !shape.has_vectors()
+                && !exemptions.exempt(&shape.group, only)
+        }
         _ => false,
     }
 }

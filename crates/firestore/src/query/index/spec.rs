@@ -9,6 +9,7 @@ use prost::Message;
 use serde_json::{Value as Json, json};
 
 use super::{Breadth, Component, Kind, Shape};
+use crate::query::nearest::DIMENSIONS_MAX;
 
 /// Fields of one index, as documented.
 const FIELDS_MAX: usize = 100;
@@ -54,7 +55,23 @@ impl Spec {
 
     /// Names go the way of the last field, where nothing else is said.
     fn says_name(&self) -> bool {
-        self.name_descends != self.fields.last().is_some_and(|last| last.kind == Kind::Descending)
+        let (ordered, _) = self.parts();
+        self.name_descends != ordered.last().is_some_and(|last| last.kind == Kind::Descending)
+    }
+
+    /// The fields before names, and the vector behind them, if there is one.
+    fn parts(&self) -> (&[Component], Option<&Component>) {
+        match self.fields.split_last() {
+            Some((vector, ordered)) if matches!(vector.kind, Kind::Vector(_)) => (ordered, Some(vector)),
+            _ => (&self.fields, None),
+        }
+    }
+
+    /// The fields as they are written: with the name where it has to be said, or where all is said.
+    pub fn written_fields(&self, always_name: bool) -> Vec<Component> {
+        let (ordered, vector) = self.parts();
+        let name = (always_name || self.says_name()).then(|| self.name());
+        ordered.iter().cloned().chain(name).chain(vector.cloned()).collect()
     }
 
     fn name(&self) -> Component {
@@ -68,8 +85,13 @@ impl Spec {
     ///
     /// Errors: what is wrong with it.
     pub fn written(group: &str, breadth: Breadth, mut fields: Vec<Component>) -> Result<Self, String> {
+        let vector = fields.pop_if(|last| matches!(last.kind, Kind::Vector(_)));
         let name = fields.pop_if(|last| last.field.is_document_id());
         let direction = name.as_ref().or(fields.last()).map(|last| last.kind);
+        if fields.iter().any(|field| matches!(field.kind, Kind::Vector(_))) {
+            return Err("a vector stands at the end of an index".to_owned());
+        }
+        fields.extend(vector);
         if group.is_empty() || group.contains('/') {
             return Err(format!("`{group}` is not the id of a collection"));
         }
@@ -94,7 +116,7 @@ impl Spec {
         Ok(Self { group: group.to_owned(), breadth, fields, name_descends })
     }
 
-    /// Reads a field of the command line: `state`, `population:desc`, `tags:contains`.
+    /// Reads a field of the command line: `state`, `population:desc`, `tags:contains`, `embedding:vector=768`.
     ///
     /// Errors: what is wrong with it.
     pub fn field(text: &str) -> Result<Component, String> {
@@ -102,18 +124,24 @@ impl Spec {
             Some((name, "asc")) => (name, Kind::Ascending),
             Some((name, "desc")) => (name, Kind::Descending),
             Some((name, "contains")) => (name, Kind::Contains),
-            _ => (text, Kind::Ascending),
+            Some((name, kind)) => match kind.strip_prefix("vector=").map(str::parse) {
+                Some(Ok(dimension)) if (1..=DIMENSIONS_MAX).contains(&usize::from(dimension)) => {
+                    (name, Kind::Vector(dimension))
+                }
+                Some(_) => return Err(format!("`{text}`: a vector has 1 to {DIMENSIONS_MAX} dimensions")),
+                None => (text, Kind::Ascending),
+            },
+            None => (text, Kind::Ascending),
         };
         let field = FieldPath::parse(name).map_err(|error| {
-            format!("`{text}` is not a field with `:asc`, `:desc` or `:contains`: {error}")
+            format!("`{text}` is not a field with `:asc`, `:desc`, `:contains` or `:vector=N`: {error}")
         })?;
         Ok(Component { field, kind })
     }
 
     /// The entry of `firestore.indexes.json`.
     pub fn json(&self) -> Json {
-        let name = self.says_name().then(|| self.name());
-        let fields: Vec<Json> = self.fields.iter().chain(&name).map(field_json).collect();
+        let fields: Vec<Json> = self.written_fields(false).iter().map(field_json).collect();
         json!({ "collectionGroup": self.group, "queryScope": self.scope(), "fields": fields })
     }
 
@@ -128,12 +156,12 @@ impl Spec {
     /// The arguments of `hearth indexes add` for it.
     pub fn arguments(&self) -> String {
         let mut text = quoted(&self.group);
-        let name = self.says_name().then(|| self.name());
-        for component in self.fields.iter().chain(&name) {
+        for component in &self.written_fields(false) {
             let suffix = match component.kind {
-                Kind::Ascending => "",
-                Kind::Descending => ":desc",
-                Kind::Contains => ":contains",
+                Kind::Ascending => String::new(),
+                Kind::Descending => ":desc".to_owned(),
+                Kind::Contains => ":contains".to_owned(),
+                Kind::Vector(dimension) => format!(":vector={dimension}"),
             };
             text.push(' ');
             text.push_str(&quoted(&format!("{}{suffix}", component.field)));
@@ -161,14 +189,13 @@ impl Spec {
                 message::Field { name: format!("{of_group}/fields/{}", only.field), index_config: None };
             return format!("{console}/indexes?create_exemption={}", URL_SAFE.encode(field.encode_to_vec()));
         }
-        let name = self.name();
         let index = message::Index {
             name: format!("{of_group}/indexes/_"),
             query_scope: match self.breadth {
                 Breadth::Collection => 1,
                 Breadth::Group => 2,
             },
-            fields: self.fields.iter().chain([&name]).map(message::IndexField::of).collect(),
+            fields: self.written_fields(true).iter().map(message::IndexField::of).collect(),
         };
         format!("{console}/indexes?create_composite={}", URL_SAFE.encode(index.encode_to_vec()))
     }
@@ -181,12 +208,15 @@ fn field_json(component: &Component) -> Json {
         Kind::Ascending => json!({ "fieldPath": field, "order": "ASCENDING" }),
         Kind::Descending => json!({ "fieldPath": field, "order": "DESCENDING" }),
         Kind::Contains => json!({ "fieldPath": field, "arrayConfig": "CONTAINS" }),
+        Kind::Vector(dimension) => {
+            json!({ "fieldPath": field, "vectorConfig": { "dimension": dimension, "flat": {} } })
+        }
     }
 }
 
 /// Quoted for a shell, where that is needed.
 fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:@".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:@=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }
@@ -198,14 +228,14 @@ impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = |component: &Component| {
             let kind = match component.kind {
-                Kind::Ascending => "ASC",
-                Kind::Descending => "DESC",
-                Kind::Contains => "CONTAINS",
+                Kind::Ascending => "ASC".to_owned(),
+                Kind::Descending => "DESC".to_owned(),
+                Kind::Contains => "CONTAINS".to_owned(),
+                Kind::Vector(dimension) => format!("VECTOR<{dimension}>"),
             };
             format!("{} {kind}", component.field)
         };
-        let name = self.says_name().then(|| self.name());
-        let fields: Vec<String> = self.fields.iter().chain(&name).map(word).collect();
+        let fields: Vec<String> = self.written_fields(false).iter().map(word).collect();
         write!(f, "{} ({})", self.group, fields.join(", "))
     }
 }
@@ -248,6 +278,7 @@ mod message {
                 Kind::Ascending => (Some(1), None),
                 Kind::Descending => (Some(2), None),
                 Kind::Contains => (None, Some(1)),
+                Kind::Vector(_) => (None, None),
             };
             Self { field_path: component.field.to_string(), order, array_config }
         }
