@@ -11,8 +11,8 @@
 mod clear;
 mod commit;
 mod decide;
-mod export;
 mod explain;
+mod export;
 pub mod indexes;
 pub mod lifetime;
 mod list;

@@ -112,6 +112,12 @@ pub struct Dev {
     /// Keep data in memory only
     #[arg(long)]
     pub ephemeral: bool,
+    /// Begin with an export: one of `--export-on-exit`, or of `firebase emulators:export`
+    #[arg(long, value_name = "DIR")]
+    pub import: Option<PathBuf>,
+    /// Export everything at the end (default: where `--import` has it from), so that both tools can import it
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "")]
+    pub export_on_exit: Option<PathBuf>,
     /// The project's id (default: from `.firebaserc`, else `demo-hearth`)
     #[arg(long)]
     pub project: Option<String>,

@@ -51,6 +51,8 @@ pub struct Served {
     addresses: Addresses,
     /// The project's id.
     project: String,
+    /// Where everything goes at the end.
+    export_to: Option<PathBuf>,
 }
 
 impl Served {
@@ -65,14 +67,17 @@ impl Served {
         let configured = project.id().map_err(|error| error.to_string())?;
         let id = ask.project.clone().or(configured).unwrap_or_else(|| "demo-hearth".to_owned());
         let mut guarded = rules::of_project(&project).map_err(|error| error.to_string())?;
+        let export_to = export_to(ask)?;
         let mut house = open_house(ask, &place, &id).await?;
+        if let Some(folder) = &ask.import {
+            house.transfer().import(folder).await.map_err(|error| error.to_string())?;
+        }
         let indexes = indexes::of_project(&place.project)?;
         rules::load_in_dev(&house.gate, &mut guarded)?;
         let (bound, addresses) = bind(ask, &project, ports).await?;
         let listening = serve(ask, &house, bound, &addresses);
         house.begin_work();
-        let mut notes = project.notes.clone();
-        notes.extend(place.note);
+        let mut notes: Vec<String> = place.note.into_iter().chain(project.notes.clone()).collect();
         notes.extend(services::not_served(&project));
         notes.extend(house.clock_note());
         if let Some((file, warnings)) = indexes {
@@ -97,7 +102,7 @@ impl Served {
         }
         rules::follow(&house.gate, guarded, screen);
         tokio::spawn(follow_project(place.project.join("firebase.json"), screen));
-        Ok(Self { house, listening, admin, addresses, project: id })
+        Ok(Self { house, listening, admin, addresses, project: id, export_to })
     }
 
     /// The environment in which SDKs and tools find what is served.
@@ -107,6 +112,10 @@ impl Served {
 
     /// Lets what is in flight finish, and closes.
     pub async fn close(self) -> Result<(), Failure> {
+        let exported = match &self.export_to {
+            Some(folder) => self.house.transfer().export(folder).await.map_err(|error| error.to_string()),
+            None => Ok(()),
+        };
         if let Some(admin) = self.admin {
             admin.stop().await;
         }
@@ -114,7 +123,19 @@ impl Served {
         for socket in self.listening {
             socket.stop().await;
         }
-        self.house.close().await.map_err(|status| status.message.into())
+        self.house.close().await.map_err(|status| status.message)?;
+        exported.map_err(Failure::from)
+    }
+}
+
+/// The folder for the export at the end: a name of its own, or that of the import.
+fn export_to(ask: &Dev) -> Result<Option<PathBuf>, Failure> {
+    match &ask.export_on_exit {
+        Some(folder) if folder.as_os_str().is_empty() => match &ask.import {
+            Some(folder) => Ok(Some(folder.clone())),
+            None => Err(Failure::usage("`--export-on-exit` needs a folder where there is no `--import`")),
+        },
+        folder => Ok(folder.clone()),
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
 use crate::services::{Addresses, Callers, Ground, Part, Row, Service, TABLE};
+use crate::transfer::Transfer;
 
 /// A running house, before it has sockets.
 pub struct House {
@@ -230,6 +231,12 @@ impl House {
         let routes = server::with_local_admins(routes, local.clone(), authenticate, &self.ground.project);
         let routes = server::with_cors(server::guarded(routes, limits), Vec::new());
         server::with_client_address(server::with_local_hosts(routes, local.clone()), Vec::new())
+    }
+
+    /// The way to import and export the whole project, in `dev`.
+    pub fn transfer(&self) -> Transfer<'_, impl Answer + use<>, impl Answer + use<>> {
+        let of = |name| server::with_google_hosts(self.routes_of(name, &Addresses::new()));
+        Transfer { project: &self.ground.project, auth: of("auth"), firestore: of("firestore") }
     }
 
     /// Imports an export of the official format into the default database.

@@ -31,6 +31,7 @@ mod stop;
 mod table;
 mod test;
 mod texts;
+mod transfer;
 mod verify;
 mod watch;
 
