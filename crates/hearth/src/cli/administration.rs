@@ -110,7 +110,7 @@ pub struct BuildIndexes {
     /// The collection of one index (default: all of the project's file)
     #[arg(requires = "fields")]
     pub collection: Option<String>,
-    /// Its fields, outermost first: `state`, `population:desc`, `tags:contains`
+    /// Its fields, outermost first: `state`, `population:desc`, `tags:contains`, `embedding:vector=768`
     pub fields: Vec<String>,
     /// For every collection of this id, wherever it is
     #[arg(long, requires = "collection")]
@@ -150,7 +150,7 @@ pub struct AddIndex {
 pub struct NewIndex {
     /// The id of its collection
     pub collection: String,
-    /// Its fields, outermost first: `state`, `population:desc`, `tags:contains`
+    /// Its fields, outermost first: `state`, `population:desc`, `tags:contains`, `embedding:vector=768`
     #[arg(required = true)]
     pub fields: Vec<String>,
     /// For every collection of this id, wherever it is
