@@ -257,7 +257,7 @@ fn is_name_range(condition: &Condition) -> bool {
 
 /// The names a conjunction's range conditions on `__name__` leave, as an interval of path bytes. An empty interval
 /// is written as one that holds nothing.
-fn name_interval(disjunct: &Disjunct) -> Interval {
+pub fn name_interval(disjunct: &Disjunct) -> Interval {
     let nothing = || Interval { start: None, end: Some(Edge::before(Vec::new())) };
     disjunct.iter().filter(|condition| is_name_range(condition)).fold(
         Interval::default(),
@@ -368,7 +368,7 @@ fn below_parent(scope: &Scope) -> Interval {
 
 /// The encodings of the values that pass a test, ascending; whether nothing else is among them. `None` when the test
 /// says nothing about them.
-fn value_intervals(test: &Test) -> Option<(Vec<Interval>, bool)> {
+pub fn value_intervals(test: &Test) -> Option<(Vec<Interval>, bool)> {
     let class = |value: &Value| vec![order::class(value)];
     let between = |start: Edge, end: Edge| Interval { start: Some(start), end: Some(end) };
     let nothing = Some((Vec::new(), true));
