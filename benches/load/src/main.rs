@@ -3,11 +3,13 @@
 //!
 //! ```text
 //! load PORT PID CONNECTIONS SECONDS FILE
+//! load bare SOCKETS BYTES
 //! ```
 //! FILE holds a request: its first line `METHOD PATH`, a line with the `Authorization` header's value (or `-`), the body.
 //! `{n}` in path or body becomes a number that no other request of the run has, `{n:RANGE}` one from 0 up to RANGE.
 //! A warm-up of a quarter of the time goes before. The answer is one line of JSON. Any status but 200 ends the run.
 
+mod bare;
 mod connection;
 mod cpu;
 mod request;
@@ -25,6 +27,11 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [bare, sockets, bytes] = arguments.as_slice()
+        && bare == "bare"
+    {
+        return bare::run(sockets.parse()?, bytes.parse()?);
+    }
     let [port, pid, connections, seconds, file] = arguments.as_slice() else {
         return Err("load PORT PID CONNECTIONS SECONDS FILE".into());
     };

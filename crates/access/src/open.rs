@@ -228,7 +228,8 @@ impl OpenGrants {
         }
         for row in &change.rows {
             state.touch(&row.key);
-            state.recent.push_back((change.version, row.key.clone()));
+            // The commit itself is not kept for it.
+            state.recent.push_back((change.version, row.key.detached()));
         }
         while state.recent.len() > RECENT_ROWS_MAX {
             if let Some((version, _)) = state.recent.pop_front() {

@@ -8,6 +8,7 @@
 //! - A write retries as a whole when what it relied on changed; never a part of it.
 //! - What a transaction reads is kept before the answer leaves.
 
+mod away;
 mod clear;
 mod commit;
 mod decide;
@@ -88,7 +89,7 @@ impl Firestore {
         let indexes = Indexes::new(gate.clone());
         let large_commits = LargeCommits::default();
         let (places, ending) = (Places::default(), watch::Sender::new(false));
-        let listeners = listen::Listeners::new(gate.epoch());
+        let listeners = listen::Listeners::new(&gate);
         let project = project.to_owned();
         Self {
             gate,

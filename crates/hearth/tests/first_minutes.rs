@@ -55,7 +55,8 @@ fn ready(folder: &Path, arguments: &[&str]) -> Value {
 
 #[test]
 fn a_command_finds_the_services_and_its_code_is_passed_on() {
-    let folder = project(&[("firebase.json", "{}"), (".firebaserc", r#"{"projects": {"default": "demo-a"}}"#)]);
+    let folder =
+        project(&[("firebase.json", "{}"), (".firebaserc", r#"{"projects": {"default": "demo-a"}}"#)]);
     let script = "env; exit 7";
     let output = exec(folder.path(), &[], script);
     assert_eq!(output.status.code(), Some(7));
@@ -102,7 +103,8 @@ fn broken_rules_are_told_first_and_last_and_in_each_denial() {
     let lines: Vec<&str> = screen.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     assert!(lines[1].starts_with("firestore.rules HAS ERRORS"), "{screen}");
     let last = lines.iter().position(|line| line.starts_with("error: firestore.rules has 1 error"));
-    let denial = lines.iter().position(|line| line.contains("deny") && line.contains("firestore.rules has errors"));
+    let denial =
+        lines.iter().position(|line| line.contains("deny") && line.contains("firestore.rules has errors"));
     assert!(last.is_some() && denial > last, "{screen}");
     assert!(answer.contains("PERMISSION_DENIED") && answer.contains("firestore.rules:2:"), "{answer}");
     let ready = ready(folder.path(), &["--ephemeral"]);
@@ -156,7 +158,11 @@ fn an_export_begins_the_next_run() {
     let found = run(&["--import", "kept"], read);
     assert!(text(&found.stdout).contains("12345"), "{}", text(&found.stderr));
     let none = run(&["--import", "."], read);
-    assert!(!none.status.success() && text(&none.stderr).contains("is not an export"), "{}", text(&none.stderr));
+    assert!(
+        !none.status.success() && text(&none.stderr).contains("is not an export"),
+        "{}",
+        text(&none.stderr)
+    );
 }
 
 #[test]
@@ -170,7 +176,11 @@ fn another_project_s_client_is_told_once_and_output_can_be_quiet() {
         text(&hearth(folder.path(), &arguments).output().unwrap().stderr)
     };
     let screen = run(&[]);
-    assert_eq!(screen.matches("asks for project `typo`, and this server runs `right`").count(), 1, "{screen}");
+    assert_eq!(
+        screen.matches("asks for project `typo`, and this server runs `right`").count(),
+        1,
+        "{screen}"
+    );
     assert!(!screen.contains('\u{1b}'), "{screen:?}");
     assert_eq!(run(&["--quiet"]), "");
 }

@@ -38,6 +38,11 @@ impl Key {
         (!stored.is_empty()).then_some(Self(stored))
     }
 
+    /// The same key in memory of its own: one that was cut from something larger keeps all of that.
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
     /// Whose key it is.
     pub fn keyspace(&self) -> Keyspace {
         Keyspace(self.0.first().copied().unwrap_or_default())

@@ -23,6 +23,7 @@ mod key;
 mod mem;
 mod meta;
 mod options;
+mod ring;
 mod row;
 mod scan;
 mod snapshot;

@@ -12,6 +12,7 @@ use crate::error::{CommitError, StoreError};
 use crate::history::{self, LookBack, Undo};
 use crate::meta::{self, Floor, Header};
 use crate::options::Options;
+use crate::ring::Ring;
 use crate::scan::Scan;
 use crate::snapshot::Snapshot;
 use crate::txn::Txn;
@@ -32,6 +33,7 @@ struct Shared {
     queue: mpsc::Sender<Request>,
     queue_memory: Arc<Semaphore>,
     published: watch::Sender<Version>,
+    ring: Arc<Ring>,
     horizon: Arc<Horizon>,
     epoch: [u8; 16],
 }
@@ -58,7 +60,8 @@ impl Store {
         let (published, _) = watch::channel(head);
         let (queue, requests) = mpsc::channel(options.queue_len_max.max(1));
         let horizon = Arc::new(Horizon::default());
-        let feed = published.clone();
+        let ring = Arc::new(Ring::new(head));
+        let feed = (published.clone(), Arc::clone(&ring));
         let driver = Driver::new(
             head,
             log,
@@ -79,7 +82,7 @@ impl Store {
         let units = (options.queue_bytes_max / MEMORY_UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
         let queue_memory = Arc::new(Semaphore::new(units));
         let epoch = header.epoch;
-        let shared = Shared { engine, options, queue, queue_memory, published, horizon, epoch };
+        let shared = Shared { engine, options, queue, queue_memory, published, ring, horizon, epoch };
         Ok(Store { shared: Arc::new(shared) })
     }
 
@@ -149,6 +152,10 @@ impl Store {
     /// The commits after a version, oldest first, without gaps; at most `limit`, and fewer if they are
     /// large. None means that there are none yet: wait on [`Store::published`] and ask again.
     pub async fn changes(&self, after: Version, limit: usize) -> Result<Vec<Change>, StoreError> {
+        let (published, bytes_max) = (*self.shared.published.borrow(), self.shared.options.changes_bytes_max);
+        if let Some(recent) = self.shared.ring.after(after, published, limit, bytes_max) {
+            return recent.into_iter().map(|(version, entry)| Change::decode(version, entry)).collect();
+        }
         let view = self.view().await?;
         let oldest = history::floor(&*view).await?;
         if after < oldest {
@@ -158,7 +165,6 @@ impl Store {
         if limit == 0 || range.is_empty() {
             return Ok(Vec::new());
         }
-        let bytes_max = self.shared.options.changes_bytes_max;
         let scan = Scan { reverse: false, rows_max: limit, bytes_max };
         let (changes, _) = history::read_log(&*view, &range, scan).await?;
         Ok(changes)

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::image::Image;
 use super::interest::{Interest, ViewId};
 use super::outbox::{Outbox, Taken};
-use super::view::{Listener, View};
+use super::view::{Listener, Listeners, Loaded, View};
 use super::window::{Outcome, Shown, Touch, Window};
 use crate::model::{Stored, key};
 use crate::query::Query;
@@ -26,6 +26,9 @@ const COMMIT_ROWS_MAX: usize = 20_000;
 
 /// Bytes of the documents of all windows.
 const WINDOWS_BYTES_MAX: usize = 256 << 20;
+
+/// Bytes of the results that are kept for who asks the same. They are kept until a commit touches them, or nobody listens.
+const LOADED_BYTES_MAX: usize = 32 << 20;
 
 /// Where commits meet those who listen.
 pub struct Hub {
@@ -40,13 +43,18 @@ pub struct Hub {
 struct State {
     processed: Version,
     listeners: usize,
-    next: ViewId,
+    /// The number of the last view.
+    view: ViewId,
+    /// The number of the last listener.
+    listener: u64,
     views: HashMap<ViewId, View>,
-    by_query: HashMap<Vec<u8>, ViewId>,
+    by_query: HashMap<Arc<[u8]>, ViewId>,
     interest: Interest,
-    documents: HashMap<Key, Vec<Listener>>,
+    documents: HashMap<Key, Listeners>,
     /// Of all windows.
     window_bytes: usize,
+    /// Of all results that are kept.
+    loaded_bytes: usize,
 }
 
 /// A place among those who listen, until it is dropped.
@@ -54,12 +62,14 @@ pub struct Registration {
     hub: Arc<Hub>,
     outbox: Arc<Outbox>,
     target: i32,
+    /// Its number.
+    number: u64,
     to: To,
 }
 
 enum To {
     Documents(Vec<Key>),
-    View { id: ViewId, key: Vec<u8> },
+    View { id: ViewId, query: Arc<Query>, key: Arc<[u8]> },
 }
 
 /// Everything up to a version that a stream has not heard of yet.
@@ -97,11 +107,11 @@ impl Hub {
         keys: Vec<Key>,
     ) -> Registration {
         let mut state = self.state.write();
-        self.begin(&mut state, head);
+        let number = self.begin(&mut state, head);
         for key in &keys {
-            state.documents.entry(key.clone()).or_default().push(listener.clone());
+            state.documents.entry(key.clone()).or_default().insert(number, listener.clone());
         }
-        self.registered(listener, To::Documents(keys))
+        self.registered(listener, number, To::Documents(keys))
     }
 
     /// Listens to a query. `head` is the newest version of the store.
@@ -109,24 +119,27 @@ impl Hub {
         self: &Arc<Self>,
         head: Version,
         listener: Listener,
-        (database, query, query_key): (&DatabaseName, &Query, &[u8]),
+        (database, query, key): (&DatabaseName, &Arc<Query>, &Arc<[u8]>),
     ) -> Registration {
         let mut state = self.state.write();
-        self.begin(&mut state, head);
+        let number = self.begin(&mut state, head);
         let state = &mut *state;
-        let id = *state.by_query.entry(query_key.to_vec()).or_insert_with(|| {
-            state.next += 1;
-            state.interest.add(database, query, state.next);
-            state.views.insert(state.next, View::new(database.clone(), query.clone()));
-            state.next
+        let id = *state.by_query.entry(Arc::clone(key)).or_insert_with(|| {
+            state.view += 1;
+            let places = state.interest.add(database, query, state.view);
+            let view = View::new(database.clone(), Arc::clone(query), Arc::clone(key), places);
+            state.views.insert(state.view, view);
+            state.view
         });
+        let (mut query, mut key) = (Arc::clone(query), Arc::clone(key));
         if let Some(view) = state.views.get_mut(&id) {
-            view.listeners.push(listener.clone());
+            view.listeners.insert(number, listener.clone());
+            (query, key) = (Arc::clone(&view.query), Arc::clone(&view.key));
         }
-        self.registered(listener, To::View { id, key: query_key.to_vec() })
+        self.registered(listener, number, To::View { id, query, key })
     }
 
-    fn begin(&self, state: &mut State, head: Version) {
+    fn begin(&self, state: &mut State, head: Version) -> u64 {
         if state.listeners == 0 {
             // What was committed while nobody listened is of no interest: whoever comes reads what is there.
             state.processed = state.processed.max(head);
@@ -134,11 +147,13 @@ impl Hub {
             self.attention.notify_one();
         }
         state.listeners += 1;
+        state.listener += 1;
+        state.listener
     }
 
-    fn registered(self: &Arc<Self>, listener: Listener, to: To) -> Registration {
+    fn registered(self: &Arc<Self>, listener: Listener, number: u64, to: To) -> Registration {
         let Listener { outbox, target } = listener;
-        Registration { hub: Arc::clone(self), outbox, target, to }
+        Registration { hub: Arc::clone(self), outbox, target, number, to }
     }
 
     /// Whether nobody listens: then commits need not be taken in.
@@ -235,6 +250,25 @@ impl Hub {
         window.is_some_and(Window::is_unknown)
     }
 
+    /// The result of a view, if it was loaded and is as it was then at this version, up to which commits have been taken in.
+    pub fn loaded(&self, view: ViewId, at: Version) -> Option<Arc<Vec<Arc<Image>>>> {
+        let state = self.state.read();
+        let loaded = state.views.get(&view)?.loaded.as_ref()?;
+        (loaded.at <= at && at <= state.processed).then(|| Arc::clone(&loaded.images))
+    }
+
+    /// Keeps a result that was loaded at a version, if no later commit has touched it and there is room.
+    pub fn keep_loaded(&self, view: ViewId, at: Version, images: Vec<Arc<Image>>, bytes: usize) {
+        let mut state = self.state.write();
+        let state = &mut *state;
+        let Some(view) = state.views.get_mut(&view) else { return };
+        state.loaded_bytes -= view.loaded.take().map_or(0, |loaded| loaded.bytes);
+        if view.touched <= at && state.loaded_bytes.saturating_add(bytes) <= LOADED_BYTES_MAX {
+            state.loaded_bytes += bytes;
+            view.loaded = Some(Loaded { at, images: Arc::new(images), bytes });
+        }
+    }
+
     /// Takes in a window that was loaded at a version. Returns whether it is known now.
     pub fn load_window(&self, view: ViewId, at: Version, found: Vec<Arc<Image>>) -> Result<bool, Status> {
         let mut state = self.state.write();
@@ -263,12 +297,16 @@ impl State {
             .filter_map(|view| view.window.as_mut())
             .for_each(|window| window.lose(version));
         self.window_bytes = 0;
+        self.loaded_bytes = 0;
+        for view in self.views.values_mut() {
+            (view.loaded, view.touched) = (None, version);
+        }
         self.each_outbox(|outbox| woken.extend(outbox.overflow().then(|| Arc::clone(outbox))));
     }
 
     fn each_outbox(&self, mut each: impl FnMut(&Arc<Outbox>)) {
-        let of_views = self.views.values().flat_map(|view| &view.listeners);
-        let of_documents = self.documents.values().flatten();
+        let of_views = self.views.values().flat_map(|view| view.listeners.values());
+        let of_documents = self.documents.values().flat_map(Listeners::values);
         of_views.chain(of_documents).for_each(|listener| each(&listener.outbox));
     }
 
@@ -279,9 +317,9 @@ impl State {
         woken: &mut Vec<Arc<Outbox>>,
     ) -> Result<(), Status> {
         let Some((database, path)) = key::decode(&row.key) else { return Ok(()) };
-        let listeners = self.documents.get(&row.key).map(Vec::as_slice).unwrap_or_default();
+        let listeners = self.documents.get(&row.key);
         let is_near = self.interest.is_near(&database, &path);
-        if listeners.is_empty() && !is_near {
+        if listeners.is_none() && !is_near {
             return Ok(());
         }
         let before = row.before.as_ref().map(Stored::from_row).transpose()?;
@@ -289,13 +327,14 @@ impl State {
         // Whoever does not read must not keep the whole commit in memory.
         let after = after.as_ref().map(Stored::from_row).transpose()?.map(Stored::detached);
         let image = Arc::new(Image::new(database, path, after, version));
-        for Listener { outbox, target } in listeners {
-            woken.extend(outbox.push(&row.key, &image, *target, true).then(|| Arc::clone(outbox)));
+        let key = row.key.detached();
+        for Listener { outbox, target } in listeners.into_iter().flat_map(Listeners::values) {
+            woken.extend(outbox.push(&key, &image, *target, true).then(|| Arc::clone(outbox)));
         }
         if is_near {
             let before = before.map(|stored| stored.fields()).transpose()?;
             let after = image.fields()?;
-            self.apply_to_views(&row.key, [before.as_ref(), after.as_ref()], &image, woken);
+            self.apply_to_views(&key, [before.as_ref(), after.as_ref()], &image, woken);
         }
         Ok(())
     }
@@ -316,6 +355,10 @@ impl State {
             if before.is_none() && after.is_none() {
                 continue;
             }
+            view.touched = image.version;
+            if view.loaded.as_ref().is_some_and(|loaded| loaded.at < image.version) {
+                self.loaded_bytes -= view.loaded.take().map_or(0, |loaded| loaded.bytes);
+            }
             let is_in = after.is_some();
             let shows = match &mut view.window {
                 None => true,
@@ -330,7 +373,7 @@ impl State {
                     false
                 }
             };
-            for Listener { outbox, target } in &view.listeners {
+            for Listener { outbox, target } in view.listeners.values() {
                 let wakes =
                     if shows { outbox.push(key, image, *target, is_in) } else { outbox.window(*target) };
                 woken.extend(wakes.then(|| Arc::clone(outbox)));
@@ -340,6 +383,14 @@ impl State {
 }
 
 impl Registration {
+    /// The query that it listens to and what that is known by, shared with all who do; `None` for documents.
+    pub fn query(&self) -> Option<(&Arc<Query>, &Arc<[u8]>)> {
+        match &self.to {
+            To::Documents(_) => None,
+            To::View { query, key, .. } => Some((query, key)),
+        }
+    }
+
     /// The view that it listens to; `None` for documents.
     pub fn view(&self) -> Option<ViewId> {
         match &self.to {
@@ -358,22 +409,23 @@ impl Drop for Registration {
             To::Documents(keys) => {
                 for key in keys {
                     let Some(listeners) = state.documents.get_mut(key) else { continue };
-                    listeners.retain(|listener| !listener.is(&self.outbox, self.target));
+                    listeners.remove(&self.number);
                     if listeners.is_empty() {
                         state.documents.remove(key);
                     }
                 }
             }
-            To::View { id, key } => {
+            To::View { id, .. } => {
                 let Some(view) = state.views.get_mut(id) else { return };
-                view.listeners.retain(|listener| !listener.is(&self.outbox, self.target));
+                view.listeners.remove(&self.number);
                 if view.listeners.is_empty()
                     && let Some(view) = state.views.remove(id)
                 {
+                    state.loaded_bytes -= view.loaded.as_ref().map_or(0, |loaded| loaded.bytes);
                     state.window_bytes =
                         state.window_bytes.saturating_sub(view.window.map_or(0, |window| window.bytes()));
-                    state.interest.remove(&view.database, &view.query, *id);
-                    state.by_query.remove(key);
+                    state.interest.remove(&view.database, &view.query, &view.places, *id);
+                    state.by_query.remove(&view.key);
                 }
             }
         }

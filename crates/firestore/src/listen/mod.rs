@@ -15,7 +15,11 @@ pub mod bloom;
 pub mod hub;
 pub mod image;
 mod interest;
+#[cfg(test)]
+mod interest_tests;
 pub mod outbox;
+mod ranges;
+pub mod replay;
 pub mod response;
 pub mod target;
 pub mod token;

@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use access::Holder;
+use futures_util::task::AtomicWaker;
 use kv::Key;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::image::Image;
 
@@ -22,7 +23,9 @@ pub const ALL_BYTES_MAX: usize = 128 << 20;
 /// What waits for one stream.
 pub struct Outbox {
     waiting: Mutex<Waiting>,
-    changed: Notify,
+    /// The stream is to look here, and has not since.
+    is_changed: AtomicBool,
+    stream: AtomicWaker,
     all_bytes: Arc<AtomicUsize>,
 }
 
@@ -32,8 +35,6 @@ struct Waiting {
     windows: BTreeSet<i32>,
     bytes: usize,
     overflowed: bool,
-    /// Something was added since the stream was woken.
-    unheard: bool,
 }
 
 /// A document that has changed.
@@ -65,13 +66,19 @@ impl Taken {
 impl Outbox {
     /// Empty, counted with others.
     pub fn new(all_bytes: Arc<AtomicUsize>) -> Arc<Self> {
-        Arc::new(Self { waiting: Mutex::default(), changed: Notify::new(), all_bytes })
+        Arc::new(Self {
+            waiting: Mutex::default(),
+            is_changed: AtomicBool::new(false),
+            stream: AtomicWaker::new(),
+            all_bytes,
+        })
     }
 
     /// Leaves a document's newest state for a target that it is (or is not) in. Returns whether the stream is to be
-    /// woken: it has not been since it last took everything.
+    /// woken: nothing was waiting for it before.
     pub(super) fn push(&self, key: &Key, image: &Arc<Image>, target: i32, is_in: bool) -> bool {
         let mut waiting = self.waiting.lock();
+        let was_empty = waiting.is_empty();
         if !waiting.overflowed {
             let change = waiting
                 .documents
@@ -89,14 +96,15 @@ impl Outbox {
                 waiting.overflow(&self.all_bytes);
             }
         }
-        !std::mem::replace(&mut waiting.unheard, true)
+        was_empty
     }
 
     /// A target's window has changed. Returns as [`Outbox::push`].
     pub(super) fn window(&self, target: i32) -> bool {
         let mut waiting = self.waiting.lock();
+        let was_empty = waiting.is_empty();
         waiting.windows.insert(target);
-        !std::mem::replace(&mut waiting.unheard, true)
+        was_empty
     }
 
     /// A target's window must be looked at again.
@@ -107,8 +115,9 @@ impl Outbox {
     /// Everything must be found again. Returns as [`Outbox::push`].
     pub(super) fn overflow(&self) -> bool {
         let mut waiting = self.waiting.lock();
+        let was_empty = waiting.is_empty();
         waiting.overflow(&self.all_bytes);
-        !std::mem::replace(&mut waiting.unheard, true)
+        was_empty
     }
 
     /// Takes everything.
@@ -136,17 +145,25 @@ impl Outbox {
 
     /// Whether something waits.
     pub fn is_waiting(&self) -> bool {
-        let waiting = self.waiting.lock();
-        !waiting.documents.is_empty() || !waiting.windows.is_empty() || waiting.overflowed
+        !self.waiting.lock().is_empty()
     }
 
     /// Waits until there is something, or a grant must be looked at.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
+    pub fn poll_changed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_changed.swap(false, Ordering::AcqRel) {
+            return Poll::Ready(());
+        }
+        self.stream.register(cx.waker());
+        // It may have changed before the stream was known to be waiting.
+        if self.is_changed.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.documents.is_empty() && self.windows.is_empty() && !self.overflowed
+    }
+
     fn overflow(&mut self, all_bytes: &AtomicUsize) {
         all_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         self.documents.clear();
@@ -157,7 +174,8 @@ impl Waiting {
 
 impl Holder for Outbox {
     fn wake(&self) {
-        self.changed.notify_one();
+        self.is_changed.store(true, Ordering::Release);
+        self.stream.wake();
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a client asks to listen to, read and checked.
 
+use std::sync::Arc;
+
 use base::{DatabaseName, DocumentPath, Status};
 use prost::Message;
 use wire::v1;
@@ -21,9 +23,9 @@ pub enum Asked {
     /// The result of a query; two that are the same have the same key.
     Query {
         /// The query.
-        query: Box<Query>,
+        query: Arc<Query>,
         /// What it is known by.
-        key: Vec<u8>,
+        key: Arc<[u8]>,
     },
 }
 
@@ -75,7 +77,7 @@ fn read_query(database: &DatabaseName, target: QueryTarget) -> Result<Asked, Sta
         Scope::Group { .. } if below_document => return Err(status::group_below_document_listen()),
         Scope::Group { .. } | Scope::Collection(_) => {}
     }
-    Ok(Asked::Query { query: Box::new(query), key })
+    Ok(Asked::Query { query: Arc::new(query), key: key.into() })
 }
 
 /// Where a target resumes.

@@ -6,6 +6,7 @@
 use base::Status;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kv::Version;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use crate::status;
@@ -16,10 +17,11 @@ const CODE_LEN: usize = 8;
 const TOKEN_LEN: usize = 1 + 8 + TAG_LEN + CODE_LEN;
 
 /// Writes and reads the tokens of one store.
-#[derive(Clone)]
 pub struct ResumeTokens {
     secret: [u8; 32],
     tag: [u8; TAG_LEN],
+    /// The last one: many streams say the same version.
+    last: Mutex<(Version, Bytes)>,
 }
 
 /// What a token says.
@@ -36,11 +38,19 @@ impl ResumeTokens {
     pub fn new(epoch: [u8; 16]) -> Self {
         let digest = |purpose: &[u8]| -> [u8; 32] { Sha256::digest([&epoch[..], purpose].concat()).into() };
         let tag = first(&digest(b"hearth resume token: store"));
-        Self { secret: digest(b"hearth resume token: code"), tag }
+        Self { secret: digest(b"hearth resume token: code"), tag, last: Mutex::default() }
     }
 
     /// The token of a version.
     pub fn issue(&self, version: Version) -> Bytes {
+        let mut last = self.last.lock();
+        if last.0 != version || last.1.is_empty() {
+            *last = (version, self.write(version));
+        }
+        last.1.clone()
+    }
+
+    fn write(&self, version: Version) -> Bytes {
         let mut token = BytesMut::with_capacity(TOKEN_LEN);
         token.put_u8(FORMAT);
         token.put_i64(version.0);

@@ -1,9 +1,13 @@
 //! One query as all who listen to it see it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{DatabaseName, DocumentPath, Fields, Value};
+use kv::Version;
 
+use super::image::Image;
+use super::interest::Places;
 use super::outbox::Outbox;
 use super::window::Window;
 use crate::query::{Query, position};
@@ -17,29 +21,54 @@ pub struct Listener {
     pub target: i32,
 }
 
-impl Listener {
-    pub(super) fn is(&self, outbox: &Arc<Outbox>, target: i32) -> bool {
-        self.target == target && Arc::ptr_eq(&self.outbox, outbox)
-    }
-}
+/// Who listens to one thing, by numbers of their own: one of many leaves at the cost of one.
+pub type Listeners = BTreeMap<u64, Listener>;
 
 /// A query, and who listens.
 pub struct View {
     /// Where it looks.
     pub database: DatabaseName,
     /// What it asks.
-    pub query: Query,
+    pub query: Arc<Query>,
+    /// What it is known by.
+    pub key: Arc<[u8]>,
+    /// Where it lies in the index of interest.
+    pub(super) places: Places,
     between: position::Interval,
     /// The documents it shows, if it does not show all that match.
     pub window: Option<Window>,
-    pub(super) listeners: Vec<Listener>,
+    pub(super) listeners: Listeners,
+    /// The result as it was loaded, while no commit has touched it.
+    pub(super) loaded: Option<Loaded>,
+    /// The newest commit that has touched it.
+    pub(super) touched: Version,
+}
+
+/// A whole result that is small.
+pub struct Loaded {
+    /// When it was so.
+    pub at: Version,
+    /// Its documents, in order.
+    pub images: Arc<Vec<Arc<Image>>>,
+    /// Of the documents.
+    pub bytes: usize,
 }
 
 impl View {
     /// Nobody listens yet.
-    pub fn new(database: DatabaseName, query: Query) -> Self {
+    pub fn new(database: DatabaseName, query: Arc<Query>, key: Arc<[u8]>, places: Places) -> Self {
         let (between, window) = (position::window(&query), Window::of(&query));
-        Self { database, query, between, window, listeners: Vec::new() }
+        Self {
+            database,
+            query,
+            key,
+            places,
+            between,
+            window,
+            listeners: Listeners::new(),
+            loaded: None,
+            touched: Version::ZERO,
+        }
     }
 
     /// Where a document stands in the result; `None` when it is not in it. What the limit leaves out is not looked at.

@@ -48,11 +48,15 @@ impl Lifetime {
             if let Err(over) = self.check() {
                 return over;
             }
-            let until = self.credential_until.map_or(self.until, |until| until.min(self.until));
-            let left = u64::try_from(until.saturating_sub(self.clock.now_micros())).unwrap_or(0);
-            let left = Duration::from_micros(left.max(1)).min(Duration::from_secs(LOOK_SECONDS_MAX));
-            tokio::time::sleep(left).await;
+            tokio::time::sleep(self.left()).await;
         }
+    }
+
+    /// How long until it is to be looked at again.
+    pub fn left(&self) -> Duration {
+        let until = self.credential_until.map_or(self.until, |until| until.min(self.until));
+        let left = u64::try_from(until.saturating_sub(self.clock.now_micros())).unwrap_or(0);
+        Duration::from_micros(left.max(1)).min(Duration::from_secs(LOOK_SECONDS_MAX))
     }
 }
 

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use access::{Caller, ClientAddress};
 use base::{DatabaseName, Status, id};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::stream;
-use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use wire::v1;
 
 use super::Firestore;
+use super::away::away;
 use super::lifetime::{Lifetime, ended};
 use super::places::Place;
 use super::stream::{Requests, Responses};
@@ -119,7 +120,9 @@ impl Writing {
     async fn commit(&mut self, request: v1::WriteRequest) -> Result<v1::WriteResponse, Status> {
         let database = self.database.clone().ok_or_else(|| status::missing_part("A database"))?;
         let writes = decode_all(&database, request.writes)?;
-        let committed = self.service.commit_alone(&self.caller, "Write", &database, &writes).boxed().await?;
+        let (service, caller) = (Arc::clone(&self.service), self.caller.clone());
+        let commit = async move { service.commit_alone(&caller, "Write", &database, &writes).await };
+        let committed = away(commit).await?;
         Ok(v1::WriteResponse {
             stream_id: String::new(),
             stream_token: self.token(),

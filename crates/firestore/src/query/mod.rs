@@ -21,7 +21,7 @@ mod parse;
 pub mod plan;
 pub mod position;
 mod proof;
-mod ranges;
+pub mod ranges;
 mod run;
 mod scan;
 pub mod shape;

@@ -41,33 +41,48 @@ pub async fn timed(rules: &str, clock: Arc<ManualClock>) -> House {
 
 /// A service in production whose store counts the views that are held.
 pub async fn watched(rules: &str) -> (House, Arc<AtomicUsize>) {
-    let views = Arc::new(AtomicUsize::new(0));
-    let engine = Watched { engine: Mem::default(), views: views.clone() };
-    (over(engine, rules, Mode::Serve, Arc::new(SystemClock)).await, views)
+    let (house, counts) = counted(rules).await;
+    (house, Arc::clone(&counts.views))
+}
+
+/// What is asked of a store.
+#[derive(Clone, Default)]
+pub struct Asked {
+    /// Views that are held.
+    pub views: Arc<AtomicUsize>,
+    /// Scans so far.
+    pub scans: Arc<AtomicUsize>,
+}
+
+/// A service in production whose store counts what it is asked.
+pub async fn counted(rules: &str) -> (House, Asked) {
+    let asked = Asked::default();
+    let engine = Watched { engine: Mem::default(), asked: asked.clone() };
+    (over(engine, rules, Mode::Serve, Arc::new(SystemClock)).await, asked)
 }
 
 /// An engine in memory, and how many views of it are held.
 struct Watched {
     engine: Mem,
-    views: Arc<AtomicUsize>,
+    asked: Asked,
 }
 
 struct WatchedView {
     view: Arc<dyn View>,
-    views: Arc<AtomicUsize>,
+    asked: Asked,
 }
 
 impl Drop for WatchedView {
     fn drop(&mut self) {
-        self.views.fetch_sub(1, Ordering::SeqCst);
+        self.asked.views.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 #[async_trait]
 impl Engine for Watched {
     async fn view(&self) -> Result<Arc<dyn View>, StoreError> {
-        self.views.fetch_add(1, Ordering::SeqCst);
-        Ok(Arc::new(WatchedView { view: self.engine.view().await?, views: self.views.clone() }))
+        self.asked.views.fetch_add(1, Ordering::SeqCst);
+        Ok(Arc::new(WatchedView { view: self.engine.view().await?, asked: self.asked.clone() }))
     }
 
     async fn apply(&self, batch: Batch) -> Result<(), StoreError> {
@@ -98,6 +113,7 @@ impl View for WatchedView {
     }
 
     async fn scan(&self, range: &KeyRange, scan: Scan) -> Result<Slice, StoreError> {
+        self.asked.scans.fetch_add(1, Ordering::SeqCst);
         self.view.scan(range, scan).await
     }
 }

@@ -28,6 +28,8 @@ pub struct Target {
     pub documents: BTreeMap<String, v1::Document>,
     /// The same at the newest snapshot.
     pub stable: BTreeMap<String, v1::Document>,
+    /// The token of that.
+    pub token: Bytes,
     /// `CURRENT` was said.
     pub is_current: bool,
     /// Acknowledgements that are owed.
@@ -123,7 +125,8 @@ impl Client {
     /// Takes answers until a condition holds.
     pub async fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         while !holds(self) {
-            if let Err(status) = self.next().await {
+            let next = tokio::time::timeout(PATIENCE / 2, self.next()).await;
+            if let Err(status) = next.unwrap_or_else(|_| panic!("{what}: nothing comes")) {
                 panic!("{what}: the stream ended with {status}");
             }
         }
@@ -213,8 +216,9 @@ impl Client {
                 self.seen = Some(at);
                 self.token = change.resume_token.clone();
                 self.snapshots += 1;
-                for target in self.targets.values_mut() {
+                for target in self.targets.values_mut().filter(|target| target.is_current) {
                     target.stable = target.documents.clone();
+                    target.token = change.resume_token.clone();
                 }
             }
             TargetChangeType::NoChange => {}

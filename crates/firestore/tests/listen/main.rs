@@ -10,6 +10,7 @@
 
 mod bounds;
 mod client;
+mod cohorts;
 #[path = "../house/mod.rs"]
 mod house;
 mod listens;

@@ -42,6 +42,7 @@ async fn a_resumed_query_hears_only_of_what_has_changed() {
     second.targets.get_mut(&1).unwrap().documents = documents;
     second.snapshot().await;
     assert_eq!(second.ids(1).len(), 19);
+    assert!(second.targets[&1].filters.is_empty(), "with what has changed it has all there are");
     assert!(second.ids(1).contains(&"new".to_owned()) && !second.ids(1).contains(&"d0".to_owned()));
     assert_eq!(second.targets[&1].resets, 0);
     assert_eq!(second.sent.len(), 2, "{:?}", second.sent);

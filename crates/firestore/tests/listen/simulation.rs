@@ -117,10 +117,14 @@ fn reconnect(house: &House, before: Client, open: &[i32]) -> Client {
     let mut client = Client::open(house, &admin());
     for (id, target) in queries().into_iter().filter(|(id, _)| open.contains(id)) {
         let mut resumed: v1::Target = message(&target);
-        resumed.resume_type = Some(v1::target::ResumeType::ResumeToken(before.token.clone()));
+        // One that was in no snapshot yet begins anew.
+        let token = before.targets[&id].token.clone();
+        resumed.resume_type = Some(v1::target::ResumeType::ResumeToken(token));
         client.add_target(resumed);
         client.targets.get_mut(&id).unwrap().documents = before.targets[&id].stable.clone();
     }
+    // Versions do not fall from one connection to the next.
+    client.seen = before.seen;
     client
 }
 

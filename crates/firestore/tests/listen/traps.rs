@@ -103,3 +103,58 @@ async fn one_and_the_same_document_twice_in_a_commit() {
     client.snapshot().await;
     assert_eq!(client.ids(1), ["a"]);
 }
+
+/// What waited was for a target that has ended: the stream is woken by what comes next all the same.
+#[tokio::test]
+async fn a_target_ends_while_something_waits_for_it() {
+    let house = house(OPEN).await;
+    let mut client = Client::open(&house, &admin());
+    client.add_query(2, "d", "");
+    for n in 0..20 {
+        client.add_query(1, "c", "");
+        client.until("it is loaded", |client| client.targets[&1].is_current).await;
+        while !client.is_quiet().await {}
+        house.commit(&admin(), &format!("[{}]", set("c/a", n))).await.unwrap();
+        client.remove(1);
+        client.until("its end", |client| client.targets[&1].pending == 0).await;
+        client.targets.remove(&1);
+        house.commit(&admin(), &format!("[{}]", set(&format!("d/{n:02}"), n))).await.unwrap();
+        let count = usize::try_from(n).unwrap() + 1;
+        client.until("the next commit", |client| client.targets[&2].documents.len() == count).await;
+    }
+}
+
+/// Deciding for one caller fails, also in the middle of a commit's delivery: others are served.
+#[tokio::test]
+async fn rules_that_fail_for_one_caller_serve_the_others() {
+    let house = house("match /c/{d} { allow read: if request.auth.uid == 'ann' || get(/databases/(default)/documents/role/bob).data.n > 0; }").await;
+    house.commit(&admin(), &format!("[{}, {}]", set("role/bob", 1), set("c/a", 1))).await.unwrap();
+    let (mut ann, mut bob) = (Client::open(&house, &user("ann")), Client::open(&house, &user("bob")));
+    for client in [&mut ann, &mut bob] {
+        client.add_query(1, "c", "");
+        client.snapshot().await;
+    }
+    // What the rules read is gone: they fail for who needs it.
+    house.commit(&admin(), &format!("[{}, {}]", delete("role/bob"), set("c/b", 1))).await.unwrap();
+    bob.until("his end", |client| client.targets[&1].lost.is_some()).await;
+    assert_eq!(bob.sent.len(), 1);
+    ann.until("what was written", |client| client.targets[&1].documents.len() == 2).await;
+    house.commit(&admin(), &format!("[{}]", set("c/c", 1))).await.unwrap();
+    ann.until("what comes next", |client| client.targets[&1].documents.len() == 3).await;
+}
+
+/// A deletion is told to those who had the document, and to nobody else: they would learn that it was there.
+#[tokio::test]
+async fn a_deletion_is_for_those_who_had_the_document() {
+    let house = house(OPEN).await;
+    house.commit(&admin(), &format!("[{}, {}]", set("c/one", 1), set("c/two", 2))).await.unwrap();
+    let (mut first, mut second) = (Client::open(&house, &admin()), Client::open(&house, &admin()));
+    first.add_query(1, "c", &n_is(1));
+    second.add_query(1, "c", &n_is(2));
+    first.snapshot().await;
+    second.snapshot().await;
+    house.commit(&admin(), &format!("[{}]", delete("c/one"))).await.unwrap();
+    first.until("its deletion", |client| client.targets[&1].documents.is_empty()).await;
+    assert!(second.is_quiet().await, "the other has had nothing of it");
+    assert_eq!(second.ids(1), ["two"]);
+}

@@ -15,6 +15,7 @@ use crate::history;
 use crate::key::Key;
 use crate::meta::{self, Floor};
 use crate::options::Options;
+use crate::ring::Ring;
 use crate::scan::Scan;
 use crate::txn::Txn;
 use crate::version::Version;
@@ -62,6 +63,7 @@ pub(crate) struct Driver {
     options: Options,
     queue: mpsc::Receiver<Request>,
     published: watch::Sender<Version>,
+    ring: Arc<Ring>,
     horizon: Arc<Horizon>,
     prune_due_micros: i64,
     /// The change log as it was when it was last looked at for pruning.
@@ -84,12 +86,13 @@ impl Driver {
         engine: Arc<dyn Engine>,
         options: Options,
         queue: mpsc::Receiver<Request>,
-        published: watch::Sender<Version>,
+        (published, ring): (watch::Sender<Version>, Arc<Ring>),
         horizon: Arc<Horizon>,
     ) -> Self {
         horizon.rest(head);
         let core = Core::new(head, log.end, options.recent_rows_max, options.before_bytes_max);
-        let mut driver = Self { core, engine, options, queue, published, horizon, prune_due_micros: 0, log };
+        let mut driver =
+            Self { core, engine, options, queue, published, ring, horizon, prune_due_micros: 0, log };
         driver.prune_due_micros = driver.next_prune(driver.options.clock.now_micros());
         driver
     }
@@ -165,6 +168,11 @@ impl Driver {
         for (waiting, error) in decision.refused {
             waiting.answer(Err(error));
         }
+        let (before, mut entries) = (self.core.head(), Vec::with_capacity(decision.accepted.len()));
+        for (_, version) in &decision.accepted {
+            let entry = decision.batch.as_ref().and_then(|batch| batch.rows.get(&meta::log_key(*version)));
+            entries.extend(entry.cloned().flatten().map(|entry| (*version, entry)));
+        }
         let applied = match decision.batch {
             Some(batch) => self.engine.apply(batch).await,
             None => Ok(()),
@@ -172,6 +180,7 @@ impl Driver {
         match applied {
             Ok(()) => {
                 let head = self.core.applied();
+                self.ring.add(before, head, entries);
                 self.publish(head);
                 self.horizon.rest(head);
                 for (waiting, version) in decision.accepted {
@@ -321,6 +330,7 @@ impl Driver {
         }
         batch.rows.insert(meta::floor_key(), Some(raised.encode()));
         self.engine.apply(batch).await?;
+        self.ring.forget(raised.version);
         self.log.removed = raised.removed_bytes;
         Ok(more)
     }

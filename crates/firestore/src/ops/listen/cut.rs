@@ -45,8 +45,12 @@ impl Pump {
         let mut is_complete = true;
         let mut outgoing: Vec<Outgoing> = Vec::new();
         self.decide_documents(&taken.documents.values().collect::<Vec<_>>()).await?;
-        for Change { image, targets } in taken.documents.into_values() {
-            outgoing.push(Outgoing { image, targets });
+        for Change { image, mut targets } in taken.documents.into_values() {
+            let is_new = |id: &i32| self.targets.get(id).is_none_or(|target| target.loaded < image.version);
+            targets.retain(|id, _| is_new(id));
+            if !targets.is_empty() {
+                outgoing.push(Outgoing { image, targets });
+            }
         }
         for (id, window) in windows {
             match window {

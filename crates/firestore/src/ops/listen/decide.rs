@@ -197,6 +197,9 @@ impl Pump {
     ///
     /// Errors: `UNAVAILABLE` when that takes too long.
     pub(super) async fn reached(&mut self, version: Version) -> Result<(), Status> {
+        if version <= self.sent {
+            return Ok(());
+        }
         let hub = Arc::clone(self.hub());
         let reached =
             tokio::time::timeout(Duration::from_secs(REACH_SECONDS_MAX), hub.reached(version)).await;

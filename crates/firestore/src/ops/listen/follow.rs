@@ -1,7 +1,7 @@
 //! Follows the store's commits for all listeners: one task, never the committer's.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use access::{Gate, Holder};
 use base::Code;
@@ -10,6 +10,8 @@ use crate::listen::Hub;
 
 /// Commits read at once.
 const COMMITS_PER_READ: usize = 256;
+/// How long commits are taken in before others have their turn. Not after each: many writers may have theirs between two.
+const TURN: Duration = Duration::from_millis(2);
 /// How long a fault is waited out.
 const FAULT_MS: u64 = 100;
 /// Streams that are woken at once when rules change.
@@ -36,11 +38,15 @@ pub async fn follow(gate: Gate, hub: Arc<Hub>) {
                 }
             }
             Ok(changes) => {
+                let mut begun = Instant::now();
                 for change in changes {
                     // In this order: a grant that the commit takes away is stale before its data is there.
                     gate.open_grants().apply(&change);
                     hub.apply(&change);
-                    tokio::task::yield_now().await;
+                    if begun.elapsed() > TURN {
+                        tokio::task::yield_now().await;
+                        begun = Instant::now();
+                    }
                 }
                 if rules.has_changed().unwrap_or(false) {
                     rules.borrow_and_update();

@@ -15,7 +15,7 @@ use wire::v1::target_change::TargetChangeType;
 
 use super::decide::Allowed;
 use super::pump::Pump;
-use super::state::{Loading, Phase};
+use super::state::{Loading, Phase, Target};
 use crate::listen::Response;
 use crate::listen::bloom::bloom_filter;
 use crate::listen::hub::Cut;
@@ -24,19 +24,28 @@ use crate::listen::target::Asked;
 use crate::listen::token::Seen;
 use crate::listen::window::{WINDOW_BYTES_MAX, Window};
 use crate::model::Stored;
-use crate::query::{Cursor, Found, Query, Results, position};
+use crate::query::{Query, Results};
 use crate::status;
 
-/// Bytes of documents that are read before any of them is sent.
-const CHUNK_BYTES: usize = 256 << 10;
 /// How often a window is loaded that commits keep taking apart.
 const WINDOW_ATTEMPTS_MAX: usize = 4;
-/// Documents whose names are told to a client that has others.
-const FILTER_NAMES_MAX: usize = 100_000;
+/// Documents of a result that are counted for a client that resumes.
+const FILTER_COUNT_MAX: usize = 100_000;
+/// Documents that are read for a client that has another number of them, to tell it their names.
+const FILTER_NAMES_MAX: usize = 10_000;
 
 impl Pump {
     /// Loads a part of a target.
     pub(super) async fn load(&mut self, id: i32) -> Result<(), Status> {
+        self.replay(id).await?;
+        // Who asks the same at the same time waits for the first of them, and then has what was loaded for it.
+        let first_page = self.targets.get(&id).and_then(Target::first_page_of);
+        let listeners = Arc::clone(&self.service);
+        let _first = match first_page {
+            Some(view) => Some(listeners.listeners.first_of(view).await),
+            None => None,
+        };
+        let is_part = self.targets.get(&id).is_some_and(|target| target.is_loaded_in_part());
         let service = Arc::clone(&self.service);
         let _turn = service.places.load(&self.caller).await?;
         if let Some(grant) = self.targets.get(&id).and_then(|target| target.grant.as_ref()) {
@@ -51,6 +60,10 @@ impl Pump {
         match loaded {
             Ok(phase) => {
                 if let Some(target) = self.targets.get_mut(&id) {
+                    target.loaded = match phase {
+                        Phase::Settling(at) if !is_part => at,
+                        _ => Version::ZERO,
+                    };
                     target.phase = phase;
                 }
                 Ok(())
@@ -84,12 +97,18 @@ impl Pump {
                 Ok(Phase::Settling(at))
             }
             Asked::Query { query, .. } => {
-                if let Some(seen) = loading.seen.take() {
-                    if self.resume(id, session, &database, &query, seen).await? {
-                        self.filter(id, session, &database, &query, loading.expected).await?;
-                        return Ok(Phase::Settling(at));
+                if loading.seen.take().is_some() {
+                    let found = loading.found.take();
+                    if let Some(more) = self.resume(id, session, &database, &query, found).await? {
+                        let expected = loading.expected.map(|had| i64::from(had) + more);
+                        if self.filter(id, session, &database, &query, expected).await? {
+                            return Ok(Phase::Settling(at));
+                        }
                     }
                     self.ready.push_back(Response::target(TargetChangeType::Reset, id));
+                }
+                if self.show_loaded(id, session, &query, is_literal).await? {
+                    return Ok(Phase::Settling(at));
                 }
                 self.load_pages(id, session, &database, &query, is_literal, loading).await
             }
@@ -114,102 +133,64 @@ impl Pump {
             }
             None => None,
         };
-        let mut names = Vec::new();
+        let (mut names, mut unchanged) = (Vec::new(), 0);
         for (path, stored) in paths.iter().zip(documents) {
             let image = Image::new(database.clone(), path.clone(), stored, at);
             match (&image.stored, image.document(None)) {
                 (Some(stored), Ok(Some(document))) => {
                     if seen.is_none_or(|seen| stored.updated > seen) {
                         self.ready.push_back(Response::change(document, vec![id], Vec::new()));
+                    } else {
+                        unchanged += 1;
                     }
                     names.push(image.name());
                 }
                 _ => self.ready.push_back(Response::delete(image.name(), vec![id], at)),
             }
         }
-        if seen.is_some() {
-            self.push_filter(id, loading.expected, &names);
+        let has_all = |expected| {
+            usize::try_from(expected).is_ok_and(|had: usize| had >= unchanged && had <= paths.len())
+        };
+        if seen.is_some() && !loading.expected.is_none_or(has_all) {
+            self.push_filter(id, &names);
         }
     }
 
-    /// Tells a client that resumes how many documents there are, when it expects another number.
-    fn push_filter(&mut self, id: i32, expected: Option<i32>, names: &[String]) {
+    /// Tells a client that resumes which documents there are.
+    fn push_filter(&mut self, id: i32, names: &[String]) {
         let count = i32::try_from(names.len()).unwrap_or(i32::MAX);
-        if expected.is_none_or(|expected| expected == count) {
-            return;
-        }
-        let unchanged_names = Some(bloom_filter(names)).filter(|_| names.len() <= FILTER_NAMES_MAX);
+        let unchanged_names = Some(bloom_filter(names));
         self.ready.push_back(Response::filter(v1::ExistenceFilter { target_id: id, count, unchanged_names }));
     }
 
+    /// The same for a query, where a client should have another number with what it was sent. Returns whether that was
+    /// possible: not where there are so many that the whole result is to be sent instead, as fast as the client takes it.
     async fn filter(
         &mut self,
         id: i32,
         session: &mut Session,
         database: &DatabaseName,
         query: &Query,
-        expected: Option<i32>,
-    ) -> Result<(), Status> {
-        let Some(expected) = expected else { return Ok(()) };
+        expected: Option<i64>,
+    ) -> Result<bool, Status> {
+        let Some(expected) = expected else { return Ok(true) };
         let count = Results::open_with(session, database, query, &self.service.indexes)
             .await?
-            .count(session, usize::MAX)
+            .count(session, FILTER_COUNT_MAX + 1)
             .await?;
-        if usize::try_from(expected).ok() == Some(count) {
-            return Ok(());
+        if usize::try_from(expected).ok() == Some(count) && count <= FILTER_COUNT_MAX {
+            return Ok(true);
+        }
+        if count > FILTER_NAMES_MAX {
+            return Ok(false);
         }
         let mut names = Vec::new();
         let mut results = Results::open_with(session, database, query, &self.service.indexes).await?;
         while let Some(page) = results.page(session).await? {
             names.extend(page.iter().map(|found| found.path.name_in(database)));
         }
-        self.push_filter(id, Some(expected), &names);
-        Ok(())
-    }
-
-    /// Sends documents of a result until there are enough of them for once.
-    async fn load_pages(
-        &mut self,
-        id: i32,
-        session: &mut Session,
-        database: &DatabaseName,
-        query: &Query,
-        is_literal: bool,
-        mut loading: Loading,
-    ) -> Result<Phase, Status> {
-        let mut results = match loading.sorted.take() {
-            Some(sorted) => sorted,
-            None => {
-                let mut rest = query.clone();
-                if let Some(after) = loading.after.take() {
-                    rest.start = Some(after);
-                }
-                Results::open_with(session, database, &rest, &self.service.indexes).await?
-            }
-        };
-        let mut bytes = 0;
-        while bytes < CHUNK_BYTES {
-            let Some(page) = results.page(session).await? else {
-                let wanted = results.wanted().to_vec();
-                self.service.indexes.want(session.caller(), database, &wanted);
-                return Ok(Phase::Settling(session.version()));
-            };
-            if let Some(last) = page.last() {
-                loading.after = Some(cursor_after(database, query, last)?);
-            }
-            for found in page {
-                let image = Image::of(database, found);
-                if is_literal && !self.check_literal(id, query, &image).await? {
-                    return Ok(Phase::Current);
-                }
-                bytes += image.bytes();
-                if let Some(document) = image.document(Some(query))? {
-                    self.ready.push_back(Response::change(document, vec![id], Vec::new()));
-                }
-            }
-        }
-        loading.sorted = results.is_sorted().then_some(results);
-        Ok(Phase::Loading(Box::new(loading)))
+        self.push_filter(id, &names);
+        Ok(true)
     }
 
     /// Loads the windows that are not known. Commits may take them apart again at once: then the next cut does without.
@@ -279,14 +260,4 @@ impl Pump {
             .collect();
         self.hub().cut(&self.outbox, &windows, wanted)
     }
-}
-
-/// The place behind a document, as a cursor.
-fn cursor_after(database: &DatabaseName, query: &Query, found: &Found) -> Result<Cursor, Status> {
-    let fields = found.stored.fields()?;
-    let values = query.orders.iter().map(|order| match order.field.get(&fields) {
-        Some(value) if !order.field.is_document_id() => value.clone(),
-        _ => position::name_value(database, &found.path),
-    });
-    Ok(Cursor { values: values.collect(), before: false })
 }

@@ -1,15 +1,15 @@
-//! The loop of one stream.
+//! The loop of one stream. What it does may hold what others wait for, so it goes on without its client ([`away`]); only
+//! waiting does not.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use access::{Caller, Holder};
 use base::{Code, DatabaseName, Status};
 use futures_util::{FutureExt, StreamExt};
 use kv::Version;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use wire::v1;
 use wire::v1::listen_request::TargetChange;
 use wire::v1::target::ResumeType;
@@ -17,6 +17,7 @@ use wire::v1::target_change::TargetChangeType;
 
 use super::TARGETS_MAX;
 use super::state::{Loading, Phase, Target, keys};
+use super::wait::{Due, Waits};
 use crate::Firestore;
 use crate::listen::outbox::Outbox;
 use crate::listen::target::Asked;
@@ -24,17 +25,16 @@ use crate::listen::token::Seen;
 use crate::listen::view::Listener;
 use crate::listen::{Hub, Response};
 use crate::model::value::timestamp_from_wire;
-use crate::ops::lifetime::{Lifetime, ended};
+use crate::ops::away::away;
+use crate::ops::lifetime::Lifetime;
 use crate::ops::places::Place;
 use crate::ops::stream::Requests;
 use crate::status;
 
-/// A stream says something at least so often: clients take a silent one for dead.
-const HEARTBEAT_SECONDS: u64 = 30;
-/// How often a grant that the time can end is decided again.
-const TIME_CHECK_SECONDS: u64 = 5;
 /// Requests taken at once.
 const REQUESTS_AT_ONCE: usize = 64;
+/// Cuts in a row before requests are looked at.
+const CUTS_MAX: usize = 16;
 /// The first id that is given to a target whose client names none.
 const OWN_ID_FIRST: i32 = 1 << 24;
 
@@ -51,10 +51,13 @@ pub struct Pump {
     pub(super) ready: VecDeque<Response>,
     /// The version of the newest snapshot.
     pub(super) sent: Version,
-    heartbeat_at: Instant,
-    time_check_at: Instant,
+    waits: Waits,
+    /// Cuts since requests were looked at.
+    cuts: usize,
     lifetime: Lifetime,
     ending: watch::Receiver<bool>,
+    is_time_check_due: bool,
+    is_heartbeat_due: bool,
     place: Place,
 }
 
@@ -68,7 +71,7 @@ impl Pump {
     ) -> Self {
         let lifetime = Lifetime::of(&caller, service.gate.clock());
         let (outbox, ending) = (service.listeners.hub.outbox(), service.ending.subscribe());
-        let now = Instant::now();
+        let waits = Waits::new(ending.clone(), &lifetime);
         Self {
             service,
             caller,
@@ -79,10 +82,12 @@ impl Pump {
             outbox,
             ready: VecDeque::new(),
             sent: Version::ZERO,
-            heartbeat_at: now + Duration::from_secs(HEARTBEAT_SECONDS),
-            time_check_at: now + Duration::from_secs(TIME_CHECK_SECONDS),
+            waits,
+            cuts: 0,
             lifetime,
             ending,
+            is_time_check_due: false,
+            is_heartbeat_due: false,
             place,
         }
     }
@@ -101,66 +106,86 @@ impl Pump {
         Arc::downgrade(&outbox)
     }
 
-    /// The next answer; none when the stream is over.
-    pub async fn next(&mut self) -> Result<Option<Response>, Status> {
+    /// The next answer, and the stream; none when it is over.
+    pub async fn next(mut self: Box<Self>) -> Result<Option<(Response, Box<Self>)>, Status> {
         loop {
             if let Some(response) = self.ready.pop_front() {
-                return Ok(Some(response));
+                return Ok(Some((response, self)));
             }
             if self.requests_over {
                 return Ok(None);
             }
-            self.work().await?;
+            let is_idle;
+            (self, is_idle) = away(async move {
+                let is_idle = self.work().await?;
+                Ok((self, is_idle))
+            })
+            .await?;
+            if is_idle {
+                self = self.wait().await?;
+            }
         }
     }
 
-    /// One step of whatever is due.
-    async fn work(&mut self) -> Result<(), Status> {
+    /// One step of whatever is due. Returns whether nothing is.
+    async fn work(&mut self) -> Result<bool, Status> {
         if *self.ending.borrow() {
             return Err(status::server_stops());
         }
         self.lifetime.check()?;
+        if std::mem::take(&mut self.is_time_check_due) {
+            self.decide_stale(true).await?;
+        }
+        if std::mem::take(&mut self.is_heartbeat_due) && !self.targets.is_empty() {
+            self.cut().await?;
+        }
+        let is_settling = self.targets.values().any(|target| matches!(target.phase, Phase::Settling(_)));
+        // Where commits only are to be sent, requests may wait for a few of them.
+        if is_settling || !self.outbox.is_waiting() || self.cuts >= CUTS_MAX {
+            self.take_requests()?;
+        }
+        self.decide_stale(false).await?;
+        if !self.ready.is_empty() {
+            return Ok(false);
+        }
+        let loading = self.targets.iter().find(|(_, target)| target.is_loading()).map(|(id, _)| *id);
+        if let Some(id) = loading {
+            return self.load(id).await.map(|()| false);
+        }
+        if is_settling || self.outbox.is_waiting() {
+            self.cuts += 1;
+            return self.cut().await.map(|()| false);
+        }
+        Ok(true)
+    }
+
+    fn take_requests(&mut self) -> Result<(), Status> {
+        self.cuts = 0;
         for _ in 0..REQUESTS_AT_ONCE {
             let Some(request) = self.requests.next().now_or_never() else { break };
             self.take(request.transpose()?)?;
         }
-        self.decide_stale(false).await?;
-        if !self.ready.is_empty() {
-            return Ok(());
-        }
-        let loading = self.targets.iter().find(|(_, target)| target.is_loading()).map(|(id, _)| *id);
-        if let Some(id) = loading {
-            return self.load(id).await;
-        }
-        let is_settling = self.targets.values().any(|target| matches!(target.phase, Phase::Settling(_)));
-        if is_settling || self.outbox.is_waiting() {
-            return self.cut().await;
-        }
-        self.wait().await
+        Ok(())
     }
 
     /// Waits for a request, a commit, or the time.
-    async fn wait(&mut self) -> Result<(), Status> {
+    async fn wait(mut self: Box<Self>) -> Result<Box<Self>, Status> {
         let depends_on_time = self.depends_on_time();
-        tokio::select! {
-            () = ended(&mut self.ending) => Err(status::server_stops()),
-            over = self.lifetime.over() => Err(over),
-            request = self.requests.next() => self.take(request.transpose()?),
-            () = self.outbox.changed() => Ok(()),
-            () = tokio::time::sleep_until(self.time_check_at), if depends_on_time => {
-                self.time_check_at = Instant::now() + Duration::from_secs(TIME_CHECK_SECONDS);
-                self.decide_stale(true).await
-            }
-            () = tokio::time::sleep_until(self.heartbeat_at) => {
-                self.snapshot_was_sent();
-                if self.targets.is_empty() { Ok(()) } else { self.cut().await }
-            }
+        let Self { waits, outbox, requests, lifetime, .. } = &mut *self;
+        match poll_fn(|cx| waits.poll(cx, outbox, requests, lifetime, depends_on_time)).await {
+            Due::Changed => {}
+            Due::Request(request) => self.take(request.map(|request| *request).transpose()?)?,
+            Due::Ending => return Err(status::server_stops()),
+            Due::Lifetime => self.lifetime.check()?,
+            Due::TimeCheck => self.is_time_check_due = true,
+            Due::Heartbeat => self.is_heartbeat_due = true,
         }
+        Ok(self)
     }
 
     /// Nothing need be said for a while.
     pub(super) fn snapshot_was_sent(&mut self) {
-        self.heartbeat_at = Instant::now() + Duration::from_secs(HEARTBEAT_SECONDS);
+        self.waits.said();
     }
 
     fn take(&mut self, request: Option<v1::ListenRequest>) -> Result<(), Status> {
@@ -216,7 +241,7 @@ impl Pump {
     /// Reads a target and registers it: it hears of every commit from now on.
     fn read(&self, id: i32, target: v1::Target) -> Result<Target, Status> {
         let database = self.database()?;
-        let asked = Asked::read(database, target.target_type)?;
+        let mut asked = Asked::read(database, target.target_type)?;
         let seen = match target.resume_type {
             None => None,
             Some(ResumeType::ResumeToken(token)) if token.is_empty() => None,
@@ -230,6 +255,11 @@ impl Pump {
             Asked::Documents(paths) => self.hub().listen_to_documents(head, listener, keys(database, paths)),
             Asked::Query { query, key } => self.hub().listen_to_query(head, listener, (database, query, key)),
         };
+        // One query for all who ask the same.
+        if let (Asked::Query { query, key }, Some((shared, shared_key))) = (&mut asked, registration.query())
+        {
+            (*query, *key) = (Arc::clone(shared), Arc::clone(shared_key));
+        }
         let loading = Loading { seen, expected: target.expected_count, ..Loading::default() };
         Ok(Target {
             asked,
@@ -237,6 +267,7 @@ impl Pump {
             grant: None,
             is_literal: false,
             phase: Phase::Loading(Box::new(loading)),
+            loaded: Version::ZERO,
             once: target.once,
             _place: place,
             shown: Default::default(),

@@ -1,54 +1,58 @@
 //! Resuming: what has changed of a target since its client saw it, from the change log.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use access::Session;
-use access::keyspace::DOCUMENTS;
-use base::{Code, DatabaseName, DocumentPath, Status};
-use kv::{Key, Row, Version};
-
-use super::pump::Pump;
-use super::state::Loading;
-use crate::listen::Response;
-use crate::listen::image::Image;
-use crate::listen::token::Seen;
-use crate::listen::view::position_in;
-use crate::model::{Stored, key};
-use crate::query::{Query, Results, position};
+use base::{Code, DatabaseName, Status};
 use wire::v1::target_change::TargetChangeType;
+
+use super::cohort::{Found, RESUME_ROWS_MAX};
+use super::pump::Pump;
+use super::state::{Loading, Phase};
+use crate::listen::Response;
+use crate::listen::replay::{self, Changed, Changes};
+use crate::listen::target::Asked;
+use crate::listen::token::Seen;
+use crate::query::{Query, Results};
 
 /// Commits of the log read at once.
 const COMMITS_PER_READ: usize = 256;
-/// Rows of the log that one resume reads. One that would read more is answered with the whole result.
-const RESUME_ROWS_MAX: usize = 20_000;
-
-/// A document's states at two versions.
-struct Changed {
-    path: DocumentPath,
-    then: Option<Stored>,
-    now: Option<Stored>,
-    version: Version,
-}
 
 impl Pump {
-    /// Sends what has changed of a query's result. Returns whether that was possible: not when the client has seen something
-    /// else, or too much has happened since.
+    /// Finds out, with all who resume now, what has changed since a target's client saw it. Holds nothing meanwhile.
+    pub(super) async fn replay(&mut self, id: i32) -> Result<(), Status> {
+        let database = self.database()?.clone();
+        let Some(target) = self.targets.get_mut(&id) else { return Ok(()) };
+        let Phase::Loading(loading) = &mut target.phase else { return Ok(()) };
+        let (Some(Seen::UpTo(after)), Asked::Query { query, key }) = (loading.seen, &target.asked) else {
+            return Ok(());
+        };
+        let (query, key) = (Arc::clone(query), Arc::clone(key));
+        let cohorts = Arc::clone(&self.service.listeners.cohorts);
+        let found = cohorts.join(&database, (&query, &key), after).await?;
+        if let Some(Phase::Loading(loading)) = self.targets.get_mut(&id).map(|target| &mut target.phase) {
+            loading.found = found;
+        }
+        Ok(())
+    }
+
+    /// Sends what has changed of a query's result. Returns by how many documents it has grown; `None` where it cannot be found
+    /// out: the client has seen something else, or too much has happened since.
     pub(super) async fn resume(
         &mut self,
         id: i32,
         session: &mut Session,
         database: &DatabaseName,
         query: &Query,
-        seen: Seen,
-    ) -> Result<bool, Status> {
-        let Some(changed) = self.changed(session, database, query, seen).await? else { return Ok(false) };
+        found: Found,
+    ) -> Result<Option<i64>, Status> {
+        let Some(changes) = self.changes(session, database, query, found).await? else { return Ok(None) };
+        let mut more = 0;
         let at = session.version();
         let mut left = Vec::new();
-        for Changed { path, then, now, version } in changed {
-            let was_in = is_in(database, query, &path, then.as_ref())?;
-            let is_in = is_in(database, query, &path, now.as_ref())?;
-            let image = Image::new(database.clone(), path, now, version);
+        for Changed { was_in, is_in, image } in changes.values() {
+            more += i64::from(*is_in) - i64::from(*was_in);
             match (was_in, is_in) {
                 (_, true) => {
                     if let Some(document) = image.document(Some(query))? {
@@ -58,7 +62,7 @@ impl Pump {
                 (true, false) if image.stored.is_none() => {
                     self.ready.push_back(Response::delete(image.name(), vec![id], at));
                 }
-                (true, false) => left.push(Arc::new(image)),
+                (true, false) => left.push(Arc::clone(image)),
                 (false, false) => {}
             }
         }
@@ -66,7 +70,7 @@ impl Pump {
         for image in left {
             self.push_left(&image, vec![id], &may, at)?;
         }
-        Ok(true)
+        Ok(Some(more))
     }
 
     /// The same for a window: it is sent as a whole, unless nothing has happened to its result.
@@ -78,14 +82,12 @@ impl Pump {
         query: &Query,
         loading: Loading,
     ) -> Result<(), Status> {
-        let Some(seen) = loading.seen else { return Ok(()) };
-        let changed = self.changed(session, database, query, seen).await?;
-        let mut is_same = changed.is_some();
-        for Changed { path, then, now, .. } in changed.into_iter().flatten() {
-            is_same &= !is_in(database, query, &path, then.as_ref())?;
-            is_same &= !is_in(database, query, &path, now.as_ref())?;
+        if loading.seen.is_none() {
+            return Ok(());
         }
-        let mut shown = std::collections::HashMap::new();
+        let changes = self.changes(session, database, query, loading.found).await?;
+        let mut is_same = changes.is_some_and(|changes| changes.is_empty());
+        let mut shown = HashMap::new();
         if is_same {
             let mut results = Results::open_with(session, database, query, &self.service.indexes).await?;
             while let Some(page) = results.page(session).await? {
@@ -104,60 +106,34 @@ impl Pump {
         Ok(())
     }
 
-    /// The documents where a query looks that have changed since a version; `None` when that cannot be found out.
-    async fn changed(
+    /// What was found for all who resumed, and what has come since up to the session's version; `None` when that cannot be
+    /// found out.
+    async fn changes(
         &mut self,
         session: &Session,
         database: &DatabaseName,
         query: &Query,
-        seen: Seen,
-    ) -> Result<Option<Vec<Changed>>, Status> {
-        let Seen::UpTo(mut after) = seen else { return Ok(None) };
+        found: Found,
+    ) -> Result<Option<Arc<Changes>>, Status> {
+        let Some((mut after, mut changes)) = found else { return Ok(None) };
         let until = session.version();
-        if after > until {
-            return Ok(None);
-        }
-        let mut found: BTreeMap<Key, Changed> = BTreeMap::new();
         let mut rows = 0;
         while after < until {
-            let changes = match self.service.gate.changes(after, COMMITS_PER_READ).await {
-                Ok(changes) => changes,
+            let later = match self.service.gate.changes(after, COMMITS_PER_READ).await {
+                Ok(later) => later,
                 Err(status) if status.code == Code::FailedPrecondition => return Ok(None),
                 Err(fault) => return Err(fault),
             };
-            let Some(last) = changes.last() else { break };
+            let Some(last) = later.last() else { break };
             after = last.version;
-            for change in changes.into_iter().take_while(|change| change.version <= until) {
+            for change in later.iter().take_while(|change| change.version <= until) {
                 rows += change.rows.len();
                 if rows > RESUME_ROWS_MAX {
                     return Ok(None);
                 }
-                for row in change.rows.into_iter().filter(|row| row.key.keyspace() == DOCUMENTS) {
-                    let Some((of, path)) = key::decode(&row.key) else { continue };
-                    if of != *database || !query.scope.contains(&path) {
-                        continue;
-                    }
-                    let row_after =
-                        row.after.map(|value| Row { key: row.key.clone(), value, version: change.version });
-                    let now = row_after.as_ref().map(Stored::from_row).transpose()?;
-                    let then = row.before.as_ref().map(Stored::from_row).transpose()?;
-                    let entry =
-                        found.entry(row.key).or_insert(Changed { path, then, now: None, version: after });
-                    (entry.now, entry.version) = (now, change.version);
-                }
+                replay::extend(Arc::make_mut(&mut changes), database, query, change)?;
             }
         }
-        Ok(Some(found.into_values().collect()))
+        Ok((after >= until || rows == 0).then_some(changes))
     }
-}
-
-fn is_in(
-    database: &DatabaseName,
-    query: &Query,
-    path: &DocumentPath,
-    stored: Option<&Stored>,
-) -> Result<bool, Status> {
-    let Some(stored) = stored else { return Ok(false) };
-    let between = position::window(query);
-    Ok(position_in(database, query, &between, path, &stored.fields()?).is_some())
 }

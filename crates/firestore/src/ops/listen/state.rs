@@ -6,6 +6,7 @@ use access::OpenGrant;
 use base::{DatabaseName, DocumentPath};
 use kv::{Key, Version};
 
+use super::cohort::Found;
 use crate::listen::hub::Registration;
 use crate::listen::target::Asked;
 use crate::listen::token::Seen;
@@ -25,6 +26,8 @@ pub struct Target {
     pub is_literal: bool,
     /// How far it is.
     pub phase: Phase,
+    /// Everything up to this version was sent when it was loaded; not where that took several states of the store.
+    pub loaded: Version,
     /// It ends with its first snapshot.
     pub once: bool,
     /// It counts among its caller's.
@@ -48,6 +51,8 @@ pub enum Phase {
 pub struct Loading {
     /// What the client has seen; taken when it has been looked at.
     pub seen: Option<Seen>,
+    /// What has changed since, where that was found out.
+    pub found: Found,
     /// How many documents the client has, when it resumes.
     pub expected: Option<i32>,
     /// Where to go on.
@@ -68,6 +73,23 @@ impl Target {
     /// Whether it shows the first documents of a result only.
     pub fn has_window(&self) -> bool {
         self.query().is_some_and(|query| query.limit.is_some() || query.offset > 0)
+    }
+
+    /// The view whose first page is to be loaded; `None` where it is anything else.
+    pub fn first_page_of(&self) -> Option<u64> {
+        match &self.phase {
+            Phase::Loading(loading)
+                if loading.seen.is_none() && !self.is_loaded_in_part() && !self.has_window() =>
+            {
+                self.registration.view()
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a part of its first result was loaded, at some state of the store.
+    pub fn is_loaded_in_part(&self) -> bool {
+        matches!(&self.phase, Phase::Loading(loading) if loading.after.is_some() || loading.sorted.is_some())
     }
 
     /// Whether it is being loaded.
