@@ -4,11 +4,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use base::{Clock, SystemClock};
-use policy::{Diagnostic, diagnostic};
+use policy::Diagnostic;
+use policy::diagnostic::{self, Report};
 use prove::check::{Checked, check_at, together};
 use serde_json::json;
 
-use crate::cli::Check;
+use crate::annotate::{self, Note};
+use crate::cli::{Check, Form};
 use crate::paint;
 use crate::texts::{self, Text};
 
@@ -18,7 +20,13 @@ pub fn run(ask: &Check) -> Result<ExitCode, String> {
     let texts = texts::find(&ask.files, language).map_err(|error| error.to_string())?;
     let files = told(&texts);
     let counts = texts::count(files.iter().flat_map(|file| &file.found));
-    let out = if ask.json { as_json(&texts, &files, counts) } else { as_text(&texts, &files, counts) };
+    let notes = || -> Vec<Note> { files.iter().flat_map(File::reports).map(Note::from).collect() };
+    let out = match ask.format.form() {
+        Form::Text => as_text(&texts, &files, counts),
+        Form::Json => as_json(&texts, &files, counts),
+        Form::Github => annotate::github(&notes()),
+        Form::Sarif => annotate::sarif(&notes()),
+    };
     // Whoever closed the pipe has seen enough.
     let _ = std::io::stdout().lock().write_all(out.as_bytes());
     let [errors, warnings, _] = counts;
@@ -30,6 +38,12 @@ pub fn run(ask: &Check) -> Result<ExitCode, String> {
 struct File<'t> {
     text: &'t Text,
     found: Vec<Diagnostic>,
+}
+
+impl File<'_> {
+    fn reports(&self) -> impl Iterator<Item = Report> {
+        self.found.iter().map(|found| found.report(&self.text.file))
+    }
 }
 
 fn told(texts: &[Text]) -> Vec<File<'_>> {
@@ -98,8 +112,7 @@ fn as_json(texts: &[Text], files: &[File<'_>], [errors, warnings, notes]: [usize
             })
         })
         .collect();
-    let findings: Vec<_> =
-        files.iter().flat_map(|file| file.found.iter().map(|found| found.report(&file.text.file))).collect();
+    let findings: Vec<_> = files.iter().flat_map(File::reports).collect();
     let document = json!({
         "texts": checked,
         "findings": findings,

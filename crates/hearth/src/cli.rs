@@ -1,7 +1,10 @@
 //! The command line: what can be asked, in the words of `--help`. What it means is elsewhere.
 
 mod administration;
+#[cfg(test)]
+mod documented;
 mod emulator;
+mod format;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,12 +12,15 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use prove::Language;
 use server::TrustedProxy;
 
 pub use administration::{
     AddIndex, Indexes, IndexesOutput, KeyFile, Keys, KeysOutput, NewIndex, ServiceAccount,
 };
+
+pub use format::{Form, Format};
 
 pub use emulator::{Edition, Emulator, Launcher, not_loopback};
 
@@ -97,6 +103,11 @@ pub enum Verb {
     /// Firestore's indexes
     #[command(subcommand)]
     Indexes(Indexes),
+    /// Print what a shell needs to complete commands: hearth completions bash
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 #[derive(Clone, Debug, Args)]
@@ -291,9 +302,8 @@ pub struct Check {
     /// Warnings fail, too
     #[arg(long)]
     pub deny_warnings: bool,
-    /// One JSON document instead of text
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -307,9 +317,8 @@ pub struct Test {
     /// Write what the cases reached of the rules: HTML, JSON and lcov (default folder: `coverage`)
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "coverage")]
     pub coverage: Option<PathBuf>,
-    /// One JSON document instead of text
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: Format,
 }
 
 #[derive(Debug, Args)]

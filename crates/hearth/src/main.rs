@@ -2,6 +2,7 @@
 
 mod acts;
 mod admin;
+mod annotate;
 mod backup;
 mod bolt;
 mod check;
@@ -40,7 +41,7 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Bolt, Cli, Exec, Verb};
 use crate::failure::Failure;
@@ -86,6 +87,10 @@ fn main() -> ExitCode {
         Verb::Indexes(verb) => block_on(indexes::run(verb)),
         Verb::Keys(verb) => block_on(keys::run(verb)),
         Verb::ServiceAccount(verb) => block_on(service_account::run(verb)),
+        Verb::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "hearth", &mut std::io::stdout());
+            Ok(())
+        }
         Verb::Backup(ask) => block_on(backup::run(ask)),
         Verb::Restore(ask) => restore::run(ask),
         Verb::Verify(ask) => verify::run(ask),

@@ -11,8 +11,9 @@ use prove::Language;
 use prove::cases::{self, Failure, Options, Rules, Section};
 use serde_json::json;
 
+use crate::annotate::{self, Note};
 use crate::check::plural;
-use crate::cli::Test;
+use crate::cli::{Form, Test};
 use crate::paint;
 use crate::texts::{self, project};
 use coverage::Covered;
@@ -48,8 +49,13 @@ pub fn run(ask: &Test) -> Result<ExitCode, String> {
         return Err(format!("no case has `{filter}`"));
     }
     let written = ask.coverage.as_deref().map(|folder| covered.write(folder)).transpose()?;
-    let out =
-        if ask.json { as_json(&outcome, &covered) } else { as_text(&outcome, &covered, written.as_deref()) };
+    let notes = || -> Vec<Note> { outcome.failures.iter().map(note).collect() };
+    let out = match ask.format.form() {
+        Form::Text => as_text(&outcome, &covered, written.as_deref()),
+        Form::Json => as_json(&outcome, &covered),
+        Form::Github => annotate::github(&notes()),
+        Form::Sarif => annotate::sarif(&notes()),
+    };
     let _ = std::io::stdout().lock().write_all(out.as_bytes());
     Ok(if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -95,7 +101,8 @@ fn run_file(ask: &Test, path: &Path, outcome: &mut Outcome, covered: &mut Covere
     }));
     let wanted =
         |case: &cases::Case| ask.filter.as_ref().is_none_or(|filter| case.request.contains(filter.as_str()));
-    let options = Options { wanted: &wanted, color: !ask.json && paint::stdout_has_color() };
+    let options =
+        Options { wanted: &wanted, color: ask.format.form() == Form::Text && paint::stdout_has_color() };
     for section in &sections {
         let given = match rules(section, path) {
             Ok(given) => given,
@@ -175,6 +182,19 @@ fn project_of(folder: &Path) -> PathBuf {
         };
     }
     found
+}
+
+fn note(failure: &Failure) -> Note {
+    let Failure { file, line, check, expected, found, .. } = failure;
+    Note {
+        file: file.to_string(),
+        line: u32::try_from(*line).unwrap_or(u32::MAX),
+        column: 1,
+        end: None,
+        level: "error",
+        code: "failed-case".to_owned(),
+        message: format!("{check}: expected {}, found {}", expected.trim_end(), found.trim_end()),
+    }
 }
 
 fn as_text(outcome: &Outcome, covered: &Covered, written: Option<&Path>) -> String {

@@ -184,3 +184,24 @@ fn another_project_s_client_is_told_once_and_output_can_be_quiet() {
     assert!(!screen.contains('\u{1b}'), "{screen:?}");
     assert_eq!(run(&["--quiet"]), "");
 }
+
+#[test]
+fn a_shell_takes_the_completions_and_other_tools_the_findings() {
+    let folder = project(&[("firebase.json", "{}"), ("firestore.rules", BROKEN)]);
+    for shell in ["bash", "zsh", "fish"] {
+        let output = hearth(folder.path(), &["completions", shell]).output().unwrap();
+        assert!(output.status.success() && text(&output.stdout).contains("service-account"), "{shell}");
+        std::fs::write(folder.path().join("completions"), &output.stdout).unwrap();
+        let Ok(loaded) = Command::new(shell).args(["-n", "completions"]).current_dir(folder.path()).output()
+        else {
+            continue;
+        };
+        assert!(loaded.status.success(), "{shell}: {}", text(&loaded.stderr));
+    }
+    let github = hearth(folder.path(), &["check", "--output-format", "github"]).output().unwrap();
+    assert_eq!(github.status.code(), Some(1));
+    assert!(text(&github.stdout).starts_with("::error file="), "{}", text(&github.stdout));
+    let sarif = hearth(folder.path(), &["check", "--output-format", "sarif"]).output().unwrap();
+    let document: Value = serde_json::from_slice(&sarif.stdout).unwrap();
+    assert_eq!(document["runs"][0]["results"][0]["level"], "error", "{document}");
+}
