@@ -236,14 +236,11 @@ pub fn too_many_large_commits() -> Status {
 
 /// An aggregation by fields that an order by name leaves unordered.
 pub fn aggregated_after_name(fields: &[String]) -> Status {
-    Status::new(
-        Code::FailedPrecondition,
-        format!(
-            "This query requires an index that has fields [{}] after __name__ and Firestore does not currently support \
-             such an index. Please try the query again with additional ordering on those fields.",
-            fields.join(", ")
-        ),
-    )
+    Status::invalid(format!(
+        "This query requires an index with fields [{}] after __name__ and Firestore does not currently support such an \
+         index. Please try the query again with additional ordering on those fields.",
+        fields.join(", ")
+    ))
 }
 
 /// A pipeline on a database of the standard edition.

@@ -324,7 +324,7 @@ mod tests {
             assert_eq!(sums, expected, "{query} {aggregations}");
         }
         let refused = ask(&database, &by("__name__"), &ba).await.unwrap_err();
-        assert!(refused.starts_with("This query requires an index that has fields [a, b] after __name__"));
+        assert!(refused.starts_with("This query requires an index with fields [a, b] after __name__"));
         assert!(ask(&database, &by("__name__"), COUNT).await.is_ok());
     }
 

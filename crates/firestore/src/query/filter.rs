@@ -74,6 +74,18 @@ impl Test {
         )
     }
 
+    /// Whether it is a comparison that nothing passes: with null or NaN. It adds nothing to the implicit order.
+    pub fn is_impossible(&self) -> bool {
+        match self {
+            Test::Less(value)
+            | Test::LessOrEqual(value)
+            | Test::Greater(value)
+            | Test::GreaterOrEqual(value) => is_null_or_nan(value),
+            Test::NotEqual(value) => matches!(value, Value::Null),
+            _ => false,
+        }
+    }
+
     /// The one value the field must have.
     pub fn point(&self) -> Option<Value> {
         match self {

@@ -171,7 +171,7 @@ fn read_filter(database: &DatabaseName, filter: wq::Filter, depth: usize) -> Res
                 .map(|part| read_filter(database, part, depth + 1))
                 .collect::<Result<Vec<_>, _>>()?;
             match operator {
-                Operator::And => Ok(Filter::All(parts)),
+                Operator::And => Ok(Filter::All(distinct(parts))),
                 Operator::Or => Ok(Filter::Any(parts)),
                 Operator::Unspecified => Err(Status::invalid("Unsupported CompositeFilter operator.")),
             }
@@ -196,6 +196,17 @@ fn read_filter(database: &DatabaseName, filter: wq::Filter, depth: usize) -> Res
             Ok(Filter::One(Condition { field, test }))
         }
     }
+}
+
+/// The parts of a conjunction without those that are there twice.
+fn distinct(parts: Vec<Filter>) -> Vec<Filter> {
+    let mut distinct: Vec<Filter> = Vec::with_capacity(parts.len());
+    for part in parts {
+        if !matches!(part, Filter::One(_)) || !distinct.contains(&part) {
+            distinct.push(part);
+        }
+    }
+    distinct
 }
 
 fn not_a_key() -> Status {
@@ -302,10 +313,8 @@ fn check_filter(filter: &Filter) -> Result<Vec<Disjunct>, Status> {
     }
     let disjuncts = filter.disjuncts()?;
     for disjunct in &disjuncts {
-        let mut contains: Vec<_> =
-            disjunct.iter().filter(|condition| matches!(condition.test, Test::ArrayContains(_))).collect();
-        contains.dedup();
-        if contains.len() > 1 {
+        let contains = disjunct.iter().filter(|condition| matches!(condition.test, Test::ArrayContains(_)));
+        if contains.count() > 1 {
             return Err(Status::invalid(
                 "A maximum of 1 'ARRAY_CONTAINS' filter is allowed per disjunction.",
             ));
@@ -342,12 +351,12 @@ fn has_or(filter: &Filter) -> bool {
     }
 }
 
-/// The fields with range or inequality filters, in path order.
+/// The fields with range or inequality filters that anything could pass, in path order.
 fn inequality_fields(filter: &Filter) -> Vec<FieldPath> {
     let mut fields: Vec<_> = filter
         .conditions()
         .into_iter()
-        .filter(|condition| condition.test.is_inequality())
+        .filter(|condition| condition.test.is_inequality() && !condition.test.is_impossible())
         .map(|condition| condition.field.clone())
         .collect();
     fields.sort();
