@@ -50,7 +50,8 @@ pub async fn run(ask: &Dev, started: Instant) -> Result<(), Failure> {
     let listening: Vec<_> = bound
         .into_iter()
         .map(|(row, socket)| {
-            let routes = house.only_local_admins(house.routes_of(row.name, &addresses), &local);
+            let routes = server::with_google_hosts(house.routes_of(row.name, &addresses));
+            let routes = house.only_local_admins(routes, &local);
             let routes = server::with_cors(server::guarded(routes, &limits), Vec::new());
             let routes = server::with_local_hosts(routes, local.clone());
             socket.serve(server::with_client_address(routes, Vec::new()), None, &limits)

@@ -12,7 +12,7 @@ use firestore::query::index::file::IndexFile;
 use identity::keys::seal::Seal;
 use identity::{Failure, Identity, Settings};
 use kv::{Mem, Options, Sqlite, Store, StoreError};
-use server::{Local, SystemUser};
+use server::{Answer, Local, Routes, SystemUser};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
@@ -194,16 +194,16 @@ impl House {
     }
 
     /// The routes of one socket of `dev`: those of the service that it belongs to and of those beside it.
-    pub fn routes_of(&self, name: &'static str, addresses: &Addresses) -> Router {
+    pub fn routes_of(&self, name: &'static str, addresses: &Addresses) -> Routes {
         self.merged(|row| row.is_on(name), addresses)
     }
 
     /// The routes of the one port of `serve`.
-    pub fn routes(&self) -> Router {
+    pub fn routes(&self) -> Routes {
         self.merged(|row| row.part == Part::Product, &Addresses::new())
     }
 
-    fn merged(&self, wanted: impl Fn(&Row) -> bool, addresses: &Addresses) -> Router {
+    fn merged(&self, wanted: impl Fn(&Row) -> bool, addresses: &Addresses) -> Routes {
         let of = |callers: Callers| {
             let services = self.services.iter().filter(|(row, _)| row.callers == callers && wanted(row));
             services.map(|(_, service)| service.routes(addresses)).reduce(Router::merge)
@@ -214,11 +214,11 @@ impl House {
         });
         // A path that nobody has is answered as the last of these answers it.
         let merged = found.into_iter().chain(of(Callers::Own)).reduce(Router::merge);
-        server::with_google_hosts(merged.unwrap_or_default())
+        Routes::from(merged.unwrap_or_default())
     }
 
     /// The routes, closed to administrators' acts of web pages from elsewhere.
-    pub fn only_local_admins(&self, routes: Router, local: &Local) -> Router {
+    pub fn only_local_admins<A: Answer>(&self, routes: A, local: &Local) -> impl Answer + use<A> {
         let authenticate = Arc::clone(&self.ground.authenticate);
         server::with_local_admins(routes, local.clone(), authenticate, &self.ground.project)
     }
