@@ -22,6 +22,7 @@ struct Outgoing {
     targets: BTreeMap<i32, bool>,
 }
 
+// What a delivery seldom needs is boxed: the rest of it stays small.
 impl Pump {
     /// Sends everything up to a version that every target has reached, and a snapshot if all targets are complete.
     pub(super) async fn cut(&mut self) -> Result<(), Status> {
@@ -31,7 +32,9 @@ impl Pump {
             _ => None,
         });
         let settled = settled.max().unwrap_or_default();
-        self.reached(settled.max(loaded)).await?;
+        if settled.max(loaded) > self.sent {
+            Box::pin(self.reached(settled.max(loaded))).await?;
+        }
         let new = self.targets.iter().filter(|(_, target)| matches!(target.phase, Phase::Settling(_)));
         let new: Vec<i32> = new.map(|(id, _)| *id).collect();
         let cut = self.take_cut(&new);
@@ -79,7 +82,7 @@ impl Pump {
             }
         }
         for (id, images) in images {
-            if let Err(status) = self.decide_images(id, &images).await {
+            if let Err(status) = Box::pin(self.decide_images(id, &images)).await {
                 self.lose(id, status)?;
             }
         }
@@ -121,7 +124,7 @@ impl Pump {
             outgoing.image.stored.is_some() && outgoing.targets.values().all(|is_in| !is_in)
         });
         let left: Vec<_> = left.map(|outgoing| Arc::clone(&outgoing.image)).collect();
-        let may = self.may_get(&left).await?;
+        let may = if left.is_empty() { HashMap::new() } else { Box::pin(self.may_get(&left)).await? };
         for Outgoing { image, targets } in outgoing {
             let (mut plain, mut out) = (Vec::new(), Vec::new());
             for (id, is_in) in targets {
@@ -135,7 +138,7 @@ impl Pump {
                     plain.push(id);
                     continue;
                 };
-                if target.is_literal && !self.check_literal(id, &query, &image).await? {
+                if target.is_literal && !Box::pin(self.check_literal(id, &query, &image)).await? {
                     continue;
                 }
                 if query.projection.is_none() {

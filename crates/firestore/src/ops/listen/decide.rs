@@ -106,7 +106,7 @@ impl Pump {
             if let Some(grant) = self.targets.get(&id).and_then(|target| target.grant.as_ref()) {
                 grant.begin();
             }
-            match self.decide(id).await {
+            match Box::pin(self.decide(id)).await {
                 Ok(Allowed { session, decided, is_literal, .. }) => {
                     self.granted(id, session, decided, is_literal);
                 }

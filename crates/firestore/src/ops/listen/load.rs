@@ -206,7 +206,7 @@ impl Pump {
                 if !self.hub().is_window_unknown(view) {
                     break;
                 }
-                match self.load_window(id, view).await {
+                match Box::pin(self.load_window(id, view)).await {
                     Ok(at) => newest = newest.max(at),
                     Err(status) => self.lose(id, status)?,
                 }

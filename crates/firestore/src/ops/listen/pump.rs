@@ -150,7 +150,7 @@ impl Pump {
         }
         let loading = self.targets.iter().find(|(_, target)| target.is_loading()).map(|(id, _)| *id);
         if let Some(id) = loading {
-            return self.load(id).await.map(|()| false);
+            return Box::pin(self.load(id)).await.map(|()| false);
         }
         if is_settling || self.outbox.is_waiting() {
             self.cuts += 1;
