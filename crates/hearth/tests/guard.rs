@@ -222,7 +222,7 @@ fn bad_input_over_rest_has_its_code_and_changes_nothing() {
         ("POST", &commit, r#"{"writes":[{}]}"#, 400, "INVALID_ARGUMENT", "empty write operation"),
         ("POST", &commit, r#"{"writes":[{"delete":"nonsense"}]}"#, 400, "INVALID_ARGUMENT", ""),
         ("POST", &commit, r#"{"transaction":"AAAA"}"#, 400, "INVALID_ARGUMENT", "transaction"),
-        ("POST", &format!("{ROOT}:runQuery"), "{}", 400, "INVALID_ARGUMENT", "required"),
+        ("POST", &format!("{ROOT}:runQuery"), "{}", 400, "INVALID_ARGUMENT", "structured queries"),
         ("POST", &format!("{ROOT}:nope"), "{}", 404, "NOT_FOUND", ""),
         (
             "GET",

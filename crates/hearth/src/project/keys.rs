@@ -247,7 +247,7 @@ mod tests {
                 "firebase.json:2:3: `firestor` is not a key of firebase.json, so it does nothing; did you mean `firestore`?",
                 "firebase.json:3:18: `firestore.rule` is not a key of firebase.json, so it does nothing; did you mean `rules`?",
                 "firebase.json:4:26: `emulators.auth.prot` is not a key of firebase.json, so it does nothing; did you mean `port`?",
-                "firebase.json:4:39: `emulators.fires` is not a key of firebase.json, so it does nothing",
+                "firebase.json:4:38: `emulators.fires` is not a key of firebase.json, so it does nothing",
             ]
         );
     }
