@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import selectors
 import statistics
 import subprocess
 import threading
@@ -11,6 +12,7 @@ import time
 from listener import Listener, Writer, documents, query, wait, watching
 
 ROUNDS = {1_000: 20, 8_000: 5}
+CONNECTIONS_MAX = 2_000
 # About what a delivery of the document here takes on the wire.
 DELIVERY_BYTES = 950
 INITIAL_DOCUMENTS = 10_000
@@ -25,22 +27,33 @@ def measure(port, pid, root, listeners, rounds=None):
     """One document and many who listen to it: microseconds of the server's CPU for each delivery, and deliveries in a second
     (the clients' own cost is in that)."""
     rounds = rounds or ROUNDS[listeners]
-    writer, held = Writer(port, root), [Listener(port, root.removesuffix("/documents")) for _ in range(listeners)]
+    writer = Writer(port, root)
     writer.commit(writer.set("things/fan", 0))
-    selector = watching(held)
+    # In development a server takes some thousand connections; a connection may have several streams.
+    streams = max(1, listeners // CONNECTIONS_MAX)
+    held, selector = begin(port, root, ["things/fan"] * (listeners // streams), streams)
     try:
-        for listener in held:
-            listener.listen(documents(1, f"{root}/things/fan"))
-        wait(held, selector, lambda listener: listener.current)
         before = {id(listener): listener.changes for listener in held}
         spent, begun = cpu_us(pid), time.monotonic()
         for number in range(1, rounds + 1):
             writer.commit(writer.set("things/fan", number))
-            wait(held, selector, lambda listener: listener.changes >= before[id(listener)] + number)
+            wait(held, selector, lambda listener: listener.changes >= before[id(listener)] + number * streams)
         deliveries = listeners * rounds
         return (cpu_us(pid) - spent) / deliveries, deliveries / (time.monotonic() - begun)
     finally:
         close(held)
+
+
+def begin(port, root, paths, streams=1):
+    """Connections whose streams listen to a document each and have it, and a selector of them."""
+    held, selector = [], watching([])
+    for path in paths:
+        held.append(Listener(port, root.removesuffix("/documents"), streams=streams))
+        held[-1].listen(documents(1, f"{root}/{path}"))
+        selector.register(held[-1].socket, selectors.EVENT_READ, held[-1])
+        if len(held) % 200 == 0 or len(held) == len(paths):
+            wait(held[-200:], selector, lambda listener: listener.current == streams)
+    return held, selector
 
 
 def bare(load, listeners):
@@ -81,12 +94,8 @@ class Bare(Listener):
 
 def many_documents(port, pid, root, count=1_000, rounds=5):
     """As many documents as listeners, each with one: as `measure`, the commits' own cost included."""
-    writer, held = Writer(port, root), [Listener(port, root.removesuffix("/documents")) for _ in range(count)]
-    selector = watching(held)
+    writer, (held, selector) = Writer(port, root), begin(port, root, [f"things/m{number}" for number in range(count)])
     try:
-        for number, listener in enumerate(held):
-            listener.listen(documents(1, f"{root}/things/m{number}"))
-        wait(held, selector, lambda listener: listener.current)
         spent, begun = cpu_us(pid), time.monotonic()
         for number in range(1, rounds + 1):
             for at in range(0, count, 500):

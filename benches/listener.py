@@ -14,14 +14,21 @@ CURRENT, REMOVE = 3, 2
 
 
 class Listener:
-    """A stream. It counts document changes, and targets that are complete or have ended; it keeps the newest token."""
+    """A connection with a stream, or some. It counts document changes, and targets that are complete or have ended, of all of
+    them; it keeps the newest token."""
 
-    def __init__(self, port, database, token="owner"):
-        self.buffer, self.messages = b"", b""
+    opened = 0
+
+    def __init__(self, port, database, token="owner", streams=1):
+        self.buffer, self.streams = b"", streams
+        # What has come of the next message, by stream.
+        self.messages = dict.fromkeys(range(1, 2 * streams, 2), b"")
         self.changes = self.current = self.removed = 0
         self.token = b""
         self.database = database
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        # An address has a share of a server's connections.
+        Listener.opened += 1
+        self.socket = socket.create_connection(("127.0.0.1", port), source_address=(f"127.0.0.{2 + Listener.opened % 8}", 0))
         headers = {
             ":method": "POST",
             ":scheme": "http",
@@ -35,18 +42,20 @@ class Listener:
         block = b"".join(b"\0" + string(key.encode()) + string(value.encode()) for key, value in headers.items())
         settings = struct.pack(">HI", 4, 2**31 - 1)
         window = struct.pack(">I", 2**31 - 1 - 65_535)
-        hello = frame(4, 0, 0, settings) + frame(8, 0, 0, window) + frame(1, 4, 1, block)
+        hello = frame(4, 0, 0, settings) + frame(8, 0, 0, window)
+        hello += b"".join(frame(1, 4, stream, block) for stream in self.messages)
         self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + hello)
 
     def listen(self, *targets):
-        """Adds targets, each as bytes (see `documents` and `query`)."""
+        """Adds targets to each stream, each as bytes (see `documents` and `query`)."""
         requests = b""
         for target in targets:
             request = field(1, self.database.encode()) + field(2, target)
             requests += b"\0" + struct.pack(">I", len(request)) + request
-        for at in range(0, len(requests), 16_000):
-            self.socket.setblocking(True)
-            self.socket.sendall(frame(0, 0, 1, requests[at : at + 16_000]))
+        self.socket.setblocking(True)
+        for stream in self.messages:
+            for at in range(0, len(requests), 16_000):
+                self.socket.sendall(frame(0, 0, stream, requests[at : at + 16_000]))
         self.socket.setblocking(False)
 
     def read(self):
@@ -64,24 +73,25 @@ class Listener:
             if kind == 6 and not flags:
                 self.socket.sendall(frame(6, 1, 0, self.buffer[at + 9 : at + 9 + length]))
             if kind == 0:
-                self.messages += self.buffer[at + 9 : at + 9 + length]
+                stream = int.from_bytes(self.buffer[at + 5 : at + 9], "big")
+                self.messages[stream] = self.take(self.messages[stream] + self.buffer[at + 9 : at + 9 + length])
             at += 9 + length
         self.buffer = self.buffer[at:]
-        self.take()
 
-    def take(self):
+    def take(self, messages):
+        """Takes whole messages; returns what is left."""
         at = 0
-        while len(self.messages) >= at + 5:
-            length = int.from_bytes(self.messages[at + 1 : at + 5], "big")
-            if len(self.messages) < at + 5 + length:
+        while len(messages) >= at + 5:
+            length = int.from_bytes(messages[at + 1 : at + 5], "big")
+            if len(messages) < at + 5 + length:
                 break
-            kind = self.messages[at + 5] if length else 0
+            kind = messages[at + 5] if length else 0
             if kind == DOCUMENT_CHANGE:
                 self.changes += 1
             elif kind == TARGET_CHANGE:
-                self.take_targets(self.messages[at + 5 : at + 5 + length])
+                self.take_targets(messages[at + 5 : at + 5 + length])
             at += 5 + length
-        self.messages = self.messages[at:]
+        return messages[at:]
 
     def take_targets(self, message):
         body = dict(fields(dict(fields(message))[2]))
@@ -143,8 +153,15 @@ class Writer:
 
     def commit(self, *writes):
         headers = {"Authorization": "Bearer owner", "Content-Type": "application/json"}
-        self.connection.request("POST", f"/v1/{self.root}:commit", json.dumps({"writes": writes}), headers)
-        answer = self.connection.getresponse()
+        request = ("POST", f"/v1/{self.root}:commit", json.dumps({"writes": writes}), headers)
+        try:
+            self.connection.request(*request)
+            answer = self.connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            # An idle connection makes room for others. The same write again changes nothing.
+            self.connection.close()
+            self.connection.request(*request)
+            answer = self.connection.getresponse()
         text = answer.read()
         assert answer.status == 200, text[:500]
 
