@@ -21,7 +21,7 @@ mod proof;
 mod run;
 mod scan;
 pub mod shape;
-mod walk;
+pub(crate) mod walk;
 
 #[cfg(test)]
 mod cases;
