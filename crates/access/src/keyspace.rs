@@ -10,6 +10,10 @@ pub const DOCUMENTS: Keyspace = Keyspace(0x10);
 pub const INDEX_ENTRIES: Keyspace = Keyspace(0x11);
 /// Which of Firestore's indexes exist, and whether they are built.
 pub const INDEX_DEFINITIONS: Keyspace = Keyspace(0x12);
+/// Which of Firestore's databases were made beside the default ones.
+pub const DATABASES: Keyspace = Keyspace(0x13);
+/// What is particular about fields of Firestore's collection groups: their indexes, and whether they end documents.
+pub const FIELD_CONFIGS: Keyspace = Keyspace(0x14);
 /// User records.
 pub const USERS: Keyspace = Keyspace(0x20);
 /// E-mail and phone number to user.

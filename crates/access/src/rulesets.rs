@@ -64,7 +64,9 @@ pub struct Rulesets<P> {
     current: ArcSwap<Rules<P>>,
     /// What was deployed over the Rules API, in production: it stands before the file's.
     deployed: ArcSwapOption<Rules<P>>,
-    /// Rules that tests have put for a project of theirs, in dev.
+    /// What was deployed for parts of the service of their own, in production: databases beside the default one.
+    of_parts: ArcSwap<HashMap<String, Arc<Rules<P>>>>,
+    /// Rules that tests have put for a project of theirs, or for a part of it (`project/part`), in dev.
     of_projects: ArcSwap<HashMap<String, Arc<Rules<P>>>>,
     /// Counts what was put in force.
     generation: watch::Sender<u64>,
@@ -120,6 +122,7 @@ impl<P: Policy> Rulesets<P> {
             covers,
             current: ArcSwap::from_pointee(rules),
             deployed: ArcSwapOption::empty(),
+            of_parts: ArcSwap::default(),
             of_projects: ArcSwap::default(),
             generation: watch::Sender::new(0),
         }
@@ -178,6 +181,30 @@ impl<P: Policy> Rulesets<P> {
         self.swapped();
     }
 
+    /// Puts deployed rules in force for a part of the service, which the others do not decide about. Gives the warnings.
+    pub fn deploy_for(&self, part: &str, source: Source) -> Result<Vec<Diagnostic>, Box<RulesRefused>> {
+        let (rules, warnings) = self.compile(source)?;
+        self.put_part(part, Some(rules));
+        Ok(warnings)
+    }
+
+    /// Takes a part's rules away: nothing of it is allowed any more.
+    pub fn withdraw_from(&self, part: &str) {
+        self.put_part(part, None);
+    }
+
+    fn put_part(&self, part: &str, rules: Option<Arc<Rules<P>>>) {
+        self.of_parts.rcu(|before| {
+            let mut after = HashMap::clone(before);
+            match &rules {
+                Some(rules) => after.insert(part.to_owned(), Arc::clone(rules)),
+                None => after.remove(part),
+            };
+            after
+        });
+        self.swapped();
+    }
+
     /// Whether deployed rules are in force.
     pub fn is_deployed(&self) -> bool {
         self.deployed.load().is_some()
@@ -221,6 +248,20 @@ impl<P: Policy> Rulesets<P> {
             Some(rules) => Arc::clone(rules),
             None => self.deployed.load_full().unwrap_or_else(|| self.current.load_full()),
         }
+    }
+
+    /// The rules in force for a part of the service. In production those that were deployed for it, and without any nothing is
+    /// allowed; in dev those that were put for it, else the project's.
+    pub fn current_for(&self, project: &str, part: &str) -> Arc<Rules<P>> {
+        if self.covers {
+            let own = self.of_projects.load().get(&format!("{project}/{part}")).cloned();
+            return own.unwrap_or_else(|| self.current(project));
+        }
+        self.of_parts
+            .load()
+            .get(part)
+            .cloned()
+            .unwrap_or_else(|| Arc::new(Rules::Closed("no rules are loaded for this database".into())))
     }
 
     /// The coverage of the rules in force for a project, as it is now; `None` where no rules are. Rules that are loaded

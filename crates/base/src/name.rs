@@ -44,6 +44,11 @@ impl DatabaseName {
         Self { project: project.into(), database: "(default)".into() }
     }
 
+    /// Whether it is its project's default one.
+    pub fn is_default(&self) -> bool {
+        self.database == "(default)"
+    }
+
     /// Reads `projects/P/databases/D`.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         match Self::split(text)? {

@@ -77,11 +77,6 @@ pub fn too_many_permissions() -> Status {
     Status::invalid("There are too many permissions to test.")
 }
 
-/// A database other than the default one.
-pub fn no_database(database: &str) -> Status {
-    Status::new(Code::NotFound, format!("There is no database `{database}` here."))
-}
-
 /// A project other than the one that production serves.
 pub fn not_served(project: &str) -> Status {
     Status::new(Code::PermissionDenied, format!("The project `{project}` is not served here."))

@@ -276,6 +276,38 @@ async fn in_dev_a_release_is_its_projects_own_until_the_file_changes() {
     assert_eq!(house.in_force("p"), NOBODY);
 }
 
+#[tokio::test]
+async fn a_database_of_its_own_has_rules_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async || Store::open(Sqlite::open(folder.path()).unwrap(), options()).await.unwrap();
+    let of = |house: &House, part: &str| match &*house.gate.rules().firestore.current_for("p", part) {
+        Rules::Enforced(enforced) => enforced.policy.source().text.to_string(),
+        Rules::Open(_) => "open".to_owned(),
+        Rules::Closed(_) => "closed".to_owned(),
+    };
+    let house = house_on(open().await, Mode::Serve).await;
+    let (alice, nobody) = (house.create(ALICE).await, house.create(NOBODY).await);
+    assert_eq!(house.release("cloud.firestore", &nobody).await.0, 200);
+    assert_eq!(of(&house, "orders"), "closed", "the default database's rules are not its own");
+    assert_eq!(house.release("cloud.firestore/orders", &alice).await.0, 200);
+    assert_eq!((of(&house, "orders").as_str(), of(&house, "other").as_str()), (ALICE, "closed"));
+    assert_eq!(house.in_force("p"), NOBODY);
+    let House { gate, deploy } = house;
+    drop(deploy);
+    gate.close().await.unwrap();
+    let house = house_on(open().await, Mode::Serve).await;
+    house.deploy.restore().await.unwrap();
+    assert_eq!((of(&house, "orders").as_str(), house.in_force("p").as_str()), (ALICE, NOBODY));
+    let release = "/v1/projects/p/releases/cloud.firestore/orders";
+    assert_eq!(house.ask("DELETE", release, &Json::Null).await.0, 200);
+    assert_eq!(of(&house, "orders"), "closed");
+    let house = dev().await;
+    let ruleset = house.create(ALICE).await;
+    assert_eq!(of(&house, "orders"), "open");
+    assert_eq!(house.release("cloud.firestore/orders", &ruleset).await.0, 200);
+    assert_eq!((of(&house, "orders").as_str(), of(&house, "other").as_str()), (ALICE, "open"));
+}
+
 fn case(expectation: &str, uid: Option<&str>, more: Json) -> Json {
     let mut request = json!({ "path": "/databases/(default)/documents/notes/1", "method": "get" });
     if let Some(uid) = uid {
@@ -411,7 +443,6 @@ async fn what_the_firebase_cli_asks_first_is_answered_for_administrators() {
         ("GET", "/firebase.googleapis.com/v1beta1/projects/p", &Json::Null, json!("p")),
         ("GET", "/v1/projects/p/services/firestore.googleapis.com", &Json::Null, json!("ENABLED")),
         ("GET", "/serviceusage.googleapis.com/v1/projects/p/services/x", &Json::Null, json!("ENABLED")),
-        ("GET", "/v1/projects/p/databases/(default)", &Json::Null, json!("FIRESTORE_NATIVE")),
     ] {
         let (code, answer) = house.ask(method, path, body).await;
         assert_eq!(code, 200, "{path}: {answer}");
@@ -422,7 +453,6 @@ async fn what_the_firebase_cli_asks_first_is_answered_for_administrators() {
         let other = path.replace("projects/p", "projects/q");
         assert_eq!(error(&house.ask(method, &other, body).await).1, "PERMISSION_DENIED", "{other}");
     }
-    assert_eq!(house.ask("GET", "/v1/projects/p/databases/other", &Json::Null).await.0, 404);
     assert_eq!(
         house.ask("POST", "/v1/projects/p:testIamPermissions", &json!({})).await.1,
         json!({ "permissions": [] })

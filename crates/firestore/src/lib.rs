@@ -15,4 +15,4 @@ pub mod status;
 pub mod write;
 
 pub use export::Written;
-pub use ops::{Databases, Firestore};
+pub use ops::Firestore;

@@ -11,14 +11,18 @@
 mod away;
 mod clear;
 mod commit;
+pub mod databases;
 mod decide;
+pub mod expiry;
 mod explain;
 mod export;
+mod fields;
 pub mod indexes;
 pub mod lifetime;
 mod list;
 pub mod listen;
 mod locks;
+mod operations;
 mod partition;
 mod places;
 mod present;
@@ -36,14 +40,13 @@ mod turn;
 mod write;
 pub mod writing;
 
-use std::collections::HashSet;
-
-use access::{Caller, DevPermit, Gate, Operation, Service};
+use access::{Caller, Gate, Operation, Service};
 use base::{Code, DatabaseName, DocumentPath, ResourcePath, Status};
 use prost::Message;
 use tokio::sync::watch;
 
 use crate::status;
+use databases::Databases;
 use indexes::Indexes;
 use places::Places;
 use shares::LargeCommits;
@@ -63,30 +66,19 @@ pub struct Firestore {
     listeners: listen::Listeners,
     other_projects: projects::OtherProjects,
     triggers: triggers::Triggers,
+    operations: operations::Operations,
     /// Open streams end when this is true.
     ending: watch::Sender<bool>,
-}
-
-/// Which databases exist.
-#[derive(Clone, Debug)]
-pub enum Databases {
-    /// Whatever is named, made on demand: dev.
-    OnDemand(DevPermit),
-    /// These: production.
-    Listed(HashSet<DatabaseName>),
 }
 
 impl Firestore {
     /// The service over a gate, with the databases that are usual: in dev whatever is named, in production the
     /// project's default database.
     pub fn new(gate: Gate, project: &str) -> Self {
-        let databases = match gate.mode().dev() {
-            Some(permit) => Databases::OnDemand(permit),
-            None => Databases::Listed([DatabaseName::default_of(project)].into()),
-        };
+        let databases = Databases::new(gate.mode().dev(), project);
         let transactions = Transactions::new(gate.clock().clone());
         let streams = Streams::new(gate.clock().clone());
-        let indexes = Indexes::new(gate.clone());
+        let indexes = Indexes::new(gate.clone(), project);
         let large_commits = LargeCommits::default();
         let (places, ending) = (Places::default(), watch::Sender::new(false));
         let listeners = listen::Listeners::new(&gate);
@@ -103,6 +95,7 @@ impl Firestore {
             listeners,
             other_projects: projects::OtherProjects::default(),
             triggers: triggers::Triggers::default(),
+            operations: operations::Operations::default(),
             ending,
         }
     }
@@ -138,14 +131,10 @@ impl Firestore {
 
     /// Refuses databases nobody made.
     fn check_database(&self, database: &DatabaseName) -> Result<(), Status> {
-        match &self.databases {
-            Databases::Listed(names) if !names.contains(database) => Err(status::no_database(database)),
-            Databases::Listed(_) => Ok(()),
-            Databases::OnDemand(_) => {
-                self.other_projects.asked(&database.project, &self.project);
-                Ok(())
-            }
+        if self.gate.mode().dev().is_some() {
+            self.other_projects.asked(&database.project, &self.project);
         }
+        self.databases.check(database)
     }
 
     /// Reads `projects/P/databases/D` of an existing database.

@@ -138,6 +138,7 @@ impl House {
         })?;
         let authenticate: Arc<dyn Authenticate> = Arc::new(identity.authenticator());
         let firestore = Arc::new(Firestore::new(gate.clone(), &project));
+        firestore.restore().await.map_err(OpenError::Service)?;
         let ground = Ground { gate: gate.clone(), project, identity, firestore, authenticate };
         let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
         Ok(Self { gate, ground, services, work: Vec::new() })
@@ -241,7 +242,7 @@ impl House {
 
     /// Imports an export of the official format into the default database.
     pub async fn import(&self, permit: DevPermit, export: &Path) -> Result<u64, Status> {
-        let database = self.ground.firestore.default_database()?.to_string();
+        let database = self.ground.firestore.default_database().to_string();
         self.ground.firestore.import_documents(permit, &database, export.to_owned()).await
     }
 

@@ -167,7 +167,7 @@ impl Act for BuildIndexes {
         match (self.file, self.index) {
             (Some(text), _) => firestore.load_indexes(&caller, parsed(&text)?).await,
             (None, Some(text)) => {
-                let database = firestore.default_database()?;
+                let database = firestore.default_database();
                 let specs = parsed(&text)?.indexes;
                 firestore.build_indexes(&caller, &database, specs, Origin::Administrator).await
             }

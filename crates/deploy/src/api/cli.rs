@@ -1,5 +1,4 @@
-//! What the Firebase CLI asks of other Google services before it deploys rules: may I, is it switched on, is there a
-//! database. An administrator of Hearth may everything, and everything that is here is switched on.
+//! What the Firebase CLI asks of other Google services before it deploys rules: may I, is it switched on. An administrator of Hearth may everything, and everything that is here is switched on.
 //!
 //! Source: the requests of `firebase deploy --only firestore:rules`, pointed here by its `FIREBASE_…_URL` variables, or led
 //! here by Google's host names.
@@ -28,7 +27,6 @@ pub fn routes() -> Router<Arc<Deploy>> {
         .route("/firebase.googleapis.com/v1beta1/projects/{project}", get(project))
         .route("/v1/projects/{project}/services/{service}", get(service))
         .route("/serviceusage.googleapis.com/v1/projects/{project}/services/{service}", get(service))
-        .route("/v1/projects/{project}/databases/{database}", get(database))
 }
 
 /// `POST /v1/projects/P:testIamPermissions`: an administrator has what is asked for.
@@ -73,24 +71,6 @@ async fn service(
         let caller = caller?;
         deploy.look(&caller, &project, "GetService", format!("/services/{service}")).await?;
         Ok(json!({ "name": format!("projects/{project}/services/{service}"), "state": "ENABLED" }))
-    };
-    respond_with(answer.await)
-}
-
-async fn database(
-    State(deploy): State<Arc<Deploy>>,
-    Path((project, database)): Path<(String, String)>,
-    request: Request,
-) -> Response<Body> {
-    let caller = super::caller(&request);
-    let answer = async {
-        let caller = caller?;
-        deploy.look(&caller, &project, "GetDatabase", format!("/databases/{database}")).await?;
-        if database != "(default)" {
-            return Err(status::no_database(&database));
-        }
-        let name = format!("projects/{project}/databases/{database}");
-        Ok(json!({ "name": name, "type": "FIRESTORE_NATIVE", "databaseEdition": "STANDARD" }))
     };
     respond_with(answer.await)
 }

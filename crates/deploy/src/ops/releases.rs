@@ -161,27 +161,59 @@ impl Deploy {
     }
 
     fn put_in_force(&self, project: &str, name: &str, source: Option<Source>) -> Result<(), Status> {
-        if name != FIRESTORE_RELEASE {
-            return Ok(());
-        }
         let rules = &self.gate.rules().firestore;
-        let loaded = match (self.gate.mode().dev(), source) {
-            (Some(permit), Some(source)) => rules.load_for(permit, project, source),
-            (Some(permit), None) => {
-                rules.forget(permit, project);
+        let part = match name.strip_prefix(FIRESTORE_RELEASE) {
+            Some("") => None,
+            Some(rest) if rest.len() > 1 && rest.starts_with('/') => rest.get(1..),
+            _ => return Ok(()),
+        };
+        let of_dev = part.map_or_else(|| project.to_owned(), |part| format!("{project}/{part}"));
+        let loaded = match (self.gate.mode().dev(), source, part) {
+            (Some(permit), Some(source), _) => rules.load_for(permit, &of_dev, source),
+            (Some(permit), None, _) => {
+                rules.forget(permit, &of_dev);
                 Ok(Vec::new())
             }
-            (None, Some(source)) => rules.deploy(source),
-            (None, None) => {
+            (None, Some(source), None) => rules.deploy(source),
+            (None, Some(source), Some(part)) => rules.deploy_for(part, source),
+            (None, None, None) => {
                 rules.withdraw();
+                Ok(Vec::new())
+            }
+            (None, None, Some(part)) => {
+                rules.withdraw_from(part);
                 Ok(Vec::new())
             }
         };
         loaded.map(drop).map_err(|error| status::refused_at_last(&error))
     }
 
+    /// The same for the databases beside the default one.
+    async fn restore_parts(&self) -> Result<(), Status> {
+        let resource = "/releases".to_owned();
+        let (mut session, _) =
+            self.begin(&Caller::admin("deploy"), &self.project, "ListReleases", resource).await?;
+        let rows = all(&mut session, all_releases(&self.project), RELEASES_MAX).await?;
+        for row in rows {
+            let name = name_of(&self.project, &row);
+            let Some(part) = name.strip_prefix(FIRESTORE_RELEASE).and_then(|rest| rest.strip_prefix('/'))
+            else {
+                continue;
+            };
+            let released: ReleaseRow = decode(&row)?;
+            let compiled = compile(&source_of(&mut session, &self.project, &released.ruleset).await?)?;
+            check(&compiled)?;
+            let deployed = self.gate.rules().firestore.deploy_for(part, compiled.source);
+            deployed.map_err(|error| status::released_with_errors(&error))?;
+        }
+        // Nobody asked.
+        session.discard();
+        Ok(())
+    }
+
     /// Puts what production has released in force again, at start. `None` where nothing is released.
     pub async fn restore(&self) -> Result<Option<Restored>, Status> {
+        self.restore_parts().await?;
         let Some(row) = self.gate.peek(&release_key(&self.project, FIRESTORE_RELEASE)).await? else {
             return Ok(None);
         };

@@ -5,6 +5,7 @@
 //!
 //! Source: the `google.api.http` annotations of `google.firestore.v1` and what REST clients send.
 
+mod admin;
 mod emulator;
 mod parameters;
 mod target;
@@ -35,6 +36,7 @@ pub fn router(firestore: Arc<Firestore>) -> Router {
         .route("/v1/projects/{project}/databases/{database}/{*rest}", any(serve))
         .route("/v1beta1/projects/{project}/databases/{database}/{*rest}", any(serve))
         .route("/", get(async || "Ok\n"))
+        .merge(admin::routes())
         .merge(emulator::routes())
         .with_state(firestore)
 }
@@ -55,6 +57,10 @@ impl From<Status> for Failed {
 }
 
 async fn serve(State(firestore): State<Arc<Firestore>>, request: Request) -> Response<Body> {
+    let below = request.uri().path().splitn(7, '/').nth(6).unwrap_or_default();
+    if admin::is_admin(below) {
+        return admin::serve(State(firestore), request).await;
+    }
     match route(&firestore, request).await {
         Ok(response) => response,
         Err(Failed { status, in_array }) => {

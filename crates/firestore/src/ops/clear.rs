@@ -35,7 +35,7 @@ impl Firestore {
         self.clear_range(&caller, database, path, key::below(database, path)).await
     }
 
-    async fn clear_range(
+    pub(super) async fn clear_range(
         &self,
         caller: &Caller,
         database: &DatabaseName,

@@ -44,7 +44,11 @@ pub async fn decide(
     action: &Action<'_>,
     pending: &dyn Pending,
 ) -> Result<Grant, Status> {
-    let rules = session.gate().rules().firestore.current(&database.project);
+    let in_force = &session.gate().rules().firestore;
+    let rules = match database.is_default() {
+        true => in_force.current(&database.project),
+        false => in_force.current_for(&database.project, &database.database),
+    };
     let path = format!("/{}", action.path.join("/"));
     let subject = Subject { method: action.method.name(), path: &path };
     let source = Source { project: &database.project };

@@ -1,20 +1,21 @@
 //! Indexes as a service: which queries require, which they may have made for them, and what administrators say of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use access::{Caller, Gate, Operation, Service};
 use arc_swap::ArcSwap;
-use base::{Code, DatabaseName, Status, Timestamp};
+use base::{Code, DatabaseName, FieldPath, Status, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{Databases, Firestore};
+use super::Firestore;
 use crate::query::index::definition::all_definitions;
-use crate::query::index::file::IndexFile;
+use crate::query::index::field::{FieldConfig, FieldConfigs};
+use crate::query::index::file::{Exemptions, IndexFile};
 use crate::query::index::upkeep::drop_index;
 use crate::query::index::{
     Builder, Built, Definition, INDEXES_PER_GROUP_MAX, Origin, Shape, Spec, State, Upkeep, build,
@@ -35,7 +36,15 @@ pub struct Indexes {
     upkeep: Upkeep,
     /// Queries are refused without the indexes that production requires.
     is_strict: AtomicBool,
-    file: ArcSwap<IndexFile>,
+    /// What the project's file says of fields of the default database.
+    of_file: ArcSwap<FieldConfigs>,
+    /// What was deployed of fields.
+    deployed: ArcSwap<BTreeMap<DatabaseName, FieldConfigs>>,
+    /// What follows from both.
+    exemptions: ArcSwap<HashMap<DatabaseName, Exemptions>>,
+    /// Held from the commit of what is said of a field until it is in force.
+    pub(super) changing_fields: tokio::sync::Mutex<()>,
+    default: DatabaseName,
     /// What queries lacked, and how often.
     lacked: Mutex<HashMap<(DatabaseName, Spec), u64>>,
 }
@@ -75,14 +84,18 @@ pub struct Suggestion {
 
 impl Indexes {
     /// In serve queries require their indexes; in dev they get them.
-    pub fn new(gate: Gate) -> Self {
+    pub fn new(gate: Gate, project: &str) -> Self {
         let is_strict = AtomicBool::new(gate.mode().dev().is_none());
         Self {
             upkeep: Upkeep::new(gate.clone()),
             builder: Builder::new(gate.clone()),
             gate,
             is_strict,
-            file: ArcSwap::default(),
+            of_file: ArcSwap::default(),
+            deployed: ArcSwap::default(),
+            exemptions: ArcSwap::default(),
+            changing_fields: tokio::sync::Mutex::default(),
+            default: DatabaseName::default_of(project),
             lacked: Mutex::default(),
         }
     }
@@ -91,12 +104,78 @@ impl Indexes {
         self.is_strict.load(Ordering::Relaxed)
     }
 
+    fn exemptions_of(&self, database: &DatabaseName) -> Exemptions {
+        self.exemptions.load().get(database).cloned().unwrap_or_default()
+    }
+
+    /// What is particular about fields of a database: deployed, else of the file.
+    pub(super) fn fields_of(&self, database: &DatabaseName) -> FieldConfigs {
+        let mut fields = if *database == self.default {
+            FieldConfigs::clone(&self.of_file.load())
+        } else {
+            FieldConfigs::new()
+        };
+        fields.extend(self.deployed.load().get(database).cloned().unwrap_or_default());
+        fields.retain(|_, config| !config.is_usual());
+        fields
+    }
+
+    /// Every field whose time ends documents.
+    pub(super) fn expiring(&self) -> Vec<(DatabaseName, String, FieldPath)> {
+        let mut databases: Vec<DatabaseName> = self.deployed.load().keys().cloned().collect();
+        if !databases.contains(&self.default) {
+            databases.push(self.default.clone());
+        }
+        let of = |database: &DatabaseName| {
+            let fields = self.fields_of(database).into_iter().filter(|(_, config)| config.ttl);
+            fields.map(|((group, field), _)| (database.clone(), group, field)).collect::<Vec<_>>()
+        };
+        databases.iter().flat_map(of).collect()
+    }
+
+    /// Takes in what was deployed before this process began.
+    pub(super) fn restore_fields(&self, deployed: BTreeMap<DatabaseName, FieldConfigs>) {
+        self.deployed.store(Arc::new(deployed));
+        self.put_exemptions();
+    }
+
+    /// Puts in force what was deployed of one field.
+    pub(super) fn put_field(&self, database: &DatabaseName, at: (String, FieldPath), config: FieldConfig) {
+        let mut deployed = self.deployed.load().get(database).cloned().unwrap_or_default();
+        deployed.insert(at, config);
+        self.put_fields(database, Some(deployed));
+    }
+
+    /// Puts in force what was deployed of a database's fields.
+    pub(super) fn put_fields(&self, database: &DatabaseName, fields: Option<FieldConfigs>) {
+        self.deployed.rcu(|before| {
+            let mut after = BTreeMap::clone(before);
+            match &fields {
+                Some(fields) => after.insert(database.clone(), fields.clone()),
+                None => after.remove(database),
+            };
+            after
+        });
+        self.put_exemptions();
+    }
+
+    fn put_exemptions(&self) {
+        let deployed = self.deployed.load();
+        let databases = deployed.keys().chain([&self.default]);
+        let all = databases.map(|database| (database.clone(), Exemptions::of(&self.fields_of(database))));
+        self.exemptions.store(Arc::new(all.collect()));
+    }
+
+    /// Erases the entries of dropped indexes.
+    pub(super) async fn erase_dropped(&self) -> Result<(), Status> {
+        self.upkeep.erase_dropped().await
+    }
+
     /// Indexes that a query would have liked. They are made where that is allowed for its caller. Returns whether any is.
     pub fn want(&self, caller: &Caller, database: &DatabaseName, shapes: &[Shape]) -> bool {
-        let file = self.file.load();
-        let allowed = shapes
-            .iter()
-            .filter(|shape| !self.is_strict() || requirement::is_automatic(shape, &file.exemptions));
+        let exemptions = self.exemptions_of(database);
+        let allowed =
+            shapes.iter().filter(|shape| !self.is_strict() || requirement::is_automatic(shape, &exemptions));
         self.builder.start(caller, database, allowed)
     }
 
@@ -127,7 +206,8 @@ impl IndexUse for Indexes {
         if !self.is_strict() {
             return Ok(());
         }
-        let Some(missing) = missing(query, definitions, &self.file.load().exemptions) else { return Ok(()) };
+        let exemptions = self.exemptions_of(database);
+        let Some(missing) = missing(query, definitions, &exemptions) else { return Ok(()) };
         let mut lacked = self.lacked.lock();
         let key = (database.clone(), missing.spec.clone());
         let is_known = lacked.contains_key(&key);
@@ -156,9 +236,10 @@ impl Firestore {
         caller: &Caller,
         file: IndexFile,
     ) -> Result<Vec<IndexInfo>, Status> {
-        let specs = file.indexes.clone();
-        self.indexes.file.store(Arc::new(file));
-        self.build_indexes(caller, &self.default_database()?, specs, Origin::File).await
+        let IndexFile { indexes, fields, .. } = file;
+        self.indexes.of_file.store(Arc::new(fields));
+        self.indexes.put_exemptions();
+        self.build_indexes(caller, &self.default_database(), indexes, Origin::File).await
     }
 
     /// Defines indexes and fills them; returns them when they answer queries.
@@ -174,17 +255,7 @@ impl Firestore {
         let mut built = Vec::with_capacity(specs.len());
         // All are defined before the first is filled: writers maintain them already.
         for spec in specs {
-            let new = Definition {
-                shape: spec.shape(),
-                id: 0,
-                state: State::Building,
-                origin,
-                name_descends: spec.name_descends,
-            };
-            match build::define(&self.gate, caller, database, &new).await? {
-                Some(definition) => built.push(definition),
-                None => return Err(no_room(&spec)),
-            }
+            built.push(self.define(caller, database, &spec, origin).await?);
         }
         for definition in &mut built {
             match build::fill(&self.gate, database, definition.clone()).await? {
@@ -193,6 +264,61 @@ impl Firestore {
             }
         }
         Ok(built.iter().map(|definition| self.info(database, definition)).collect())
+    }
+
+    async fn define(
+        &self,
+        caller: &Caller,
+        database: &DatabaseName,
+        spec: &Spec,
+        origin: Origin,
+    ) -> Result<Definition, Status> {
+        let new = Definition {
+            shape: spec.shape(),
+            id: 0,
+            state: State::Building,
+            origin,
+            name_descends: spec.name_descends,
+        };
+        build::define(&self.gate, caller, database, &new).await?.ok_or_else(|| no_room(spec))
+    }
+
+    /// Defines an index on several fields for an administrator. It is to be filled with [`Firestore::fill_index`].
+    ///
+    /// Errors: `ALREADY_EXISTS`; `RESOURCE_EXHAUSTED` when the collection group has no room for more.
+    pub async fn define_index(
+        &self,
+        caller: &Caller,
+        database: &DatabaseName,
+        spec: &Spec,
+    ) -> Result<Definition, Status> {
+        let existing = self.composite_indexes(caller, database).await?;
+        if existing.iter().any(|found| found.shape == spec.shape()) {
+            return Err(Status::new(Code::AlreadyExists, "index already exists"));
+        }
+        self.define(caller, database, spec, Origin::Administrator).await
+    }
+
+    /// Fills an index that was defined, until it answers queries.
+    pub async fn fill_index(&self, database: &DatabaseName, definition: Definition) -> Result<(), Status> {
+        build::fill(&self.gate, database, definition).await.map(drop)
+    }
+
+    /// The indexes on several fields of a database that were asked for: none that queries had made for them.
+    pub async fn composite_indexes(
+        &self,
+        caller: &Caller,
+        database: &DatabaseName,
+    ) -> Result<Vec<Definition>, Status> {
+        let (mut session, _) = self.begin_admin(caller, &database.project, "ListIndexes", "/").await?;
+        self.check_database(database)?;
+        let all = all_definitions(&mut session).await?;
+        session.finish();
+        let of_database = all.into_iter().filter(|(of, _)| of == database).map(|(_, definition)| definition);
+        let is_composite = |definition: &Definition| {
+            definition.origin != Origin::Query && definition.shape.components.len() > 1
+        };
+        Ok(of_database.filter(is_composite).collect())
     }
 
     /// Every index there is.
@@ -215,9 +341,18 @@ impl Firestore {
     ///
     /// Errors: `NOT_FOUND`.
     pub async fn drop_index(self: &Arc<Self>, caller: &Caller, id: u32) -> Result<IndexInfo, Status> {
-        let of = self.default_database()?;
+        self.drop_index_of(caller, &self.default_database(), id).await
+    }
+
+    /// The same of any database.
+    pub async fn drop_index_of(
+        self: &Arc<Self>,
+        caller: &Caller,
+        of: &DatabaseName,
+        id: u32,
+    ) -> Result<IndexInfo, Status> {
         let all = self.all_indexes(caller).await?;
-        let found = all.into_iter().find(|(database, definition)| *database == of && definition.id == id);
+        let found = all.into_iter().find(|(database, definition)| database == of && definition.id == id);
         let (database, definition) = found.ok_or_else(|| {
             Status::new(Code::NotFound, format!("there is no index {id}; `hearth indexes list` shows them"))
         })?;
@@ -263,18 +398,8 @@ impl Firestore {
     }
 
     /// The database that administrators' commands are about.
-    pub fn default_database(&self) -> Result<DatabaseName, Status> {
-        match &self.databases {
-            Databases::OnDemand(_) => Ok(DatabaseName::default_of(&self.project)),
-            Databases::Listed(names) => {
-                let mut names: Vec<_> = names.iter().collect();
-                names.sort();
-                names
-                    .first()
-                    .map(|name| (*name).clone())
-                    .ok_or_else(|| super::internal("there is no database"))
-            }
-        }
+    pub fn default_database(&self) -> DatabaseName {
+        DatabaseName::default_of(&self.project)
     }
 
     fn info(&self, database: &DatabaseName, definition: &Definition) -> IndexInfo {

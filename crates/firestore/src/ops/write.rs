@@ -8,6 +8,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use wire::v1;
 
 use super::commit::{Committed, prepare};
+use super::databases::hold;
 use super::turn::Turn;
 use super::{Firestore, internal, invalid, operation};
 use crate::model::key;
@@ -35,6 +36,7 @@ impl Firestore {
         let turn = &Turn::new(&self.transactions, &keys, None);
         let work = |session| async move {
             let (mut session, prepared) = prepare(session, database, writes, false).await?;
+            hold(&mut session, database, self.databases.row_to_hold(database)).await?;
             turn.wait(&mut session).await?;
             Ok::<_, Status>((session, prepared))
         };
@@ -72,6 +74,7 @@ impl Firestore {
             None => self.gate.begin(caller, operation).await?,
         };
         let (mut session, prepared) = prepare(session, database, writes, true).await?;
+        hold(&mut session, database, self.databases.row_to_hold(database)).await?;
         let keys: Vec<_> = writes.iter().map(|write| key::document(database, &write.path)).collect();
         let turn = Turn::new(&self.transactions, &keys, locks);
         turn.wait(&mut session).await?;

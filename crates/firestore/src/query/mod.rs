@@ -26,7 +26,7 @@ mod run;
 mod scan;
 pub mod shape;
 pub mod split;
-mod walk;
+pub(crate) mod walk;
 
 #[cfg(test)]
 mod cases;

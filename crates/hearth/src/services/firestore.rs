@@ -43,6 +43,9 @@ impl Service for Documents {
     }
 
     fn work(&self) -> Option<Work> {
-        Some(Box::pin(Arc::clone(&self.firestore).run_upkeep()))
+        let (upkeep, expiry) = (Arc::clone(&self.firestore), Arc::clone(&self.firestore));
+        Some(Box::pin(async move {
+            tokio::join!(upkeep.run_upkeep(), expiry.run_expiry());
+        }))
     }
 }

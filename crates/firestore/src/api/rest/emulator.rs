@@ -60,6 +60,14 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// Whose rules are meant: the project's, or those of a database beside the default one.
+    fn rules_of(&self) -> String {
+        match self.database.filter(|database| *database != "(default)") {
+            Some(database) => format!("{}/{database}", self.project),
+            None => self.project.to_owned(),
+        }
+    }
+
     fn json(&self) -> Result<Json, Status> {
         let body = if self.body.trim_ascii().is_empty() { b"{}" } else { &*self.body };
         serde_json::from_slice(body)

@@ -14,6 +14,7 @@ use jsonc_parser::cst::{CstInputValue, CstRootNode};
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value as Json;
 
+use super::field::{FieldConfig, FieldConfigs, FieldIndex};
 use super::{Breadth, Component, Kind, Spec};
 use crate::query::nearest::DIMENSIONS_MAX;
 
@@ -24,6 +25,8 @@ pub struct IndexFile {
     pub indexes: Vec<Spec>,
     /// Fields whose automatic indexes it restricts.
     pub exemptions: Exemptions,
+    /// All that it says of single fields.
+    pub fields: FieldConfigs,
 }
 
 /// Fields whose automatic indexes are others than usual.
@@ -34,6 +37,22 @@ pub struct Exemptions {
 }
 
 impl Exemptions {
+    /// Those that follow from what is particular about fields.
+    pub fn of(fields: &FieldConfigs) -> Self {
+        let mut exemptions = Self::default();
+        for ((group, field), config) in fields {
+            let Some(indexes) = &config.indexes else { continue };
+            let has = |wanted: fn(Kind) -> bool| {
+                indexes.iter().any(|index| index.breadth == Breadth::Collection && wanted(index.kind))
+            };
+            let left = (has(|kind| kind != Kind::Contains), has(|kind| kind == Kind::Contains));
+            if left != (true, true) {
+                exemptions.left.insert((group.clone(), field.clone()), left);
+            }
+        }
+        exemptions
+    }
+
     /// Whether a field has no automatic index of this kind.
     pub fn exempt(&self, group: &str, component: &Component) -> bool {
         if self.left.is_empty() {
@@ -81,7 +100,10 @@ pub fn parse(text: &str) -> Result<(IndexFile, Vec<Remark>), Vec<Remark>> {
     match parse_to_ast(text, &CollectOptions::default(), &options()) {
         Err(error) => reader.errors.push(reader.at(error.range().start, error.kind().to_string())),
         Ok(parsed) => match &parsed.value {
-            Some(Value::Object(object)) => reader.file(object),
+            Some(Value::Object(object)) => {
+                reader.file(object);
+                reader.file.exemptions = Exemptions::of(&reader.file.fields);
+            }
             Some(other) => {
                 reader.error(other, "the file must be an object with `indexes` and `fieldOverrides`")
             }
@@ -379,43 +401,38 @@ impl<'t> Reader<'t> {
 
     fn field_override(&mut self, object: &Object<'_>) {
         self.only(object, &["collectionGroup", "fieldPath", "indexes", "ttl"]);
-        if let Some(ObjectProp { value: Value::BooleanLit(ttl), .. }) = object.get("ttl")
-            && ttl.value
-        {
-            self.warn(object, "documents are not deleted by a time in a field: `ttl` is left out");
-        }
+        let ttl = match object.get("ttl").map(|property| &property.value) {
+            None => false,
+            Some(Value::BooleanLit(ttl)) => ttl.value,
+            Some(other) => return self.error(other, "`ttl` must be true or false"),
+        };
         let group = self.required(object, "collectionGroup");
         let path = self.required(object, "fieldPath");
         if path == Some("*") {
             return self.warn(object, "an override of every field (`*`) is not supported: it is left out");
         }
         let path = path.and_then(|path| self.path(object, path));
-        let mut left = (false, false);
-        let mut of_group = Vec::new();
+        let mut indexes = Vec::new();
         for index in self.objects(object, "indexes") {
-            self.only(index, &["queryScope", "order", "arrayConfig"]);
-            match (self.scope(index), self.kind(index)) {
-                (Some(Breadth::Collection), Some(Kind::Contains)) => left.1 = true,
-                (Some(Breadth::Collection), Some(_)) => left.0 = true,
-                (Some(Breadth::Group), Some(kind)) => of_group.push(kind),
-                _ => {}
+            self.only(
+                index,
+                &["queryScope", "order", "arrayConfig", "apiScope", "density", "multikey", "unique"],
+            );
+            if let Some((breadth, kind)) = self.scope(index).zip(self.kind(index)) {
+                indexes.push(FieldIndex { breadth, kind });
             }
         }
         let (Some(group), Some(path)) = (group, path) else { return };
         // An override without `indexes` is about something else, such as `ttl`.
-        if object.get("indexes").is_some() && left != (true, true) {
-            self.file.exemptions.left.insert((group.to_owned(), path.clone()), left);
-        }
-        for kind in of_group {
-            let field = Component { field: path.clone(), kind };
-            match Spec::written(group, Breadth::Group, vec![field]) {
-                // Ascending and descending are the same index, walked the other way.
-                Ok(spec) if self.file.indexes.iter().all(|index| index.shape() != spec.shape()) => {
-                    self.file.indexes.push(spec);
-                }
-                Ok(_) => {}
-                Err(why) => self.error(object, why),
+        let config = FieldConfig { indexes: object.get("indexes").map(|_| indexes), ttl };
+        for spec in config.specs(group, &path) {
+            if self.file.indexes.iter().all(|index| index.shape() != spec.shape()) {
+                self.file.indexes.push(spec);
             }
         }
+        if group.is_empty() || group.contains('/') {
+            return self.error(object, format!("`{group}` is not the id of a collection"));
+        }
+        self.file.fields.insert((group.to_owned(), path), config);
     }
 }

@@ -18,6 +18,7 @@
 pub mod build;
 pub mod check;
 pub mod definition;
+pub mod field;
 pub mod file;
 pub mod requirement;
 pub mod spec;
@@ -29,6 +30,7 @@ use access::keyspace::INDEX_ENTRIES;
 use base::{Code, DatabaseName, DocumentPath, FieldPath, Fields, Status, Value};
 use bytes::Bytes;
 use kv::Key;
+use serde::{Deserialize, Serialize};
 
 pub use build::{Builder, Built};
 pub use definition::{Definition, Origin, State, definitions};
@@ -58,11 +60,13 @@ pub struct Shape {
 }
 
 /// Whether the documents of one collection, or of the whole group, lie together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Breadth {
     /// Every collection of the group for itself.
     Collection,
     /// All collections of the group as one.
+    #[serde(rename = "COLLECTION_GROUP")]
     Group,
 }
 
@@ -84,7 +88,8 @@ impl Component {
 }
 
 /// How a field is indexed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Kind {
     /// By its value.
     Ascending,

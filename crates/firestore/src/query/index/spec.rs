@@ -145,6 +145,11 @@ impl Spec {
         json!({ "collectionGroup": self.group, "queryScope": self.scope(), "fields": fields })
     }
 
+    /// The fields as the Admin API lists them, `__name__` always at their end.
+    pub fn whole_fields_json(&self) -> Vec<Json> {
+        self.fields.iter().chain([&self.name()]).map(field_json).collect()
+    }
+
     /// The name of the scope, as Firebase has it.
     pub fn scope(&self) -> &'static str {
         match self.breadth {

@@ -34,7 +34,7 @@ pub(super) fn put(call: &Call<'_>) -> Result<Response<Body>, Status> {
     let [file] = &asked.rules.files[..] else {
         return Err(Status::invalid("Exactly one rules file is expected."));
     };
-    let put = call.firestore.put_rules(call.permit, call.project, file.name.as_deref(), &file.content);
+    let put = call.firestore.put_rules(call.permit, &call.rules_of(), file.name.as_deref(), &file.content);
     match put {
         Err(found) if !asked.ignore_errors => Err(Status::invalid(compile_error(&found))),
         Ok(found) | Err(found) if found.is_empty() => Ok(respond(200, "{}".into())),
@@ -46,7 +46,7 @@ pub(super) fn put(call: &Call<'_>) -> Result<Response<Body>, Status> {
 pub(super) fn get(call: &Call<'_>) -> Result<Response<Body>, Status> {
     let files = call
         .firestore
-        .rules(call.permit, call.project)
+        .rules(call.permit, &call.rules_of())
         .map(|source| json!({ "name": &*source.name, "content": &*source.text }));
     let files: Vec<_> = files.into_iter().collect();
     Ok(respond(200, json!({ "rules": { "files": files } }).to_string().into()))
@@ -54,14 +54,14 @@ pub(super) fn get(call: &Call<'_>) -> Result<Response<Body>, Status> {
 
 /// `GET …:ruleCoverage`.
 pub(super) fn coverage(call: &Call<'_>) -> Result<Response<Body>, Status> {
-    let coverage = call.firestore.coverage(call.permit, call.project);
+    let coverage = call.firestore.coverage(call.permit, &call.rules_of());
     let report = coverage.map_or_else(|| json!({ "rules": { "files": [] } }), |coverage| coverage.json());
     Ok(respond(200, report.to_string().into()))
 }
 
 /// The page `GET …:ruleCoverage.html`.
 pub(super) fn coverage_page(call: &Call<'_>) -> Result<Response<Body>, Status> {
-    let coverage = call.firestore.coverage(call.permit, call.project);
+    let coverage = call.firestore.coverage(call.permit, &call.rules_of());
     let page = coverage.map_or_else(|| NO_RULES_PAGE.to_owned(), |coverage| coverage.html());
     let mut response = respond(200, page.into());
     let html = HeaderValue::from_static("text/html; charset=utf-8");
