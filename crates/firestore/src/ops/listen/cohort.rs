@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use access::Gate;
@@ -28,9 +29,33 @@ pub const RESUME_ROWS_MAX: usize = 20_000;
 /// happened.
 pub type Found = Option<(Version, Arc<Changes>)>;
 
+/// Bytes of what was found and waits for its turn to be sent, of all streams.
+const KEPT_BYTES_MAX: usize = 64 << 20;
+
+/// What was found for a target that waits for its turn. It is counted until it is taken.
+pub struct Kept {
+    found: Found,
+    bytes: usize,
+    all: Arc<AtomicUsize>,
+}
+
+impl Kept {
+    /// What was found.
+    pub fn take(mut self) -> Found {
+        self.found.take()
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// Those who resume.
 pub struct Cohorts {
     gate: Gate,
+    kept_bytes: Arc<AtomicUsize>,
     waiting: Mutex<Waiting>,
 }
 
@@ -51,7 +76,16 @@ struct Member {
 impl Cohorts {
     /// Nobody yet.
     pub fn new(gate: Gate) -> Arc<Self> {
-        Arc::new(Self { gate, waiting: Mutex::default() })
+        Arc::new(Self { gate, kept_bytes: Arc::default(), waiting: Mutex::default() })
+    }
+
+    /// Keeps what was found until it is sent; `None` when too much is kept, unless it is sent `now`.
+    pub fn keep(&self, found: Found, now: bool) -> Option<Kept> {
+        let images = found.iter().flat_map(|(_, changes)| changes.values());
+        let bytes = images.map(|changed| changed.image.bytes()).sum();
+        let others = self.kept_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let kept = Kept { found, bytes, all: Arc::clone(&self.kept_bytes) };
+        (now || others.saturating_add(bytes) <= KEPT_BYTES_MAX).then_some(kept)
     }
 
     /// What has changed of a query's result after a version.

@@ -13,6 +13,7 @@ use kv::Version;
 use wire::v1;
 use wire::v1::target_change::TargetChangeType;
 
+use super::cohort::Kept;
 use super::decide::Allowed;
 use super::pump::Pump;
 use super::state::{Loading, Phase, Target};
@@ -37,7 +38,9 @@ const FILTER_NAMES_MAX: usize = 10_000;
 impl Pump {
     /// Loads a part of a target.
     pub(super) async fn load(&mut self, id: i32) -> Result<(), Status> {
-        self.replay(id).await?;
+        if self.targets.get(&id).is_some_and(|target| target.to_replay().is_some()) {
+            self.replay(id).await?;
+        }
         // Who asks the same at the same time waits for the first of them, and then has what was loaded for it.
         let first_page = self.targets.get(&id).and_then(Target::first_page_of);
         let listeners = Arc::clone(&self.service);
@@ -98,7 +101,7 @@ impl Pump {
             }
             Asked::Query { query, .. } => {
                 if loading.seen.take().is_some() {
-                    let found = loading.found.take();
+                    let found = loading.found.take().and_then(Kept::take);
                     if let Some(more) = self.resume(id, session, &database, &query, found).await? {
                         let expected = loading.expected.map(|had| i64::from(had) + more);
                         if self.filter(id, session, &database, &query, expected).await? {

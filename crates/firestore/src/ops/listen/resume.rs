@@ -5,34 +5,34 @@ use std::sync::Arc;
 
 use access::Session;
 use base::{Code, DatabaseName, Status};
+use futures_util::future::join_all;
 use wire::v1::target_change::TargetChangeType;
 
-use super::cohort::{Found, RESUME_ROWS_MAX};
+use super::cohort::{Found, Kept, RESUME_ROWS_MAX};
 use super::pump::Pump;
 use super::state::{Loading, Phase};
 use crate::listen::Response;
 use crate::listen::replay::{self, Changed, Changes};
-use crate::listen::target::Asked;
-use crate::listen::token::Seen;
 use crate::query::{Query, Results};
 
 /// Commits of the log read at once.
 const COMMITS_PER_READ: usize = 256;
 
 impl Pump {
-    /// Finds out, with all who resume now, what has changed since a target's client saw it. Holds nothing meanwhile.
-    pub(super) async fn replay(&mut self, id: i32) -> Result<(), Status> {
-        let database = self.database()?.clone();
-        let Some(target) = self.targets.get_mut(&id) else { return Ok(()) };
-        let Phase::Loading(loading) = &mut target.phase else { return Ok(()) };
-        let (Some(Seen::UpTo(after)), Asked::Query { query, key }) = (loading.seen, &target.asked) else {
-            return Ok(());
-        };
-        let (query, key) = (Arc::clone(query), Arc::clone(key));
-        let cohorts = Arc::clone(&self.service.listeners.cohorts);
-        let found = cohorts.join(&database, (&query, &key), after).await?;
-        if let Some(Phase::Loading(loading)) = self.targets.get_mut(&id).map(|target| &mut target.phase) {
-            loading.found = found;
+    /// Finds out, with all who resume now, what has changed of the stream's targets since its client saw them. Holds nothing
+    /// meanwhile.
+    pub(super) async fn replay(&mut self, now: i32) -> Result<(), Status> {
+        let service = Arc::clone(&self.service);
+        let (database, cohorts) = (self.database()?, &service.listeners.cohorts);
+        let asking = self.targets.iter().filter_map(|(id, target)| {
+            let (after, query, key) = target.to_replay()?;
+            Some(async move { (*id, cohorts.join(database, (query, key), after).await) })
+        });
+        for (id, found) in join_all(asking).await {
+            let found = found?;
+            if let Some(Phase::Loading(loading)) = self.targets.get_mut(&id).map(|target| &mut target.phase) {
+                loading.found = cohorts.keep(found, id == now);
+            }
         }
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Pump {
         if loading.seen.is_none() {
             return Ok(());
         }
-        let changes = self.changes(session, database, query, loading.found).await?;
+        let changes = self.changes(session, database, query, loading.found.and_then(Kept::take)).await?;
         let mut is_same = changes.is_some_and(|changes| changes.is_empty());
         let mut shown = HashMap::new();
         if is_same {

@@ -1,12 +1,13 @@
 //! A stream's targets, and how far each of them is.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use access::OpenGrant;
 use base::{DatabaseName, DocumentPath};
 use kv::{Key, Version};
 
-use super::cohort::Found;
+use super::cohort::Kept;
 use crate::listen::hub::Registration;
 use crate::listen::target::Asked;
 use crate::listen::token::Seen;
@@ -51,8 +52,8 @@ pub enum Phase {
 pub struct Loading {
     /// What the client has seen; taken when it has been looked at.
     pub seen: Option<Seen>,
-    /// What has changed since, where that was found out.
-    pub found: Found,
+    /// What has changed since, once it was asked.
+    pub found: Option<Kept>,
     /// How many documents the client has, when it resumes.
     pub expected: Option<i32>,
     /// Where to go on.
@@ -60,6 +61,9 @@ pub struct Loading {
     /// The rest of a result that had to be sorted.
     pub sorted: Option<Results>,
 }
+
+/// Since when it must be found out what has changed of which query, and what that is known by.
+pub type ToReplay<'a> = (Version, &'a Arc<Query>, &'a Arc<[u8]>);
 
 impl Target {
     /// The query, if it is about one.
@@ -73,6 +77,17 @@ impl Target {
     /// Whether it shows the first documents of a result only.
     pub fn has_window(&self) -> bool {
         self.query().is_some_and(|query| query.limit.is_some() || query.offset > 0)
+    }
+
+    /// Since when it must be found out what has changed of which query.
+    pub fn to_replay(&self) -> Option<ToReplay<'_>> {
+        match (&self.phase, &self.asked) {
+            (Phase::Loading(loading), Asked::Query { query, key }) if loading.found.is_none() => {
+                let Some(Seen::UpTo(after)) = loading.seen else { return None };
+                Some((after, query, key))
+            }
+            _ => None,
+        }
     }
 
     /// The view whose first page is to be loaded; `None` where it is anything else.
