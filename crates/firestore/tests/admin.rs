@@ -107,13 +107,16 @@ async fn indexes_are_made_listed_and_dropped() {
     assert_eq!(ask(&house, Method::DELETE, &path, &Json::Null).await, (200, json!({})));
     assert_eq!(ask(&house, Method::DELETE, &path, &Json::Null).await.0, 404);
     assert!(query(&house, "(default)").await.is_err());
+    let of_vectors = json!([{ "fieldPath": "v", "vectorConfig": { "dimension": 3, "flat": {} } }]);
+    let (status, made) = ask(&house, Method::POST, &create, &json!({ "fields": of_vectors })).await;
+    assert_eq!(status, 200, "{made}");
     for (wrong, code) in [
         (json!({}), 400),
         (json!({ "fields": [{ "fieldPath": "a", "order": "ASCENDING" }] }), 400),
         (json!({ "fields": [{ "fieldPath": "a" }, { "fieldPath": "b", "order": "ASCENDING" }] }), 400),
         (
             json!({ "fields": [{ "fieldPath": "a", "order": "ASCENDING" }, { "fieldPath": "v", "vectorConfig": {} }] }),
-            501,
+            400,
         ),
         (json!({ "queryScope": "ALL", "fields": [] }), 400),
     ] {
