@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills Hearth with SIGKILL again and again while clients listen and write over streams, and checks what each of them saw.
 
-    streams.py [--kills 8] [--clients 50] [--seed N]
+    streams.py [--kills 6] [--clients 50] [--seed N]
 
 Clients are those of WebChannel, as in browsers. Each writes documents one after the other over a `Write` stream, and what it
 does not know to be done again after a kill, as SDKs do. Each listens to what its group writes, and to a document that says how
@@ -34,7 +34,7 @@ RULES = """rules_version = '2';
 service cloud.firestore { match /databases/{database}/documents { match /{path=**} { allow read, write; } } }"""
 CATCH_UP_S_MAX = 60
 # Between two commits of a client.
-PAUSE_S = 0.02
+PAUSE_S = 0.08
 
 
 class Client:
@@ -192,7 +192,7 @@ def life(folder, clients, chance, kills):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=8)
+    parser.add_argument("--kills", type=int, default=6)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options = parser.parse_args()
