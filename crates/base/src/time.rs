@@ -66,24 +66,61 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days = self.seconds.div_euclid(86_400);
-        let second_of_day = self.seconds.rem_euclid(86_400);
+        let second = self.seconds.rem_euclid(86_400);
         let (year, month, day) = civil_from_days(days);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
-            second_of_day / 3600,
-            second_of_day / 60 % 60,
-            second_of_day % 60
-        )?;
-        if self.nanos == 0 {
-        } else if self.nanos.is_multiple_of(1_000_000) {
-            write!(f, ".{:03}", self.nanos / 1_000_000)?;
-        } else if self.nanos.is_multiple_of(1000) {
-            write!(f, ".{:06}", self.nanos / 1000)?;
-        } else {
-            write!(f, ".{:09}", self.nanos)?;
+        let mut text = Digits::default();
+        text.number(year, 4);
+        for (separator, part) in [
+            (b'-', i64::from(month)),
+            (b'-', i64::from(day)),
+            (b'T', second / 3600),
+            (b':', second / 60 % 60),
+            (b':', second % 60),
+        ] {
+            text.push(separator);
+            text.number(part, 2);
         }
-        f.write_str("Z")
+        let (fraction, width) = match self.nanos {
+            0 => (0, 0),
+            nanos if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
+            nanos if nanos.is_multiple_of(1000) => (nanos / 1000, 6),
+            nanos => (nanos, 9),
+        };
+        if width > 0 {
+            text.push(b'.');
+            text.number(fraction.into(), width);
+        }
+        text.push(b'Z');
+        f.write_str(text.as_str())
+    }
+}
+
+/// Text of a known form, put together without the formatter: every document has two timestamps.
+#[derive(Default)]
+struct Digits {
+    /// As long as the longest: `9999-12-31T23:59:59.999999999Z`.
+    bytes: [u8; 30],
+    length: usize,
+}
+
+impl Digits {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    /// So many digits of a number that has no more.
+    fn number(&mut self, number: i64, width: u32) {
+        for place in (0..width).rev() {
+            let digit = number / 10i64.pow(place) % 10;
+            self.push(b'0' + u8::try_from(digit).unwrap_or(0));
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        self.bytes.get(..self.length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 }
 

@@ -12,7 +12,7 @@ use firestore::query::index::file::IndexFile;
 use identity::keys::seal::Seal;
 use identity::{Failure, Identity, Settings};
 use kv::{Mem, Options, Sqlite, Store, StoreError};
-use server::{Limits, Local, SystemUser};
+use server::{Answer, Limits, Local, Routes, SystemUser};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
@@ -195,16 +195,16 @@ impl House {
     }
 
     /// The routes of one socket of `dev`: those of the service that it belongs to and of those beside it.
-    fn routes_of(&self, name: &'static str, addresses: &Addresses) -> Router {
+    fn routes_of(&self, name: &'static str, addresses: &Addresses) -> Routes {
         self.merged(|row| row.is_on(name), addresses)
     }
 
     /// The routes of the one port of `serve`.
-    pub fn routes(&self) -> Router {
+    pub fn routes(&self) -> Routes {
         self.merged(|row| row.part == Part::Product, &Addresses::new())
     }
 
-    fn merged(&self, wanted: impl Fn(&Row) -> bool, addresses: &Addresses) -> Router {
+    fn merged(&self, wanted: impl Fn(&Row) -> bool, addresses: &Addresses) -> Routes {
         let of = |callers: Callers| {
             let services = self.services.iter().filter(|(row, _)| row.callers == callers && wanted(row));
             services.map(|(_, service)| service.routes(addresses)).reduce(Router::merge)
@@ -215,7 +215,7 @@ impl House {
         });
         // A path that nobody has is answered as the last of these answers it.
         let merged = found.into_iter().chain(of(Callers::Own)).reduce(Router::merge);
-        server::with_google_hosts(merged.unwrap_or_default())
+        Routes::from(merged.unwrap_or_default())
     }
 
     /// The routes of one socket of `dev` with all that goes around them: bounds, CORS, and closed to web pages from elsewhere.
@@ -225,9 +225,9 @@ impl House {
         addresses: &Addresses,
         local: &Local,
         limits: &Limits,
-    ) -> Router {
+    ) -> impl Answer {
         let authenticate = Arc::clone(&self.ground.authenticate);
-        let routes = self.routes_of(name, addresses);
+        let routes = server::with_google_hosts(self.routes_of(name, addresses));
         let routes = server::with_local_admins(routes, local.clone(), authenticate, &self.ground.project);
         let routes = server::with_cors(server::guarded(routes, limits), Vec::new());
         server::with_client_address(server::with_local_hosts(routes, local.clone()), Vec::new())

@@ -59,7 +59,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     }
     let admin = admin::listen(&house, Some(&ask.data), ACTS, &mut notes);
     let limits = Limits::from(&ask.limits);
-    let routes = server::guarded(house.routes(), &limits);
+    let routes = server::guarded(server::with_google_hosts(house.routes()), &limits);
     let routes = server::with_cors(routes, ask.allow_origin.clone());
     let listening =
         socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls, &limits);

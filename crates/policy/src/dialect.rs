@@ -121,3 +121,109 @@ pub trait Dialect<'v> {
         meter: &mut Meter<'_>,
     ) -> Computed<'v>;
 }
+
+/// A machine may borrow its side of the language: one that is large is not moved then.
+impl<'v, D: Dialect<'v>> Dialect<'v> for &mut D {
+    type Language = D::Language;
+    type Place = D::Place;
+
+    const ABSORBS: bool = D::ABSORBS;
+
+    fn not_boolean(&self, op: &'static str, operand: &Val<'v>) -> FaultKind<'v> {
+        (**self).not_boolean(op, operand)
+    }
+    fn show(&self, out: &mut String, value: &Val<'v>) {
+        (**self).show(out, value);
+    }
+    fn place(&mut self, value: &Val<'v>) -> Option<Self::Place> {
+        (**self).place(value)
+    }
+    fn is_step(method: <Self::Language as Language>::Method) -> bool {
+        D::is_step(method)
+    }
+    fn is_look(method: <Self::Language as Language>::Method) -> bool {
+        D::is_look(method)
+    }
+    fn step(
+        &mut self,
+        from: Self::Place,
+        method: <Self::Language as Language>::Method,
+        argument: &Val<'v>,
+        meter: &mut Meter<'_>,
+    ) -> Result<Self::Place, FaultKind<'v>> {
+        (**self).step(from, method, argument, meter)
+    }
+    fn look(&mut self, place: Self::Place, method: <Self::Language as Language>::Method) -> Computed<'v> {
+        (**self).look(place, method)
+    }
+    fn global(&mut self, global: <Self::Language as Language>::Global) -> Computed<'v> {
+        (**self).global(global)
+    }
+    fn capture(&mut self, index: usize) -> Computed<'v> {
+        (**self).capture(index)
+    }
+    fn member(&mut self, object: &Val<'v>, name: &'v str) -> Computed<'v> {
+        (**self).member(object, name)
+    }
+    fn index(&mut self, object: &Val<'v>, index: &Val<'v>) -> Computed<'v> {
+        (**self).index(object, index)
+    }
+    fn segment(&mut self, value: &Val<'v>, meter: &mut Meter<'_>) -> Result<Str<'v>, FaultKind<'v>> {
+        (**self).segment(value, meter)
+    }
+    fn slice(
+        &mut self,
+        object: &Val<'v>,
+        bounds: [Option<&Val<'v>>; 2],
+        meter: &mut Meter<'_>,
+    ) -> Computed<'v> {
+        (**self).slice(object, bounds, meter)
+    }
+    fn negate(&mut self, value: &Val<'v>) -> Computed<'v> {
+        (**self).negate(value)
+    }
+    fn binary(&mut self, op: Binary, left: &Val<'v>, right: &Val<'v>, meter: &mut Meter<'_>) -> Computed<'v> {
+        (**self).binary(op, left, right, meter)
+    }
+    fn is(&mut self, value: &Val<'v>, name: <Self::Language as Language>::Type) -> Computed<'v> {
+        (**self).is(value, name)
+    }
+    fn function(
+        &mut self,
+        function: <Self::Language as Language>::Function,
+        arguments: &[Val<'v>],
+        meter: &mut Meter<'_>,
+    ) -> Computed<'v> {
+        (**self).function(function, arguments, meter)
+    }
+    fn reads(function: <Self::Language as Language>::Function) -> bool {
+        D::reads(function)
+    }
+    fn read(
+        &mut self,
+        function: <Self::Language as Language>::Function,
+        path: &[Str<'v>],
+        meter: &mut Meter<'_>,
+    ) -> Computed<'v> {
+        (**self).read(function, path, meter)
+    }
+    fn read_member(
+        &mut self,
+        function: <Self::Language as Language>::Function,
+        path: &[Str<'v>],
+        name: &'v str,
+        meter: &mut Meter<'_>,
+    ) -> Result<Computed<'v>, FaultKind<'v>> {
+        (**self).read_member(function, path, name, meter)
+    }
+    fn method(
+        &mut self,
+        receiver: &Val<'v>,
+        method: <Self::Language as Language>::Method,
+        arguments: &[Val<'v>],
+        regex: Option<&'v Regex>,
+        meter: &mut Meter<'_>,
+    ) -> Computed<'v> {
+        (**self).method(receiver, method, arguments, regex, meter)
+    }
+}

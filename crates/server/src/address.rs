@@ -3,14 +3,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use access::ClientAddress;
-use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use http::HeaderMap;
+
+use crate::answer::Answer;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -57,17 +56,24 @@ impl TrustedProxy {
     }
 }
 
-/// Wraps all routes of a listener: each request carries the [`ClientAddress`] it comes from in its extensions.
-pub fn with_client_address(routes: Router, proxies: Vec<TrustedProxy>) -> Router {
-    routes.layer(from_fn_with_state(Arc::<[TrustedProxy]>::from(proxies), find))
+/// Goes around everything: each request carries the [`ClientAddress`] it comes from in its extensions.
+pub fn with_client_address(inner: impl Answer, proxies: Vec<TrustedProxy>) -> impl Answer {
+    Addressing { inner, proxies }
 }
 
-async fn find(State(proxies): State<Arc<[TrustedProxy]>>, mut request: Request, next: Next) -> Response {
-    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        let address = client(peer.ip(), request.headers(), &proxies);
-        request.extensions_mut().insert(ClientAddress(address.to_canonical()));
+struct Addressing<A> {
+    inner: A,
+    proxies: Vec<TrustedProxy>,
+}
+
+impl<A: Answer> Answer for Addressing<A> {
+    async fn answer(&self, mut request: Request) -> Response {
+        if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+            let address = client(peer.ip(), request.headers(), &self.proxies);
+            request.extensions_mut().insert(ClientAddress(address.to_canonical()));
+        }
+        self.inner.answer(request).await
     }
-    next.run(request).await
 }
 
 /// The nearest address that is no trusted proxy's: each proxy appends whom it was called by, so the list is read from its
@@ -75,6 +81,9 @@ async fn find(State(proxies): State<Arc<[TrustedProxy]>>, mut request: Request, 
 fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[TrustedProxy]) -> IpAddr {
     let is_trusted = |address: IpAddr| proxies.iter().any(|proxy| proxy.contains(address));
     let mut nearest = peer;
+    if !is_trusted(nearest) {
+        return nearest;
+    }
     let forwarded: Vec<&str> = headers
         .get_all(FORWARDED_FOR)
         .iter()

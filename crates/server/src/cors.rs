@@ -2,10 +2,8 @@
 //!
 //! Source: what browsers and the web SDK need of the real services (preflights for REST, private-network grants).
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::Request;
 use axum::response::Response;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -14,32 +12,44 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use crate::answer::Answer;
+
 const PRIVATE_NETWORK_ASKED: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const PRIVATE_NETWORK_GRANTED: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
 /// Answers preflights and marks responses. `origins` are the ones allowed; empty means any, as at the real services.
-pub fn with_cors(routes: Router, origins: Vec<String>) -> Router {
-    routes.layer(from_fn_with_state(std::sync::Arc::<[String]>::from(origins), answer))
+pub fn with_cors(inner: impl Answer, origins: Vec<String>) -> impl Answer {
+    Cors { inner, origins }
 }
 
-async fn answer(State(origins): State<std::sync::Arc<[String]>>, request: Request, next: Next) -> Response {
-    let Some(origin) = request.headers().get(ORIGIN).cloned() else {
-        return if request.method() == Method::OPTIONS { no_content() } else { next.run(request).await };
-    };
-    let allowed = origins.is_empty() || origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
-    if request.method() == Method::OPTIONS {
-        let mut response = no_content();
+struct Cors<A> {
+    inner: A,
+    /// Empty: any.
+    origins: Vec<String>,
+}
+
+impl<A: Answer> Answer for Cors<A> {
+    async fn answer(&self, request: Request) -> Response {
+        let is_question = request.method() == Method::OPTIONS;
+        let Some(origin) = request.headers().get(ORIGIN).cloned() else {
+            return if is_question { no_content() } else { self.inner.answer(request).await };
+        };
+        let is_allowed = |allowed: &String| allowed.as_bytes() == origin.as_bytes();
+        let allowed = self.origins.is_empty() || self.origins.iter().any(is_allowed);
+        if is_question {
+            let mut response = no_content();
+            if allowed {
+                grant(response.headers_mut(), origin);
+                grant_preflight(request.headers(), response.headers_mut());
+            }
+            return response;
+        }
+        let mut response = self.inner.answer(request).await;
         if allowed {
             grant(response.headers_mut(), origin);
-            grant_preflight(request.headers(), response.headers_mut());
         }
-        return response;
+        response
     }
-    let mut response = next.run(request).await;
-    if allowed {
-        grant(response.headers_mut(), origin);
-    }
-    response
 }
 
 /// What every `OPTIONS` is answered with, a preflight or not.
@@ -74,14 +84,15 @@ fn grant_preflight(asked: &HeaderMap, headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::routing::get;
     use http::header::ACCESS_CONTROL_REQUEST_METHOD;
-    use tower::ServiceExt;
 
     use super::*;
+    use crate::answer::Routes;
 
     async fn ask(origins: &[&str], method: &str, preflight: bool) -> (StatusCode, HeaderMap) {
-        let routes = Router::new().route("/", get(async || "ok"));
+        let routes = Routes::from(Router::new().route("/", get(async || "ok")));
         let routes = with_cors(routes, origins.iter().map(|&origin| origin.to_owned()).collect());
         let mut request = http::Request::builder().uri("/").method(method).header(ORIGIN, "http://app.test");
         if preflight {
@@ -90,7 +101,7 @@ mod tests {
                 .header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization,x-goog-api-key")
                 .header(PRIVATE_NETWORK_ASKED, "true");
         }
-        let response = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let response = routes.answer(request.body(Body::empty()).unwrap()).await;
         (response.status(), response.headers().clone())
     }
 
@@ -106,9 +117,9 @@ mod tests {
     #[tokio::test]
     async fn options_are_answered_without_a_question_too() {
         assert_eq!(ask(&[], "OPTIONS", false).await.0, 204);
-        let routes = with_cors(Router::new().route("/", get(async || "ok")), Vec::new());
+        let routes = with_cors(Routes::from(Router::new().route("/", get(async || "ok"))), Vec::new());
         let request = http::Request::builder().uri("/nowhere").method("OPTIONS").body(Body::empty()).unwrap();
-        assert_eq!(routes.oneshot(request).await.unwrap().status(), 204);
+        assert_eq!(routes.answer(request).await.status(), 204);
     }
 
     #[tokio::test]

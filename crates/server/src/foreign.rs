@@ -13,14 +13,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use access::{Authenticate, Credential, ForeignOrigin};
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::Request;
 use axum::response::Response;
 use base::{Code, Status};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue};
 
+use crate::answer::Answer;
 use crate::host::is_google;
 use crate::refusal::refuse;
 
@@ -57,31 +56,37 @@ impl Local {
 }
 
 /// Refuses requests for hosts that are not local. Goes around everything else.
-pub fn with_local_hosts(routes: Router, local: Local) -> Router {
-    routes.layer(from_fn_with_state(Arc::new(local), host))
+pub fn with_local_hosts(inner: impl Answer, local: Local) -> impl Answer {
+    LocalHosts { inner, local }
 }
 
 /// Refuses acts of administrators whose origin is not local. Goes inside of CORS, so that the page may read why.
-pub fn with_local_admins(
-    routes: Router,
+pub fn with_local_admins<A: Answer>(
+    inner: A,
     local: Local,
     authenticate: Arc<dyn Authenticate>,
     project: &str,
-) -> Router {
-    let watch = Watch { local: Arc::new(local), authenticate, project: project.into() };
-    routes.layer(from_fn_with_state(watch, origin))
+) -> impl Answer + use<A> {
+    LocalAdmins { inner, local, authenticate, project: project.into() }
 }
 
-async fn host(State(local): State<Arc<Local>>, request: Request, next: Next) -> Response {
-    match foreign_host(&local, &request) {
-        None => next.run(request).await,
-        Some(host) => denied(
-            request.headers(),
-            format!(
-                "The Host header `{host}` does not name this machine: `hearth dev` answers requests for localhost and \
-                 loopback addresses only. If the name is yours, start it with `--allow-host {host}`."
+struct LocalHosts<A> {
+    inner: A,
+    local: Local,
+}
+
+impl<A: Answer> Answer for LocalHosts<A> {
+    async fn answer(&self, request: Request) -> Response {
+        match foreign_host(&self.local, &request) {
+            None => self.inner.answer(request).await,
+            Some(host) => denied(
+                request.headers(),
+                format!(
+                    "The Host header `{host}` does not name this machine: `hearth dev` answers requests for localhost and \
+                     loopback addresses only. If the name is yours, start it with `--allow-host {host}`."
+                ),
             ),
-        ),
+        }
     }
 }
 
@@ -96,29 +101,32 @@ fn foreign_host(local: &Local, request: &Request) -> Option<String> {
     Some(echo(foreign.and_then(without_port).or(foreign).unwrap_or("(not text)")))
 }
 
-#[derive(Clone)]
-struct Watch {
-    local: Arc<Local>,
+struct LocalAdmins<A> {
+    inner: A,
+    local: Local,
     authenticate: Arc<dyn Authenticate>,
-    project: Arc<str>,
+    project: String,
 }
 
-async fn origin(State(watch): State<Watch>, mut request: Request, next: Next) -> Response {
-    let Some(origin) = foreign_origin(&watch.local, request.headers()) else {
-        return next.run(request).await;
-    };
-    // Clones share the headers' bytes; the request itself cannot be held while the callers are looked up.
-    let credentials: Vec<HeaderValue> = request.headers().get_all(AUTHORIZATION).iter().cloned().collect();
-    let is_admin = is_control(request.uri().path()) || watch.is_any_admin(&credentials).await;
-    let foreign = ForeignOrigin(origin);
-    if is_admin {
-        return refuse(request.headers().get(CONTENT_TYPE), &foreign.refusal());
+impl<A: Answer> Answer for LocalAdmins<A> {
+    async fn answer(&self, mut request: Request) -> Response {
+        let Some(origin) = foreign_origin(&self.local, request.headers()) else {
+            return self.inner.answer(request).await;
+        };
+        // Clones share the headers' bytes; the request itself cannot be held while the callers are looked up.
+        let credentials: Vec<HeaderValue> =
+            request.headers().get_all(AUTHORIZATION).iter().cloned().collect();
+        let is_admin = is_control(request.uri().path()) || self.is_any_admin(&credentials).await;
+        let foreign = ForeignOrigin(origin);
+        if is_admin {
+            return refuse(request.headers().get(CONTENT_TYPE), &foreign.refusal());
+        }
+        request.extensions_mut().insert(foreign);
+        self.inner.answer(request).await
     }
-    request.extensions_mut().insert(foreign);
-    next.run(request).await
 }
 
-impl Watch {
+impl<A: Answer> LocalAdmins<A> {
     async fn is_any_admin(&self, credentials: &[HeaderValue]) -> bool {
         for value in credentials {
             let Ok(value) = value.to_str() else { continue };
@@ -186,12 +194,13 @@ fn echo(header: &str) -> String {
 #[cfg(test)]
 mod tests {
     use access::Caller;
+    use axum::Router;
     use axum::body::Body;
     use axum::routing::any;
     use http_body_util::BodyExt;
-    use tower::ServiceExt;
 
     use super::*;
+    use crate::answer::Routes;
 
     struct Owner;
 
@@ -206,10 +215,10 @@ mod tests {
         }
     }
 
-    fn routes() -> Router {
+    fn routes() -> impl Answer {
         let local =
             Local { hosts: vec!["dev.test".to_owned()], origins: vec!["https://app.test:8443".to_owned()] };
-        let routes = Router::new().fallback(any(async || "in"));
+        let routes = Routes::from(Router::new().fallback(any(async || "in")));
         let routes = with_local_admins(routes, local.clone(), Arc::new(Owner), "p");
         with_local_hosts(routes, local)
     }
@@ -219,7 +228,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = routes().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let response = routes().answer(request.body(Body::empty()).unwrap()).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())

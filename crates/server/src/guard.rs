@@ -12,12 +12,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use access::ClientAddress;
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use base::limits::REQUEST_BYTES_MAX;
 use base::{Code, Status};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -28,6 +25,7 @@ use tokio::time::Sleep;
 
 use wire::weight::{Account, charged};
 
+use crate::answer::Answer;
 use crate::budget::{Budget, Share};
 use crate::connections::network;
 use crate::frames::Frames;
@@ -47,18 +45,17 @@ const PACE_BYTES_MIN: usize = 40 << 10;
 /// See [`PACE_BYTES_MIN`].
 const PACE_SECONDS: u64 = 10;
 
-/// Wraps all routes of a listener.
-pub fn guarded(routes: Router, limits: &Limits) -> Router {
-    guarded_within(routes, limits, Duration::from_secs(PACE_SECONDS))
+/// Goes around all routes of a listener.
+pub fn guarded(inner: impl Answer, limits: &Limits) -> impl Answer {
+    guarded_within(inner, limits, Duration::from_secs(PACE_SECONDS))
 }
 
-fn guarded_within(routes: Router, limits: &Limits, pace: Duration) -> Router {
-    let bounds = Bounds { budget: Budget::new(limits), pace };
-    routes.layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)).layer(from_fn_with_state(bounds, bound))
+fn guarded_within(inner: impl Answer, limits: &Limits, pace: Duration) -> impl Answer {
+    Guard { inner: Arc::new(inner), budget: Budget::new(limits), pace }
 }
 
-#[derive(Clone)]
-struct Bounds {
+struct Guard<A> {
+    inner: Arc<A>,
     budget: Arc<Budget>,
     /// The time within which [`PACE_BYTES_MIN`] must come.
     pace: Duration,
@@ -73,51 +70,57 @@ struct Seen {
     is_large: AtomicBool,
 }
 
-async fn bound(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    let content_type = request.headers().get(CONTENT_TYPE).cloned();
-    let answer = |status: StatusCode, code: Code, text: &'static str| {
-        if is_grpc(content_type.as_ref()) {
-            return refuse(content_type.as_ref(), &Status::new(code, text));
-        }
-        (status, Body::from(text)).into_response()
-    };
-    let client =
-        request.extensions().get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |client| client.0);
-    let share = Arc::new(Share::of(bounds.budget, network(client)));
-    let seen = Arc::new(Seen::default());
-    // Over HTTP/2 a stream ends by itself, and the others of its connection go on.
-    let rest =
-        (request.version() < Version::HTTP_2 && !request.headers().contains_key(EXPECT)).then(Rest::default);
-    let request = counted(request, Arc::clone(&share), bounds.pace, Arc::clone(&seen), rest.clone());
-    let account: Arc<dyn Account> = Arc::clone(&share) as _;
-    let answered = AssertUnwindSafe(charged(account, next.run(request))).catch_unwind();
-    let answered = lane::answered(answered, &seen.is_large);
-    let response = match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answered).await {
-        Ok(Some(Ok(_))) if seen.is_slow.load(Ordering::Relaxed) => {
-            answer(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, "the request's body came too slowly")
-        }
-        Ok(Some(Ok(_))) if share.was_refused() => {
-            tracing::warn!(%method, path = uri.path(), "more is being received at once than can be held");
-            answer(
-                StatusCode::SERVICE_UNAVAILABLE,
-                Code::ResourceExhausted,
-                "too many large requests at once",
-            )
-        }
-        Ok(Some(Ok(response))) => match rest {
-            Some(rest) => rest.follow(response),
-            None => response,
-        },
-        Ok(Some(Err(_))) => {
-            tracing::error!(%method, path = uri.path(), "a handler panicked: this is a defect of Hearth, please report it");
-            answer(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "internal error")
-        }
-        Ok(None) => answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the server is stopping"),
-        Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the request took too long"),
-    };
-    share.give_back();
-    response
+impl<A: Answer> Answer for Guard<A> {
+    async fn answer(&self, request: Request) -> Response {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let content_type = request.headers().get(CONTENT_TYPE).cloned();
+        let answer = |status: StatusCode, code: Code, text: &'static str| {
+            if is_grpc(content_type.as_ref()) {
+                return refuse(content_type.as_ref(), &Status::new(code, text));
+            }
+            (status, Body::from(text)).into_response()
+        };
+        let client =
+            request.extensions().get::<ClientAddress>().map_or(IpAddr::from([0, 0, 0, 0]), |client| client.0);
+        let share = Arc::new(Share::of(Arc::clone(&self.budget), network(client)));
+        let seen = Arc::new(Seen::default());
+        // Over HTTP/2 a stream ends by itself, and the others of its connection go on.
+        let rest = (request.version() < Version::HTTP_2 && !request.headers().contains_key(EXPECT))
+            .then(Rest::default);
+        let request = counted(request, Arc::clone(&share), self.pace, Arc::clone(&seen), rest.clone());
+        let account: Arc<dyn Account> = Arc::clone(&share) as _;
+        let inner = Arc::clone(&self.inner);
+        let answered = charged(account, async move { inner.answer(request).await });
+        let answered = AssertUnwindSafe(answered).catch_unwind();
+        let answered = lane::answered(answered, &seen.is_large);
+        let response = match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answered).await {
+            Ok(Some(Ok(_))) if seen.is_slow.load(Ordering::Relaxed) => answer(
+                StatusCode::REQUEST_TIMEOUT,
+                Code::DeadlineExceeded,
+                "the request's body came too slowly",
+            ),
+            Ok(Some(Ok(_))) if share.was_refused() => {
+                tracing::warn!(%method, path = uri.path(), "more is being received at once than can be held");
+                answer(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    Code::ResourceExhausted,
+                    "too many large requests at once",
+                )
+            }
+            Ok(Some(Ok(response))) => match rest {
+                Some(rest) => rest.follow(response),
+                None => response,
+            },
+            Ok(Some(Err(_))) => {
+                tracing::error!(%method, path = uri.path(), "a handler panicked: this is a defect of Hearth, please report it");
+                answer(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "internal error")
+            }
+            Ok(None) => answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the server is stopping"),
+            Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the request took too long"),
+        };
+        share.give_back();
+        response
+    }
 }
 
 /// The request with a body that is counted.
@@ -284,21 +287,23 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::routing::{get, post};
-    use tower::ServiceExt;
+    use base::limits::REQUEST_BYTES_MAX;
 
     use super::*;
+    use crate::answer::Routes;
 
     #[tokio::test]
     async fn a_panic_ends_one_request() {
         let routes = guarded(
-            Router::new().route("/", get(async || -> &'static str { panic!("on purpose") })),
+            Routes::from(Router::new().route("/", get(async || -> &'static str { panic!("on purpose") }))),
             &Limits::default(),
         );
         let request = http::Request::builder().uri("/").body(Body::empty()).unwrap();
-        assert_eq!(routes.clone().oneshot(request).await.unwrap().status(), 500);
+        assert_eq!(routes.answer(request).await.status(), 500);
         let request = http::Request::builder().uri("/").header(CONTENT_TYPE, "application/grpc+proto");
-        let response = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let response = routes.answer(request.body(Body::empty()).unwrap()).await;
         assert_eq!(
             (response.status().as_u16(), &response.headers()["grpc-status"]),
             (200, &"13".parse().unwrap())
@@ -308,12 +313,12 @@ mod tests {
     #[tokio::test]
     async fn a_body_over_the_limit_is_refused() {
         let routes = guarded(
-            Router::new().route("/", post(async |body: bytes::Bytes| body.len().to_string())),
+            Routes::from(Router::new().route("/", post(async |body: bytes::Bytes| body.len().to_string()))),
             &Limits::default(),
         );
         let body = Body::from(vec![0u8; REQUEST_BYTES_MAX + 1]);
         let request = http::Request::builder().method("POST").uri("/").body(body).unwrap();
-        assert_eq!(routes.oneshot(request).await.unwrap().status(), 413);
+        assert_eq!(routes.answer(request).await.status(), 413);
     }
 
     #[tokio::test]
@@ -325,24 +330,26 @@ mod tests {
             let _ = gone.await;
             body.len().to_string()
         });
-        let routes = guarded_within(
-            Router::new().route("/", slow),
+        let routes = Arc::new(guarded_within(
+            Routes::from(Router::new().route("/", slow)),
             &Limits { small_bytes: 2000, body_bytes: 0, ..Limits::default() },
             Duration::from_secs(5),
-        );
+        ));
         let ask = |bytes: usize, content_type: &'static str| {
             let request = http::Request::builder().method("POST").uri("/").header(CONTENT_TYPE, content_type);
-            tokio::spawn(routes.clone().oneshot(request.body(Body::from(vec![0u8; bytes])).unwrap()))
+            let (routes, request) =
+                (Arc::clone(&routes), request.body(Body::from(vec![0u8; bytes])).unwrap());
+            tokio::spawn(async move { routes.answer(request).await })
         };
         for _ in 0..3 {
             let first = ask(800, "");
             let go = waiting.recv().await.unwrap();
-            assert_eq!(ask(300, "").await.unwrap().unwrap().status(), 503);
-            let refused = ask(300, "application/grpc").await.unwrap().unwrap();
+            assert_eq!(ask(300, "").await.unwrap().status(), 503);
+            let refused = ask(300, "application/grpc").await.unwrap();
             assert_eq!(refused.headers()["grpc-status"], "8");
             let second = ask(200, "");
             waiting.recv().await.unwrap().send(()).unwrap();
-            assert_eq!(second.await.unwrap().unwrap().status(), 200);
+            assert_eq!(second.await.unwrap().status(), 200);
             // One that hangs up gives back like one that is answered.
             let gone = ask(100, "");
             let hanging = waiting.recv().await.unwrap();
@@ -350,7 +357,7 @@ mod tests {
             assert!(gone.await.is_err());
             drop(hanging);
             go.send(()).unwrap();
-            assert_eq!(first.await.unwrap().unwrap().status(), 200);
+            assert_eq!(first.await.unwrap().status(), 200);
         }
     }
 
@@ -368,7 +375,7 @@ mod tests {
             "open"
         });
         let limits = Limits { small_bytes: 2000, body_bytes: 0, ..Limits::default() };
-        let routes = guarded_within(Router::new().route("/", open), &limits, pace);
+        let routes = guarded_within(Routes::from(Router::new().route("/", open)), &limits, pace);
         let large: &'static [u8] = Vec::leak([&[0, 0, 0, 9, 0][..], &[7; 1500]].concat());
         for (pieces, is_whole) in [
             (vec![&b"\0\0\0\0\x01a"[..], b"\0\0\0\0\x01b", b"\0\0\0\0\x00"], true),
@@ -383,7 +390,7 @@ mod tests {
             let request = http::Request::builder().method("POST").uri("/");
             let request =
                 request.header(CONTENT_TYPE, "application/grpc").body(Body::from_stream(parts)).unwrap();
-            assert_eq!(routes.clone().oneshot(request).await.unwrap().status(), 200);
+            assert_eq!(routes.answer(request).await.status(), 200);
             assert_eq!(ends.recv().await, Some(is_whole));
         }
     }
@@ -398,14 +405,14 @@ mod tests {
                 .map(|body| body.len().to_string())
                 .unwrap_or_default()
         });
-        let routes = guarded_within(Router::new().route("/", read), &Limits::default(), pace);
+        let routes = guarded_within(Routes::from(Router::new().route("/", read)), &Limits::default(), pace);
         let ask = async |piece: usize, pieces: usize, content_type: &'static str| {
             let parts = futures_util::stream::unfold(0, move |sent| async move {
                 tokio::time::sleep(pace / 4).await;
                 (sent < pieces).then(|| (Ok::<_, std::io::Error>(Bytes::from(vec![0u8; piece])), sent + 1))
             });
             let request = http::Request::builder().method("POST").uri("/").header(CONTENT_TYPE, content_type);
-            routes.clone().oneshot(request.body(Body::from_stream(parts)).unwrap()).await.unwrap()
+            routes.answer(request.body(Body::from_stream(parts)).unwrap()).await
         };
         assert_eq!(ask(PACE_BYTES_MIN / 2, 12, "").await.status(), 200);
         assert_eq!(ask(10, 2, "").await.status(), 200, "a small one is whole before that");

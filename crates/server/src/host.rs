@@ -1,26 +1,30 @@
 //! Google's host names as path prefixes: a request to `identitytoolkit.googleapis.com/v1/…` that was routed here means
 //! `/identitytoolkit.googleapis.com/v1/…`. Services know the one form only.
 
-use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::Uri;
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use tower::ServiceExt;
+
+use crate::answer::Answer;
 
 /// Hosts whose paths stand for themselves.
 const UNPREFIXED: [&str; 1] = ["firestore.googleapis.com"];
 
 const GOOGLE: &str = ".googleapis.com";
 
-/// Wraps all routes of a listener: rewrites before routing.
-pub fn with_google_hosts(routes: Router) -> Router {
-    Router::new().fallback_service(tower::service_fn(move |request: Request| {
-        let routes = routes.clone();
-        async move { routes.oneshot(prefixed(request)).await as Result<Response<Body>, _> }
-    }))
+/// Goes around routes: rewrites before they see it.
+pub fn with_google_hosts(routes: impl Answer) -> impl Answer {
+    Prefixing(routes)
+}
+
+struct Prefixing<A>(A);
+
+impl<A: Answer> Answer for Prefixing<A> {
+    async fn answer(&self, request: Request) -> Response {
+        self.0.answer(prefixed(request)).await
+    }
 }
 
 /// Whether a host is one of Google's, in whose stead this server answers.
@@ -45,6 +49,8 @@ fn prefixed(mut request: Request) -> Request {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     #[test]

@@ -5,6 +5,7 @@
 //! size or time; a panic in a handler ends one request, not the process; a stop lets what is in flight finish.
 
 mod address;
+mod answer;
 mod budget;
 mod caller;
 mod connections;
@@ -25,6 +26,7 @@ mod tls;
 mod unix;
 
 pub use address::{TrustedProxy, with_client_address};
+pub use answer::{Answer, Routes};
 pub use caller::with_caller;
 pub use cors::with_cors;
 pub use foreign::{Local, with_local_admins, with_local_hosts};

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
@@ -17,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tower::ServiceExt;
 
+use crate::answer::Answer;
 use crate::connections::{Connections, Full, Places, Seat};
 use crate::delivery::Deliveries;
 use crate::limits::Limits;
@@ -99,28 +98,39 @@ impl Listening {
 
 impl Bound {
     /// Serves these routes until stopped.
-    pub fn serve(self, routes: Router, tls: Option<Tls>, limits: &Limits) -> Listening {
+    pub fn serve(self, routes: impl Answer, tls: Option<Tls>, limits: &Limits) -> Listening {
         let places = Places { all: limits.connections, of_address: limits.connections_per_address };
         self.serve_with(routes, tls, Patience::default(), places)
     }
 
-    fn serve_with(self, routes: Router, tls: Option<Tls>, patience: Patience, places: Places) -> Listening {
+    fn serve_with(
+        self,
+        routes: impl Answer,
+        tls: Option<Tls>,
+        patience: Patience,
+        places: Places,
+    ) -> Listening {
         let (stop, stopped) = watch::channel(false);
-        let way = Way { routes, tls, builder: connection_builder(patience), patience };
+        let way = Way { routes: Arc::new(routes), tls, builder: connection_builder(patience), patience };
         let task = tokio::spawn(accept(self.listener, way, stopped, places));
         Listening { stop, task }
     }
 }
 
 /// What every connection is served with.
-struct Way {
-    routes: Router,
+struct Way<A> {
+    routes: Arc<A>,
     tls: Option<Tls>,
     builder: Builder<TokioExecutor>,
     patience: Patience,
 }
 
-async fn accept(listener: TcpListener, way: Way, mut stopped: watch::Receiver<bool>, places: Places) {
+async fn accept<A: Answer>(
+    listener: TcpListener,
+    way: Way<A>,
+    mut stopped: watch::Receiver<bool>,
+    places: Places,
+) {
     let connections = Connections::new(places);
     let way = Arc::new(way);
     // Every connection holds a receiver: it hears of the stop, and is waited for until it has let go.
@@ -169,10 +179,10 @@ async fn place(connections: &Arc<Connections>, address: IpAddr) -> Option<Seat> 
     }
 }
 
-async fn shake_hands_and_serve(
+async fn shake_hands_and_serve<A: Answer>(
     stream: TcpStream,
     peer: SocketAddr,
-    way: Arc<Way>,
+    way: Arc<Way<A>>,
     seat: Seat,
     stopped: watch::Receiver<bool>,
 ) {
@@ -207,10 +217,10 @@ fn connection_builder(patience: Patience) -> Builder<TokioExecutor> {
     builder
 }
 
-async fn serve_connection<S>(
+async fn serve_connection<S, A: Answer>(
     stream: S,
     peer: SocketAddr,
-    way: &Way,
+    way: &Way<A>,
     seat: Seat,
     mut stopped: watch::Receiver<bool>,
 ) where
@@ -218,7 +228,7 @@ async fn serve_connection<S>(
 {
     let patience = way.patience;
     let (seat, asked, deliveries) = (Arc::new(seat), Arc::new(AtomicBool::new(false)), Deliveries::new());
-    let service = service(way.routes.clone(), peer, &seat, &asked, &deliveries);
+    let service = service(Arc::clone(&way.routes), peer, &seat, &asked, &deliveries);
     let stream = TokioIo::new(Paced::new(stream, patience.stall));
     let connection = way.builder.serve_connection_with_upgrades(stream, service);
     let mut connection = pin!(connection.into_owned());
@@ -274,8 +284,8 @@ async fn serve_connection<S>(
 }
 
 /// The routes as one connection's service: it marks requests with their peer, and follows them to their answers' ends.
-fn service(
-    routes: Router,
+fn service<A: Answer>(
+    routes: Arc<A>,
     peer: SocketAddr,
     seat: &Arc<Seat>,
     asked: &Arc<AtomicBool>,
@@ -292,18 +302,22 @@ fn service(
         asked.store(true, Ordering::Relaxed);
         let in_flight = seat.upgrade().map(|seat| seat.request());
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = routes.clone().oneshot(request.map(Body::new));
-        let deliveries = Arc::clone(&deliveries);
-        async move { answer.await.map(|answer| answer.map(|body| deliveries.follow(body, in_flight))) }
+        let (routes, deliveries) = (Arc::clone(&routes), Arc::clone(&deliveries));
+        async move {
+            let answer = routes.answer(request.map(Body::new)).await;
+            Ok(answer.map(|body| deliveries.follow(body, in_flight)))
+        }
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::answer::Routes;
 
     const PATIENCE: Patience = Patience {
         head: Duration::from_millis(300),
@@ -315,7 +329,7 @@ mod tests {
 
     async fn serving(routes: Router) -> (SocketAddr, Listening) {
         let bound = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        (bound.address, bound.serve_with(routes, None, PATIENCE, PLACES))
+        (bound.address, bound.serve_with(Routes::from(routes), None, PATIENCE, PLACES))
     }
 
     /// Whether the server lets go of this connection soon, whatever it says first.
@@ -405,7 +419,8 @@ mod tests {
         let patience = Patience { head: Duration::from_secs(10), stall: Duration::from_secs(1), ..PATIENCE };
         let bound = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = bound.address;
-        let listening = bound.serve_with(Router::new().route("/", large), None, patience, PLACES);
+        let listening =
+            bound.serve_with(Routes::from(Router::new().route("/", large)), None, patience, PLACES);
         let ask = async |window: u32| {
             let stream = TcpStream::connect(address).await.unwrap();
             let mut builder = h2::client::Builder::new();
@@ -455,7 +470,8 @@ mod tests {
         let bound = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = bound.address;
         let patience = Patience { idle: Duration::from_secs(2), ..PATIENCE };
-        let listening = bound.serve_with(routes, None, patience, Places { all: 3, of_address: 2 });
+        let listening =
+            bound.serve_with(Routes::from(routes), None, patience, Places { all: 3, of_address: 2 });
         let ended = |connection| tokio::time::timeout(Duration::from_secs(1), connection);
         let mut connections = Vec::new();
         for _ in 0..6 {

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use base::{Code, Status};
 use bytes::Bytes;
-use server::{Limits, Listening};
+use server::{Limits, Listening, Routes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -32,7 +32,8 @@ async fn serving() -> (SocketAddr, Listening) {
     let routes = Router::new()
         .route("/", get(async || "ok"))
         .route("/read", post(async |body: Bytes| body.len().to_string()));
-    let routes = server::guarded(server::with_caller(routes, Arc::new(Nobody), "p"), &Limits::default());
+    let routes =
+        server::guarded(Routes::from(server::with_caller(routes, Arc::new(Nobody), "p")), &Limits::default());
     let bound = server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     (bound.address, bound.serve(routes, None, &Limits::default()))
 }

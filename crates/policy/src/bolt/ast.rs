@@ -311,13 +311,16 @@ pub struct Function {
 }
 
 /// Methods by name, in the order of the text.
-pub type Methods = IndexMap<Rc<str>, Function>;
+pub type Methods = ByName<Function>;
+
+/// What has names, in the order of its file.
+pub type ByName<V> = IndexMap<Rc<str>, V, foldhash::fast::RandomState>;
 
 /// A `type` statement.
 #[derive(Clone, Debug)]
 pub struct Schema {
     pub derived_from: Type,
-    pub properties: IndexMap<Rc<str>, Type>,
+    pub properties: ByName<Type>,
     pub methods: Methods,
     pub parameters: Vec<Rc<str>>,
     pub span: Span,
@@ -347,12 +350,12 @@ pub struct PathStatement {
 #[derive(Debug, Default)]
 pub struct File {
     pub functions: HashMap<Rc<str>, Function>,
-    pub schemas: IndexMap<Rc<str>, Rc<Schema>>,
+    pub schemas: ByName<Rc<Schema>>,
     pub paths: Vec<PathStatement>,
 }
 
 /// Puts an entry where JavaScript would list it: keys that are array indices come first, in their order.
-pub fn insert_ordered<V>(map: &mut IndexMap<Rc<str>, V>, key: Rc<str>, value: V) {
+pub fn insert_ordered<V>(map: &mut ByName<V>, key: Rc<str>, value: V) {
     match array_index(&key) {
         Some(index) if !map.contains_key(&key) => {
             let place = map.keys().take_while(|other| array_index(other).is_some_and(|i| i < index)).count();

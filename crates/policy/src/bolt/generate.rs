@@ -3,11 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use indexmap::IndexMap;
-
 use super::EXPRESSION_DEPTH_MAX;
 use super::ast::{
-    Exp, File, Function, Kind, Methods, Node, Operator, PathStatement, Schema, TypeNode, insert_ordered,
+    ByName, Exp, File, Function, Kind, Methods, Node, Operator, PathStatement, Schema, TypeNode,
+    insert_ordered,
 };
 use super::expand::{Bindings, Place};
 use super::print;
@@ -33,7 +32,7 @@ pub type Run<T> = Result<T, Stopped>;
 /// Everything known while the rules are made.
 pub struct Generator<'f> {
     pub(super) file: &'f File,
-    pub(super) schemas: IndexMap<Rc<str>, Rc<Schema>>,
+    pub(super) schemas: ByName<Rc<Schema>>,
     pub(super) validators: HashMap<String, Rc<Rules>>,
     pub(super) key_index: usize,
     /// Where the expression at hand is; `None` while that is not known yet.
@@ -140,7 +139,7 @@ impl<'f> Generator<'f> {
         }
         let sibling = rules.entries.keys().any(|key| key.starts_with('$'));
         let json = self.convert(&rules, &Bindings::new(), &mut Vec::new(), sibling)?;
-        let kind = JsonKind::Object(IndexMap::from([("rules".into(), json)]));
+        let kind = JsonKind::Object(ByName::from_iter([("rules".into(), json)]));
         Ok(Json { kind, origin: Span::default() })
     }
 
@@ -164,7 +163,7 @@ impl<'f> Generator<'f> {
             let parameters = if name == "Map" { vec!["Key".into(), "Value".into()] } else { Vec::new() };
             let schema = Schema {
                 derived_from: TypeNode::name("Any", Span::default()),
-                properties: IndexMap::new(),
+                properties: ByName::default(),
                 methods: methods.into_iter().collect(),
                 parameters,
                 span: Span::default(),
@@ -336,7 +335,8 @@ impl<'f> Generator<'f> {
         sibling: bool,
     ) -> Run<Json> {
         let scope = rules.scope.as_ref().unwrap_or(scope);
-        let mut object = IndexMap::with_capacity(rules.entries.len());
+        let mut object =
+            ByName::with_capacity_and_hasher(rules.entries.len(), foldhash::fast::RandomState::default());
         let captures = rules.entries.keys().filter(|key| key.starts_with('$')).count();
         for (key, entry) in &rules.entries {
             match entry {

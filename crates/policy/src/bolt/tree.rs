@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use indexmap::IndexMap;
-
-use super::ast::{Exp, insert_ordered};
+use super::ast::{ByName, Exp, insert_ordered};
 use super::expand::Bindings;
 use super::print::Piece;
 use crate::source::Span;
@@ -12,7 +10,7 @@ use crate::source::Span;
 /// What is said about one place and those below it, in the order it was said.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    pub entries: IndexMap<Rc<str>, Entry>,
+    pub entries: ByName<Entry>,
     /// The captures that expressions here may name; `None` takes those from above.
     pub scope: Option<Bindings>,
     /// The statement or property that brought the place here.
@@ -125,7 +123,7 @@ pub enum JsonKind {
     /// A rule, and where its parts were written.
     Rule(String, Vec<Piece>),
     List(Vec<Rc<str>>),
-    Object(IndexMap<Rc<str>, Json>),
+    Object(ByName<Json>),
 }
 
 impl Json {

@@ -44,9 +44,9 @@ pub fn limits() -> Limits {
 /// One pass over the rules.
 ///
 /// Observed, every expression is recorded and every reason collected.
-struct Pass<'v, 'm, 'o, O: Observer<Outcome<'v>>> {
+struct Pass<'v, 'm, 'o, 'c, O: Observer<Outcome<'v>>> {
     ruleset: &'v Ruleset,
-    machine: Machine<'v, 'm, Context<'v>, O>,
+    machine: Machine<'v, 'm, &'c mut Context<'v>, O>,
     trace: Option<&'o mut Trace>,
     touched: Option<&'o mut BTreeSet<String>>,
     causes: Vec<Cause>,
@@ -127,10 +127,10 @@ impl Asked<'_> {
         trace: Option<&mut Trace>,
         touched: Option<&mut BTreeSet<String>>,
     ) -> Decision {
-        let context = self.context();
+        let mut context = self.context();
         let mut pass = Pass {
             ruleset: self.ruleset,
-            machine: Machine::new(context, &[], Meter::new(self.limits), O::default()),
+            machine: Machine::new(&mut context, &[], Meter::new(self.limits), O::default()),
             trace,
             touched,
             causes: Vec::new(),
@@ -173,7 +173,7 @@ impl Asked<'_> {
     }
 }
 
-impl<'v, O: Observer<Outcome<'v>>> Pass<'v, '_, '_, O> {
+impl<'v, O: Observer<Outcome<'v>>> Pass<'v, '_, '_, '_, O> {
     fn decision(self, allowed: bool) -> Decision {
         Decision {
             literally: false,
@@ -228,7 +228,7 @@ impl<'v, O: Observer<Outcome<'v>>> Pass<'v, '_, '_, O> {
     #[inline(never)]
     fn denied_read(self, path: &'v [&'v str]) -> Decision {
         let Pass { ruleset, machine, tried, .. } = self;
-        let (cost, limits, mut context) = (machine.meter.expressions, machine.meter.limits, machine.dialect);
+        let (cost, limits, context) = (machine.meter.expressions, machine.meter.limits, machine.dialect);
         context.looked_at = None;
         let mut pass = Pass {
             ruleset,

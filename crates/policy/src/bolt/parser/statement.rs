@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use indexmap::IndexMap;
-
 use super::Parser;
-use crate::bolt::ast::{Exp, Function, Methods, PathStatement, Schema, Type, TypeNode, insert_ordered};
+use crate::bolt::ast::{
+    ByName, Exp, Function, Methods, PathStatement, Schema, Type, TypeNode, insert_ordered,
+};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::Span;
 
@@ -231,7 +231,7 @@ impl<'s> Parser<'s> {
 
     fn path_body(&mut self) -> Option<Methods> {
         if self.eat(";") {
-            return Some(Methods::new());
+            return Some(Methods::default());
         }
         if !self.eat("{") {
             return None;
@@ -243,7 +243,7 @@ impl<'s> Parser<'s> {
             path.or_else(|| parser.method())
         });
         self.blank();
-        let mut methods = Methods::new();
+        let mut methods = Methods::default();
         for item in items {
             match item {
                 Item::Rubbish(text) => self.error(start, format!("Invalid path or method: '{text}'.")),
@@ -342,10 +342,10 @@ impl<'s> Parser<'s> {
         if self.blank() && self.eat("extends") && self.blank() { self.type_expression() } else { None }
     }
 
-    fn schema_body(&mut self) -> Option<(IndexMap<Rc<str>, Type>, Methods)> {
+    fn schema_body(&mut self) -> Option<(ByName<Type>, Methods)> {
         self.blank();
         if self.eat(";") {
-            return Some((IndexMap::new(), Methods::new()));
+            return Some((ByName::default(), Methods::default()));
         }
         if !self.eat("{") {
             return None;
@@ -354,8 +354,8 @@ impl<'s> Parser<'s> {
         let start = self.at;
         let items = self.items(|parser| parser.property().or_else(|| parser.method()));
         self.blank();
-        let mut properties = IndexMap::new();
-        let mut methods = Methods::new();
+        let mut properties = ByName::default();
+        let mut methods = Methods::default();
         for item in items {
             match item {
                 Item::Rubbish(text) => {
