@@ -54,7 +54,7 @@ pub async fn decide(
     let source = Source { project: &database.project };
     let facts = Documents { source: &source, pending };
     let decided = session.authorize(&rules, subject, action, &facts).await;
-    if let Some(evaluations) = session.gate().evaluations() {
+    if let Some(evaluations) = session.gate().evaluations().filter(|evaluations| evaluations.are_wanted()) {
         requests::describe(evaluations, session, database, action, &rules, &decided);
     }
     decided.map_err(status::refused)
