@@ -58,7 +58,7 @@ hearthTest("rules that let everybody in are told at the start, at their place", 
 hearthTest("started with broken rules, everything is denied until they are mended", async () => {
   const hearth = await dev({ rules: "service cloud.firestore {" });
   assert.equal(await read(hearth), 403);
-  assert.ok(hearth.ready.warnings.length > 0);
+  assert.ok(hearth.ready.errors.length > 0);
   edit(hearth, OPEN);
   await eventually(async () => (await read(hearth)) === 404, "mended rules decide", 2_000);
   await hearth.stop();
