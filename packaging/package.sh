@@ -58,7 +58,7 @@ fi
 
 # An npm package.
 if command -v npm >/dev/null; then
-  cp -r packaging/npm "$out/npm"
+  cp -r packaging/npm "$out/npm" && mkdir -p "$out/npm/bin"
   cp "$binary" "$out/npm/bin/hearth"
   cp LICENSE README.md "$out/npm/"
   (cd "$out/npm" && npm pack --silent --pack-destination .. >/dev/null)
