@@ -5,58 +5,42 @@
 
 use super::jsonc;
 
-/// What becomes of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
-    /// Hearth does as it says.
-    Honoured,
-    /// It is for `firebase deploy`, or says nothing about a server on this machine.
-    Elsewhere,
-    /// The whole section is about a service: [`super::Project::configured`] says so.
-    Service,
-}
-
+/// A key that is known. `docs/firebase-json.md` says what becomes of it.
 struct Key {
     name: &'static str,
-    meaning: Use,
+    /// The whole section is about a service: [`super::Project::configured`] says so.
+    is_service: bool,
     /// The keys inside, where they are looked at.
     inside: Option<&'static [Key]>,
 }
 
-const fn honoured(name: &'static str) -> Key {
-    Key { name, meaning: Use::Honoured, inside: None }
-}
-
-const fn elsewhere(name: &'static str) -> Key {
-    Key { name, meaning: Use::Elsewhere, inside: None }
+const fn known(name: &'static str) -> Key {
+    Key { name, is_service: false, inside: None }
 }
 
 const fn service(name: &'static str, inside: Option<&'static [Key]>) -> Key {
-    Key { name, meaning: Use::Service, inside }
+    Key { name, is_service: true, inside }
 }
 
-const PREDEPLOY: Key = elsewhere("predeploy");
-const POSTDEPLOY: Key = elsewhere("postdeploy");
+const PREDEPLOY: Key = known("predeploy");
+const POSTDEPLOY: Key = known("postdeploy");
 
 static FIRESTORE: [Key; 9] = [
-    honoured("rules"),
-    honoured("indexes"),
-    honoured("database"),
-    elsewhere("target"),
-    elsewhere("location"),
-    elsewhere("edition"),
-    elsewhere("dataAccessMode"),
+    known("rules"),
+    known("indexes"),
+    known("database"),
+    known("target"),
+    known("location"),
+    known("edition"),
+    known("dataAccessMode"),
     PREDEPLOY,
     POSTDEPLOY,
 ];
-static STORAGE: [Key; 5] =
-    [honoured("rules"), elsewhere("bucket"), elsewhere("target"), PREDEPLOY, POSTDEPLOY];
-static DATABASE: [Key; 5] =
-    [honoured("rules"), elsewhere("instance"), elsewhere("target"), PREDEPLOY, POSTDEPLOY];
+static STORAGE: [Key; 5] = [known("rules"), known("bucket"), known("target"), PREDEPLOY, POSTDEPLOY];
+static DATABASE: [Key; 5] = [known("rules"), known("instance"), known("target"), PREDEPLOY, POSTDEPLOY];
 /// Of an emulator with a socket.
-static SOCKET: [Key; 3] = [honoured("host"), honoured("port"), elsewhere("enabled")];
-static FIRESTORE_SOCKET: [Key; 4] =
-    [honoured("host"), honoured("port"), elsewhere("enabled"), elsewhere("websocketPort")];
+static SOCKET: [Key; 3] = [known("host"), known("port"), known("enabled")];
+static FIRESTORE_SOCKET: [Key; 4] = [known("host"), known("port"), known("enabled"), known("websocketPort")];
 static EMULATORS: [Key; 15] = [
     service("auth", Some(&SOCKET)),
     service("firestore", Some(&FIRESTORE_SOCKET)),
@@ -71,11 +55,11 @@ static EMULATORS: [Key; 15] = [
     service("pubsub", None),
     service("tasks", None),
     service("ui", None),
-    honoured("hub"),
-    elsewhere("logging"),
+    known("hub"),
+    known("logging"),
 ];
 static FILE: [Key; 12] = [
-    honoured("$schema"),
+    known("$schema"),
     service("apphosting", None),
     service("auth", None),
     service("database", Some(&DATABASE)),
@@ -86,10 +70,10 @@ static FILE: [Key; 12] = [
     service("hosting", None),
     service("remoteconfig", None),
     service("storage", Some(&STORAGE)),
-    Key { name: "emulators", meaning: Use::Honoured, inside: Some(&EMULATORS) },
+    Key { name: "emulators", is_service: false, inside: Some(&EMULATORS) },
 ];
 /// `emulators.singleProjectMode`
-static SINGLE_PROJECT: Key = honoured("singleProjectMode");
+static SINGLE_PROJECT: Key = known("singleProjectMode");
 
 /// A key that nothing reads.
 #[derive(Debug, PartialEq, Eq)]
@@ -126,7 +110,7 @@ pub fn read(text: &str) -> (Vec<Unknown>, Vec<String>) {
         let Some((name, above)) = path.split_last() else { continue };
         let Some(known) = known_at(above) else { continue };
         match known.clone().find(|key| key.name == *name) {
-            Some(key) if key.meaning == Use::Service && !is_off => {
+            Some(key) if key.is_service && !is_off => {
                 if !configured.contains(name) {
                     configured.push(name.clone());
                 }
