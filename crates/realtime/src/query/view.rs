@@ -1,0 +1,164 @@
+//! What a query shows of the children of a place, kept as they change.
+//!
+//! Invariant: after [`View::apply`] without [`Applied::NeedsReload`], and after [`View::reload`], the view is what the query
+//! would find anew.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::{Limit, Position, Query};
+use crate::model::{Key, Node};
+
+/// Children with their new values; `None` is one that is not shown any more.
+pub type Difference = Vec<(Key, Option<Arc<Node>>)>;
+
+/// The children that a query shows.
+pub struct View {
+    query: Query,
+    shown: BTreeMap<Position, Arc<Node>>,
+    positions: HashMap<Key, Position>,
+    /// Whether there are children that only the limit hides.
+    more: bool,
+}
+
+/// What became of changes.
+#[derive(Debug, PartialEq)]
+pub enum Applied {
+    /// The view is right, and differs by this.
+    Difference(Difference),
+    /// What moves up is not known: the query has to be asked anew.
+    NeedsReload,
+}
+
+impl View {
+    /// What a query shows of a value.
+    pub fn of(query: Query, node: Option<&Arc<Node>>) -> Self {
+        let mut view =
+            Self { query, shown: BTreeMap::new(), positions: HashMap::new(), more: false };
+        view.load(node);
+        view
+    }
+
+    fn load(&mut self, node: Option<&Arc<Node>>) {
+        self.shown.clear();
+        self.positions.clear();
+        self.more = false;
+        for (key, child) in node.map(|node| node.children()).unwrap_or_default() {
+            self.show(key, child);
+        }
+    }
+
+    /// Shows a child if the query admits it, and hides one that has no room any more.
+    fn show(&mut self, key: &Key, child: &Arc<Node>) -> Option<Key> {
+        let position = self.query.position(key, child);
+        if !self.query.admits(&position) {
+            return None;
+        }
+        self.positions.insert(key.clone(), position.clone());
+        self.shown.insert(position, Arc::clone(child));
+        if self.shown.len() <= self.limit() {
+            return None;
+        }
+        let hidden = match self.query.limit {
+            Some(Limit::Last(_)) => self.shown.pop_first(),
+            _ => self.shown.pop_last(),
+        };
+        self.more = true;
+        let key = hidden?.0.key().clone();
+        self.positions.remove(&key);
+        Some(key)
+    }
+
+    fn limit(&self) -> usize {
+        match self.query.limit {
+            Some(Limit::First(count) | Limit::Last(count)) => usize::try_from(count).unwrap_or(usize::MAX),
+            None => usize::MAX,
+        }
+    }
+
+    /// The child at the end where the limit hides others.
+    fn edge(&self) -> Option<&Position> {
+        match self.query.limit {
+            Some(Limit::Last(_)) => self.shown.first_key_value(),
+            _ => self.shown.last_key_value(),
+        }
+        .map(|(position, _)| position)
+    }
+
+    /// Whether a position lies where only the limit hides children.
+    fn is_beyond(&self, position: &Position, edge: &Position) -> bool {
+        match self.query.limit {
+            Some(Limit::Last(_)) => position < edge,
+            _ => position > edge,
+        }
+    }
+
+    /// Everything it shows.
+    pub fn node(&self) -> Option<Arc<Node>> {
+        let mut children: Vec<_> =
+            self.shown.iter().map(|(position, child)| (position.key().clone(), Arc::clone(child))).collect();
+        children.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Node::inner(children, None)
+    }
+
+    /// Takes in children that have changed, each once and with its new value.
+    pub fn apply(&mut self, changed: &[(Key, Option<Arc<Node>>)]) -> Applied {
+        let edge = self.more.then(|| self.edge().cloned()).flatten();
+        // Beyond the edge the limit hides children that are not known here.
+        let enters = |key: &Key, child: &Arc<Node>| {
+            let position = self.query.position(key, child);
+            let is_beyond = edge.as_ref().is_some_and(|edge| self.is_beyond(&position, edge));
+            self.query.admits(&position) && !is_beyond
+        };
+        let entering: Vec<(&Key, &Arc<Node>)> = changed
+            .iter()
+            .filter_map(|(key, child)| Some((key, child.as_ref()?)))
+            .filter(|(key, child)| enters(key, child))
+            .collect();
+        let leaving = changed.iter().filter(|(key, _)| self.positions.contains_key(key)).count();
+        if self.more && entering.len() < leaving {
+            return Applied::NeedsReload;
+        }
+        let mut before = HashMap::new();
+        for (key, _) in changed {
+            if let Some(position) = self.positions.remove(key) {
+                before.extend(self.shown.remove(&position).map(|child| (key.clone(), child)));
+            }
+        }
+        let mut hidden = Vec::new();
+        for (key, child) in entering {
+            hidden.extend(self.show(key, child));
+        }
+        let mut difference = Difference::new();
+        for (key, child) in changed {
+            match (self.positions.contains_key(key), before.get(key)) {
+                (true, Some(was)) if child.as_ref().is_some_and(|child| child.hash() == was.hash()) => {}
+                (true, _) => difference.push((key.clone(), child.clone())),
+                (false, Some(_)) => difference.push((key.clone(), None)),
+                (false, None) => {}
+            }
+        }
+        let is_new = |key: &Key| changed.iter().any(|(other, _)| other == key);
+        difference.extend(hidden.into_iter().filter(|key| !is_new(key)).map(|key| (key, None)));
+        Applied::Difference(difference)
+    }
+
+    /// Takes in a new state of the whole place.
+    pub fn reload(&mut self, node: Option<&Arc<Node>>) -> Difference {
+        let shown = self.node();
+        let shown = shown.as_ref();
+        self.load(node);
+        let now = self.node();
+        let mut difference = Difference::new();
+        for (key, was) in shown.map(|node| node.children()).unwrap_or_default() {
+            match now.as_ref().and_then(|now| now.child(key)) {
+                Some(child) if child.hash() == was.hash() => {}
+                child => difference.push((key.clone(), child.cloned())),
+            }
+        }
+        let was = |key: &Key| shown.and_then(|shown| shown.child(key)).is_some();
+        let new = now.iter().flat_map(|now| now.children()).filter(|(key, _)| !was(key));
+        difference.extend(new.map(|(key, child)| (key.clone(), Some(Arc::clone(child)))));
+        difference
+    }
+}
