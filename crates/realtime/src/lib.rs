@@ -5,3 +5,6 @@
 //! - The writes of one database take effect in the order in which they came, and are acknowledged when they are durable
 //!   and listeners have been told.
 //! - The pure parts (`model`, `query`) do no I/O.
+
+pub mod model;
+pub mod query;
