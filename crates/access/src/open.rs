@@ -107,12 +107,10 @@ impl Gate {
             generation: 0,
             depends_on_time: false,
         };
-        self.inner
-            .grants
-            .state
-            .lock()
-            .grants
-            .insert(grant.id, Entry { keys: Vec::new(), prefixes: Vec::new(), stale: Arc::clone(&grant.stale), holder });
+        self.inner.grants.state.lock().grants.insert(
+            grant.id,
+            Entry { keys: Vec::new(), prefixes: Vec::new(), stale: Arc::clone(&grant.stale), holder },
+        );
         grant.renew(caller, decided, false);
         grant
     }

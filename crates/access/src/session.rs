@@ -301,7 +301,10 @@ impl Session {
     /// What came before in the line is taken as committed, so nothing that was read of the line's own rows is validated.
     ///
     /// Returns when it is handed over; the task ends when it is durable, whether somebody waits or not.
-    pub fn submit(mut self, line: &Line) -> Result<JoinHandle<Result<Version, CommitFailure>>, CommitFailure> {
+    pub fn submit(
+        mut self,
+        line: &Line,
+    ) -> Result<JoinHandle<Result<Version, CommitFailure>>, CommitFailure> {
         self.reads.keys.retain(|key| !line.rows.contains(key));
         self.reads.ranges.retain(|range| !line.rows.contains(&range.start));
         let txn = Txn { chain: Some(line.chain.clone()), ..self.txn()? };

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use access::{CommitFailure, Denial, Refusal};
 use base::{Code, Status};
 
-use crate::model::{Node, Path, ValueError};
-use crate::ops::rows::RowsError;
+use crate::model::{Node, Path, PathError, ValueError, WriteError};
+use crate::ops::RowsError;
+use crate::query::QueryError;
 
 /// Why an operation came to nothing.
 #[derive(Clone, Debug)]
@@ -92,6 +93,24 @@ impl From<RowsError> for Failure {
 
 impl From<ValueError> for Failure {
     fn from(error: ValueError) -> Self {
+        Failure::Invalid(error.to_string())
+    }
+}
+
+impl From<PathError> for Failure {
+    fn from(error: PathError) -> Self {
+        Failure::Invalid(error.to_string())
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        Failure::Invalid(error.to_string())
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
         Failure::Invalid(error.to_string())
     }
 }

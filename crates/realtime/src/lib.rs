@@ -6,5 +6,11 @@
 //!   and listeners have been told.
 //! - The pure parts (`model`, `query`) do no I/O.
 
+mod failure;
 pub mod model;
+pub mod ops;
 pub mod query;
+pub mod status;
+
+pub use failure::Failure;
+pub use ops::Realtime;

@@ -168,9 +168,12 @@ impl Realtime {
         let mut left = Vec::new();
         while let Some(range) = rest {
             let page = session.reads().look(&range, Scan::default()).await?;
-            left.extend(page.rows.iter().filter_map(|row| departure::owner(&row.key)).map(
-                |(namespace, session)| (namespace.to_owned(), session.to_owned()),
-            ));
+            left.extend(
+                page.rows
+                    .iter()
+                    .filter_map(|row| departure::owner(&row.key))
+                    .map(|(namespace, session)| (namespace.to_owned(), session.to_owned())),
+            );
             rest = page.next;
         }
         session.discard();
@@ -207,4 +210,10 @@ impl Realtime {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Waits until what stays open is to end.
+async fn is_ending(ending: &mut watch::Receiver<bool>) {
+    // An error says that the service has gone.
+    drop(ending.wait_for(|ending| *ending).await);
 }

@@ -10,6 +10,7 @@ mod leaf;
 mod node;
 mod order;
 mod path;
+mod sparse;
 mod write;
 
 pub use draft::Draft;
@@ -22,4 +23,5 @@ pub use leaf::Leaf;
 pub use node::Node;
 pub use order::Rank;
 pub use path::{DEPTH_MAX, PATH_BYTES_MAX, Path, PathError};
+pub use sparse::Sparse;
 pub use write::{Change, Expected, SizeLimit, Verb, Write, WriteError};

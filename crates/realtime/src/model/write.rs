@@ -96,6 +96,17 @@ pub enum SizeLimit {
     Unlimited,
 }
 
+impl SizeLimit {
+    /// Rows that a write may change, by what a slow disk does in the time.
+    pub fn rows(self) -> usize {
+        match self {
+            SizeLimit::Tiny => 10_000,
+            SizeLimit::Small => 100_000,
+            SizeLimit::Medium | SizeLimit::Large | SizeLimit::Unlimited => usize::MAX,
+        }
+    }
+}
+
 /// A write. All its changes take effect together or none does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
@@ -159,6 +170,11 @@ impl Write {
         let changes = decoded.into_iter().map(|(path, is_priority, value)| change(path, is_priority, value));
         let changes = changes.collect::<Result<_, _>>()?;
         Ok(Write { verb: Verb::Update, path, changes, expected: None, size_limit: None })
+    }
+
+    /// Whether it leaves what it does not name.
+    pub fn is_update(&self) -> bool {
+        self.verb == Verb::Update
     }
 
     /// Whether it has increments: to resolve them takes what was there before.

@@ -210,7 +210,7 @@ impl Pump {
                     None => return Err(End::Gone),
                 },
                 () = end.notified() => return Err(End::Told),
-                _ = ending.wait_for(|ending| *ending) => return Err(End::Told),
+                () = super::is_ending(ending) => return Err(End::Told),
                 () = after(expires) => return self.expire().await,
             }
         }
@@ -225,7 +225,8 @@ impl Pump {
 
     /// The credential has ended: the client comes again with another.
     async fn expire(&mut self) -> Result<(), End> {
-        let revoked = json!({"t": "d", "d": {"a": "ac", "b": {"s": "expired_token", "d": status::EXPIRED_TOKEN}}});
+        let revoked =
+            json!({"t": "d", "d": {"a": "ac", "b": {"s": "expired_token", "d": status::EXPIRED_TOKEN}}});
         self.sender.send(revoked.to_string()).await?;
         Err(End::Told)
     }
@@ -337,7 +338,7 @@ impl Pump {
 
     async fn refuse(&self, number: u64, failure: &Failure) -> Result<(), End> {
         self.explain(failure).await?;
-        let (status, text) = status::answer(failure);
+        let (status, text) = status::wire(failure);
         self.reply(number, status, &Json::from(text)).await
     }
 
@@ -389,10 +390,9 @@ impl Pump {
     async fn get(&mut self, number: u64, path: &crate::model::Path, query: &Query) -> Result<(), End> {
         let read = self.namespace.read(&self.caller, "Get", path, query).await;
         let read = match read {
-            Ok(read) if !read.is_indexed => Err(Failure::NoIndex {
-                child: query.index().unwrap_or_default(),
-                path: path.clone(),
-            }),
+            Ok(read) if !read.is_indexed => {
+                Err(Failure::NoIndex { child: query.index().unwrap_or_default(), path: path.clone() })
+            }
             read => read,
         };
         match read {
@@ -413,9 +413,8 @@ impl Pump {
         (text, tag): (Option<String>, Option<String>),
         hash: Option<String>,
     ) -> Result<(), End> {
-        self.listens.retain(|_, open| {
-            open.listen.path != path || open.listen.query != query || open.tag != tag
-        });
+        self.listens
+            .retain(|_, open| open.listen.path != path || open.listen.query != query || open.tag != tag);
         if self.listens.len() >= LISTENS_MAX {
             let failure = Failure::Invalid(format!("a connection may have {LISTENS_MAX} listeners"));
             return self.refuse(number, &failure).await;

@@ -8,11 +8,11 @@ use policy::rtdb;
 
 use super::facts::Places;
 use super::hub::{Effects, Hub};
-use super::rows::{Layer, Layout, Rows, RowsError, Staging};
+use super::rows::{Layer, Layout, Rows, Staging};
 use super::sequencer::{Job, Staged};
 use crate::failure::Failure;
 use crate::model::{Change, Expected, Node, Path, Write};
-use crate::query::{Order, Query};
+use crate::query::Query;
 
 /// Rows that one read may find.
 pub const READ_ROWS_MAX: usize = 2_000_000;
@@ -109,9 +109,8 @@ impl Database {
     ) -> Result<Grant, Failure> {
         session.note("database", self.name.as_str().into());
         let texts = path.texts();
-        let order = query.order_text();
-        let asked = query.rules(order.as_deref());
-        let query = (!query.is_default() || query.order != Order::default()).then_some(&asked);
+        let asked = query.rules();
+        let query = (!query.is_default()).then_some(&asked);
         let request = rtdb::Operation::Read { path: &texts, query };
         let subject = Subject { method: "read", path: &path.to_string() };
         let facts = Places { layout: &self.layout, pending: &Layer::new() };
@@ -152,7 +151,12 @@ impl Database {
     }
 
     /// What a query finds, in a session that may read it.
-    async fn find(&self, session: &mut Session, path: &Path, query: &Query) -> Result<Option<Arc<Node>>, Failure> {
+    async fn find(
+        &self,
+        session: &mut Session,
+        path: &Path,
+        query: &Query,
+    ) -> Result<Option<Arc<Node>>, Failure> {
         let mut rows = Rows { layout: &self.layout, reads: session.reads(), layers: &[] };
         let node = rows.node(path, READ_ROWS_MAX).await?;
         Ok(if query.is_default() { node } else { query.select(node.as_ref()) })
@@ -175,6 +179,18 @@ impl Database {
         };
         session.finish();
         Ok(shallow)
+    }
+
+    /// Puts or takes away a row beside the data, for the client whose row it is.
+    pub async fn put_row(&self, key: &kv::Key, row: Option<bytes::Bytes>) -> Result<(), Failure> {
+        let client = Caller::unauthenticated();
+        let mut session =
+            self.ground.gate.begin(&client, self.operation("onDisconnect", &Path::ROOT)).await?;
+        session.note("database", self.name.as_str().into());
+        let permit = session.authorize_self("the session's own", "/");
+        session.write(&permit, key.clone(), row);
+        session.commit().await?;
+        Ok(())
     }
 
     /// What views have to look at again, for nobody in particular: what it finds leaves only under the listeners' grants.
@@ -207,7 +223,7 @@ impl Database {
     pub async fn stage(&self, job: &Job, pending: &Layer, line: &Line) -> Result<Staged, Failure> {
         let Job { caller, write, beside, .. } = job;
         let mut session =
-            self.ground.gate.begin(caller, self.operation(write.verb.name(), &write.path)).await?;
+            self.ground.gate.begin(caller, self.operation(write.verb.as_str(), &write.path)).await?;
         session.note("database", self.name.as_str().into());
         if let Some(expected) = &write.expected {
             self.expect(&mut session, write, expected, pending).await?;
@@ -326,7 +342,7 @@ impl Database {
         rows: Vec<(kv::Key, Option<bytes::Bytes>)>,
     ) -> Result<(), Failure> {
         let mut session =
-            self.ground.gate.begin(caller, self.operation(write.verb.name(), &write.path)).await?;
+            self.ground.gate.begin(caller, self.operation(write.verb.as_str(), &write.path)).await?;
         session.note("database", self.name.as_str().into());
         let now_ms = session.now().micros().div_euclid(1000);
         let pending = Layer::new();

@@ -158,7 +158,7 @@ async fn fulfil_entries(namespace: &Namespace, key: &RowKey, caller: &Caller, en
             Err(_) => return,
             // The rules do not allow it any more: the others are done.
             Ok(Err(_)) if rest.is_empty() => {
-                if let Err(failure) = namespace.database.forget_row(key).await {
+                if let Err(failure) = namespace.database.put_row(key, None).await {
                     tracing::error!(?failure, "an onDisconnect operation cannot be forgotten");
                 }
             }

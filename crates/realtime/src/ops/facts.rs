@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use access::{Facts, Reads};
 use async_trait::async_trait;
-use base::Status;
+use base::{Code, Status};
 use policy::rtdb::{Depth, Found, Glance, Place, Ruleset, Tree};
 
 use super::rows::{Layer, Layout, Rows, RowsError};
 use crate::model::{Key, Path};
-use crate::status;
 
 /// Rows of a place that rules look at as a whole.
 const WHOLE_ROWS_MAX: usize = 20_000;
@@ -36,7 +35,7 @@ impl Facts<Ruleset> for Places<'_> {
 impl Places<'_> {
     async fn fact(&self, reads: &mut Reads, need: &Place) -> Result<Found, Status> {
         let keys: Option<Vec<Key>> = need.path.iter().map(|key| Key::new(key).ok()).collect();
-        let Some(path) = keys.and_then(|keys| Path::of(keys).ok()) else {
+        let Some(path) = keys.map(Path::from) else {
             // No place has such a name.
             return Ok(match need.depth {
                 Depth::Glance => Found::Glance(Glance::default()),
@@ -49,7 +48,7 @@ impl Places<'_> {
             Depth::Glance => Found::Glance(rows.glance(&path).await?),
             Depth::Whole => {
                 let node = rows.node(&path, WHOLE_ROWS_MAX).await.map_err(|error| match error {
-                    RowsError::TooMany => status::rules_read_too_much(&path, WHOLE_ROWS_MAX),
+                    RowsError::TooMany => too_much(&path),
                     RowsError::Fault(fault) => fault,
                 })?;
                 Found::Whole(node.map(|node| node as Arc<dyn Tree + Send + Sync>))
@@ -58,4 +57,9 @@ impl Places<'_> {
         reads.rely_on(self.layout.all(&path));
         Ok(fact)
     }
+}
+
+fn too_much(path: &Path) -> Status {
+    let text = format!("The rules read all of {path}, which has more than {WHOLE_ROWS_MAX} values.");
+    Status::new(Code::ResourceExhausted, text)
 }

@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use super::delta::{Changed, Delta};
 use super::outbox::{Outbox, Push};
 use crate::model::{Key, Node, Path};
-use crate::query::view::{Applied, Difference, View};
 use crate::query::Query;
+use crate::query::view::{Applied, Difference, View};
 
 /// Changes that are kept while a query is read; beyond it the whole is looked at again.
 const KEPT_MAX: usize = 1_000;
@@ -217,7 +217,8 @@ impl Hub {
         for (path, _) in &effects.changes {
             // Between the write's place and the change.
             let depth = effects.path.keys().len();
-            let between = path.with_ancestors().filter(|place| place.keys().len() > depth).map(|place| spot(&place));
+            let between =
+                path.with_ancestors().filter(|place| place.keys().len() > depth).map(|place| spot(&place));
             touched.extend(between.filter(|at| places.contains_key(at)));
             let at = spot(path);
             let below = places.range(at.clone()..).take_while(|(key, _)| key.starts_with(&at));
@@ -257,7 +258,9 @@ impl Hub {
         let mut places = self.places.lock();
         let place = places.get_mut(&spot(path));
         let shared = place.and_then(|place| place.queries.iter_mut().find(|shared| shared.query == *query));
-        let Some(Shared { listeners, state: State::Ready { view, at, .. }, .. }) = shared else { return false };
+        let Some(Shared { listeners, state: State::Ready { view, at, .. }, .. }) = shared else {
+            return false;
+        };
         let difference = match seen {
             Seen::All(node) => view.reload(node.as_ref()),
             Seen::Children(children) => match view.apply(&children) {

@@ -103,6 +103,11 @@ impl Listen {
         Ok((listen, First { value, is_indexed }))
     }
 
+    /// The clock of the house.
+    pub fn clock(&self) -> Arc<dyn base::Clock> {
+        Arc::clone(self.database.gate().clock())
+    }
+
     /// Whether something of a commit is new to the client.
     pub fn is_new(&self, version: Version) -> bool {
         version > self.shown

@@ -79,7 +79,9 @@ fn as_overridden(admin: Caller, auth: Option<&Json>) -> Result<Caller, Failure> 
             }
             Caller::user(Arc::new(User { uid, claims }))
         }
-        Some(_) => return Err(Failure::Invalid("auth_variable_override must be an object or null.".to_owned())),
+        Some(_) => {
+            return Err(Failure::Invalid("auth_variable_override must be an object or null.".to_owned()));
+        }
     };
     (caller.standing, caller.until) = (admin.standing, admin.until);
     Ok(caller)

@@ -4,6 +4,7 @@
 //! there is an index or not.
 
 mod parse;
+pub mod view;
 mod window;
 
 pub use parse::{QueryError, RestParameters};

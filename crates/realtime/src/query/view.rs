@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{Limit, Position, Query};
+use super::{Position, Query, Side};
 use crate::model::{Key, Node};
 
 /// Children with their new values; `None` is one that is not shown any more.
@@ -33,8 +33,7 @@ pub enum Applied {
 impl View {
     /// What a query shows of a value.
     pub fn of(query: Query, node: Option<&Arc<Node>>) -> Self {
-        let mut view =
-            Self { query, shown: BTreeMap::new(), positions: HashMap::new(), more: false };
+        let mut view = Self { query, shown: BTreeMap::new(), positions: HashMap::new(), more: false };
         view.load(node);
         view
     }
@@ -59,10 +58,7 @@ impl View {
         if self.shown.len() <= self.limit() {
             return None;
         }
-        let hidden = match self.query.limit {
-            Some(Limit::Last(_)) => self.shown.pop_first(),
-            _ => self.shown.pop_last(),
-        };
+        let hidden = if self.is_last() { self.shown.pop_first() } else { self.shown.pop_last() };
         self.more = true;
         let key = hidden?.0.key().clone();
         self.positions.remove(&key);
@@ -70,27 +66,22 @@ impl View {
     }
 
     fn limit(&self) -> usize {
-        match self.query.limit {
-            Some(Limit::First(count) | Limit::Last(count)) => usize::try_from(count).unwrap_or(usize::MAX),
-            None => usize::MAX,
-        }
+        self.query.limit.map_or(usize::MAX, |limit| usize::try_from(limit.count).unwrap_or(usize::MAX))
+    }
+
+    fn is_last(&self) -> bool {
+        self.query.limit.is_some_and(|limit| limit.side == Side::Last)
     }
 
     /// The child at the end where the limit hides others.
     fn edge(&self) -> Option<&Position> {
-        match self.query.limit {
-            Some(Limit::Last(_)) => self.shown.first_key_value(),
-            _ => self.shown.last_key_value(),
-        }
-        .map(|(position, _)| position)
+        let edge = if self.is_last() { self.shown.first_key_value() } else { self.shown.last_key_value() };
+        edge.map(|(position, _)| position)
     }
 
     /// Whether a position lies where only the limit hides children.
     fn is_beyond(&self, position: &Position, edge: &Position) -> bool {
-        match self.query.limit {
-            Some(Limit::Last(_)) => position < edge,
-            _ => position > edge,
-        }
+        if self.is_last() { position < edge } else { position > edge }
     }
 
     /// Everything it shows.
