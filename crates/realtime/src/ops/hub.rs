@@ -335,7 +335,7 @@ impl Effects {
         let mut values = Vec::new();
         for (path, value) in &self.changes {
             if let Some(rest) = place.relative_to(path) {
-                let value = value.as_ref().and_then(|value| value.at(rest.keys()).cloned());
+                let value = Node::find(value.as_ref(), rest.keys()).cloned();
                 return Delta::new(place.clone(), Changed::Set(value));
             }
             if let Some(relative) = path.relative_to(place) {

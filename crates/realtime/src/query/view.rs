@@ -153,3 +153,94 @@ impl View {
         difference
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{DEPTH_MAX, Path, decode_value};
+
+    fn node(value: &serde_json::Value) -> Option<Arc<Node>> {
+        decode_value(&value.to_string(), DEPTH_MAX).unwrap().resolve(0, None).unwrap()
+    }
+
+    /// A query on `n`, on keys, on values or on priorities.
+    fn query() -> impl Strategy<Value = Query> {
+        let order = prop::sample::select(vec![json!("n"), json!(".key"), json!(".value"), json!(null)]);
+        let bound = prop::option::of(0..6i64);
+        let limit = prop::option::of((1..5u32, prop::bool::ANY));
+        (order, bound.clone(), bound, limit).prop_map(|(order, start, end, limit)| {
+            let mut wire = json!({"i": order});
+            let is_key = order == ".key";
+            let value = |at: i64| if is_key { json!(at.to_string()) } else { json!(at) };
+            if let Some(start) = start {
+                wire["sp"] = value(start);
+            }
+            if let Some(end) = end {
+                wire["ep"] = value(end);
+            }
+            if let Some((count, is_left)) = limit {
+                wire["l"] = json!(count);
+                wire["vf"] = json!(if is_left { "l" } else { "r" });
+            }
+            Query::from_wire(&wire).unwrap()
+        })
+    }
+
+    /// Children by key: null, a number, or `n` with something beside it; sometimes with a priority.
+    fn child() -> impl Strategy<Value = serde_json::Value> {
+        prop_oneof![
+            Just(json!(null)),
+            (0..6i64).prop_map(|value| json!(value)),
+            (0..6i64, 0..3i64).prop_map(|(n, m)| json!({"n": n, "m": m})),
+            (0..6i64, 0..6i64).prop_map(|(n, priority)| json!({"n": n, ".priority": priority})),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn a_view_is_what_the_query_finds_anew(
+            query in query(),
+            first in prop::collection::btree_map(0..12u8, child(), 0..12),
+            rounds in prop::collection::vec(prop::collection::btree_map(0..12u8, child(), 1..4), 1..12),
+        ) {
+            prop_assume!(!query.selects_all());
+            let of = |entries: &std::collections::BTreeMap<u8, serde_json::Value>| {
+                let entries = entries.iter().map(|(key, value)| (key.to_string(), value.clone()));
+                node(&serde_json::Value::Object(entries.collect()))
+            };
+            let mut whole = of(&first);
+            let mut view = View::of(query.clone(), whole.as_ref());
+            // What a client has, from the differences alone.
+            let mut client = view.node();
+            for round in rounds {
+                let mut changed = Vec::new();
+                for (key, value) in &round {
+                    let key = Key::new(&key.to_string()).unwrap();
+                    let value = node(value);
+                    whole = Node::with(whole.as_ref(), &[key.clone()], value.clone());
+                    changed.push((key, value));
+                }
+                let difference = match view.apply(&changed) {
+                    Applied::Difference(difference) => difference,
+                    Applied::NeedsReload => view.reload(whole.as_ref()),
+                };
+                for (key, value) in difference {
+                    client = Node::with(client.as_ref(), Path::ROOT.child(key).keys(), value);
+                }
+                let text = |node: Option<&Arc<Node>>| {
+                    let mut out = String::new();
+                    crate::model::encode_export(node.map(|node| &**node), &mut out);
+                    out
+                };
+                let expected = query.select(whole.as_ref());
+                prop_assert_eq!(text(view.node().as_ref()), text(expected.as_ref()));
+                prop_assert_eq!(text(client.as_ref()), text(expected.as_ref()));
+            }
+        }
+    }
+}
