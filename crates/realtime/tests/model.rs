@@ -1,6 +1,11 @@
 //! The engine beside a plain tree of JSON: whatever clients write, in whatever order, listeners and reads agree with it.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "what fails here fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what fails here fails the test"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -100,7 +105,8 @@ fn at<'t>(tree: &'t Json, path: &[String]) -> &'t Json {
 fn sorted(value: &Json) -> Json {
     match value {
         Json::Object(entries) => {
-            let entries: BTreeMap<_, _> = entries.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+            let entries: BTreeMap<_, _> =
+                entries.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
             Json::Object(entries.into_iter().collect())
         }
         other => other.clone(),

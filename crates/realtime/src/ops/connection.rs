@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use access::{Caller, ClientAddress, ForeignOrigin, Principal};
 use base::Code;
@@ -35,6 +35,9 @@ const REQUEST_BYTES_MAX: usize = 20 << 20;
 const WRITES_MAX: usize = 256;
 /// Listeners of one connection.
 const LISTENS_MAX: usize = 5_000;
+
+/// How often listeners are decided again whose rules look at the time.
+const TIME_LOOK: Duration = Duration::from_secs(5);
 
 /// What a client says when it connects.
 #[derive(Clone, Debug, Default)]
@@ -94,6 +97,7 @@ impl Connection {
             next: 0,
             writes: VecDeque::new(),
             departure: Sparse::default(),
+            looked: Instant::now(),
         };
         let ending = realtime.ending();
         let task = tokio::spawn(pump.run(hello, waiting, ending));
@@ -150,6 +154,8 @@ struct Pump {
     next: u64,
     writes: VecDeque<(u64, Outcome)>,
     departure: Sparse,
+    /// When the listeners whose rules look at the time were decided again.
+    looked: Instant,
     place: Place,
 }
 
@@ -200,7 +206,7 @@ impl Pump {
         let outbox = Arc::clone(&self.outbox);
         let end = Arc::clone(&self.place.end);
         loop {
-            let expires = self.expires_in();
+            let (expires, look) = (self.expires_in(), self.looks_in());
             tokio::select! {
                 biased;
                 ended = ended(&mut self.writes) => self.acknowledge(ended).await?,
@@ -212,8 +218,31 @@ impl Pump {
                 () = end.notified() => return Err(End::Told),
                 () = super::is_ending(ending) => return Err(End::Told),
                 () = after(expires) => return self.expire().await,
+                () = after(look) => self.decide_in_time().await?,
             }
         }
+    }
+
+    /// When listeners whose rules look at the time are decided again, where there are any.
+    fn looks_in(&self) -> Option<Duration> {
+        let is_due = self.listens.values().any(|open| open.listen.depends_on_time());
+        is_due.then(|| TIME_LOOK.saturating_sub(self.looked.elapsed()))
+    }
+
+    async fn decide_in_time(&mut self) -> Result<(), End> {
+        self.looked = Instant::now();
+        let open = self.listens.iter().filter(|(_, open)| open.listen.depends_on_time());
+        self.decide_all(open.map(|(id, _)| *id).collect()).await
+    }
+
+    async fn decide_all(&mut self, ids: Vec<u64>) -> Result<(), End> {
+        for id in ids {
+            let Some(open) = self.listens.get_mut(&id) else { continue };
+            if let Err(failure) = open.listen.decide(&self.caller).await {
+                self.lose(id, &failure).await?;
+            }
+        }
+        Ok(())
     }
 
     /// How long the caller's credential lasts; `None`: for ever.
@@ -290,14 +319,7 @@ impl Pump {
     /// Somebody else than before asks: every listener is decided again.
     async fn become_caller(&mut self, caller: Caller) -> Result<(), End> {
         self.caller = caller;
-        let ids: Vec<u64> = self.listens.keys().copied().collect();
-        for id in ids {
-            let Some(open) = self.listens.get_mut(&id) else { continue };
-            if let Err(failure) = open.listen.decide(&self.caller).await {
-                self.lose(id, &failure).await?;
-            }
-        }
-        Ok(())
+        self.decide_all(self.listens.keys().copied().collect()).await
     }
 
     /// A listener is lost. A fault ends the connection: it is no denial.

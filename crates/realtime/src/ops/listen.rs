@@ -122,6 +122,11 @@ impl Listen {
         self.decide(caller).await
     }
 
+    /// Whether the time alone can end it.
+    pub fn depends_on_time(&self) -> bool {
+        self.grant.depends_on_time()
+    }
+
     /// Has it decided again: another caller, or something that it depends on has changed.
     pub async fn decide(&mut self, caller: &Caller) -> Result<(), Failure> {
         let generation = self.database.generation();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use access::Holder;
 use kv::Version;
@@ -14,6 +15,13 @@ use super::delta::Delta;
 pub const OUTBOX_BYTES_MAX: usize = 16 << 20;
 /// What an entry costs beside its data, in bytes.
 const ENTRY_BYTES: usize = 64;
+/// Bytes that may wait for all clients together; beyond them a client that has more waiting than its share is let go.
+const ALL_BYTES_MAX: usize = 256 << 20;
+/// Bytes that may always wait for one client.
+const SHARE_BYTES: usize = 256 << 10;
+
+/// What waits for all clients together, in bytes.
+static ALL_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Something that changed, for one of a client's listeners.
 pub struct Push {
@@ -42,6 +50,19 @@ struct State {
     stale: bool,
 }
 
+impl State {
+    fn empty(&mut self) {
+        ALL_BYTES.fetch_sub(self.bytes, Ordering::Relaxed);
+        (self.waiting, self.bytes) = (VecDeque::new(), 0);
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.empty();
+    }
+}
+
 /// What a client finds when it looks.
 pub enum Taken {
     /// Something changed.
@@ -59,10 +80,13 @@ impl Outbox {
         if state.overflown {
             return;
         }
-        state.bytes += push.delta.bytes() + ENTRY_BYTES;
+        let bytes = push.delta.bytes() + ENTRY_BYTES;
+        let all = ALL_BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        state.bytes += bytes;
+        let is_too_much = state.bytes > OUTBOX_BYTES_MAX || all > ALL_BYTES_MAX && state.bytes > SHARE_BYTES;
         // One delta always passes, whatever its size.
-        if state.bytes > OUTBOX_BYTES_MAX && !state.waiting.is_empty() {
-            state.waiting = VecDeque::new();
+        if is_too_much && !state.waiting.is_empty() {
+            state.empty();
             state.overflown = true;
         } else {
             state.waiting.push_back(push);
@@ -81,8 +105,11 @@ impl Outbox {
             return Some(Taken::Stale);
         }
         let push = state.waiting.pop_front()?;
-        state.bytes = state.bytes.saturating_sub(push.delta.bytes() + ENTRY_BYTES);
+        let bytes = push.delta.bytes() + ENTRY_BYTES;
+        state.bytes = state.bytes.saturating_sub(bytes);
+        ALL_BYTES.fetch_sub(bytes, Ordering::Relaxed);
         if state.waiting.is_empty() {
+            // Idle clients hold no memory for what once waited.
             state.waiting = VecDeque::new();
         }
         Some(Taken::Push(push))
@@ -98,5 +125,29 @@ impl Holder for Outbox {
     fn wake(&self) {
         self.state.lock().stale = true;
         self.woken.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::delta::Changed;
+    use super::*;
+    use crate::model::{Leaf, Node, Path};
+
+    #[test]
+    fn who_does_not_take_out_what_waits_is_let_go() {
+        let outbox = Outbox::default();
+        let text = Node::leaf(Leaf::Text("x".repeat(1 << 20).into()), None);
+        let delta = Delta::new(Path::ROOT, Changed::Set(Some(text)));
+        let push = |version| Push { listen: 1, version: Version(version), delta: Arc::clone(&delta) };
+        for version in 0..10 {
+            outbox.push(push(version));
+        }
+        assert!(matches!(outbox.take(), Some(Taken::Push(Push { version: Version(0), .. }))));
+        for version in 10..20 {
+            outbox.push(push(version));
+        }
+        assert!(matches!(outbox.take(), Some(Taken::Overflown)));
+        assert!(outbox.state.lock().waiting.is_empty() && outbox.state.lock().bytes == 0);
     }
 }
