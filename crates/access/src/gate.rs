@@ -28,6 +28,10 @@ pub enum Service {
     Rules,
     /// The Realtime Database.
     Realtime,
+    /// Cloud Storage.
+    Storage,
+    /// Data Connect.
+    DataConnect,
     /// The data as a whole.
     Store,
 }
@@ -40,6 +44,8 @@ impl Service {
             Service::Identity => "identity",
             Service::Rules => "rules",
             Service::Realtime => "database",
+            Service::Storage => "storage",
+            Service::DataConnect => "dataconnect",
             Service::Store => "store",
         }
     }

@@ -40,3 +40,11 @@ pub const REALTIME: Keyspace = Keyspace(0x40);
 pub const ON_DISCONNECT: Keyspace = Keyspace(0x41);
 /// What is particular about a Realtime Database: its rules, its settings.
 pub const REALTIME_SETTINGS: Keyspace = Keyspace(0x42);
+/// Cloud Storage's buckets.
+pub const BUCKETS: Keyspace = Keyspace(0x50);
+/// Cloud Storage's objects: what is known of each, and which file has its bytes.
+pub const OBJECTS: Keyspace = Keyspace(0x51);
+/// Uploads that are under way.
+pub const UPLOADS: Keyspace = Keyspace(0x52);
+/// How many objects use a file of Cloud Storage.
+pub const BLOBS: Keyspace = Keyspace(0x53);
