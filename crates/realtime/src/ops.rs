@@ -23,6 +23,7 @@ mod publisher;
 mod rows;
 mod sequencer;
 mod sessions;
+mod settings;
 mod sign_in;
 
 use std::collections::HashMap;
@@ -42,6 +43,7 @@ pub use events::{Event, Events};
 pub use namespace::{Namespace, Read, Written};
 pub use outgoing::Outgoing;
 pub use rows::RowsError;
+pub use settings::RulesProblem;
 pub use sign_in::{SignIn, TokenKind};
 
 use crate::failure::Failure;

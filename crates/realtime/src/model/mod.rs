@@ -10,6 +10,7 @@ mod leaf;
 mod node;
 mod order;
 mod path;
+mod push_id;
 mod sparse;
 mod write;
 
@@ -23,5 +24,6 @@ pub use leaf::Leaf;
 pub use node::Node;
 pub use order::Rank;
 pub use path::{DEPTH_MAX, PATH_BYTES_MAX, Path, PathError};
+pub use push_id::PushIds;
 pub use sparse::Sparse;
 pub use write::{Change, Expected, SizeLimit, Verb, Write, WriteError};

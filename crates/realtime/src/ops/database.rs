@@ -58,6 +58,11 @@ impl Database {
         &self.name
     }
 
+    /// Whether it is the project's own.
+    pub fn is_default(&self) -> bool {
+        self.name == self.ground.default
+    }
+
     /// Where it lies.
     pub fn layout(&self) -> &Layout {
         &self.layout
