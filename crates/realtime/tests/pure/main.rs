@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 mod compound;
+mod disconnect;
 mod hashes;
 mod keys;
 mod queries;
