@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::listen::Listen;
-use super::message::{self, Message, Request, at_disconnect};
+use super::message::{self, Message, Request};
 use super::namespace::{Namespace, Outcome};
 use super::outbox::{Outbox, Taken};
 use super::outgoing::{self, Gone, Outgoing, Sender};
@@ -23,7 +23,7 @@ use super::sessions::Place;
 use super::sign_in::{SignIn, TokenKind};
 use super::{Realtime, claims, departure};
 use crate::failure::Failure;
-use crate::model::{Sparse, Verb, Write, encode_export};
+use crate::model::{Change, Sparse, Verb, Write, encode_export};
 use crate::query::Query;
 use crate::status;
 
@@ -184,7 +184,7 @@ impl Pump {
         while let Some((_, outcome)) = self.writes.pop_front() {
             let _ = outcome.await;
         }
-        if self.departure.entries().next().is_some() {
+        if !self.departure.is_empty() {
             self.realtime.departures.fulfil(&self.namespace, &self.id).await;
         }
     }
@@ -462,8 +462,12 @@ impl Pump {
     /// Leaves something to be written when the client goes.
     async fn leave(&mut self, write: &Write) -> Result<Json, Failure> {
         let mut departure = self.departure.clone();
-        for (path, value) in at_disconnect(write) {
-            departure.remember(&path, value);
+        for change in &write.changes {
+            match change {
+                Change::Set { path, value } => departure.remember(path, value.clone()),
+                Change::Priority { path, value } => departure.remember_priority(path, value.clone()),
+            }
+            .map_err(|_| Failure::TooBig)?;
         }
         let row = departure::encode(&self.caller, &departure)?;
         let key = departure::row_key(self.namespace.name(), &self.id);

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::sign_in::TokenKind;
 use crate::failure::Failure;
-use crate::model::{Draft, Expected, Path, Verb, Write};
+use crate::model::{Expected, Path, Verb, Write};
 use crate::query::Query;
 
 /// A message of a client.
@@ -182,9 +182,4 @@ fn request(action: &str, body: Body<'_>) -> Result<Request, Failure> {
         "s" | "appcheck" | "unappcheck" | "unappeck" => Request::Acknowledged,
         other => Request::Unknown(other.to_owned()),
     })
-}
-
-/// A write for its registration.
-pub fn at_disconnect(write: &Write) -> Vec<(Path, Draft)> {
-    write.changes.iter().map(|change| (change.path().clone(), change.value().clone())).collect()
 }
