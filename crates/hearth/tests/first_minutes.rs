@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const BROKEN: &str = "rules_version = '2';\nservice cloud.firestore { match /x/{id} { allow read: if tru";
-const PORTS: &str = "auth=0,firestore=0,hub=0";
+const PORTS: &str = "auth=0,firestore=0,database=0,hub=0";
 
 fn project(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
