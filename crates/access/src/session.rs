@@ -67,6 +67,8 @@ pub struct Session {
     broken: bool,
     pub(crate) events: Vec<Event>,
     details: serde_json::Map<String, serde_json::Value>,
+    /// The project, where it is not the gate's.
+    project: Option<String>,
     recorded: bool,
 }
 
@@ -88,6 +90,7 @@ impl Session {
             broken: false,
             events: Vec::new(),
             details: serde_json::Map::new(),
+            project: None,
             recorded: false,
         }
     }
@@ -208,6 +211,13 @@ impl Session {
         self.reads.scan(range, scan).await
     }
 
+    /// Says which project the events are about, where it is another than the gate's.
+    pub fn set_project(&mut self, project: &str) {
+        if self.project.as_deref().unwrap_or(self.gate.project()) != project {
+            self.project = Some(project.to_owned());
+        }
+    }
+
     /// Adds a fact to this session's events. Never a token, a secret or a field's value.
     pub fn note(&mut self, name: &'static str, value: serde_json::Value) {
         self.details.insert(name.to_owned(), value);
@@ -322,6 +332,7 @@ impl Session {
         Event {
             time: Timestamp::from_micros(self.gate.clock().now_micros()).to_string(),
             request: self.request,
+            project: self.project.as_deref().unwrap_or(self.gate.project()).to_owned(),
             service: self.operation.service.name().to_owned(),
             verb: self.operation.verb.to_owned(),
             method: method.to_owned(),
@@ -332,6 +343,7 @@ impl Session {
             rule: None,
             causes: Vec::new(),
             read: Vec::new(),
+            basis: None,
             expressions: 0,
             version: None,
             count: None,

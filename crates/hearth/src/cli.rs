@@ -5,6 +5,7 @@ mod administration;
 mod documented;
 mod emulator;
 mod format;
+mod rules;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +14,6 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use prove::Language;
 use server::TrustedProxy;
 
 pub use administration::{
@@ -23,6 +23,8 @@ pub use administration::{
 pub use format::{Form, Format};
 
 pub use emulator::{Edition, Emulator, Launcher, not_loopback};
+
+pub use rules::{Bolt, Check, CompileBolt, Explain, LanguageName, Test};
 
 use crate::limits::LimitFlags;
 use crate::paint::Color;
@@ -207,6 +209,10 @@ pub struct Serve {
     /// What is kept for them at most, in MiB: when more was overwritten, they reach back less
     #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(64..))]
     pub history_mib: u32,
+    /// Keep in the access log what rules decide on (claims, the data of writes, queries), so that `hearth explain --request` can
+    /// ask them again: users' data, up to 4 KiB of each request
+    #[arg(long)]
+    pub log_requests: bool,
     /// Say only one line of JSON when ready
     #[arg(long)]
     pub json: bool,
@@ -265,6 +271,9 @@ pub struct Log {
     /// Only what this user (uid) or service account did
     #[arg(long)]
     pub who: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID")]
+    pub project: Option<String>,
     /// Only this service: firestore, identity
     #[arg(long)]
     pub service: Option<String>,
@@ -289,123 +298,6 @@ pub struct Log {
     /// Times in UTC (default: the local time zone)
     #[arg(long)]
     pub utc: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Check {
-    /// Files (rules, Bolt, GraphQL operations, documents with snippets), project folders, or `-` for standard input
-    #[arg(default_value = ".")]
-    pub files: Vec<PathBuf>,
-    /// The language, where name and text do not tell it
-    #[arg(long)]
-    pub language: Option<LanguageName>,
-    /// Warnings fail, too
-    #[arg(long)]
-    pub deny_warnings: bool,
-    #[command(flatten)]
-    pub format: Format,
-}
-
-#[derive(Debug, Args)]
-pub struct Test {
-    /// Case files, or folders in which they are found (`*.rules.md`, and `*.md` in `tests` folders)
-    #[arg(default_value = ".")]
-    pub files: Vec<PathBuf>,
-    /// Only cases whose line has this text
-    #[arg(long)]
-    pub filter: Option<String>,
-    /// Write what the cases reached of the rules: HTML, JSON and lcov (default folder: `coverage`)
-    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "coverage")]
-    pub coverage: Option<PathBuf>,
-    #[command(flatten)]
-    pub format: Format,
-}
-
-#[derive(Debug, Args)]
-pub struct Explain {
-    /// A file of rules or a project's folder; with `--language cel`, the expression
-    #[arg(allow_hyphen_values = true)]
-    pub rules: PathBuf,
-    /// The request as case files write it: "alice get /rooms/1"
-    pub request: Option<String>,
-    /// The language, where the file does not tell it, or which of a project's rules are meant
-    #[arg(long)]
-    pub language: Option<LanguageName>,
-    /// Claims by user id, as JSON or a file of it
-    #[arg(long)]
-    pub users: Option<String>,
-    /// Firestore documents by path: '{"/rooms/1": {"owner": "alice"}}', or a file
-    #[arg(long)]
-    pub documents: Option<String>,
-    /// Storage objects by path, or a file
-    #[arg(long)]
-    pub objects: Option<String>,
-    /// The Realtime Database, or a file
-    #[arg(long)]
-    pub data: Option<String>,
-    /// The time of the request, such as 2026-01-02T03:04:05Z
-    #[arg(long)]
-    pub time: Option<String>,
-    /// Who evaluates an expression (default: signed out)
-    #[arg(long)]
-    pub user: Option<String>,
-    /// The variables of an expression's operation, or a file
-    #[arg(long)]
-    pub vars: Option<String>,
-    /// `this` of an expression, or a file
-    #[arg(long)]
-    pub this: Option<String>,
-    /// `response` of an expression, or a file
-    #[arg(long)]
-    pub response: Option<String>,
-    /// One JSON document instead of text
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Bolt {
-    /// Compile to rules for the Realtime Database
-    Compile(CompileBolt),
-}
-
-#[derive(Debug, Args)]
-pub struct CompileBolt {
-    /// The Bolt file, or `-` for standard input
-    pub file: PathBuf,
-    /// Where the rules go (default: standard output)
-    #[arg(long, short)]
-    pub output: Option<PathBuf>,
-    /// Only say what is wrong
-    #[arg(long, conflicts_with = "output")]
-    pub check: bool,
-    /// Write what `firebase-bolt` would write even if Firebase would refuse it
-    #[arg(long)]
-    pub force: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LanguageName {
-    Firestore,
-    Storage,
-    /// Rules for the Realtime Database
-    #[value(alias = "database", alias = "rtdb")]
-    Realtime,
-    Bolt,
-    /// An expression as in Data Connect's `@auth(expr:)`
-    Cel,
-}
-
-impl LanguageName {
-    pub fn language(self) -> Language {
-        match self {
-            LanguageName::Firestore => Language::Firestore,
-            LanguageName::Storage => Language::Storage,
-            LanguageName::Realtime => Language::Realtime,
-            LanguageName::Bolt => Language::Bolt,
-            LanguageName::Cel => Language::Cel,
-        }
-    }
 }
 
 /// A duration such as `90s`, `10m`, `24h` or `7d`.

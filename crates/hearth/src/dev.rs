@@ -98,7 +98,7 @@ impl Served {
             hints: &if ports == Ports::AsAsked { hints(&addresses, data, &id) } else { Vec::new() },
         });
         if !ask.json {
-            tokio::spawn(live::tell(house.gate.log().watch(), screen));
+            tokio::spawn(live::tell(house.gate.log().watch(), id.clone(), screen));
         }
         rules::follow(&house.gate, guarded, screen);
         tokio::spawn(follow_project(place.project.join("firebase.json"), screen));

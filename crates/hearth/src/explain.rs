@@ -1,5 +1,9 @@
 //! `hearth explain`: what becomes of one request, and why.
 
+mod act;
+pub mod request;
+mod verdict;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,21 +17,29 @@ use crate::cli::Explain;
 use crate::paint;
 use crate::texts;
 
+pub use act::ExplainRequest;
+
 /// Explains; the code is 1 when the rules do not compile. Allowed or denied makes no difference to it.
 pub fn run(ask: &Explain) -> Result<ExitCode, String> {
     let language = ask.language.map(crate::cli::LanguageName::language);
-    let given = ask.rules.to_string_lossy();
+    let Some(rules_given) = &ask.rules else {
+        return Err(
+            "give a file of rules or a project's folder, and a request such as \"alice get /rooms/1\""
+                .to_owned(),
+        );
+    };
+    let given = rules_given.to_string_lossy();
     // An expression may begin with a minus; a file hardly ever does.
     if given.starts_with('-')
         && !(language == Some(Language::Cel) && ask.request.is_none())
-        && !ask.rules.exists()
+        && !rules_given.exists()
     {
         return Err(format!("there is no flag `{given}`: `hearth explain --help` lists them"));
     }
     let world = world(ask)?;
     let (source, language, request) = match (&ask.request, language) {
         (None, Some(Language::Cel)) => {
-            let expression = ask.rules.to_str().ok_or("the expression is not UTF-8 text")?;
+            let expression = rules_given.to_str().ok_or("the expression is not UTF-8 text")?;
             (Source::new("expression", ""), Language::Cel, expression.to_owned())
         }
         (None, _) => {
@@ -38,7 +50,7 @@ pub fn run(ask: &Explain) -> Result<ExitCode, String> {
             );
         }
         (Some(request), _) => {
-            let (source, language) = rules(&ask.rules, language, request)?;
+            let (source, language) = rules(rules_given, language, request)?;
             (source, language, request.clone())
         }
     };

@@ -21,6 +21,7 @@ const FOLLOW_MILLIS: u64 = 100;
 pub fn run(ask: &Log) -> Result<(), String> {
     let filter = Filter {
         who: ask.who.clone(),
+        project: ask.project.clone(),
         service: ask.service.clone(),
         path: ask.path.clone(),
         verdict: ask.verdict.map(verdict),
@@ -28,7 +29,7 @@ pub fn run(ask: &Log) -> Result<(), String> {
     };
     let mut reader = Reader::open(&ask.data).map_err(|error| error.to_string())?;
     let zone = if ask.utc { TimeZone::UTC } else { TimeZone::system() };
-    let lines = Lines::new(Look::stdout(), zone, SystemClock.now());
+    let lines = Lines::new(Look::stdout(), zone, SystemClock.now()).without_project(ask.project.as_deref());
     let mut output = io::stdout().lock();
     let mut print = |event: &Event| -> Result<bool, String> {
         let line =

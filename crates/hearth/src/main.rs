@@ -82,7 +82,10 @@ fn main() -> ExitCode {
         Verb::Log(ask) => log::run(ask).map_err(Failure::from),
         Verb::Check(ask) => return about_rules(check::run(ask)),
         Verb::Test(ask) => return about_rules(test::run(ask)),
-        Verb::Explain(ask) => return about_rules(explain::run(ask)),
+        Verb::Explain(ask) => match &ask.logged {
+            Some(id) => block_on(explain::request::run(ask, id)),
+            None => return about_rules(explain::run(ask)),
+        },
         Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask)),
         Verb::Indexes(verb) => block_on(indexes::run(verb)),
         Verb::Keys(verb) => block_on(keys::run(verb)),

@@ -35,6 +35,9 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let settings = settings(ask, &id)?;
     let mut house = House::open_with(Mode::Serve, settings.clone(), Some(&ask.data), history).await?;
 
+    if ask.log_requests {
+        house.gate.keep_requests();
+    }
     let indexes = indexes::of_project(&ask.project_dir)?;
     let restored = house.restore().await.map_err(|status| {
         format!(

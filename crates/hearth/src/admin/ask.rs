@@ -74,6 +74,9 @@ async fn on_folder<A: Act>(folder: &Folder, act: A) -> Result<A::Answer, String>
         ),
         other => other.to_string(),
     })?;
+    if A::NEEDS_RULES {
+        house.restore().await.map_err(|status| status.message)?;
+    }
     let answer = act.run(house.site(&SystemUser::current())).await;
     house.close().await.map_err(|status| status.message)?;
     answer.map_err(|status| status.message)
