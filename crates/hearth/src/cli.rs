@@ -26,13 +26,14 @@ pub use emulator::{Edition, Emulator, Launcher, not_loopback};
 
 pub use rules::{Bolt, Check, CompileBolt, Explain, LanguageName, Test};
 
+use crate::failure::EXIT_CODES;
 use crate::limits::LimitFlags;
 use crate::paint::Color;
 use crate::services::Row;
 
 /// The open home for Firebase apps.
 #[derive(Debug, Parser)]
-#[command(name = "hearth", version, about, max_term_width = 100)]
+#[command(name = "hearth", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,

@@ -59,14 +59,14 @@ impl Served {
     /// Opens and serves a project, and says so.
     pub async fn open(ask: &Dev, ports: Ports, started: Instant) -> Result<Self, Failure> {
         if !ask.host.is_loopback() {
-            return Err(Failure::from(not_loopback(ask.host)));
+            return Err(Failure::usage(not_loopback(ask.host)));
         }
         let screen = Screen::new(ask.json);
         let place = Place::of(ask);
-        let project = Project::read(&place.project).map_err(|error| error.to_string())?;
-        let configured = project.id().map_err(|error| error.to_string())?;
+        let project = Project::read(&place.project)?;
+        let configured = project.id()?;
         let id = ask.project.clone().or(configured).unwrap_or_else(|| "demo-hearth".to_owned());
-        let mut guarded = rules::of_project(&project).map_err(|error| error.to_string())?;
+        let mut guarded = rules::of_project(&project)?;
         let export_to = export_to(ask)?;
         let mut house = open_house(ask, &place, &id).await?;
         if let Some(folder) = &ask.import {

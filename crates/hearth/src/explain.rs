@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use base::Timestamp;
 use policy::{Source, diagnostic};
 use prove::Language;
-use prove::cases::{Explanation, Policy, World, world_block};
+use prove::cases::{Explanation, Policy, Refused, World, world_block};
+use serde_json::json;
 
 use crate::cli::Explain;
 use crate::paint;
@@ -57,6 +58,9 @@ pub fn run(ask: &Explain) -> Result<ExitCode, String> {
     let policy = match Policy::compile(source, language) {
         Ok(policy) => policy,
         Err(refused) => {
+            if ask.json {
+                return Ok(refused_as_json(&refused));
+            }
             let shown = diagnostic::render(&refused.text, &refused.diagnostics, paint::stderr_has_color());
             let _ = std::io::stderr().lock().write_all(shown.as_bytes());
             return Ok(ExitCode::FAILURE);
@@ -71,6 +75,14 @@ pub fn run(ask: &Explain) -> Result<ExitCode, String> {
     };
     let _ = std::io::stdout().lock().write_all(out.as_bytes());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Rules that do not compile, for tools: the error, and each of its reasons with its place.
+fn refused_as_json(refused: &Refused) -> ExitCode {
+    let findings: Vec<_> = refused.diagnostics.iter().map(|found| found.report(&refused.text)).collect();
+    let error = json!({ "message": "the rules do not compile", "code": 1 });
+    let _ = writeln!(std::io::stdout().lock(), "{}", json!({ "error": error, "findings": findings }));
+    ExitCode::FAILURE
 }
 
 /// The rules of a file, or those of a project that the request can be about.

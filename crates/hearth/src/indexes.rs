@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::{Act, Site, ask};
 use crate::cli::{AddIndex, Indexes, IndexesOutput, NewIndex};
+use crate::failure::Failure;
 use crate::project::Project;
 use crate::table::{Table, print, print_json, print_text};
 
@@ -17,7 +18,7 @@ use crate::table::{Table, print, print_json, print_text};
 const FILE_NAME: &str = "firestore.indexes.json";
 
 /// Runs one of the verbs.
-pub async fn run(verb: &Indexes) -> Result<(), String> {
+pub async fn run(verb: &Indexes) -> Result<(), Failure> {
     match verb {
         Indexes::List(output) => show(output, &ask(&output.folder, ListIndexes {}).await?),
         Indexes::Build(verb) => {
@@ -41,7 +42,7 @@ pub async fn run(verb: &Indexes) -> Result<(), String> {
     }
 }
 
-fn show(output: &IndexesOutput, indexes: &[IndexInfo]) -> Result<(), String> {
+fn show(output: &IndexesOutput, indexes: &[IndexInfo]) -> Result<(), Failure> {
     if output.json {
         return print_json(&indexes);
     }
@@ -53,7 +54,7 @@ fn show(output: &IndexesOutput, indexes: &[IndexInfo]) -> Result<(), String> {
     print(&table)
 }
 
-fn suggest(output: &IndexesOutput, suggestions: &[Suggestion]) -> Result<(), String> {
+fn suggest(output: &IndexesOutput, suggestions: &[Suggestion]) -> Result<(), Failure> {
     if output.json {
         return print_json(&suggestions);
     }
@@ -66,7 +67,7 @@ fn suggest(output: &IndexesOutput, suggestions: &[Suggestion]) -> Result<(), Str
 }
 
 /// Adds an index to the project's file; nothing of a server changes.
-fn add(verb: &AddIndex) -> Result<(), String> {
+fn add(verb: &AddIndex) -> Result<(), Failure> {
     let spec = spec(&verb.index)?;
     let path = match &verb.file {
         Some(file) => file.clone(),
@@ -76,7 +77,7 @@ fn add(verb: &AddIndex) -> Result<(), String> {
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(format!("`{shown}` cannot be read: {error}")),
+        Err(error) => return Err(format!("`{shown}` cannot be read: {error}").into()),
     };
     match file::add(&text, &spec).map_err(|errors| listed(&path, &errors))? {
         None => print_text(&format!("{shown} has the index already: {spec}")),

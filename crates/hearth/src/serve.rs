@@ -21,18 +21,16 @@ use crate::{indexes, sealing};
 pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let screen = Screen::new(ask.json);
-    let project = Project::read(&ask.project_dir).map_err(|error| error.to_string())?;
-    let configured = project.id().map_err(|error| error.to_string())?;
-    let mut guarded = rules::of_project(&project).map_err(|error| error.to_string())?;
-    let id = ask
-        .project
-        .clone()
-        .or(configured)
-        .ok_or("which project? give `--project`, or a `.firebaserc` with a default one")?;
-    let tls = tls(ask)?;
+    let project = Project::read(&ask.project_dir)?;
+    let configured = project.id()?;
+    let mut guarded = rules::of_project(&project)?;
+    let id = ask.project.clone().or(configured).ok_or_else(|| {
+        Failure::usage("which project? give `--project`, or a `.firebaserc` with a default one")
+    })?;
+    let tls = tls(ask).map_err(Failure::usage)?;
     let history =
         History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
-    let settings = settings(ask, &id)?;
+    let settings = settings(ask, &id).map_err(Failure::usage)?;
     let mut house = House::open_with(Mode::Serve, settings.clone(), Some(&ask.data), history).await?;
 
     if ask.log_requests {

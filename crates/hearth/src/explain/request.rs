@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::act::{DECISIONS_MAX, ExplainRequest, Explained, Side, Text};
 use crate::admin::{Folder, ask, ask_running};
 use crate::cli::Explain;
+use crate::failure::Failure;
 use crate::log::line::Lines;
 use crate::paint::{self, Look};
 use crate::project::{self, FIRESTORE, Project};
@@ -19,9 +20,9 @@ use crate::table::{print_json, print_text};
 const DIGITS_MIN: usize = 4;
 
 /// Explains a request of the log.
-pub async fn run(ask_for: &Explain, id: &str) -> Result<(), String> {
+pub async fn run(ask_for: &Explain, id: &str) -> Result<(), Failure> {
     let data = ask_for.data.as_ref().map_or_else(|| PathBuf::from(".hearth"), PathBuf::from);
-    let events = find(&data, id)?;
+    let events = find(&data, id).map_err(Failure::usage)?;
     let left_out = events.len().saturating_sub(DECISIONS_MAX);
     let act = ExplainRequest {
         texts: kept(&data, &events)?,
