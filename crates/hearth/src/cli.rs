@@ -135,9 +135,12 @@ pub struct Dev {
     /// The project's id (default: from `.firebaserc`, else `demo-hearth`)
     #[arg(long)]
     pub project: Option<String>,
-    /// The address to listen on; loopback only, since dev accepts unsigned tokens
-    #[arg(long, default_value = "127.0.0.1")]
+    /// The address to listen on. One that other machines reach, such as 0.0.0.0, needs `--share`
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub host: std::net::IpAddr,
+    /// What other machines (a phone, a container) may do, with `--host`: dev believes every token
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub share: Option<ShareName>,
     #[arg(long, value_delimiter = ',', value_parser = port, help = ports_help())]
     pub ports: Vec<(&'static Row, u16)>,
     /// Names of this machine that requests may be for, beside localhost and loopback addresses
@@ -152,6 +155,15 @@ pub struct Dev {
     /// Say only one line of JSON when ready
     #[arg(long)]
     pub json: bool,
+}
+
+/// What other machines may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShareName {
+    /// Be any user they say they are
+    Users,
+    /// Everything: also be the administrator, with `Bearer owner`, and use the control routes
+    Admins,
 }
 
 /// The ports are free ones where the usual ones are taken; data is in memory unless `--data` says where.

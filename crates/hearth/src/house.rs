@@ -179,13 +179,21 @@ impl House {
 
     /// Puts an index file in force and builds what it asks for, beside the traffic.
     pub fn load_indexes(&self, file: IndexFile) {
+        self.index_loader()(file);
+    }
+
+    /// The same, for whoever outlives this borrow.
+    pub fn index_loader(&self) -> impl Fn(IndexFile) + Send + use<> {
         let firestore = Arc::clone(&self.ground.firestore);
-        tokio::spawn(async move {
-            let caller = Caller::admin("firestore.indexes.json");
-            if let Err(status) = firestore.load_indexes(&caller, file).await {
-                tracing::error!(%status, "the indexes of the project's file could not be built");
-            }
-        });
+        move |file| {
+            let firestore = Arc::clone(&firestore);
+            tokio::spawn(async move {
+                let caller = Caller::admin("firestore.indexes.json");
+                if let Err(status) = firestore.load_indexes(&caller, file).await {
+                    tracing::error!(%status, "the indexes of the project's file could not be built");
+                }
+            });
+        }
     }
 
     /// Has queries require the indexes that production requires.

@@ -15,7 +15,7 @@ use crate::project::Project;
 use crate::table::{Table, print, print_json, print_text};
 
 /// The file's usual name.
-const FILE_NAME: &str = "firestore.indexes.json";
+pub const FILE_NAME: &str = "firestore.indexes.json";
 
 /// Runs one of the verbs.
 pub async fn run(verb: &Indexes) -> Result<(), Failure> {
@@ -127,13 +127,19 @@ fn text_of(project_dir: &Path, file: Option<&Path>) -> Result<String, String> {
 ///
 /// Errors: the file's, with their places.
 pub fn of_project(project_dir: &Path) -> Result<Option<(IndexFile, Vec<String>)>, String> {
-    let path = path_in(project_dir)?;
-    let text = match std::fs::read_to_string(&path) {
+    read(&path_in(project_dir)?)
+}
+
+/// Reads an index file: what it says, and warnings. `None` where there is none.
+///
+/// Errors: the file's, with their places.
+pub fn read(path: &Path) -> Result<Option<(IndexFile, Vec<String>)>, String> {
+    let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("`{}` cannot be read: {error}", path.display())),
     };
-    let (file, warnings) = file::parse(&text).map_err(|errors| listed(&path, &errors))?;
+    let (file, warnings) = file::parse(&text).map_err(|errors| listed(path, &errors))?;
     Ok(Some((file, warnings.iter().map(|warning| format!("{}:{warning}", path.display())).collect())))
 }
 

@@ -66,6 +66,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls, &limits);
     screen.ready(&Running {
         verb: "serve",
+        shared: None,
         project: &id,
         services: &addresses,
         tls: ask.tls_cert.is_some(),

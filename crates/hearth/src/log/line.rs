@@ -120,6 +120,10 @@ fn why(causes: &[Cause]) -> String {
 
 /// One reason: what was seen, else what was said, and where.
 fn reason(cause: &Cause) -> String {
+    if let Some(day) = expired(&cause.expression).filter(|_| cause.text == "false") {
+        let reason = format!("test rules that expired on {day}: `{}`", cause.expression);
+        return if cause.at.is_empty() { reason } else { format!("{reason} [{}]", cause.at) };
+    }
     let observed = without_literals(&cause.observed);
     let is_verdict = matches!(cause.text.as_str(), "false" | "true");
     let reason = match (is_verdict, observed.is_empty()) {
@@ -129,6 +133,19 @@ fn reason(cause: &Cause) -> String {
         (_, true) => short(&cause.text).to_owned(),
     };
     if cause.at.is_empty() { reason } else { format!("{reason} [{}]", cause.at) }
+}
+
+/// The day until which the rules of a new project let everybody in: `request.time < timestamp.date(2024, 12, 1)`.
+fn expired(expression: &str) -> Option<String> {
+    let condition: String = expression.split_whitespace().collect();
+    let date =
+        condition.strip_prefix("request.time<")?.trim_start_matches('=').strip_prefix("timestamp.date(")?;
+    let numbers: Option<Vec<u32>> =
+        date.strip_suffix(')')?.split(',').map(|part| part.parse().ok()).collect();
+    match numbers?[..] {
+        [year, month, day] => Some(format!("{year:04}-{month:02}-{day:02}")),
+        _ => None,
+    }
 }
 
 /// What was seen without what was written as it is: `null is null` says nothing.
@@ -180,6 +197,14 @@ mod tests {
         assert_eq!(
             line(denied(None, "false", "false is false", "false"), None),
             "10:38:12.082  deny   (signed out)  get /b/2: the rule says `false` [firestore.rules:4:33]"
+        );
+        assert_eq!(
+            line(
+                denied(None, "request.time < timestamp.date(2024, 2, 1)", "request.time is x", "false"),
+                None
+            ),
+            "10:38:12.082  deny   (signed out)  get /b/2: test rules that expired on 2024-02-01: `request.time < timestamp.date(2024, \
+             2, 1)` [firestore.rules:4:33]"
         );
         assert_eq!(
             line(denied(None, "get(/a)", "", "Service call error. Function: [get]"), None),
