@@ -1,5 +1,16 @@
 //! The command line: what can be asked, in the words of `--help`. What it means is elsewhere.
 
+/// What the help of a verb ends with: commands to try, and where the pages are.
+macro_rules! examples {
+    ($($example:literal),+ $(,)?) => {
+        concat!(
+            "Examples:",
+            $("\n  ", $example,)+
+            "\n\nDocumentation: docs/cli.md in the source, /usr/share/doc/hearth/docs in the Debian package"
+        )
+    };
+}
+
 mod administration;
 #[cfg(test)]
 mod documented;
@@ -114,6 +125,7 @@ pub enum Verb {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = examples!("hearth dev", "hearth dev --only firestore --ephemeral", "hearth dev --import seed --export-on-exit"))]
 pub struct Dev {
     /// The folder with `firebase.json` (default: this one, or the nearest above that has one)
     pub project_dir: Option<PathBuf>,
@@ -168,9 +180,7 @@ pub enum ShareName {
 
 /// The ports are free ones where the usual ones are taken; data is in memory unless `--data` says where.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  hearth exec -- npm test\n  hearth exec --only firestore -- pytest tests"
-)]
+#[command(after_help = examples!("hearth exec -- npm test", "hearth exec --only firestore -- pytest tests"))]
 pub struct Exec {
     #[command(flatten)]
     pub dev: Dev,
@@ -180,6 +190,7 @@ pub struct Exec {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples!("hearth serve --data /var/lib/hearth --project my-app --key-file /etc/hearth/key"))]
 pub struct Serve {
     /// The folder with `firebase.json` and the rules
     #[arg(default_value = ".")]
@@ -277,6 +288,7 @@ pub struct Verify {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples!("hearth log --verdict deny --since 10m", "hearth log --data /var/lib/hearth --who ann --follow"))]
 pub struct Log {
     /// The data folder
     #[arg(long, default_value = ".hearth")]

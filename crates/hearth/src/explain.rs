@@ -9,13 +9,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use base::Timestamp;
-use policy::{Source, diagnostic};
+use policy::Source;
 use prove::Language;
 use prove::cases::{Explanation, Policy, Refused, World, world_block};
 use serde_json::json;
 
 use crate::cli::Explain;
-use crate::paint;
+use crate::paint::{self, Look};
 use crate::texts;
 
 pub use act::ExplainRequest;
@@ -61,7 +61,7 @@ pub fn run(ask: &Explain) -> Result<ExitCode, String> {
             if ask.json {
                 return Ok(refused_as_json(&refused));
             }
-            let shown = diagnostic::render(&refused.text, &refused.diagnostics, paint::stderr_has_color());
+            let shown = paint::findings(&refused.text, &refused.diagnostics, Look::stderr());
             let _ = std::io::stderr().lock().write_all(shown.as_bytes());
             return Ok(ExitCode::FAILURE);
         }
@@ -71,7 +71,7 @@ pub fn run(ask: &Explain) -> Result<ExitCode, String> {
     let out = if ask.json {
         format!("{:#}\n", explanation.json())
     } else {
-        explanation.text(paint::stdout_has_color())
+        explanation.within(Look::stdout().columns).text(paint::stdout_has_color())
     };
     let _ = std::io::stdout().lock().write_all(out.as_bytes());
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use kv::StoreError;
@@ -16,6 +18,9 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// Stored data is not as it was written.
 const DAMAGED: u8 = 3;
+
+/// What a process that has a data folder holds.
+const LOCK_FILE: &str = "store.lock";
 
 /// The table, as `hearth --help` ends.
 pub const EXIT_CODES: &str = "\
@@ -95,9 +100,32 @@ impl From<OpenError> for Failure {
             OpenError::OfDev(_) | OpenError::OfServe(_) | OpenError::NoProject(_) | OpenError::NoData(_) => {
                 Self::usage(error.to_string())
             }
+            OpenError::Store(StoreError::Locked { path }) => format!(
+                "the data folder `{}` is in use{}: stop that one, or choose another folder with `--data`",
+                path.display(),
+                holder(path).unwrap_or_default()
+            )
+            .into(),
             _ => error.to_string().into(),
         }
     }
+}
+
+/// Who has a data folder, from the kernel's list of locks: ` by hearth with pid 42`. `None` where it cannot be read.
+fn holder(folder: &Path) -> Option<String> {
+    let inode = std::fs::metadata(folder.join(LOCK_FILE)).ok()?.ino();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let pid = locks.lines().find_map(|line| {
+        // `1: FLOCK  ADVISORY  WRITE 42 08:01:1234 0 EOF`
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_it = words.get(5)?.rsplit(':').next()?.parse() == Ok(inode);
+        is_it.then(|| words.get(4).copied()).flatten()
+    })?;
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(format!(
+        " by {} with pid {pid}",
+        Some(name.trim()).filter(|name| !name.is_empty()).unwrap_or("a process")
+    ))
 }
 
 impl From<ProjectError> for Failure {

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use policy::Severity;
 use serde_json::json;
 
-use crate::paint::{self, stderr_has_color};
+use crate::paint::{self, Look, stderr_has_color};
 use crate::services::Addresses;
 use crate::watch::{Guarded, Loaded};
 
@@ -167,7 +167,8 @@ impl Screen {
     /// The findings of a load, as a compiler shows them.
     pub fn diagnostics(self, loaded: &Loaded) {
         if !loaded.diagnostics.is_empty() {
-            self.say(&policy::diagnostic::render(&loaded.source, &loaded.diagnostics, self.colour));
+            let look = Look { colour: self.colour, ..Look::stderr() };
+            self.say(&paint::findings(&loaded.source, &loaded.diagnostics, look));
         }
     }
 

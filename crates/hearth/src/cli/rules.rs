@@ -8,6 +8,7 @@ use prove::Language;
 use super::Format;
 
 #[derive(Debug, Args)]
+#[command(after_help = examples!("hearth check", "hearth check --output-format sarif firestore.rules"))]
 pub struct Check {
     /// Files (rules, Bolt, GraphQL operations, documents with snippets), project folders, or `-` for standard input
     #[arg(default_value = ".")]
@@ -23,6 +24,7 @@ pub struct Check {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples!("hearth test", "hearth test --coverage tests/rooms.rules.md"))]
 pub struct Test {
     /// Case files, or folders in which they are found (`*.rules.md`, and `*.md` in `tests` folders)
     #[arg(default_value = ".")]
@@ -38,10 +40,7 @@ pub struct Test {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  hearth explain firestore.rules \"alice get /rooms/1\" --documents '{\"/rooms/1\": {\"owner\": \"alice\"}}'\n  \
-                  hearth explain --request 507312 --data .hearth"
-)]
+#[command(after_help = examples!("hearth explain . \"alice get /rooms/1\" --documents '{\"/rooms/1\": {\"owner\": \"alice\"}}'", "hearth explain --request 507312 --data .hearth"))]
 pub struct Explain {
     /// A file of rules or a project's folder; with `--language cel`, the expression
     #[arg(allow_hyphen_values = true, required_unless_present = "logged")]

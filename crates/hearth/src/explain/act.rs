@@ -32,6 +32,8 @@ pub struct ExplainRequest {
     pub file: Option<Text>,
     /// Whether the explanations have colour.
     pub color: bool,
+    /// How wide they may be.
+    pub columns: Option<usize>,
 }
 
 /// A named text of rules.
@@ -276,7 +278,7 @@ impl ExplainRequest {
             source: policy.written.clone(),
             missing: missing.then(|| format!("there is no document {}", event.path)),
         };
-        let explanation = Explanation::new(policy, &answer);
+        let explanation = Explanation::new(policy, &answer).within(self.columns);
         let verdict = if replayed.decision.allowed { Verdict::Allow } else { Verdict::Deny };
         Side { verdict: Some(verdict), text: explanation.text(self.color), explanation: explanation.json() }
     }

@@ -29,6 +29,7 @@ pub async fn run(ask_for: &Explain, id: &str) -> Result<(), Failure> {
         events,
         file: None,
         color: paint::stdout_has_color() && !ask_for.json,
+        columns: Look::stdout().columns,
     };
     let explained = match ask_running(&data, &act).await? {
         Some(explained) => explained,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
 
+mod screen;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -206,65 +208,6 @@ fn a_shell_takes_the_completions_and_other_tools_the_findings() {
     assert_eq!(document["runs"][0]["results"][0]["level"], "error", "{document}");
 }
 
-/// `dev` while it runs: what it says on its screen, as it says it.
-struct Screen {
-    child: std::process::Child,
-    lines: std::sync::mpsc::Receiver<String>,
-    said: String,
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Screen {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut all = vec!["dev", "--ports", PORTS, "--ephemeral"];
-        all.extend(arguments);
-        let mut child = hearth(folder, &all).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let (send, lines) = std::sync::mpsc::channel();
-        let errors = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-        Self { child, lines, said: String::new() }
-    }
-
-    /// Waits until a line has this.
-    fn wait_for(&mut self, wanted: &str) -> String {
-        loop {
-            let Ok(line) = self.lines.recv_timeout(std::time::Duration::from_secs(20)) else {
-                panic!("{wanted:?} was not said: {}", self.said);
-            };
-            self.said.push_str(&line);
-            self.said.push('\n');
-            if line.contains(wanted) {
-                return line;
-            }
-        }
-    }
-
-    /// The port of a service, from the lines of the start.
-    fn port(&mut self, service: &str) -> u16 {
-        let line = self.wait_for(&format!("  {service:<10} http://"));
-        line.rsplit(':').next().unwrap().trim().parse().unwrap()
-    }
-}
-
-/// One request; the status.
-fn status(address: (&str, u16), head: &str) -> u16 {
-    use std::io::{Read, Write};
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(stream, "{head}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split(' ').nth(1).unwrap().parse().unwrap()
-}
-
-const GET: &str =
-    "GET /v1/projects/demo-hearth/databases/(default)/documents/a/1 HTTP/1.1\r\nHost: localhost";
-
 fn rules(condition: &str) -> String {
     format!(
         "rules_version = '2';\nservice cloud.firestore {{ match /databases/{{d}}/documents {{\n  match /{{path=**}} {{ allow read: if {condition}; }}\n}} }}"
@@ -272,111 +215,106 @@ fn rules(condition: &str) -> String {
 }
 
 #[test]
-fn edits_of_firebase_json_count_at_once_or_it_is_said_that_they_wait() {
-    let folder = project(&[
-        ("firebase.json", r#"{"firestore": {"rules": "closed.rules"}}"#),
-        ("closed.rules", &rules("false")),
-        ("open.rules", &rules("true")),
-    ]);
-    let mut screen = Screen::start(folder.path(), &[]);
-    let port = screen.port("firestore");
-    screen.wait_for("FIRESTORE_EMULATOR_HOST");
-    assert_eq!(status(("127.0.0.1", port), GET), 403);
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write(
-        "firebase.json",
-        r#"{"firestore": {"rules": "open.rules"}, "emulators": {"auth": {"port": 9}}, "hostin": {}}"#,
-    );
-    screen.wait_for("`hostin` is not a key of firebase.json");
-    screen.wait_for("`emulators.auth.port` is 9 now: that counts from the next start");
-    screen.wait_for("firebase.json reloaded");
-    screen.wait_for("open.rules reloaded");
-    assert_eq!(status(("127.0.0.1", port), GET), 404);
-    // Rules that go leave those in force; a mistake changes nothing.
-    write("closed.rules", &rules("false "));
-    write("firebase.json", r#"{"firestore": {"rules": "closed.rules"}}"#);
-    screen.wait_for("closed.rules reloaded");
-    write("firebase.json", "{}");
-    screen.wait_for("names no rules for firestore any more: those in force stay");
-    write("firebase.json", "{");
-    screen.wait_for("what was read before still counts");
-    assert_eq!(status(("127.0.0.1", port), GET), 403);
-    write("firestore.indexes.json", "{");
-    screen.wait_for("the indexes stay as they are");
-    write("firestore.indexes.json", r#"{"indexes": []}"#);
-    screen.wait_for("firestore.indexes.json reloaded");
-    write(".firebaserc", r#"{"projects": {"default": "other"}}"#);
-    screen.wait_for("the project's id counts from the next start");
+fn the_command_on_the_screen_works_wherever_it_is_pasted() {
+    let folder = project(&[("firebase.json", "{}"), ("sub/keep", "")]);
+    // As somebody who has built it calls it: by a path, from a folder inside of the project.
+    let mut child = hearth(&folder.path().join("sub"), &["dev", "--ports", PORTS])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut commands =
+        lines.filter_map(|line| line.split_once("by which rule:  ").map(|(_, told)| told.to_owned()));
+    let command = commands.next().unwrap().replace(" --follow", " --json");
+    let output = Command::new("sh").args(["-c", &command]).current_dir("/").output().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(output.status.success(), "{command}: {}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("claimFolder"), "{command}: {}", text(&output.stdout));
 }
 
 #[test]
-fn rules_that_appear_close_what_was_open() {
-    let folder = project(&[("firebase.json", "{}")]);
-    let mut screen = Screen::start(folder.path(), &[]);
-    let port = screen.port("firestore");
-    screen.wait_for("NO RULES: there is no firestore.rules");
-    assert_eq!(status(("127.0.0.1", port), GET), 404);
-    std::fs::write(folder.path().join("firestore.rules"), rules("request.auth != null")).unwrap();
-    screen.wait_for("firestore.rules reloaded");
-    assert_eq!(status(("127.0.0.1", port), GET), 403);
-    screen.wait_for("request.auth is null");
-}
-
-#[test]
-fn expired_test_rules_are_named_as_such() {
+fn a_case_without_quotes_says_how_to_write_it() {
     let folder = project(&[
-        ("firebase.json", "{}"),
-        ("firestore.rules", &rules("request.time < timestamp.date(2024, 12, 1)")),
+        ("firestore.rules", &rules("true")),
+        ("wrong.rules.md", "```cases\nann list /rooms where owner == ann -> allow\n```\n"),
     ]);
-    let mut screen = Screen::start(folder.path(), &[]);
-    let port = screen.port("firestore");
-    screen.wait_for("2024-12-01 has passed: `allow read` has denied everybody since then");
-    screen.wait_for("test rules of a new project");
-    assert_eq!(status(("127.0.0.1", port), GET), 403);
-    screen.wait_for("test rules that expired on 2024-12-01");
-    let check = hearth(folder.path(), &["check"]).output().unwrap();
+    let output = hearth(folder.path(), &["test"]).output().unwrap();
+    let told = text(&output.stderr) + &text(&output.stdout);
     assert!(
-        text(&check.stderr).contains("2024-12-01 has passed")
-            || text(&check.stdout).contains("2024-12-01 has passed")
+        told.contains("`ann` is not a JSON value: text is in quotes, as in `where owner == \"ann\"`"),
+        "{told}"
     );
 }
 
-/// This machine's address in its network; `None` where it has none.
-fn address() -> Option<std::net::IpAddr> {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("198.51.100.1:9").ok()?;
-    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback())
+#[test]
+fn who_has_the_data_folder_is_named() {
+    let folder = project(&[("firebase.json", "{}")]);
+    let mut first =
+        hearth(folder.path(), &["dev", "--ports", PORTS, "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(first.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let second = hearth(folder.path(), &["dev", "--ports", PORTS]).output().unwrap();
+    let pid = first.id();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let told = text(&second.stderr);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(told.contains(&format!("by hearth with pid {pid}: stop that one")), "{told}");
 }
 
 #[test]
-fn other_machines_are_let_in_only_in_so_many_words() {
-    let folder = project(&[("firebase.json", "{}"), ("firestore.rules", &rules("request.auth != null"))]);
-    let refused = hearth(folder.path(), &["dev", "--host", "0.0.0.0"]).output().unwrap();
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("--share users"), "{}", text(&refused.stderr));
-    let refused = hearth(folder.path(), &["dev", "--share", "admins"]).output().unwrap();
-    assert!(text(&refused.stderr).contains("add `--host 0.0.0.0`"), "{}", text(&refused.stderr));
-
-    let Some(address) = address().map(|address| address.to_string()) else { return };
-    let of = |credential: &str| {
-        let path = GET.replace("localhost", &format!("{address}:80"));
-        if credential.is_empty() { path } else { format!("{path}\r\nAuthorization: Bearer {credential}") }
-    };
-    // {"alg":"none"} and {"sub":"ann","user_id":"ann"}
-    let ann = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4iLCJ1c2VyX2lkIjoiYW5uIn0.";
-    let control =
-        "DELETE /emulator/v1/projects/demo-hearth/databases/(default)/documents HTTP/1.1\r\nHost: localhost";
-    for (share, owner, hub_is_reached) in [("users", 403, false), ("admins", 404, true)] {
-        let mut screen = Screen::start(folder.path(), &["--host", "0.0.0.0", "--share", share]);
-        let said = screen.wait_for("SHARED: everybody who reaches this machine can be any user");
-        assert!(said.contains(&format!("firestore http://{address}:")), "{said}");
-        let (port, hub) = (screen.port("firestore"), screen.port("hub"));
-        let here = address.as_str();
-        assert_eq!(status((here, port), &of("")), 403, "signed out");
-        assert_eq!(status((here, port), &of(ann)), 404, "a user");
-        assert_eq!(status((here, port), &of("owner")), owner, "{share}: owner");
-        assert_eq!(status((here, port), control), if owner == 404 { 200 } else { 403 }, "{share}: control");
-        assert_eq!(status(("127.0.0.1", port), &of("owner")), 404, "this machine");
-        assert_eq!(std::net::TcpStream::connect((here, hub)).is_ok(), hub_is_reached, "{share}: hub");
+fn help_fits_and_warnings_leave_the_exit_code() {
+    let folder = project(&[("firestore.rules", &rules("nobody()"))]);
+    for verb in [
+        "--help",
+        "dev --help",
+        "serve --help",
+        "check --help",
+        "explain --help",
+        "log --help",
+        "exec --help",
+    ] {
+        let words: Vec<&str> = verb.split(' ').collect();
+        let help = text(&hearth(folder.path(), &words).output().unwrap().stdout);
+        let longest = help.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= 100, "{verb}: {longest} columns");
     }
+    for verb in ["exec", "explain", "dev", "check", "test", "log", "serve"] {
+        let help = text(&hearth(folder.path(), &[verb, "--help"]).output().unwrap().stdout);
+        assert!(
+            help.contains("Examples:\n  hearth ") && help.contains("Documentation: docs/"),
+            "{verb}: {help}"
+        );
+    }
+    assert_eq!(hearth(folder.path(), &["check"]).output().unwrap().status.code(), Some(0));
+    assert_eq!(hearth(folder.path(), &["check", "--deny-warnings"]).output().unwrap().status.code(), Some(1));
+}
+
+const HERE: [&str; 2] =
+    ["crates/hearth/tests/first_minutes/main.rs", "crates/hearth/tests/first_minutes/screen.rs"];
+
+/// `rows.md` beside this file says which test shows each row: those tests are there.
+#[test]
+fn every_row_has_a_test_that_is_there() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(folder.join("tests/first_minutes/rows.md")).unwrap();
+    let mut rows = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what")) {
+        let shown = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let tests: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "{row}");
+        for test in tests {
+            let (files, name) = match test.split_once(": ") {
+                Some((file, name)) => (vec![file], name),
+                None => (HERE.to_vec(), test),
+            };
+            let read = |file: &str| std::fs::read_to_string(folder.join("../..").join(file));
+            let is_there = files.iter().any(|file| read(file).is_ok_and(|source| source.contains(name)));
+            assert!(is_there, "{files:?} have no `{name}`");
+        }
+        rows += 1;
+    }
+    assert!(rows >= 20, "{rows}");
 }
