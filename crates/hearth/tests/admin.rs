@@ -48,7 +48,8 @@ fn answer(arguments: &[&str], folder: &Path) -> Value {
 fn refusal(arguments: &[&str], folder: &Path) -> String {
     let output = hearth(arguments, folder);
     assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    // With `--json` on standard output.
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
 /// A running Hearth; killed when dropped.

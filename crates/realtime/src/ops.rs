@@ -181,15 +181,15 @@ impl Realtime {
         session.discard();
         for together in left.chunks(DEPARTURES_AT_ONCE) {
             let mut tasks = tokio::task::JoinSet::new();
-            for (namespace, id) in together.iter().cloned() {
-                let realtime = Arc::clone(self);
-                tasks.spawn(async move {
-                    if !realtime.sessions.is_live(&id)
-                        && let Ok(namespace) = realtime.namespace(&namespace)
-                    {
-                        realtime.departures.fulfil(&namespace, &id).await;
-                    }
-                });
+            for (namespace, id) in together {
+                if self.sessions.is_live(id) {
+                    continue;
+                }
+                let (Ok(namespace), realtime, id) = (self.namespace(namespace), Arc::clone(self), id.clone())
+                else {
+                    continue;
+                };
+                tasks.spawn(async move { realtime.departures.fulfil(&namespace, &id).await });
             }
             while tasks.join_next().await.is_some() {}
         }

@@ -374,6 +374,7 @@ impl Pump {
             Message::Refused(number, failure) => return self.refuse(number, &failure).await,
             Message::Request(number, request) => (number, request),
         };
+        let request = *request;
         if let Request::Write(write) = request {
             let outcome = self.namespace.hand_in(self.caller.clone(), Arc::new(write), Vec::new()).await;
             self.writes.push_back((number, outcome));

@@ -16,7 +16,7 @@ pub enum Message {
     /// Wants a sign of life.
     Ping,
     /// A request with its number.
-    Request(u64, Request),
+    Request(u64, Box<Request>),
     /// A request that cannot be understood; why.
     Refused(u64, Failure),
     /// Nothing that is answered.
@@ -133,7 +133,7 @@ pub fn read(text: &str) -> Option<Message> {
         }
     };
     Some(match request(&action, body) {
-        Ok(request) => Message::Request(number, request),
+        Ok(request) => Message::Request(number, Box::new(request)),
         Err(failure) => Message::Refused(number, failure),
     })
 }
