@@ -9,7 +9,7 @@ use access::{Caller, DevPermit, Operation, Rules, Service, keyspace};
 use base::{Code, Status};
 use bytes::Bytes;
 use kv::{Key as RowKey, KeyRange, Scan};
-use policy::{Coverage, Source, rtdb};
+use policy::{Coverage, Diagnostic, Severity, Source, rtdb};
 use tokio::sync::Mutex;
 
 use super::Realtime;
@@ -71,7 +71,7 @@ impl Namespace {
         let permit = session.authorize_admin("/.settings/rules").map_err(Failure::from)?;
         let source = Source::new(SOURCE_NAME, text.as_str());
         let compiled = rtdb::compile(source.clone());
-        if let Some(errors) = rtdb::upload_error(&source, &compiled.diagnostics) {
+        if let Some(errors) = errors(&source, &compiled.diagnostics) {
             session.finish();
             return Err(RulesProblem::Invalid(errors));
         }
@@ -180,6 +180,21 @@ impl Realtime {
         Ok(names)
     }
 }
+
+/// What is wrong with rules, a line for each error. Tests of `@firebase/rules-unit-testing` look for `Parse error` where the
+/// text is no JSON.
+fn errors(source: &Source, diagnostics: &[Diagnostic]) -> Option<String> {
+    let errors = rtdb::upload_error(source, diagnostics)?;
+    let first = diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
+    let is_json = first.is_some_and(|first| NO_JSON_CODES.iter().any(|code| first.code.starts_with(code)));
+    Some(match errors.split_once(": ") {
+        Some((place, text)) if is_json => format!("{place}: Parse error: {text}"),
+        _ => errors,
+    })
+}
+
+/// How the codes of errors begin that say that a text is no JSON.
+const NO_JSON_CODES: [&str; 3] = ["json-", "unclosed-", "missing-comma"];
 
 /// What follows a database's name in the key of its rules.
 const RULES: &[u8] = b"\0rules";
