@@ -2,7 +2,7 @@
 """Kills Hearth with SIGKILL again and again while clients write to the Realtime Database, and checks after each start what
 it promised.
 
-    realtime.py [--kills 100] [--writers 6] [--seed N]
+    realtime.py [--kills 20] [--writers 6] [--seed N]
 
 - A write that was acknowledged is there, and those of one client are there without gaps: sets, updates, transactions.
 - An update of several places is whole.
@@ -140,7 +140,7 @@ def check(server, writers):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--writers", type=int, default=6)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options = parser.parse_args()
