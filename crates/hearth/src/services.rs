@@ -27,6 +27,7 @@ use identity::Identity;
 use policy::{Diagnostic, Policy, Source};
 
 use crate::project::{Project, RulesKind};
+use crate::transfer::Portable;
 
 /// All rows, in the order their sockets are bound.
 pub static TABLE: [&Row; 5] = [&auth::ROW, &firestore::ROW, &database::ROW, &deploy::ROW, &hub::ROW];
@@ -57,6 +58,8 @@ pub struct Row {
     pub variables: &'static [Variable],
     /// The rules that guard it.
     pub rules: Option<RulesOf>,
+    /// What it has in an export of the whole project.
+    pub portable: Option<&'static dyn Portable>,
     /// Opens it. Nothing listens yet.
     pub open: fn(&Ground) -> Box<dyn Service>,
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use realtime::Realtime;
 
 use super::{Addresses, Callers, Part, Row, RulesOf, Service, Socket, Variable, Work};
-use crate::project;
+use crate::{project, transfer};
 
 pub static ROW: Row = Row {
     name: "database",
@@ -17,6 +17,7 @@ pub static ROW: Row = Row {
     feed: false,
     variables: &[Variable { name: "FIREBASE_DATABASE_EMULATOR_HOST", before: "" }],
     rules: Some(RulesOf { kind: &project::DATABASE, release: None, at: |gate| &gate.rules().database }),
+    portable: Some(&transfer::Trees),
     open: |ground| {
         Box::new(Database(Realtime::new(
             ground.gate.clone(),

@@ -64,7 +64,7 @@ async fn look_again(database: &Database, version: Version) {
         children.sort_unstable();
         let mut some = (!whole && children.len() <= CHILDREN_MAX).then_some(children.as_slice());
         loop {
-            match database.look(version, &path, some).await {
+            match database.look(version, (&path, &query), some).await {
                 Ok(seen) => {
                     if !database.hub().seen(&path, &query, version, seen) {
                         break;
