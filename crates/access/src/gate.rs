@@ -1,8 +1,8 @@
 //! The gate: the one holder of the store. Whoever wants to read or write begins a session here.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use base::{Clock, Code, Status, Timestamp};
 use kv::{Change, Key, Row, Store, StoreError, Version};
@@ -26,6 +26,12 @@ pub enum Service {
     Identity,
     /// Rules as they are deployed.
     Rules,
+    /// The Realtime Database.
+    Realtime,
+    /// Cloud Storage.
+    Storage,
+    /// Data Connect.
+    DataConnect,
     /// The data as a whole.
     Store,
 }
@@ -37,6 +43,9 @@ impl Service {
             Service::Firestore => "firestore",
             Service::Identity => "identity",
             Service::Rules => "rules",
+            Service::Realtime => "database",
+            Service::Storage => "storage",
+            Service::DataConnect => "dataconnect",
             Service::Store => "store",
         }
     }
@@ -71,8 +80,14 @@ pub(crate) struct Inner {
     /// In dev only.
     evaluations: Option<Evaluations>,
     requests: AtomicU64,
+    /// The project that the log names where a session names no other.
+    project: OnceLock<String>,
+    /// Whether the log keeps what requests ask.
+    keeps_requests: AtomicBool,
 }
 
+/// Commits that are read at once for the open grants.
+const GRANTS_BATCH: usize = 256;
 /// How many change-log entries are read at a time when the log is completed.
 const COMPLETION_BATCH: usize = 1000;
 
@@ -80,9 +95,24 @@ impl Gate {
     /// A gate over a store.
     pub fn new(store: Store, log: AccessLog, clock: Arc<dyn Clock>, mode: Mode) -> Self {
         let requests = AtomicU64::new(clock.now_micros().unsigned_abs());
-        let (rules, contention, past) = (RulesInForce::new(&mode), Contention::default(), Shares::default());
+        let (rules, contention, past) =
+            (RulesInForce::new(&mode, &log), Contention::default(), Shares::default());
         let (grants, evaluations) = (OpenGrants::default(), mode.dev().map(|_| Evaluations::default()));
-        let inner = Inner { store, rules, contention, past, grants, log, clock, mode, evaluations, requests };
+        let keeps_requests = AtomicBool::new(mode.dev().is_some());
+        let inner = Inner {
+            store,
+            rules,
+            contention,
+            past,
+            grants,
+            log,
+            clock,
+            mode,
+            evaluations,
+            requests,
+            project: OnceLock::new(),
+            keeps_requests,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -131,6 +161,26 @@ impl Gate {
         &self.inner.rules
     }
 
+    /// Says which project this is. The first word counts.
+    pub fn set_project(&self, project: &str) {
+        let _ = self.inner.project.set(project.to_owned());
+    }
+
+    /// The project that the log names; empty until it is said.
+    pub(crate) fn project(&self) -> &str {
+        self.inner.project.get().map_or("", String::as_str)
+    }
+
+    /// Has the log keep what rules decided on: claims, the data of writes, queries. Dev always does; production only when it
+    /// is asked for, because these are users' data.
+    pub fn keep_requests(&self) {
+        self.inner.keeps_requests.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn keeps_requests(&self) -> bool {
+        self.inner.keeps_requests.load(Ordering::Relaxed)
+    }
+
     /// Dev or serve.
     pub fn mode(&self) -> &Mode {
         &self.inner.mode
@@ -167,6 +217,49 @@ impl Gate {
             }
             error => fault(&error),
         })
+    }
+
+    /// The same for those who follow the store for listeners, who call this and nothing else: grants that the commits up to the
+    /// last of these have touched are stale when it returns, so the data may leave.
+    ///
+    /// Errors: as [`Gate::changes`].
+    pub async fn follow(&self, after: Version, limit: usize) -> Result<Vec<Change>, Status> {
+        let changes = self.changes(after, limit).await?;
+        if let Some(last) = changes.last() {
+            self.settle_grants(after, &changes, last.version).await?;
+        }
+        Ok(changes)
+    }
+
+    /// Grants that commits up to this version have touched are stale when it returns. For those who know of commits before
+    /// they follow them.
+    ///
+    /// Errors: the store's faults.
+    pub async fn settle(&self, version: Version) -> Result<(), Status> {
+        self.settle_grants(version, &[], version).await
+    }
+
+    /// Reports commits to the grants without a gap: `changes` are those after a version, and what is missing before is read.
+    async fn settle_grants(&self, after: Version, changes: &[Change], up_to: Version) -> Result<(), Status> {
+        let grants = &self.inner.grants;
+        if grants.is_at(up_to) {
+            return Ok(());
+        }
+        let _turn = grants.turn.lock().await;
+        while let Some(applied) = grants.behind(after) {
+            match self.changes(applied, GRANTS_BATCH).await {
+                Ok(missed) => {
+                    missed.iter().for_each(|change| grants.apply(change));
+                    if missed.is_empty() {
+                        grants.skip_to(after, false);
+                    }
+                }
+                Err(status) if status.code == Code::FailedPrecondition => grants.skip_to(after, true),
+                Err(status) => return Err(status),
+            }
+        }
+        changes.iter().for_each(|change| grants.apply(change));
+        Ok(())
     }
 
     /// What tells this store from every other, copies of it included. Random, durable, and not for clients to see.

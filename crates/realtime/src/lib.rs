@@ -6,5 +6,12 @@
 //!   and listeners have been told.
 //! - The pure parts (`model`, `query`) do no I/O.
 
+pub mod api;
+mod failure;
 pub mod model;
+pub mod ops;
 pub mod query;
+pub mod status;
+
+pub use failure::Failure;
+pub use ops::Realtime;

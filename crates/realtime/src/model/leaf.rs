@@ -104,6 +104,16 @@ impl Leaf {
         }
     }
 
+    /// As facts for rules have it.
+    pub fn to_value(&self) -> base::Value {
+        match self {
+            Leaf::Bool(value) => base::Value::Bool(*value),
+            Leaf::Integer(value) => base::Value::Integer(*value),
+            Leaf::Double(value) => base::Value::Double(*value),
+            Leaf::Text(text) => base::Value::String(text.to_string()),
+        }
+    }
+
     /// Appends it as JSON. Numbers are written as JavaScript writes them.
     pub(crate) fn write_json(&self, out: &mut String) {
         match self {

@@ -82,6 +82,11 @@ impl Path {
         self.0.split_last().map(|(_, above)| Path(above.to_vec()))
     }
 
+    /// The place and those above, up to the root.
+    pub fn with_ancestors(&self) -> impl Iterator<Item = Path> + '_ {
+        (0..=self.0.len()).rev().map(|length| Path(self.0.iter().take(length).cloned().collect()))
+    }
+
     /// Whether it is the other place or below it.
     pub fn starts_with(&self, other: &Path) -> bool {
         self.0.starts_with(&other.0)

@@ -65,6 +65,6 @@ mod tests {
         assert!(made.is_sorted_by(|left, right| left < right), "{made:?}");
         assert!(made.iter().all(|id| id.len() == 20));
         // As the JS SDK has it for this time.
-        assert_eq!(made[0], "-NieYb9-yyyyyyyyyyyy");
+        assert_eq!(made[0], "-NjEtLV-yyyyyyyyyyyy");
     }
 }

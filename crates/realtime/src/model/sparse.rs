@@ -13,7 +13,7 @@ use super::write::Change;
 pub const SPARSE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A session's writes for its disconnection.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sparse {
     tree: Tree,
     /// Not less than the bytes there are.
@@ -28,7 +28,7 @@ pub struct Sparse {
 pub struct SparseFull;
 
 /// With a value there are neither children nor a priority.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Tree {
     value: Option<Draft>,
     priority: Option<Draft>,

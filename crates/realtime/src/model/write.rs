@@ -150,6 +150,11 @@ impl Write {
         Ok(Write { verb: Verb::Update, path, changes, expected: None, size_limit: None })
     }
 
+    /// Whether it leaves what it does not name.
+    pub fn is_update(&self) -> bool {
+        self.verb == Verb::Update
+    }
+
     /// Whether it has increments: to resolve them takes what was there before.
     pub fn needs_before(&self) -> bool {
         self.changes.iter().any(|change| change.value().needs_before())

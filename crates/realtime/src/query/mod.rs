@@ -5,6 +5,7 @@
 
 mod compound;
 mod parse;
+pub mod view;
 mod window;
 
 pub use compound::{CompoundHash, RANGES_MAX, RangeMerge};
