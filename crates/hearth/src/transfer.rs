@@ -17,6 +17,7 @@ use server::Answer;
 const METADATA: &str = "firebase-export-metadata.json";
 const FIRESTORE_FOLDER: &str = "firestore_export";
 const AUTH_FOLDER: &str = "auth_export";
+const STORAGE_FOLDER: &str = "storage_export";
 /// Users of one page of an export, and of one batch of an import.
 const USERS_MAX: usize = 1000;
 
@@ -34,16 +35,18 @@ pub enum TransferError {
 }
 
 /// The routes of the services of one project.
-pub struct Transfer<'a, A, F> {
+pub struct Transfer<'a, A, F, S> {
     /// The project's id.
     pub project: &'a str,
     /// The identity service's.
     pub auth: A,
     /// Firestore's.
     pub firestore: F,
+    /// Cloud Storage's.
+    pub storage: S,
 }
 
-impl<A: Answer, F: Answer> Transfer<'_, A, F> {
+impl<A: Answer, F: Answer, S: Answer> Transfer<'_, A, F, S> {
     /// Imports what an export has for the services of this table.
     pub async fn import(&self, folder: &Path) -> Result<(), TransferError> {
         let path = folder.join(METADATA);
@@ -61,6 +64,11 @@ impl<A: Answer, F: Answer> Transfer<'_, A, F> {
         }
         if let Some(auth) = text("/auth/path") {
             self.import_users(&folder.join(auth)).await?;
+        }
+        if let Some(storage) = text("/storage/path") {
+            let path = folder.join(storage);
+            let path = path.canonicalize().map_err(|source| unreadable(&path, source))?;
+            ask(&self.storage, "POST", "/internal/import", &json!({"path": path.to_string_lossy()})).await?;
         }
         Ok(())
     }
@@ -106,6 +114,14 @@ impl<A: Answer, F: Answer> Transfer<'_, A, F> {
         write(&auth.join("accounts.json"), &users)?;
         let path = format!("/emulator/v1/projects/{}/config", self.project);
         write(&auth.join("config.json"), &ask(&self.auth, "GET", &path, &Json::Null).await?)?;
+        let storage = folder.join(STORAGE_FOLDER);
+        // Objects that an earlier export had would come back with this one.
+        if let Err(error) = std::fs::remove_dir_all(&storage)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(unwritable(&storage, error));
+        }
+        ask(&self.storage, "POST", "/internal/export", &json!({"path": storage.to_string_lossy()})).await?;
         let version = env!("CARGO_PKG_VERSION");
         let metadata = json!({
             "version": version,
@@ -114,6 +130,7 @@ impl<A: Answer, F: Answer> Transfer<'_, A, F> {
                 "metadata_file": format!("{FIRESTORE_FOLDER}/{FIRESTORE_FOLDER}.overall_export_metadata"),
             },
             "auth": {"version": version, "path": AUTH_FOLDER},
+            "storage": {"version": version, "path": STORAGE_FOLDER},
         });
         // Last: without it the folder is no export.
         write(&folder.join(METADATA), &metadata)
