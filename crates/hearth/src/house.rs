@@ -102,6 +102,7 @@ impl House {
             return Err(if claim.dev { OpenError::OfDev(folder) } else { OpenError::OfServe(folder) });
         }
         let gate = gate_over(store, mode, folder).await?;
+        gate.set_project(&settings.project);
         if claim.is_none_or(|claim| claim.project.is_none()) {
             gate.claim(&settings.project).await.map_err(OpenError::Service)?;
         }
@@ -130,6 +131,7 @@ impl House {
         let is_known = made_for.is_some();
         let project = project.or(made_for).ok_or_else(|| OpenError::NoProject(data.to_owned()))?;
         let gate = gate_over(store, mode, data).await?;
+        gate.set_project(&project);
         if !is_known {
             gate.claim(&project).await.map_err(OpenError::Service)?;
         }
@@ -143,6 +145,7 @@ impl House {
             refused => OpenError::Service(Status::unavailable(refused.to_string())),
         })?;
         let authenticate: Arc<dyn Authenticate> = Arc::new(identity.authenticator());
+        gate.set_project(&project);
         let firestore = Arc::new(Firestore::new(gate.clone(), &project));
         firestore.restore().await.map_err(OpenError::Service)?;
         let ground = Ground { gate: gate.clone(), project, identity, firestore, files, authenticate };
@@ -182,13 +185,21 @@ impl House {
 
     /// Puts an index file in force and builds what it asks for, beside the traffic.
     pub fn load_indexes(&self, file: IndexFile) {
+        self.index_loader()(file);
+    }
+
+    /// The same, for whoever outlives this borrow.
+    pub fn index_loader(&self) -> impl Fn(IndexFile) + Send + use<> {
         let firestore = Arc::clone(&self.ground.firestore);
-        tokio::spawn(async move {
-            let caller = Caller::admin("firestore.indexes.json");
-            if let Err(status) = firestore.load_indexes(&caller, file).await {
-                tracing::error!(%status, "the indexes of the project's file could not be built");
-            }
-        });
+        move |file| {
+            let firestore = Arc::clone(&firestore);
+            tokio::spawn(async move {
+                let caller = Caller::admin("firestore.indexes.json");
+                if let Err(status) = firestore.load_indexes(&caller, file).await {
+                    tracing::error!(%status, "the indexes of the project's file could not be built");
+                }
+            });
+        }
     }
 
     /// Has queries require the indexes that production requires.

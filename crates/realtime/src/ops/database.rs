@@ -11,7 +11,7 @@ use super::hub::{Effects, Hub};
 use super::rows::{Layer, Layout, Rows, Staging};
 use super::sequencer::{Job, Staged};
 use crate::failure::Failure;
-use crate::model::{Change, Expected, Node, Path, Write};
+use crate::model::{Change, Expected, Node, Path, SizeLimit, Write};
 use crate::query::Query;
 
 /// Rows that one read may find.
@@ -56,6 +56,11 @@ impl Database {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is the project's own.
+    pub fn is_default(&self) -> bool {
+        self.name == self.ground.default
     }
 
     /// Where it lies.
@@ -231,7 +236,8 @@ impl Database {
         let now_ms = session.now().micros().div_euclid(1000);
         let changes = self.resolve(&mut session, write, pending, now_ms).await?;
         let grant = self.authorize_write(&mut session, write, &changes, pending).await?;
-        let rows_max = write.size_limit.map_or(WRITE_ROWS_MAX, |limit| limit.rows().min(WRITE_ROWS_MAX));
+        let asked_max = write.size_limit.and_then(SizeLimit::leaves_max);
+        let rows_max = asked_max.map_or(WRITE_ROWS_MAX, |max| max.min(WRITE_ROWS_MAX));
         let mut staging = Staging::new(&self.layout, session.reads(), pending, rows_max);
         for change in &changes {
             match &change.value {

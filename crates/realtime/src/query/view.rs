@@ -35,6 +35,8 @@ impl View {
     pub fn of(query: Query, node: Option<&Arc<Node>>) -> Self {
         let mut view = Self { query, shown: BTreeMap::new(), positions: HashMap::new(), more: false };
         view.load(node);
+        // The value may be what the query found, in which what the limit hides is not.
+        view.more |= view.shown.len() >= view.limit();
         view
     }
 
@@ -214,7 +216,8 @@ mod tests {
                 node(&serde_json::Value::Object(entries.collect()))
             };
             let mut whole = of(&first);
-            let mut view = View::of(query.clone(), whole.as_ref());
+            // The engine reads what the query finds, not all there is.
+            let mut view = View::of(query.clone(), query.select(whole.as_ref()).as_ref());
             // What a client has, from the differences alone.
             let mut client = view.node();
             for round in rounds {
@@ -222,7 +225,7 @@ mod tests {
                 for (key, value) in &round {
                     let key = Key::new(&key.to_string()).unwrap();
                     let value = node(value);
-                    whole = Node::with(whole.as_ref(), &[key.clone()], value.clone());
+                    whole = Node::with(whole.as_ref(), std::slice::from_ref(&key), value.clone());
                     changed.push((key, value));
                 }
                 let difference = match view.apply(&changed) {

@@ -25,9 +25,7 @@ type Api = State<Arc<Storage>>;
 
 /// Where each surface is found on its own port; below `HOST.googleapis.com` the same.
 const FIREBASE: [&str; 2] = ["/v0/b/{*path}", "/firebasestorage.googleapis.com/v0/b/{*path}"];
-const JSON: [&str; 10] = [
-    "/b",
-    "/b/{*path}",
+const JSON: [&str; 8] = [
     "/storage/v1/{*path}",
     "/upload/storage/v1/{*path}",
     "/download/storage/v1/{*path}",
@@ -55,6 +53,8 @@ pub fn router(storage: Arc<Storage>) -> Router {
             .route("/internal/reset", post(control::reset))
             .route("/internal/export", post(export::export))
             .route("/internal/import", post(export::import))
+            .route("/b", any(json))
+            .route("/b/{*path}", any(json))
             .route("/{bucket}", any(by_path))
             .route("/{bucket}/{*object}", any(by_path));
     }
