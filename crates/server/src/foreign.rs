@@ -27,7 +27,7 @@ use crate::refusal::refuse;
 /// How much of a header an answer repeats.
 const ECHO_CHARS_MAX: usize = 100;
 /// The control routes of the emulators, which ask for no credential.
-const CONTROL_ROUTES: &str = "/emulator/";
+const CONTROL_ROUTES: [&str; 2] = ["/emulator/", "/internal/"];
 /// The feed of decisions: a web page may read a WebSocket from anywhere.
 const FEED: &str = "/requests";
 
@@ -183,7 +183,8 @@ fn other_machine(local: &Local, request: &Request) -> Option<String> {
 }
 
 fn is_control(path: &str) -> bool {
-    path.get(..CONTROL_ROUTES.len()).is_some_and(|start| start.eq_ignore_ascii_case(CONTROL_ROUTES))
+    let begins = |with: &&str| path.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    CONTROL_ROUTES.iter().any(|route| begins(&route))
         || path.eq_ignore_ascii_case(FEED)
         // Services decode segments before they compare.
         || path.split('/').nth(1).is_some_and(|first| first.contains('%'))
