@@ -284,6 +284,14 @@ impl<P: Policy> Rulesets<P> {
             .unwrap_or_else(|| Arc::new(Rules::Closed("no rules are loaded for this database".into())))
     }
 
+    /// The rules in force for a part of the service that may have its own (a bucket): those that tests have put for it, then
+    /// those that are loaded or deployed for it, else those of the whole service.
+    pub fn of_part(&self, project: &str, part: &str) -> Arc<Rules<P>> {
+        let put = self.of_projects.load().get(&format!("{project}/{part}")).cloned();
+        let own = put.or_else(|| self.of_parts.load().get(part).cloned());
+        own.unwrap_or_else(|| self.current(project))
+    }
+
     /// The coverage of the rules in force for a project, as it is now; `None` where no rules are. Rules that are loaded
     /// begin anew.
     pub fn coverage(&self, _permit: DevPermit, project: &str) -> Option<Coverage> {

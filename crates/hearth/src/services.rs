@@ -9,6 +9,7 @@ mod database;
 mod deploy;
 mod firestore;
 mod hub;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use ::deploy::Restored;
 use ::firestore::Firestore;
+use ::storage::files::Files;
 use access::{Authenticate, Gate, Rulesets};
 use async_trait::async_trait;
 use axum::Router;
@@ -27,9 +29,11 @@ use identity::Identity;
 use policy::{Diagnostic, Policy, Source};
 
 use crate::project::{Project, RulesKind};
+use crate::transfer::Portable;
 
 /// All rows, in the order their sockets are bound.
-pub static TABLE: [&Row; 5] = [&auth::ROW, &firestore::ROW, &database::ROW, &deploy::ROW, &hub::ROW];
+pub static TABLE: [&Row; 6] =
+    [&auth::ROW, &firestore::ROW, &database::ROW, &storage::ROW, &deploy::ROW, &hub::ROW];
 
 /// The services that a project configures and this table does not have, in a sentence.
 pub fn not_served(project: &Project) -> Option<String> {
@@ -57,6 +61,8 @@ pub struct Row {
     pub variables: &'static [Variable],
     /// The rules that guard it.
     pub rules: Option<RulesOf>,
+    /// What it has in an export of the whole project.
+    pub portable: Option<&'static dyn Portable>,
     /// Opens it. Nothing listens yet.
     pub open: fn(&Ground) -> Box<dyn Service>,
 }
@@ -140,6 +146,8 @@ pub struct Ground {
     pub identity: Arc<Identity>,
     /// The documents service, which administrators' commands are about, too.
     pub firestore: Arc<Firestore>,
+    /// Where the bytes of objects are.
+    pub files: Arc<dyn Files>,
     /// Makes callers, for services whose protocol signs in in-band.
     pub authenticate: Arc<dyn Authenticate>,
 }
@@ -153,6 +161,11 @@ pub trait Service: Send + Sync {
     /// Puts rules that were deployed in force again, before the first request of production.
     async fn restore(&self) -> Result<Option<Restored>, Status> {
         Ok(None)
+    }
+
+    /// Whether it takes the bodies of requests piece by piece, however long they are.
+    fn streams_bodies(&self) -> bool {
+        false
     }
 
     /// Ends the answers that would go on for ever: the house is about to be closed.

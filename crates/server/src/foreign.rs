@@ -28,7 +28,7 @@ use crate::refusal::refuse;
 /// How much of a header an answer repeats.
 const ECHO_CHARS_MAX: usize = 100;
 /// The control routes of the emulators, which ask for no credential.
-const CONTROL_ROUTES: &str = "/emulator/";
+const CONTROL_ROUTES: [&str; 2] = ["/emulator/", "/internal/"];
 /// Whether a request is for a page of another site, as browsers say it.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How a browser uses the answer.
@@ -209,7 +209,8 @@ fn foreign_referer(local: &Local, headers: &HeaderMap) -> Option<String> {
 }
 
 fn is_control(path: &str) -> bool {
-    path.get(..CONTROL_ROUTES.len()).is_some_and(|start| start.eq_ignore_ascii_case(CONTROL_ROUTES))
+    let begins = |with: &&str| path.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    CONTROL_ROUTES.iter().any(|route| begins(&route))
         || path.eq_ignore_ascii_case(FEED)
         // Services decode segments before they compare.
         || path.split('/').nth(1).is_some_and(|first| first.contains('%'))
