@@ -210,7 +210,7 @@ fn foreign_referer(local: &Local, headers: &HeaderMap) -> Option<String> {
 
 fn is_control(path: &str) -> bool {
     let begins = |with: &&str| path.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
-    CONTROL_ROUTES.iter().any(|route| begins(&route))
+    CONTROL_ROUTES.iter().any(begins)
         || path.eq_ignore_ascii_case(FEED)
         // Services decode segments before they compare.
         || path.split('/').nth(1).is_some_and(|first| first.contains('%'))
