@@ -15,7 +15,7 @@ pub fn of_project(project: &Project) -> Result<Vec<Guarded>, ProjectError> {
     rules.map(|rules| Ok(Guarded { rules, file: project.rules_of(rules.kind)?, loaded: None })).collect()
 }
 
-/// Loads them in dev. Broken rules do not keep it from starting: everything is denied until they are mended.
+/// Loads them in dev. Broken rules do not keep it from starting: everything is denied until they are fixed.
 pub fn load_in_dev(gate: &Gate, guarded: &mut [Guarded]) -> Result<(), String> {
     for Guarded { rules, file, loaded } in guarded {
         let Some(file) = file else { continue };
@@ -103,7 +103,7 @@ fn denied_until_mended(loaded: &Loaded) -> String {
             format!("{name}:{line}:{column}: {}", error.message)
         },
     );
-    format!("{name} has errors, so everything is denied until they are mended. {place}")
+    format!("{name} has errors, so everything is denied until they are fixed. {place}")
 }
 
 fn load(gate: &Gate, rules: &RulesOf, file: &RulesFile) -> Result<Loaded, String> {

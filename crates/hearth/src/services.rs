@@ -96,7 +96,6 @@ pub enum Callers {
 
 /// An environment variable whose value is the service's address.
 pub struct Variable {
-    /// Its name.
     pub name: &'static str,
     /// What stands before the address: nothing, or `http://`.
     pub before: &'static str,
