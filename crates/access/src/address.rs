@@ -35,15 +35,25 @@ impl fmt::Display for Network {
     }
 }
 
-/// The origin of a web page from elsewhere, put by `dev` into the extensions of the page's requests. The page may not act as
-/// an administrator; a service that takes tokens in bodies must ask for this itself.
+/// The origin of a web page from elsewhere, or the address of another machine, put by `dev` into the extensions of its requests.
+/// Neither may act as an administrator; a service that takes tokens in bodies must ask for this itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignOrigin(pub String);
 
 impl ForeignOrigin {
-    /// What such a page is answered.
+    /// What is answered.
     pub fn refusal(&self) -> Status {
         let origin = &self.0;
+        // No origin is an address alone: it begins with a scheme.
+        if origin.parse::<IpAddr>().is_ok() {
+            return Status::new(
+                Code::PermissionDenied,
+                format!(
+                    "The request comes from another machine ({origin}), which may not act as an administrator or use the \
+                     emulators' control routes. `hearth dev --share admins` allows that to everybody who reaches it."
+                ),
+            );
+        }
         Status::new(
             Code::PermissionDenied,
             format!(

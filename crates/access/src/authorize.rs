@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
+use base::value::fields_size;
 use base::{Code, Status};
+use policy::value::json::fields_to_json;
 use policy::{Decision, Policy, Step, Who};
+use serde_json::Value as Json;
 
 use crate::facts::Facts;
 use crate::grant::{Evidence, Footprint, Grant, Permit, Subject};
-use crate::log::{Cause, Event, Verdict};
+use crate::log::{Basis, Cause, Event, Verdict};
 use crate::reads::Reads;
 use crate::refusal::{Denial, Reason, Refusal};
 use crate::rulesets::{Enforced, Rules};
 use crate::session::Session;
+
+/// Bytes of a caller's claims that the log keeps.
+const CLAIMS_BYTES_MAX: usize = 4096;
 
 /// A decision of one policy with what it has read.
 struct Judged<P: Policy> {
@@ -85,15 +91,23 @@ impl Session {
             self.events.push(event);
             return Ok(self.grant(Footprint::default(), false));
         }
+        let mut basis = Basis {
+            state: self.reads.version().0,
+            time: self.now.micros(),
+            asked: P::asked(request, self.gate().keeps_requests()),
+            ..Basis::default()
+        };
         let enforced = match rules {
             Rules::Enforced(enforced) => enforced,
             Rules::Open(_) => {
                 event.rule = Some("no rules are loaded: dev allows everything".to_owned());
+                event.basis = Some(Box::new(basis));
                 self.events.push(event);
                 return Ok(self.grant(Footprint::default(), false));
             }
             Rules::Closed(why) => {
                 let cause = Cause::plain(why);
+                event.basis = Some(Box::new(basis));
                 return Err(self.deny(subject.method, event, vec![cause], Reason::NoRules(Arc::clone(why))));
             }
         };
@@ -103,6 +117,9 @@ impl Session {
         let Judged { decision, asked } = judged.map_err(Refusal::Fault)?;
         event.expressions = u64::from(decision.cost.expressions);
         event.read = read_of::<P>(&decision, &asked);
+        basis.rules.clone_from(&enforced.fingerprint);
+        basis.claims = self.claims_for_log();
+        event.basis = Some(Box::new(basis));
         let source = enforced.policy.source();
         if decision.allowed {
             event.rule = decision.by.map(|by| format!("{}:{}:{}", source.name, by.line, by.column));
@@ -118,6 +135,16 @@ impl Session {
         }
         let causes = self.logged(source, &decision.causes);
         Err(self.deny(subject.method, event, causes, Reason::Rules(decision.causes)))
+    }
+
+    /// The caller's claims, where the log keeps them.
+    fn claims_for_log(&self) -> Json {
+        match self.caller().auth() {
+            Some(auth) if self.gate().keeps_requests() && fields_size(auth.token) <= CLAIMS_BYTES_MAX => {
+                fields_to_json(auth.token)
+            }
+            _ => Json::Null,
+        }
     }
 
     /// The causes for the log. Observed values are data: outside of dev it keeps their types only.

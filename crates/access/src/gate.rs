@@ -1,8 +1,8 @@
 //! The gate: the one holder of the store. Whoever wants to read or write begins a session here.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use base::{Clock, Code, Status, Timestamp};
 use kv::{Change, Key, Row, Store, StoreError, Version};
@@ -80,6 +80,10 @@ pub(crate) struct Inner {
     /// In dev only.
     evaluations: Option<Evaluations>,
     requests: AtomicU64,
+    /// The project that the log names where a session names no other.
+    project: OnceLock<String>,
+    /// Whether the log keeps what requests ask.
+    keeps_requests: AtomicBool,
 }
 
 /// Commits that are read at once for the open grants.
@@ -91,9 +95,24 @@ impl Gate {
     /// A gate over a store.
     pub fn new(store: Store, log: AccessLog, clock: Arc<dyn Clock>, mode: Mode) -> Self {
         let requests = AtomicU64::new(clock.now_micros().unsigned_abs());
-        let (rules, contention, past) = (RulesInForce::new(&mode), Contention::default(), Shares::default());
+        let (rules, contention, past) =
+            (RulesInForce::new(&mode, &log), Contention::default(), Shares::default());
         let (grants, evaluations) = (OpenGrants::default(), mode.dev().map(|_| Evaluations::default()));
-        let inner = Inner { store, rules, contention, past, grants, log, clock, mode, evaluations, requests };
+        let keeps_requests = AtomicBool::new(mode.dev().is_some());
+        let inner = Inner {
+            store,
+            rules,
+            contention,
+            past,
+            grants,
+            log,
+            clock,
+            mode,
+            evaluations,
+            requests,
+            project: OnceLock::new(),
+            keeps_requests,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -140,6 +159,26 @@ impl Gate {
     /// The rules in force, per service.
     pub fn rules(&self) -> &RulesInForce {
         &self.inner.rules
+    }
+
+    /// Says which project this is. The first word counts.
+    pub fn set_project(&self, project: &str) {
+        let _ = self.inner.project.set(project.to_owned());
+    }
+
+    /// The project that the log names; empty until it is said.
+    pub(crate) fn project(&self) -> &str {
+        self.inner.project.get().map_or("", String::as_str)
+    }
+
+    /// Has the log keep what rules decided on: claims, the data of writes, queries. Dev always does; production only when it
+    /// is asked for, because these are users' data.
+    pub fn keep_requests(&self) {
+        self.inner.keeps_requests.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn keeps_requests(&self) -> bool {
+        self.inner.keeps_requests.load(Ordering::Relaxed)
     }
 
     /// Dev or serve.

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use policy::{Coverage, Diagnostic, Policy, Severity, Source, Trace, bolt, rtdb, rules};
 use tokio::sync::watch;
 
+use crate::log::AccessLog;
 use crate::mode::{DevPermit, Mode};
 
 /// What decides when a caller is not an administrator.
@@ -24,6 +25,8 @@ pub enum Rules<P> {
 pub struct Enforced<P> {
     /// The rules.
     pub policy: P,
+    /// What tells their text from every other, for the log.
+    pub(crate) fingerprint: Option<String>,
     /// What became of their expressions since they are in force. Dev only.
     coverage: Option<Mutex<Coverage>>,
 }
@@ -44,7 +47,7 @@ impl<P> Enforced<P> {
 impl<P> Rules<P> {
     /// Rules that are in force without a [`Rulesets`]: those of a single operation.
     pub fn enforced(policy: P) -> Self {
-        Rules::Enforced(Box::new(Enforced { policy, coverage: None }))
+        Rules::Enforced(Box::new(Enforced { policy, fingerprint: None, coverage: None }))
     }
 }
 
@@ -61,6 +64,8 @@ type Loaded<P> = (Arc<Rules<P>>, Vec<Diagnostic>);
 pub struct Rulesets<P> {
     compile: Compile<P>,
     covers: bool,
+    /// Where the texts are kept.
+    log: Option<AccessLog>,
     current: ArcSwap<Rules<P>>,
     /// What was deployed over the Rules API, in production: it stands before the file's.
     deployed: ArcSwapOption<Rules<P>>,
@@ -84,7 +89,7 @@ pub struct RulesInForce {
 
 impl RulesInForce {
     /// Before any load: open in dev, closed in production.
-    pub(crate) fn new(mode: &Mode) -> Self {
+    pub(crate) fn new(mode: &Mode, log: &AccessLog) -> Self {
         fn service(source: Source, service: rules::Service) -> (Option<rules::Ruleset>, Vec<Diagnostic>) {
             let rules::Compiled { ruleset, diagnostics } = rules::compile(source, service);
             (ruleset, diagnostics)
@@ -98,9 +103,9 @@ impl RulesInForce {
             (ruleset, diagnostics)
         }
         Self {
-            firestore: Rulesets::new(|source| service(source, rules::Service::Firestore), mode),
-            storage: Rulesets::new(|source| service(source, rules::Service::Storage), mode),
-            database: Rulesets::new(database, mode),
+            firestore: Rulesets::new(|source| service(source, rules::Service::Firestore), mode).logged(log),
+            storage: Rulesets::new(|source| service(source, rules::Service::Storage), mode).logged(log),
+            database: Rulesets::new(database, mode).logged(log),
         }
     }
 }
@@ -124,12 +129,18 @@ impl<P: Policy> Rulesets<P> {
         Self {
             compile,
             covers,
+            log: None,
             current: ArcSwap::from_pointee(rules),
             deployed: ArcSwapOption::empty(),
             of_parts: ArcSwap::default(),
             of_projects: ArcSwap::default(),
             generation: watch::Sender::new(0),
         }
+    }
+
+    /// The same, with the texts that come into force kept beside a log.
+    fn logged(self, log: &AccessLog) -> Self {
+        Self { log: Some(log.clone()), ..self }
     }
 
     /// Compiles and, when there is no error, puts in force. Gives the warnings.
@@ -219,7 +230,12 @@ impl<P: Policy> Rulesets<P> {
         match policy {
             Some(policy) if diagnostics.iter().all(|found| found.severity != Severity::Error) => {
                 let coverage = self.covers.then(|| Mutex::new(Coverage::new(policy.sites())));
-                Ok((Arc::new(Rules::Enforced(Box::new(Enforced { policy, coverage }))), diagnostics))
+                let fingerprint = policy.source().fingerprint();
+                if let Some(log) = &self.log {
+                    log.keep_rules(policy.source(), &fingerprint);
+                }
+                let enforced = Enforced { policy, fingerprint: Some(fingerprint), coverage };
+                Ok((Arc::new(Rules::Enforced(Box::new(enforced))), diagnostics))
             }
             _ => Err(Box::new(RulesRefused { diagnostics })),
         }

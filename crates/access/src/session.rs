@@ -82,6 +82,8 @@ pub struct Session {
     broken: bool,
     pub(crate) events: Vec<Event>,
     details: serde_json::Map<String, serde_json::Value>,
+    /// The project, where it is not the gate's.
+    project: Option<String>,
     recorded: bool,
 }
 
@@ -103,6 +105,7 @@ impl Session {
             broken: false,
             events: Vec::new(),
             details: serde_json::Map::new(),
+            project: None,
             recorded: false,
         }
     }
@@ -226,6 +229,13 @@ impl Session {
     /// What it has read, and the way to read more.
     pub fn reads(&mut self) -> &mut Reads {
         &mut self.reads
+    }
+
+    /// Says which project the events are about, where it is another than the gate's.
+    pub fn set_project(&mut self, project: &str) {
+        if self.project.as_deref().unwrap_or(self.gate.project()) != project {
+            self.project = Some(project.to_owned());
+        }
     }
 
     /// Adds a fact to this session's events. Never a token, a secret or a field's value.
@@ -371,6 +381,7 @@ impl Session {
         Event {
             time: Timestamp::from_micros(self.gate.clock().now_micros()).to_string(),
             request: self.request,
+            project: self.project.as_deref().unwrap_or(self.gate.project()).to_owned(),
             service: self.operation.service.name().to_owned(),
             verb: self.operation.verb.to_owned(),
             method: method.to_owned(),
@@ -381,6 +392,7 @@ impl Session {
             rule: None,
             causes: Vec::new(),
             read: Vec::new(),
+            basis: None,
             expressions: 0,
             version: None,
             count: None,

@@ -44,6 +44,7 @@ impl Deploy {
 
     /// The right of an administrator of a project that is served here.
     fn permit(&self, session: &mut Session, project: &str, resource: &str) -> Result<Permit, Status> {
+        session.set_project(project);
         let permit = session.authorize_admin(resource).map_err(status::refused)?;
         if self.gate.mode().dev().is_none() && project != self.project {
             return Err(status::not_served(project));

@@ -30,6 +30,7 @@ mod projects;
 pub mod query;
 mod read;
 mod reading;
+pub mod replay;
 mod requests;
 mod rules;
 pub mod shares;

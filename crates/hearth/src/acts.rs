@@ -1,11 +1,13 @@
 //! The table of what a running server does for the command line.
 
 use crate::admin::Entry;
+use crate::explain::ExplainRequest;
 use crate::{backup, indexes, keys, service_account};
 
 /// Every act that a running server does for the command line.
 pub static ACTS: &[Entry] = &[
     Entry::of::<backup::Backup>(),
+    Entry::of::<ExplainRequest>(),
     Entry::of::<keys::ListKeys>(),
     Entry::of::<keys::RotateKey>(),
     Entry::of::<keys::RevokeKey>(),

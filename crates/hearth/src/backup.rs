@@ -48,7 +48,7 @@ pub async fn run(ask: &cli::Backup) -> Result<(), Failure> {
         None => of_folder(&data, &to).await?,
     };
     if ask.json {
-        return Ok(print_json(&manifest)?);
+        return print_json(&manifest);
     }
     let said = format!(
         "{}: {} bytes, SHA-256 {}\nit can be restored to any time from {} to {}\n",

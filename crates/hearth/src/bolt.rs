@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use policy::{bolt, diagnostic};
+use policy::bolt;
 
 use crate::cli::CompileBolt;
 use crate::paint;
@@ -14,7 +14,7 @@ pub fn compile(ask: &CompileBolt) -> Result<ExitCode, String> {
     let source = texts::read_named(&ask.file).map_err(|error| error.to_string())?;
     let compiled = bolt::compile(source.clone());
     if !compiled.diagnostics.is_empty() {
-        let shown = diagnostic::render(&source, &compiled.diagnostics, paint::stderr_has_color());
+        let shown = paint::findings(&source, &compiled.diagnostics, paint::Look::stderr());
         let _ = std::io::stderr().lock().write_all(shown.as_bytes());
     }
     let json = match (&compiled.json, ask.force) {

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use base::{Clock, SystemClock};
 use policy::Diagnostic;
-use policy::diagnostic::{self, Report};
+use policy::diagnostic::Report;
 use prove::check::{Checked, check_at, together};
 use serde_json::json;
 
 use crate::annotate::{self, Note};
 use crate::cli::{Check, Form};
-use crate::paint;
+use crate::paint::{self, Look};
 use crate::texts::{self, Text};
 
 /// Checks; the code is 1 when something is wrong, 2 (an error here) when nothing could be checked.
@@ -70,10 +70,9 @@ fn told(texts: &[Text]) -> Vec<File<'_>> {
 }
 
 fn as_text(texts: &[Text], files: &[File<'_>], [errors, warnings, notes]: [usize; 3]) -> String {
-    let color = paint::stdout_has_color();
     let mut out = String::new();
     for file in files.iter().filter(|file| !file.found.is_empty()) {
-        out.push_str(&diagnostic::render(&file.text.file, &file.found, color));
+        out.push_str(&paint::findings(&file.text.file, &file.found, Look::stdout()));
     }
     let snippets = texts.iter().filter(|text| text.snippet.is_some()).count();
     let mut parts = Vec::new();

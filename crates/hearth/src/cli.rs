@@ -1,10 +1,22 @@
 //! The command line: what can be asked, in the words of `--help`. What it means is elsewhere.
 
+/// What the help of a verb ends with: commands to try, and where the pages are.
+macro_rules! examples {
+    ($($example:literal),+ $(,)?) => {
+        concat!(
+            "Examples:",
+            $("\n  ", $example,)+
+            "\n\nDocumentation: docs/cli.md in the source, /usr/share/doc/hearth/docs in the Debian package"
+        )
+    };
+}
+
 mod administration;
 #[cfg(test)]
 mod documented;
 mod emulator;
 mod format;
+mod rules;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +25,6 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use prove::Language;
 use server::TrustedProxy;
 
 pub use administration::{
@@ -24,13 +35,16 @@ pub use format::{Form, Format};
 
 pub use emulator::{Edition, Emulator, Launcher, not_loopback};
 
+pub use rules::{Bolt, Check, CompileBolt, Explain, LanguageName, Test};
+
+use crate::failure::EXIT_CODES;
 use crate::limits::LimitFlags;
 use crate::paint::Color;
 use crate::services::Row;
 
 /// The open home for Firebase apps.
 #[derive(Debug, Parser)]
-#[command(name = "hearth", version, about, max_term_width = 100)]
+#[command(name = "hearth", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
@@ -111,6 +125,7 @@ pub enum Verb {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = examples!("hearth dev", "hearth dev --only firestore --ephemeral", "hearth dev --import seed --export-on-exit"))]
 pub struct Dev {
     /// The folder with `firebase.json` (default: this one, or the nearest above that has one)
     pub project_dir: Option<PathBuf>,
@@ -132,11 +147,14 @@ pub struct Dev {
     /// The project's id (default: from `.firebaserc`, else `demo-hearth`)
     #[arg(long)]
     pub project: Option<String>,
-    /// The address to listen on; loopback only, since dev accepts unsigned tokens
-    #[arg(long, default_value = "127.0.0.1")]
+    /// The address to listen on. One that other machines reach, such as 0.0.0.0, needs `--share`
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub host: std::net::IpAddr,
+    /// What other machines (a phone, a container) may do, with `--host`: dev believes every token
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub share: Option<ShareName>,
     #[arg(long, value_delimiter = ',', value_parser = port, help = ports_help())]
-    pub ports: Vec<(&'static Row, u16)>,
+    pub ports: Vec<(PortOf, u16)>,
     /// Names of this machine that requests may be for, beside localhost and loopback addresses
     #[arg(long, value_delimiter = ',', value_name = "HOST")]
     pub allow_host: Vec<String>,
@@ -151,11 +169,18 @@ pub struct Dev {
     pub json: bool,
 }
 
+/// What other machines may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShareName {
+    /// Be any user they say they are
+    Users,
+    /// Everything: also be the administrator, with `Bearer owner`, and use the control routes
+    Admins,
+}
+
 /// The ports are free ones where the usual ones are taken; data is in memory unless `--data` says where.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  hearth exec -- npm test\n  hearth exec --only firestore -- pytest tests"
-)]
+#[command(after_help = examples!("hearth exec -- npm test", "hearth exec --only firestore -- pytest tests"))]
 pub struct Exec {
     #[command(flatten)]
     pub dev: Dev,
@@ -165,6 +190,7 @@ pub struct Exec {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples!("hearth serve --data /var/lib/hearth --project my-app --key-file /etc/hearth/key"))]
 pub struct Serve {
     /// The folder with `firebase.json` and the rules
     #[arg(default_value = ".")]
@@ -207,6 +233,10 @@ pub struct Serve {
     /// What is kept for them at most, in MiB: when more was overwritten, they reach back less
     #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(64..))]
     pub history_mib: u32,
+    /// Keep in the access log what rules decide on (claims, the data of writes, queries), so that `hearth explain --request` can
+    /// ask them again: users' data, up to 4 KiB of each request
+    #[arg(long)]
+    pub log_requests: bool,
     /// Say only one line of JSON when ready
     #[arg(long)]
     pub json: bool,
@@ -258,6 +288,7 @@ pub struct Verify {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples!("hearth log --verdict deny --since 10m", "hearth log --data /var/lib/hearth --who ann --follow"))]
 pub struct Log {
     /// The data folder
     #[arg(long, default_value = ".hearth")]
@@ -265,6 +296,9 @@ pub struct Log {
     /// Only what this user (uid) or service account did
     #[arg(long)]
     pub who: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID")]
+    pub project: Option<String>,
     /// Only this service: firestore, identity
     #[arg(long)]
     pub service: Option<String>,
@@ -289,123 +323,6 @@ pub struct Log {
     /// Times in UTC (default: the local time zone)
     #[arg(long)]
     pub utc: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Check {
-    /// Files (rules, Bolt, GraphQL operations, documents with snippets), project folders, or `-` for standard input
-    #[arg(default_value = ".")]
-    pub files: Vec<PathBuf>,
-    /// The language, where name and text do not tell it
-    #[arg(long)]
-    pub language: Option<LanguageName>,
-    /// Warnings fail, too
-    #[arg(long)]
-    pub deny_warnings: bool,
-    #[command(flatten)]
-    pub format: Format,
-}
-
-#[derive(Debug, Args)]
-pub struct Test {
-    /// Case files, or folders in which they are found (`*.rules.md`, and `*.md` in `tests` folders)
-    #[arg(default_value = ".")]
-    pub files: Vec<PathBuf>,
-    /// Only cases whose line has this text
-    #[arg(long)]
-    pub filter: Option<String>,
-    /// Write what the cases reached of the rules: HTML, JSON and lcov (default folder: `coverage`)
-    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "coverage")]
-    pub coverage: Option<PathBuf>,
-    #[command(flatten)]
-    pub format: Format,
-}
-
-#[derive(Debug, Args)]
-pub struct Explain {
-    /// A file of rules or a project's folder; with `--language cel`, the expression
-    #[arg(allow_hyphen_values = true)]
-    pub rules: PathBuf,
-    /// The request as case files write it: "alice get /rooms/1"
-    pub request: Option<String>,
-    /// The language, where the file does not tell it, or which of a project's rules are meant
-    #[arg(long)]
-    pub language: Option<LanguageName>,
-    /// Claims by user id, as JSON or a file of it
-    #[arg(long)]
-    pub users: Option<String>,
-    /// Firestore documents by path: '{"/rooms/1": {"owner": "alice"}}', or a file
-    #[arg(long)]
-    pub documents: Option<String>,
-    /// Storage objects by path, or a file
-    #[arg(long)]
-    pub objects: Option<String>,
-    /// The Realtime Database, or a file
-    #[arg(long)]
-    pub data: Option<String>,
-    /// The time of the request, such as 2026-01-02T03:04:05Z
-    #[arg(long)]
-    pub time: Option<String>,
-    /// Who evaluates an expression (default: signed out)
-    #[arg(long)]
-    pub user: Option<String>,
-    /// The variables of an expression's operation, or a file
-    #[arg(long)]
-    pub vars: Option<String>,
-    /// `this` of an expression, or a file
-    #[arg(long)]
-    pub this: Option<String>,
-    /// `response` of an expression, or a file
-    #[arg(long)]
-    pub response: Option<String>,
-    /// One JSON document instead of text
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Bolt {
-    /// Compile to rules for the Realtime Database
-    Compile(CompileBolt),
-}
-
-#[derive(Debug, Args)]
-pub struct CompileBolt {
-    /// The Bolt file, or `-` for standard input
-    pub file: PathBuf,
-    /// Where the rules go (default: standard output)
-    #[arg(long, short)]
-    pub output: Option<PathBuf>,
-    /// Only say what is wrong
-    #[arg(long, conflicts_with = "output")]
-    pub check: bool,
-    /// Write what `firebase-bolt` would write even if Firebase would refuse it
-    #[arg(long)]
-    pub force: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LanguageName {
-    Firestore,
-    Storage,
-    /// Rules for the Realtime Database
-    #[value(alias = "database", alias = "rtdb")]
-    Realtime,
-    Bolt,
-    /// An expression as in Data Connect's `@auth(expr:)`
-    Cel,
-}
-
-impl LanguageName {
-    pub fn language(self) -> Language {
-        match self {
-            LanguageName::Firestore => Language::Firestore,
-            LanguageName::Storage => Language::Storage,
-            LanguageName::Realtime => Language::Realtime,
-            LanguageName::Bolt => Language::Bolt,
-            LanguageName::Cel => Language::Cel,
-        }
-    }
 }
 
 /// A duration such as `90s`, `10m`, `24h` or `7d`.
@@ -456,17 +373,32 @@ fn listening(name: &str) -> Result<&'static Row, String> {
     found.map(|(row, _)| row).ok_or_else(|| format!("there is no service `{name}`"))
 }
 
-fn port(text: &str) -> Result<(&'static Row, u16), String> {
+/// Whose port is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PortOf {
+    /// One service's.
+    Of(&'static Row),
+    /// That of every service that is not asked for by name: a free one.
+    All,
+}
+
+fn port(text: &str) -> Result<(PortOf, u16), String> {
     let (name, port) =
         text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form service=port"))?;
-    let service = listening(name)?;
     let port = port.parse().map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
-    Ok((service, port))
+    match (name, port) {
+        ("all", 0) => Ok((PortOf::All, 0)),
+        ("all", port) => Err(format!("`all={port}`: services cannot share a port; `all=0` picks free ones")),
+        (name, port) => Ok((PortOf::Of(listening(name)?), port)),
+    }
 }
 
 fn ports_help() -> String {
     let usual: Vec<String> = Row::listening().map(|(row, port)| format!("{}={port}", row.name)).collect();
-    format!("Ports other than those of `firebase.json`, as `{}`; 0 picks a free one", usual.join(","))
+    format!(
+        "Ports other than those of `firebase.json`, as `{}`; 0 picks a free one, and `all=0` one for every service",
+        usual.join(",")
+    )
 }
 
 #[cfg(test)]
@@ -478,7 +410,9 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-        assert_eq!(port("auth=0"), Ok((listening("auth").unwrap(), 0)));
+        assert_eq!(port("auth=0"), Ok((PortOf::Of(listening("auth").unwrap()), 0)));
+        assert_eq!(port("all=0"), Ok((PortOf::All, 0)));
+        assert!(port("all=1").is_err());
         assert!(port("auth").is_err());
         assert!(port("auth=x").is_err());
         assert!(port("mail=1").is_err());

@@ -1,18 +1,20 @@
 //! `hearth dev`: a project on this machine, on the ports of the official suite.
 
+mod follow;
 mod live;
 mod place;
+mod share;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use access::{DevPermit, Mode};
-use server::{Bound, Limits, Listening, Local, UnixListening};
+use server::{Bound, Limits, Listening, Local, Share, UnixListening};
 
 use crate::acts::ACTS;
 use crate::admin;
-use crate::cli::{Dev, not_loopback};
+use crate::cli::{Dev, PortOf};
 use crate::failure::Failure;
 use crate::house::House;
 use crate::indexes;
@@ -21,8 +23,9 @@ use crate::rules;
 use crate::screen::{Running, Screen};
 use crate::services::{self, Addresses, Part, Row};
 use crate::stop::{Asked, Signals};
-use crate::watch;
+use follow::Followed;
 use place::{Place, keep_out_of_git};
+use share::{host_of, share, shared};
 
 /// Runs until told to stop.
 pub async fn run(ask: &Dev, started: Instant) -> Result<(), Failure> {
@@ -58,15 +61,13 @@ pub struct Served {
 impl Served {
     /// Opens and serves a project, and says so.
     pub async fn open(ask: &Dev, ports: Ports, started: Instant) -> Result<Self, Failure> {
-        if !ask.host.is_loopback() {
-            return Err(Failure::from(not_loopback(ask.host)));
-        }
+        let share = share(ask).map_err(Failure::usage)?;
         let screen = Screen::new(ask.json);
         let place = Place::of(ask);
-        let project = Project::read(&place.project).map_err(|error| error.to_string())?;
-        let configured = project.id().map_err(|error| error.to_string())?;
+        let project = Project::read(&place.project)?;
+        let configured = project.id()?;
         let id = ask.project.clone().or(configured).unwrap_or_else(|| "demo-hearth".to_owned());
-        let mut guarded = rules::of_project(&project).map_err(|error| error.to_string())?;
+        let mut guarded = rules::of_project(&project)?;
         let export_to = export_to(ask)?;
         let mut house = open_house(ask, &place, &id).await?;
         if let Some(folder) = &ask.import {
@@ -75,7 +76,7 @@ impl Served {
         let indexes = indexes::of_project(&place.project)?;
         rules::load_in_dev(&house.gate, &mut guarded)?;
         let (bound, addresses) = bind(ask, &project, ports).await?;
-        let listening = serve(ask, &house, bound, &addresses);
+        let listening = serve(ask, share, &house, bound, &addresses);
         house.begin_work();
         let mut notes: Vec<String> = place.note.into_iter().chain(project.notes.clone()).collect();
         notes.extend(services::not_served(&project));
@@ -88,6 +89,7 @@ impl Served {
         let admin = admin::listen(&house, data, ACTS, &mut notes);
         screen.ready(&Running {
             verb: "dev",
+            shared: shared(share, &addresses, ask.host).as_deref(),
             project: &id,
             services: &addresses,
             tls: false,
@@ -98,10 +100,10 @@ impl Served {
             hints: &if ports == Ports::AsAsked { hints(&addresses, data, &id) } else { Vec::new() },
         });
         if !ask.json {
-            tokio::spawn(live::tell(house.gate.log().watch(), screen));
+            tokio::spawn(live::tell(house.gate.log().watch(), id.clone(), screen));
         }
-        rules::follow(&house.gate, guarded, screen);
-        tokio::spawn(follow_project(place.project.join("firebase.json"), screen));
+        let load_indexes = Box::new(house.index_loader());
+        tokio::spawn(Followed::new(house.gate.clone(), screen, project, guarded, load_indexes).run());
         Ok(Self { house, listening, admin, addresses, project: id, export_to })
     }
 
@@ -154,28 +156,17 @@ async fn open_house(ask: &Dev, place: &Place, id: &str) -> Result<House, Failure
 
 fn serve(
     ask: &Dev,
+    share: Share,
     house: &House,
     bound: Vec<(&'static Row, Bound)>,
     addresses: &Addresses,
 ) -> Vec<Listening> {
     let limits = Limits::default();
-    let local = Local { hosts: ask.allow_host.clone(), origins: ask.allow_origin.clone() };
+    let local = Local { hosts: ask.allow_host.clone(), origins: ask.allow_origin.clone(), share };
     let sockets = bound.into_iter().map(|(row, socket)| {
         socket.serve(house.dev_routes(row.name, addresses, &local, &limits), None, &limits)
     });
     sockets.collect()
-}
-
-/// Says that an edit of `firebase.json` waits for the next start.
-async fn follow_project(path: PathBuf, screen: Screen) {
-    watch::watch_text(&path, std::fs::read(&path).ok(), || {
-        let edit = path.parent().map_or(Ok(()), |folder| Project::read(folder).map(drop));
-        match edit {
-            Ok(()) => screen.warn("firebase.json has changed: start `hearth dev` again for that to count"),
-            Err(error) => screen.warn(&format!("{error}; what was read at the start still counts")),
-        }
-    })
-    .await;
 }
 
 /// Sockets for the services that are asked for, and their addresses.
@@ -190,18 +181,20 @@ async fn bind(
             continue;
         }
         // The command line's port, else the project's, else the official suite's.
-        let asked = ask.ports.iter().rev().find(|(of, _)| *of == row).map(|(_, port)| *port);
+        let of = |whose: PortOf| ask.ports.iter().rev().find(|(of, _)| *of == whose).map(|(_, port)| *port);
+        let asked = of(PortOf::Of(row)).or_else(|| of(PortOf::All));
         let wanted = asked.or_else(|| project.port(row.name));
-        let address = SocketAddr::new(ask.host, wanted.unwrap_or(usual));
+        let host = host_of(ask, row);
+        let address = SocketAddr::new(host, wanted.unwrap_or(usual));
         let socket = match server::bind(address).await {
             // A tool of the suite that nobody has asked for by its port does not keep services from starting.
             Err(_) if ports == Ports::OrFree || (wanted.is_none() && row.part == Part::Suite) => {
-                server::bind(SocketAddr::new(ask.host, 0)).await
+                server::bind(SocketAddr::new(host, 0)).await
             }
             bound => bound,
         };
         let socket = socket.map_err(|error| taken(row.name, address, &error))?;
-        addresses.insert(row.name.to_owned(), socket.address);
+        addresses.insert(row.name.to_owned(), share::from_here(socket.address));
         bound.push((row, socket));
     }
     Ok((bound, addresses))

@@ -24,7 +24,7 @@ const SERVICE: &str = "firestore";
 pub async fn run(ask: &Emulator) -> Result<(), Failure> {
     let host = ask.address()?;
     if ask.database_edition == Edition::Enterprise {
-        return Err(Failure::from("`--database-edition enterprise` is not there; leave it out".to_owned()));
+        return Err(Failure::usage("`--database-edition enterprise` is not there; leave it out"));
     }
     let mut signals = Signals::catch()?;
     let permit = DevPermit::for_development_only();

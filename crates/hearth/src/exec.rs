@@ -36,7 +36,7 @@ async fn command(ask: &Exec, served: &Served, signals: &mut Signals) -> Result<E
             Err(error) => {
                 let code = if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { NOT_RUN };
                 let message = format!("`{}` cannot be run: {error}", program.display());
-                return Err(Failure { message, code: ExitCode::from(code) });
+                return Err(Failure { message, code });
             }
         };
     loop {

@@ -1,33 +1,46 @@
 //! `hearth explain`: what becomes of one request, and why.
 
+mod act;
+pub mod request;
+mod verdict;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use base::Timestamp;
-use policy::{Source, diagnostic};
+use policy::Source;
 use prove::Language;
-use prove::cases::{Explanation, Policy, World, world_block};
+use prove::cases::{Explanation, Policy, Refused, World, world_block};
+use serde_json::json;
 
 use crate::cli::Explain;
-use crate::paint;
+use crate::paint::{self, Look};
 use crate::texts;
+
+pub use act::ExplainRequest;
 
 /// Explains; the code is 1 when the rules do not compile. Allowed or denied makes no difference to it.
 pub fn run(ask: &Explain) -> Result<ExitCode, String> {
     let language = ask.language.map(crate::cli::LanguageName::language);
-    let given = ask.rules.to_string_lossy();
+    let Some(rules_given) = &ask.rules else {
+        return Err(
+            "give a file of rules or a project's folder, and a request such as \"alice get /rooms/1\""
+                .to_owned(),
+        );
+    };
+    let given = rules_given.to_string_lossy();
     // An expression may begin with a minus; a file hardly ever does.
     if given.starts_with('-')
         && !(language == Some(Language::Cel) && ask.request.is_none())
-        && !ask.rules.exists()
+        && !rules_given.exists()
     {
         return Err(format!("there is no flag `{given}`: `hearth explain --help` lists them"));
     }
     let world = world(ask)?;
     let (source, language, request) = match (&ask.request, language) {
         (None, Some(Language::Cel)) => {
-            let expression = ask.rules.to_str().ok_or("the expression is not UTF-8 text")?;
+            let expression = rules_given.to_str().ok_or("the expression is not UTF-8 text")?;
             (Source::new("expression", ""), Language::Cel, expression.to_owned())
         }
         (None, _) => {
@@ -38,14 +51,17 @@ pub fn run(ask: &Explain) -> Result<ExitCode, String> {
             );
         }
         (Some(request), _) => {
-            let (source, language) = rules(&ask.rules, language, request)?;
+            let (source, language) = rules(rules_given, language, request)?;
             (source, language, request.clone())
         }
     };
     let policy = match Policy::compile(source, language) {
         Ok(policy) => policy,
         Err(refused) => {
-            let shown = diagnostic::render(&refused.text, &refused.diagnostics, paint::stderr_has_color());
+            if ask.json {
+                return Ok(refused_as_json(&refused));
+            }
+            let shown = paint::findings(&refused.text, &refused.diagnostics, Look::stderr());
             let _ = std::io::stderr().lock().write_all(shown.as_bytes());
             return Ok(ExitCode::FAILURE);
         }
@@ -55,10 +71,18 @@ pub fn run(ask: &Explain) -> Result<ExitCode, String> {
     let out = if ask.json {
         format!("{:#}\n", explanation.json())
     } else {
-        explanation.text(paint::stdout_has_color())
+        explanation.within(Look::stdout().columns).text(paint::stdout_has_color())
     };
     let _ = std::io::stdout().lock().write_all(out.as_bytes());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Rules that do not compile, for tools: the error, and each of its reasons with its place.
+fn refused_as_json(refused: &Refused) -> ExitCode {
+    let findings: Vec<_> = refused.diagnostics.iter().map(|found| found.report(&refused.text)).collect();
+    let error = json!({ "message": "the rules do not compile", "code": 1 });
+    let _ = writeln!(std::io::stdout().lock(), "{}", json!({ "error": error, "findings": findings }));
+    ExitCode::FAILURE
 }
 
 /// The rules of a file, or those of a project that the request can be about.

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
 use crate::services::{Addresses, Callers, Ground, Part, Row, Service, TABLE};
-use crate::transfer::Transfer;
+use crate::transfer::{self, Transfer};
 
 /// A running house, before it has sockets.
 pub struct House {
@@ -96,6 +96,7 @@ impl House {
             return Err(if claim.dev { OpenError::OfDev(folder) } else { OpenError::OfServe(folder) });
         }
         let gate = gate_over(store, mode, folder).await?;
+        gate.set_project(&settings.project);
         if claim.is_none_or(|claim| claim.project.is_none()) {
             gate.claim(&settings.project).await.map_err(OpenError::Service)?;
         }
@@ -124,6 +125,7 @@ impl House {
         let is_known = made_for.is_some();
         let project = project.or(made_for).ok_or_else(|| OpenError::NoProject(data.to_owned()))?;
         let gate = gate_over(store, mode, data).await?;
+        gate.set_project(&project);
         if !is_known {
             gate.claim(&project).await.map_err(OpenError::Service)?;
         }
@@ -137,6 +139,7 @@ impl House {
             refused => OpenError::Service(Status::unavailable(refused.to_string())),
         })?;
         let authenticate: Arc<dyn Authenticate> = Arc::new(identity.authenticator());
+        gate.set_project(&project);
         let firestore = Arc::new(Firestore::new(gate.clone(), &project));
         firestore.restore().await.map_err(OpenError::Service)?;
         let ground = Ground { gate: gate.clone(), project, identity, firestore, authenticate };
@@ -176,13 +179,21 @@ impl House {
 
     /// Puts an index file in force and builds what it asks for, beside the traffic.
     pub fn load_indexes(&self, file: IndexFile) {
+        self.index_loader()(file);
+    }
+
+    /// The same, for whoever outlives this borrow.
+    pub fn index_loader(&self) -> impl Fn(IndexFile) + Send + use<> {
         let firestore = Arc::clone(&self.ground.firestore);
-        tokio::spawn(async move {
-            let caller = Caller::admin("firestore.indexes.json");
-            if let Err(status) = firestore.load_indexes(&caller, file).await {
-                tracing::error!(%status, "the indexes of the project's file could not be built");
-            }
-        });
+        move |file| {
+            let firestore = Arc::clone(&firestore);
+            tokio::spawn(async move {
+                let caller = Caller::admin("firestore.indexes.json");
+                if let Err(status) = firestore.load_indexes(&caller, file).await {
+                    tracing::error!(%status, "the indexes of the project's file could not be built");
+                }
+            });
+        }
     }
 
     /// Has queries require the indexes that production requires.
@@ -235,9 +246,12 @@ impl House {
     }
 
     /// The way to import and export the whole project, in `dev`.
-    pub fn transfer(&self) -> Transfer<'_, impl Answer + use<>, impl Answer + use<>> {
-        let of = |name| server::with_google_hosts(self.routes_of(name, &Addresses::new()));
-        Transfer { project: &self.ground.project, auth: of("auth"), firestore: of("firestore") }
+    pub fn transfer(&self) -> Transfer<'_> {
+        let of = |row: &'static Row| {
+            let routes = self.routes_of(row.name, &Addresses::new());
+            Some((row.name, row.portable?, transfer::Site { project: &self.ground.project, routes }))
+        };
+        Transfer { services: TABLE.into_iter().filter_map(of).collect() }
     }
 
     /// Imports an export of the official format into the default database.

@@ -10,14 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::{Act, Site, ask};
 use crate::cli::{AddIndex, Indexes, IndexesOutput, NewIndex};
+use crate::failure::Failure;
 use crate::project::Project;
 use crate::table::{Table, print, print_json, print_text};
 
 /// The file's usual name.
-const FILE_NAME: &str = "firestore.indexes.json";
+pub const FILE_NAME: &str = "firestore.indexes.json";
 
 /// Runs one of the verbs.
-pub async fn run(verb: &Indexes) -> Result<(), String> {
+pub async fn run(verb: &Indexes) -> Result<(), Failure> {
     match verb {
         Indexes::List(output) => show(output, &ask(&output.folder, ListIndexes {}).await?),
         Indexes::Build(verb) => {
@@ -41,7 +42,7 @@ pub async fn run(verb: &Indexes) -> Result<(), String> {
     }
 }
 
-fn show(output: &IndexesOutput, indexes: &[IndexInfo]) -> Result<(), String> {
+fn show(output: &IndexesOutput, indexes: &[IndexInfo]) -> Result<(), Failure> {
     if output.json {
         return print_json(&indexes);
     }
@@ -53,7 +54,7 @@ fn show(output: &IndexesOutput, indexes: &[IndexInfo]) -> Result<(), String> {
     print(&table)
 }
 
-fn suggest(output: &IndexesOutput, suggestions: &[Suggestion]) -> Result<(), String> {
+fn suggest(output: &IndexesOutput, suggestions: &[Suggestion]) -> Result<(), Failure> {
     if output.json {
         return print_json(&suggestions);
     }
@@ -66,7 +67,7 @@ fn suggest(output: &IndexesOutput, suggestions: &[Suggestion]) -> Result<(), Str
 }
 
 /// Adds an index to the project's file; nothing of a server changes.
-fn add(verb: &AddIndex) -> Result<(), String> {
+fn add(verb: &AddIndex) -> Result<(), Failure> {
     let spec = spec(&verb.index)?;
     let path = match &verb.file {
         Some(file) => file.clone(),
@@ -76,7 +77,7 @@ fn add(verb: &AddIndex) -> Result<(), String> {
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(format!("`{shown}` cannot be read: {error}")),
+        Err(error) => return Err(format!("`{shown}` cannot be read: {error}").into()),
     };
     match file::add(&text, &spec).map_err(|errors| listed(&path, &errors))? {
         None => print_text(&format!("{shown} has the index already: {spec}")),
@@ -126,13 +127,19 @@ fn text_of(project_dir: &Path, file: Option<&Path>) -> Result<String, String> {
 ///
 /// Errors: the file's, with their places.
 pub fn of_project(project_dir: &Path) -> Result<Option<(IndexFile, Vec<String>)>, String> {
-    let path = path_in(project_dir)?;
-    let text = match std::fs::read_to_string(&path) {
+    read(&path_in(project_dir)?)
+}
+
+/// Reads an index file: what it says, and warnings. `None` where there is none.
+///
+/// Errors: the file's, with their places.
+pub fn read(path: &Path) -> Result<Option<(IndexFile, Vec<String>)>, String> {
+    let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("`{}` cannot be read: {error}", path.display())),
     };
-    let (file, warnings) = file::parse(&text).map_err(|errors| listed(&path, &errors))?;
+    let (file, warnings) = file::parse(&text).map_err(|errors| listed(path, &errors))?;
     Ok(Some((file, warnings.iter().map(|warning| format!("{}:{warning}", path.display())).collect())))
 }
 

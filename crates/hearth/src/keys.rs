@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::{Act, Site, ask};
 use crate::cli::{Keys, KeysOutput};
+use crate::failure::Failure;
 use crate::sealing::seal_in;
 use crate::table::{Table, print, print_json};
 
 /// Runs one of the verbs.
-pub async fn run(verb: &Keys) -> Result<(), String> {
+pub async fn run(verb: &Keys) -> Result<(), Failure> {
     match verb {
         Keys::List(output) => show(output, &ask(&output.folder, ListKeys {}).await?),
         Keys::Rotate(verb) => {
@@ -30,7 +31,7 @@ pub async fn run(verb: &Keys) -> Result<(), String> {
     }
 }
 
-fn show(output: &KeysOutput, keys: &[SigningKeyInfo]) -> Result<(), String> {
+fn show(output: &KeysOutput, keys: &[SigningKeyInfo]) -> Result<(), Failure> {
     if output.json {
         return print_json(&keys);
     }

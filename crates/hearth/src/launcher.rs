@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::cli::Launcher;
+use crate::failure::Failure;
 use crate::table::print_text;
 
 /// The name that the Firebase CLI calls.
@@ -24,7 +25,7 @@ const JAR: &str = "hearth-firestore-emulator.jar";
 const JAVA_VERSION: u32 = 21;
 
 /// Makes the folder and prints what a shell is to evaluate.
-pub fn run(ask: &Launcher) -> Result<(), String> {
+pub fn run(ask: &Launcher) -> Result<(), Failure> {
     let folder = match &ask.dir {
         Some(dir) => dir.clone(),
         None => cache_folder()?.join("hearth-launcher"),

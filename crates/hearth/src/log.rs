@@ -11,6 +11,7 @@ use base::{Clock, SystemClock, Timestamp};
 use jiff::tz::TimeZone;
 
 use crate::cli::{Log, Span, VerdictName};
+use crate::failure::Failure;
 use crate::paint::Look;
 use line::Lines;
 
@@ -18,17 +19,19 @@ use line::Lines;
 const FOLLOW_MILLIS: u64 = 100;
 
 /// Prints the events asked for, oldest first.
-pub fn run(ask: &Log) -> Result<(), String> {
+pub fn run(ask: &Log) -> Result<(), Failure> {
+    let since = ask.since.as_deref().map(|text| since(text, SystemClock.now()));
     let filter = Filter {
         who: ask.who.clone(),
+        project: ask.project.clone(),
         service: ask.service.clone(),
         path: ask.path.clone(),
         verdict: ask.verdict.map(verdict),
-        since: ask.since.as_deref().map(|text| since(text, SystemClock.now())).transpose()?,
+        since: since.transpose().map_err(Failure::usage)?,
     };
-    let mut reader = Reader::open(&ask.data).map_err(|error| error.to_string())?;
+    let mut reader = Reader::open(&ask.data).map_err(|error| Failure::usage(error.to_string()))?;
     let zone = if ask.utc { TimeZone::UTC } else { TimeZone::system() };
-    let lines = Lines::new(Look::stdout(), zone, SystemClock.now());
+    let lines = Lines::new(Look::stdout(), zone, SystemClock.now()).without_project(ask.project.as_deref());
     let mut output = io::stdout().lock();
     let mut print = |event: &Event| -> Result<bool, String> {
         let line =

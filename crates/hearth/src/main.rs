@@ -43,7 +43,7 @@ use std::time::Instant;
 
 use clap::{CommandFactory, Parser};
 
-use crate::cli::{Bolt, Cli, Exec, Verb};
+use crate::cli::{Bolt, Cli, Verb};
 use crate::failure::Failure;
 use crate::launcher::Called;
 
@@ -54,13 +54,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let started = Instant::now();
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = match launcher::called(&arguments) {
-        Called::AsHearth => Cli::parse_from(arguments),
+    let arguments = match launcher::called(&arguments) {
+        Called::AsHearth => arguments,
         Called::AsEmulator(flags) => {
-            let before = ["hearth", "emulator"].map(OsString::from);
-            Cli::parse_from(before.into_iter().chain(flags))
+            ["hearth", "emulator"].map(OsString::from).into_iter().chain(flags).collect()
         }
         Called::Answered(code) => return code,
+    };
+    let as_json = failure::is_json(&arguments);
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) if as_json && error.use_stderr() => {
+            return Failure::usage(error.to_string().trim_end().trim_start_matches("error: ")).report(true);
+        }
+        Err(error) => error.exit(),
     };
     paint::ask(cli.tone.color, cli.tone.quiet);
     tracing_subscriber::fmt()
@@ -75,15 +82,18 @@ fn main() -> ExitCode {
         .init();
     let outcome = match &cli.verb {
         Verb::Dev(ask) => block_on(dev::run(ask, started)),
-        Verb::Exec(ask) => return exec(ask, started),
+        Verb::Exec(ask) => return ended(block_on(exec::run(ask, started)), as_json),
         Verb::Serve(ask) => block_on(serve::run(ask, started)),
         Verb::Emulator(ask) => block_on(emulator::run(ask)),
-        Verb::Launcher(ask) => launcher::run(ask).map_err(Failure::from),
-        Verb::Log(ask) => log::run(ask).map_err(Failure::from),
-        Verb::Check(ask) => return about_rules(check::run(ask)),
-        Verb::Test(ask) => return about_rules(test::run(ask)),
-        Verb::Explain(ask) => return about_rules(explain::run(ask)),
-        Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask)),
+        Verb::Launcher(ask) => launcher::run(ask),
+        Verb::Log(ask) => log::run(ask),
+        Verb::Check(ask) => return about_rules(check::run(ask), as_json),
+        Verb::Test(ask) => return about_rules(test::run(ask), as_json),
+        Verb::Explain(ask) => match &ask.logged {
+            Some(id) => block_on(explain::request::run(ask, id)),
+            None => return about_rules(explain::run(ask), as_json),
+        },
+        Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask), as_json),
         Verb::Indexes(verb) => block_on(indexes::run(verb)),
         Verb::Keys(verb) => block_on(keys::run(verb)),
         Verb::ServiceAccount(verb) => block_on(service_account::run(verb)),
@@ -95,28 +105,17 @@ fn main() -> ExitCode {
         Verb::Restore(ask) => restore::run(ask),
         Verb::Verify(ask) => verify::run(ask),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {}", failure.message);
-            failure.code
-        }
-    }
+    ended(outcome.map(|()| ExitCode::SUCCESS), as_json)
 }
 
 /// The exit code of a verb about rules: 2 says that it could not do its work, as the command line's own errors do.
-fn about_rules(outcome: Result<ExitCode, String>) -> ExitCode {
-    outcome.unwrap_or_else(|message| {
-        eprintln!("error: {message}");
-        ExitCode::from(2)
-    })
+fn about_rules(outcome: Result<ExitCode, String>, as_json: bool) -> ExitCode {
+    ended(outcome.map_err(Failure::usage), as_json)
 }
 
-fn exec(ask: &Exec, started: Instant) -> ExitCode {
-    block_on(exec::run(ask, started)).unwrap_or_else(|failure| {
-        eprintln!("error: {}", failure.message);
-        failure.code
-    })
+/// The exit code; a failure is reported.
+fn ended(outcome: Result<ExitCode, Failure>, as_json: bool) -> ExitCode {
+    outcome.unwrap_or_else(|failure| failure.report(as_json))
 }
 
 fn block_on<T, E: Into<Failure>>(work: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 
+use policy::{Diagnostic, Source, diagnostic};
 use terminal_size::{Width, terminal_size_of};
 
 /// What `--color` asks for.
@@ -75,6 +76,11 @@ impl Look {
     pub fn paint(self, colour: &str, text: &str) -> String {
         if self.colour { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
+}
+
+/// Findings as a compiler shows them, as wide as the terminal.
+pub fn findings(source: &Source, found: &[Diagnostic], look: Look) -> String {
+    diagnostic::render_within(source, found, look.colour, look.columns)
 }
 
 /// A text of at most so many columns; what is left out is shown by `…`.

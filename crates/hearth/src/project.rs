@@ -206,8 +206,8 @@ impl Project {
         notes.extend(config.emulators.iter().filter_map(|(name, emulator)| {
             let host = emulator.host.as_deref().filter(|host| !is_loopback(host))?;
             Some(format!(
-                "firebase.json: `emulators.{name}.host` is {host}, which dev does not listen on: it believes every token, so it \
-                 keeps to this machine"
+                "firebase.json: `emulators.{name}.host` is {host}, which dev does not listen on because it believes every token: \
+                 `--host {host} --share users` lets other machines in"
             ))
         }));
         let firestore = match config.firestore {
@@ -245,6 +245,11 @@ impl Project {
             ports,
             entries,
         })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The id in `.firebaserc`.

@@ -30,7 +30,7 @@ pub fn run(ask: &Restore) -> Result<(), Failure> {
         error => error.to_string().into(),
     })?;
     if ask.json {
-        return Ok(print_json(&as_json(&report))?);
+        return print_json(&as_json(&report));
     }
     let said = format!(
         "`{}` is restored as of {}: {} pages, {} rows, {} changes looked at, all is as it was written\n",

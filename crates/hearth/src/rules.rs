@@ -28,24 +28,6 @@ pub fn load_in_dev(gate: &Gate, guarded: &mut [Guarded]) -> Result<(), String> {
     Ok(())
 }
 
-/// Follows the files that were loaded, until the process ends.
-pub fn follow(gate: &Gate, guarded: Vec<Guarded>, screen: Screen) {
-    for Guarded { rules, file, loaded } in guarded {
-        let (Some(file), Some(loaded)) = (file, loaded) else { continue };
-        let gate = gate.clone();
-        tokio::spawn(async move {
-            let report = |edit: std::io::Result<Loaded>| match edit {
-                Ok(loaded) => screen.reloaded(&loaded),
-                Err(error) => screen.warn(&format!(
-                    "{} cannot be read, the last good rules stay in force: {error}",
-                    file.shown
-                )),
-            };
-            watch::watch(gate, rules, &file, &loaded.source, report).await;
-        });
-    }
-}
-
 /// Loads them in production, where what is deployed stands before the files. Gives what is to be known of it.
 ///
 /// Errors: rules that are broken and in force, or a file that cannot be read.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use policy::Severity;
 use serde_json::json;
 
-use crate::paint::{self, stderr_has_color};
+use crate::paint::{self, Look, stderr_has_color};
 use crate::services::Addresses;
 use crate::watch::{Guarded, Loaded};
 
@@ -22,6 +22,8 @@ pub struct Screen {
 pub struct Running<'a> {
     /// `dev` or `serve`.
     pub verb: &'a str,
+    /// What other machines may do, and where they find it; `None` where they reach nothing.
+    pub shared: Option<&'a str>,
     /// The project's id.
     pub project: &'a str,
     /// Service → address.
@@ -60,6 +62,7 @@ impl Running<'_> {
             "verb": self.verb,
             "project": self.project,
             "ports": ports,
+            "shared": self.shared,
             "data": self.data,
             "rules": Some(names.join(", ")).filter(|names| !names.is_empty()),
             "errors": of(Severity::Error),
@@ -83,6 +86,9 @@ impl Running<'_> {
                 "  {bold}{} HAS ERRORS{off}, so everything is denied until they are mended.\n\n",
                 loaded.source.name
             ));
+        }
+        if let Some(shared) = self.shared {
+            text.push_str(&format!("  {bold}SHARED:{off} {shared}\n\n"));
         }
         let scheme = if self.tls { "https" } else { "http" };
         for (name, address) in self.services {
@@ -161,7 +167,8 @@ impl Screen {
     /// The findings of a load, as a compiler shows them.
     pub fn diagnostics(self, loaded: &Loaded) {
         if !loaded.diagnostics.is_empty() {
-            self.say(&policy::diagnostic::render(&loaded.source, &loaded.diagnostics, self.colour));
+            let look = Look { colour: self.colour, ..Look::stderr() };
+            self.say(&paint::findings(&loaded.source, &loaded.diagnostics, look));
         }
     }
 

@@ -21,20 +21,21 @@ use crate::{indexes, sealing};
 pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let screen = Screen::new(ask.json);
-    let project = Project::read(&ask.project_dir).map_err(|error| error.to_string())?;
-    let configured = project.id().map_err(|error| error.to_string())?;
-    let mut guarded = rules::of_project(&project).map_err(|error| error.to_string())?;
-    let id = ask
-        .project
-        .clone()
-        .or(configured)
-        .ok_or("which project? give `--project`, or a `.firebaserc` with a default one")?;
-    let tls = tls(ask)?;
+    let project = Project::read(&ask.project_dir)?;
+    let configured = project.id()?;
+    let mut guarded = rules::of_project(&project)?;
+    let id = ask.project.clone().or(configured).ok_or_else(|| {
+        Failure::usage("which project? give `--project`, or a `.firebaserc` with a default one")
+    })?;
+    let tls = tls(ask).map_err(Failure::usage)?;
     let history =
         History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
-    let settings = settings(ask, &id)?;
+    let settings = settings(ask, &id).map_err(Failure::usage)?;
     let mut house = House::open_with(Mode::Serve, settings.clone(), Some(&ask.data), history).await?;
 
+    if ask.log_requests {
+        house.gate.keep_requests();
+    }
     let indexes = indexes::of_project(&ask.project_dir)?;
     let restored = house.restore().await.map_err(|status| {
         format!(
@@ -65,6 +66,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         socket.serve(server::with_client_address(routes, ask.trusted_proxy.clone()), tls, &limits);
     screen.ready(&Running {
         verb: "serve",
+        shared: None,
         project: &id,
         services: &addresses,
         tls: ask.tls_cert.is_some(),

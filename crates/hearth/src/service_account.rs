@@ -7,10 +7,11 @@ use serde_json::Value as Json;
 
 use crate::admin::{Act, Site, ask};
 use crate::cli::{KeyFile, ServiceAccount};
+use crate::failure::Failure;
 use crate::table::{Table, print, print_json};
 
 /// Runs one of the verbs.
-pub async fn run(verb: &ServiceAccount) -> Result<(), String> {
+pub async fn run(verb: &ServiceAccount) -> Result<(), Failure> {
     match verb {
         ServiceAccount::Create(verb) => {
             let KeyFile { name, token_uri } = verb.key_file.clone();

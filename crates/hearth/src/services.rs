@@ -5,6 +5,7 @@
 //! A new service is a file in `services/` with its row and a line in [`TABLE`]; nowhere else does its name stand.
 
 mod auth;
+mod database;
 mod deploy;
 mod firestore;
 mod hub;
@@ -26,9 +27,10 @@ use identity::Identity;
 use policy::{Diagnostic, Policy, Source};
 
 use crate::project::{Project, RulesKind};
+use crate::transfer::Portable;
 
 /// All rows, in the order their sockets are bound.
-pub static TABLE: [&Row; 4] = [&auth::ROW, &firestore::ROW, &deploy::ROW, &hub::ROW];
+pub static TABLE: [&Row; 5] = [&auth::ROW, &firestore::ROW, &database::ROW, &deploy::ROW, &hub::ROW];
 
 /// The services that a project configures and this table does not have, in a sentence.
 pub fn not_served(project: &Project) -> Option<String> {
@@ -56,6 +58,8 @@ pub struct Row {
     pub variables: &'static [Variable],
     /// The rules that guard it.
     pub rules: Option<RulesOf>,
+    /// What it has in an export of the whole project.
+    pub portable: Option<&'static dyn Portable>,
     /// Opens it. Nothing listens yet.
     pub open: fn(&Ground) -> Box<dyn Service>,
 }

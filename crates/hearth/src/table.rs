@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::failure::Failure;
+
 /// Rows of text under headings.
 pub struct Table {
     rows: Vec<Vec<String>>,
@@ -40,26 +42,26 @@ impl Table {
 }
 
 /// Prints a table.
-pub fn print(table: &Table) -> Result<(), String> {
+pub fn print(table: &Table) -> Result<(), Failure> {
     write(&table.text())
 }
 
 /// Prints a line for people.
-pub fn print_text(text: &str) -> Result<(), String> {
+pub fn print_text(text: &str) -> Result<(), Failure> {
     write(&format!("{text}\n"))
 }
 
 /// Prints an answer as JSON.
-pub fn print_json(answer: &impl Serialize) -> Result<(), String> {
+pub fn print_json(answer: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(answer).map_err(|error| error.to_string())?;
     write(&(text + "\n"))
 }
 
-fn write(text: &str) -> Result<(), String> {
+fn write(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| format!("standard output cannot be written: {error}")),
+        written => written.map_err(|error| format!("standard output cannot be written: {error}").into()),
     }
 }
 

@@ -1,10 +1,4 @@
-//! Reloads the rules when their file changes. A broken edit keeps the last good rules and says why.
-//!
-//! Looks at the file's contents a few times a second instead of asking the system for events: editors replace files in
-//! many ways, and this sees them all alike, for next to nothing.
-
-use std::path::Path;
-use std::time::Duration;
+//! Loads a file of rules. A broken edit keeps the last good rules and says why.
 
 use access::Gate;
 use base::{Clock, SystemClock};
@@ -13,9 +7,6 @@ use prove::Language;
 
 use crate::project::RulesFile;
 use crate::services::RulesOf;
-
-/// How long an edit may go unseen.
-const LOOK_MILLIS: u64 = 200;
 
 /// What a load of the rules came to.
 pub struct Loaded {
@@ -75,31 +66,4 @@ pub fn warnings(source: &Source, language: Language) -> Vec<Diagnostic> {
     let mut found = prove::check::check_at(source.clone(), language, Some(SystemClock.now())).diagnostics;
     found.retain(|found| found.severity == Severity::Warning);
     found
-}
-
-/// Watches until the task is dropped, beginning from the text that was loaded: an edit made meanwhile counts. What
-/// each edit came to is reported; `Err` when the file could not be read.
-pub async fn watch(
-    gate: Gate,
-    rules: &RulesOf,
-    file: &RulesFile,
-    loaded: &Source,
-    report: impl Fn(std::io::Result<Loaded>),
-) {
-    let seen = Some(loaded.text.as_bytes().to_vec());
-    watch_text(&file.path, seen, || report(load(&gate, rules, file))).await;
-}
-
-/// Watches a file until the task is dropped, beginning from what was `seen` of it.
-pub async fn watch_text(path: &Path, mut seen: Option<Vec<u8>>, changed: impl Fn()) {
-    loop {
-        tokio::time::sleep(Duration::from_millis(LOOK_MILLIS)).await;
-        // A file that is gone for a moment is an editor at work.
-        let Ok(text) = std::fs::read(path) else { continue };
-        if seen.as_ref() == Some(&text) {
-            continue;
-        }
-        seen = Some(text);
-        changed();
-    }
 }

@@ -69,7 +69,7 @@ impl Running {
     }
 
     fn dev(folder: &Path) -> Self {
-        let ports = "auth=0,firestore=0,hub=0";
+        let ports = "all=0";
         Self::start(&["dev", "--ports", ports, "--project", "p", "--data", "data", "--json"], folder)
     }
 
@@ -448,7 +448,7 @@ fn rules_are_read_again_and_a_broken_edit_changes_nothing() {
 fn what_must_not_start_says_why() {
     let broken = project("service cloud.firestore {");
     for (arguments, expected) in [
-        (&["dev", "--host", "0.0.0.0"][..], "not a loopback address"),
+        (&["dev", "--host", "0.0.0.0"][..], "can be reached from other machines"),
         (&["serve", "--data", "data"], "which project?"),
         (&["serve", "--data", "data", "--project", "p"], "has errors"),
         (&["log", "--data", "none"], "no access log"),
@@ -457,7 +457,8 @@ fn what_must_not_start_says_why() {
     ] {
         let output = hearth(arguments, broken.path()).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        // What is asked for is wrong, or what is there is.
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?}: {text}");
         assert!(text.contains(expected), "{arguments:?}: {text}");
     }
 }

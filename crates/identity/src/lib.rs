@@ -36,6 +36,7 @@ pub use ops::account_keys::{
     AccountInfo, AccountKeyInfo, create_service_account, revoke_service_account, rotate_service_account,
     service_accounts,
 };
+pub use ops::past_claims::past_claims;
 pub use ops::signing_keys::{KeyState, SigningKeyInfo};
 pub use status::{Failure, Refused};
 

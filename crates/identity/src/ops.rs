@@ -14,6 +14,7 @@ pub mod import;
 pub mod lookup;
 pub mod methods;
 pub mod oob;
+pub mod past_claims;
 pub mod refresh;
 pub mod rotate;
 mod rounds;

@@ -131,7 +131,18 @@ const DIAGNOSTICS_SHOWN_MAX: usize = 50;
 
 /// Shows remarks with the lines they are about, as `rustc` does.
 pub fn render(source: &Source, diagnostics: &[Diagnostic], color: bool) -> String {
+    render_within(source, diagnostics, color, None)
+}
+
+/// The same with lines of the source cut to a terminal of so many columns.
+pub fn render_within(
+    source: &Source,
+    diagnostics: &[Diagnostic],
+    color: bool,
+    columns: Option<usize>,
+) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = columns.map_or(renderer.clone(), |columns| renderer.term_width(columns));
     let mut out = String::new();
     for diagnostic in diagnostics.iter().take(DIAGNOSTICS_SHOWN_MAX) {
         let level = match diagnostic.severity {

@@ -9,6 +9,7 @@ use std::hash::Hash;
 
 use base::Timestamp;
 use foldhash::HashMap;
+use serde_json::Value as Json;
 
 use crate::coverage::Sites;
 use crate::decision::Step;
@@ -51,6 +52,12 @@ pub trait Policy: Send + Sync + Sized + 'static {
 
     /// Its rules and their expressions, for coverage.
     fn sites(&self) -> Sites;
+
+    /// What a record keeps of a request beside method and path, so that it can be decided again; `values`: also what its
+    /// documents and queries hold. `Null` where there is nothing to keep.
+    fn asked(_request: &Self::Request<'_>, _values: bool) -> Json {
+        Json::Null
+    }
 
     /// Decides a request, or names the facts that must be known first. `trace`, when given, receives what was evaluated.
     fn decide(

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 /// A named text. Cloning shares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -55,6 +57,12 @@ impl Source {
         let lines: Vec<u32> = text.match_indices('\n').map(begins).collect();
         let lines = (!lines.is_empty()).then(|| lines.into());
         Self { name: name.into(), text, lines }
+    }
+
+    /// What tells this text from every other: the first 64 bits of its SHA-256, in hex. The name does not matter.
+    pub fn fingerprint(&self) -> String {
+        let digest = Sha256::digest(self.text.as_bytes());
+        hex::encode(digest.first_chunk::<8>().unwrap_or(&[0; 8]))
     }
 
     /// The text at a span, empty when the span is not of this source.

@@ -6,6 +6,7 @@
 //!   and listeners have been told.
 //! - The pure parts (`model`, `query`) do no I/O.
 
+pub mod api;
 mod failure;
 pub mod model;
 pub mod ops;

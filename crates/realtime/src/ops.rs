@@ -13,16 +13,20 @@ mod delta;
 mod departure;
 pub mod events;
 mod facts;
+mod hello;
 mod hub;
+mod index;
 mod listen;
 mod message;
 pub mod namespace;
 mod outbox;
 pub mod outgoing;
 mod publisher;
+mod pump;
 mod rows;
 mod sequencer;
 mod sessions;
+mod settings;
 mod sign_in;
 
 use std::collections::HashMap;
@@ -35,13 +39,15 @@ use kv::Scan;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-pub use connection::{Closed, Connection, Hello};
+pub use connection::{Closed, Connection};
 pub use database::Shallow;
 pub use delta::{Changed, Delta};
 pub use events::{Event, Events};
+pub use hello::Hello;
 pub use namespace::{Namespace, Read, Written};
 pub use outgoing::Outgoing;
 pub use rows::RowsError;
+pub use settings::RulesProblem;
 pub use sign_in::{SignIn, TokenKind};
 
 use crate::failure::Failure;
@@ -179,15 +185,15 @@ impl Realtime {
         session.discard();
         for together in left.chunks(DEPARTURES_AT_ONCE) {
             let mut tasks = tokio::task::JoinSet::new();
-            for (namespace, id) in together.iter().cloned() {
-                let realtime = Arc::clone(self);
-                tasks.spawn(async move {
-                    if !realtime.sessions.is_live(&id)
-                        && let Ok(namespace) = realtime.namespace(&namespace)
-                    {
-                        realtime.departures.fulfil(&namespace, &id).await;
-                    }
-                });
+            for (namespace, id) in together {
+                if self.sessions.is_live(id) {
+                    continue;
+                }
+                let (Ok(namespace), realtime, id) = (self.namespace(namespace), Arc::clone(self), id.clone())
+                else {
+                    continue;
+                };
+                tasks.spawn(async move { realtime.departures.fulfil(&namespace, &id).await });
             }
             while tasks.join_next().await.is_some() {}
         }

@@ -5,14 +5,15 @@
 //! - A request for a foreign `Host` is refused: a page whose name was made to lead to this machine (DNS rebinding) counts
 //!   as of the same origin for the browser, which asks nobody before it reads the answers.
 //! - A foreign `Origin` does nothing that only an administrator may do. Without an `Origin` a request is no web page's.
+//! - Where `dev` is shared ([`Share`]), another machine does nothing that only an administrator may do, unless that was asked for.
 //!
 //! Source: the WHATWG's Fetch standard: a browser sends `Origin` with every request that another origin's scripts make and
 //! whose answer they can read, and with every one that is neither `GET` nor `HEAD`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use access::{Authenticate, Credential, ForeignOrigin};
+use access::{Authenticate, ClientAddress, Credential, ForeignOrigin};
 use axum::extract::Request;
 use axum::response::Response;
 use base::{Code, Status};
@@ -37,11 +38,30 @@ pub struct Local {
     pub hosts: Vec<String>,
     /// Web origins: scheme, host and port, as browsers write them.
     pub origins: Vec<String>,
+    /// What other machines may do.
+    pub share: Share,
+}
+
+/// What other machines may do, where `dev` listens for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Share {
+    /// Nothing as an administrator; nothing listens for them.
+    #[default]
+    Nobody,
+    /// What users may: dev believes whoever they say they are.
+    Users,
+    /// Everything.
+    Admins,
 }
 
 impl Local {
     fn is_host(&self, host: &str) -> bool {
-        is_loopback(host) || is_google(host) || self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+        // A page can be made to have a name that leads here, but not an address.
+        let is_reached_by_address = self.share != Share::Nobody && is_address(host);
+        is_loopback(host)
+            || is_google(host)
+            || is_reached_by_address
+            || self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
     }
 
     fn is_origin(&self, origin: &str) -> bool {
@@ -110,7 +130,8 @@ struct LocalAdmins<A> {
 
 impl<A: Answer> Answer for LocalAdmins<A> {
     async fn answer(&self, mut request: Request) -> Response {
-        let Some(origin) = foreign_origin(&self.local, request.headers()) else {
+        let elsewhere = || other_machine(&self.local, &request);
+        let Some(origin) = foreign_origin(&self.local, request.headers()).or_else(elsewhere) else {
             return self.inner.answer(request).await;
         };
         // Clones share the headers' bytes; the request itself cannot be held while the callers are looked up.
@@ -148,6 +169,19 @@ fn foreign_origin(local: &Local, headers: &HeaderMap) -> Option<String> {
     Some(echo(foreign.unwrap_or("(not text)")))
 }
 
+/// The address of another machine that may not do everything.
+fn other_machine(local: &Local, request: &Request) -> Option<String> {
+    if local.share == Share::Admins {
+        return None;
+    }
+    match request.extensions().get::<ClientAddress>() {
+        Some(ClientAddress(address)) => Some(address.to_canonical()).filter(|address| !address.is_loopback()),
+        // Nobody knows where it comes from: where all come from this machine that does not matter.
+        None => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).filter(|_| local.share == Share::Users),
+    }
+    .map(|address| address.to_string())
+}
+
 fn is_control(path: &str) -> bool {
     path.get(..CONTROL_ROUTES.len()).is_some_and(|start| start.eq_ignore_ascii_case(CONTROL_ROUTES))
         || path.eq_ignore_ascii_case(FEED)
@@ -169,6 +203,12 @@ fn is_loopback(host: &str) -> bool {
     }
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     host == "localhost" || host.ends_with(".localhost")
+}
+
+/// Whether a host is an address, in the form of a `Host` header.
+fn is_address(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    bare.unwrap_or(host).parse::<IpAddr>().is_ok()
 }
 
 fn is_loopback_address(address: IpAddr) -> bool {
@@ -215,20 +255,33 @@ mod tests {
         }
     }
 
-    fn routes() -> impl Answer {
-        let local =
-            Local { hosts: vec!["dev.test".to_owned()], origins: vec!["https://app.test:8443".to_owned()] };
+    fn routes(share: Share) -> impl Answer {
+        let (hosts, origins) = (vec!["dev.test".to_owned()], vec!["https://app.test:8443".to_owned()]);
+        let local = Local { hosts, origins, share };
         let routes = Routes::from(Router::new().fallback(any(async || "in")));
         let routes = with_local_admins(routes, local.clone(), Arc::new(Owner), "p");
         with_local_hosts(routes, local)
     }
 
     async fn ask(method: &str, uri: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        ask_from(None, Share::Nobody, method, uri, headers).await
+    }
+
+    async fn ask_from(
+        address: Option<&str>,
+        share: Share,
+        method: &str,
+        uri: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, String) {
         let mut request = http::Request::builder().method(method).uri(uri);
+        if let Some(address) = address {
+            request = request.extension(ClientAddress(address.parse().unwrap()));
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = routes().answer(request.body(Body::empty()).unwrap()).await;
+        let response = routes(share).answer(request.body(Body::empty()).unwrap()).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
@@ -277,6 +330,34 @@ mod tests {
         assert_eq!(ask("GET", "http://evil.test/", &[("host", "localhost")]).await.0, 403);
         assert_eq!(ask("GET", "http://localhost/", &[("host", "evil.test")]).await.0, 403);
         assert_eq!(ask("GET", "/", &[("host", "localhost"), ("host", "evil.test")]).await.0, 403);
+    }
+
+    #[tokio::test]
+    async fn other_machines_do_what_was_asked_for_and_no_more() {
+        let owner: &[(&str, &str)] = &[("authorization", "Bearer owner"), ("host", "192.0.2.1:8080")];
+        let user: &[(&str, &str)] = &[("authorization", "Bearer user"), ("host", "192.0.2.1:8080")];
+        for (address, share, credential, path, expected) in [
+            (Some("127.0.0.1"), Share::Users, owner, "/v1/x", 200),
+            (Some("::ffff:127.0.0.1"), Share::Users, owner, "/v1/x", 200),
+            (Some("192.0.2.9"), Share::Users, user, "/v1/x", 200),
+            (Some("192.0.2.9"), Share::Users, owner, "/v1/x", 403),
+            (Some("2001:db8::1"), Share::Users, owner, "/v1/x", 403),
+            (Some("192.0.2.9"), Share::Users, user, "/emulator/v1/projects/p/accounts", 403),
+            (Some("192.0.2.9"), Share::Users, user, "/requests", 403),
+            (None, Share::Users, owner, "/v1/x", 403),
+            (Some("192.0.2.9"), Share::Admins, owner, "/v1/x", 200),
+            (Some("192.0.2.9"), Share::Admins, owner, "/emulator/v1/projects/p/accounts", 200),
+            // Nothing listens for them; if something did, neither the name nor the right would be theirs.
+            (Some("192.0.2.9"), Share::Nobody, user, "/v1/x", 403),
+        ] {
+            let (status, text) = ask_from(address, share, "GET", path, credential).await;
+            assert_eq!(status, expected, "{address:?} {share:?} {path}: {text}");
+        }
+        let local = &[("authorization", "Bearer owner"), ("host", "localhost")];
+        let (status, text) = ask_from(Some("192.0.2.9"), Share::Nobody, "GET", "/v1/x", local).await;
+        assert!(status == 403 && text.contains("another machine (192.0.2.9)"), "{status} {text}");
+        let renamed = &[("host", "evil.test:8080")];
+        assert_eq!(ask_from(Some("127.0.0.1"), Share::Admins, "GET", "/v1/x", renamed).await.0, 403);
     }
 
     #[tokio::test]

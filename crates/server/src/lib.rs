@@ -29,7 +29,7 @@ pub use address::{TrustedProxy, with_client_address};
 pub use answer::{Answer, Routes};
 pub use caller::with_caller;
 pub use cors::with_cors;
-pub use foreign::{Local, with_local_admins, with_local_hosts};
+pub use foreign::{Local, Share, with_local_admins, with_local_hosts};
 pub use guard::guarded;
 pub use host::with_google_hosts;
 pub use limits::Limits;

@@ -35,6 +35,9 @@ pub struct Event {
     pub time: String,
     /// Same for all events of one request.
     pub request: u64,
+    /// The project's id; empty in lines of versions that wrote none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub project: String,
     /// `firestore`, `identity`, …
     pub service: String,
     /// The operation as its protocol names it: `Commit`, `signUp`, …
@@ -60,6 +63,9 @@ pub struct Event {
     /// Documents that the rules read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read: Vec<String>,
+    /// What the rules decided on; `None` where no rules were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Box<Basis>>,
     /// Expressions evaluated.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub expressions: u64,
@@ -73,6 +79,24 @@ pub struct Event {
     /// Further facts: a claim change's names before and after, …
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub details: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a decision of rules was made on, so that it can be made again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Basis {
+    /// The version of the data that was read (microseconds).
+    pub state: i64,
+    /// `request.time` (microseconds).
+    pub time: i64,
+    /// The fingerprint of the rules' text ([`policy::Source::fingerprint`]); `None` where none were in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<String>,
+    /// The claims of the caller's token. Only where requests are kept ([`crate::Gate::keep_requests`]).
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub claims: serde_json::Value,
+    /// What was asked, as the policy records it ([`policy::Policy::asked`]); its values only where requests are kept.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub asked: serde_json::Value,
 }
 
 /// Why one rule did not allow.

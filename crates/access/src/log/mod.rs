@@ -8,6 +8,7 @@ mod collapse;
 pub mod event;
 pub mod query;
 mod recorded;
+pub mod texts;
 mod writer;
 
 use std::fs::File;
@@ -15,7 +16,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use event::{Cause, Event, Verdict};
+pub use event::{Basis, Cause, Event, Verdict};
+use policy::Source;
 pub use query::{Filter, Reader};
 pub(crate) use recorded::Recorded;
 use tokio::sync::broadcast;
@@ -28,6 +30,8 @@ pub struct AccessLog {
     sink: Arc<Sink>,
     /// Who watches events come. One that is slow misses some.
     watchers: broadcast::Sender<Event>,
+    /// The data folder, where there is one.
+    folder: Option<Arc<Path>>,
 }
 
 /// Events that a watcher may be behind.
@@ -42,7 +46,7 @@ enum Sink {
 impl AccessLog {
     /// The log of a data folder.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        Ok(Self::into(Sink::File(Writer::open(folder)?)))
+        Ok(Self { folder: Some(folder.into()), ..Self::into(Sink::File(Writer::open(folder)?)) })
     }
 
     /// A log that is only kept in memory: for tests.
@@ -56,12 +60,21 @@ impl AccessLog {
     }
 
     fn into(sink: Sink) -> Self {
-        Self { sink: Arc::new(sink), watchers: broadcast::Sender::new(BEHIND_MAX) }
+        Self { sink: Arc::new(sink), watchers: broadcast::Sender::new(BEHIND_MAX), folder: None }
     }
 
     /// The events from now on, those that repeat included. One who falls behind misses some.
     pub fn watch(&self) -> broadcast::Receiver<Event> {
         self.watchers.subscribe()
+    }
+
+    /// Keeps the text of rules that are about to be in force, for whoever reads their fingerprint in a line. A failure is
+    /// reported to the operator and nothing else: rules are not refused because of it.
+    pub(crate) fn keep_rules(&self, source: &Source, fingerprint: &str) {
+        let Some(folder) = &self.folder else { return };
+        if let Err(error) = texts::keep(folder, source, fingerprint) {
+            tracing::warn!(%error, "the text of the rules cannot be kept: `hearth explain --request` will not know them");
+        }
     }
 
     /// Adds an event. Never waits.

@@ -14,6 +14,8 @@ use super::writer::{FILE_NAME, OLD_FILES_MAX};
 pub struct Filter {
     /// The uid or account.
     pub who: Option<String>,
+    /// The project's id. Lines of versions that wrote none have none.
+    pub project: Option<String>,
     /// The service's name.
     pub service: Option<String>,
     /// A path pattern: `*` stands for one segment, `**` for any number of them.
@@ -28,6 +30,7 @@ impl Filter {
     /// Whether an event is among those asked for.
     pub fn matches(&self, event: &Event) -> bool {
         self.who.as_ref().is_none_or(|who| event.who.as_ref() == Some(who))
+            && self.project.as_ref().is_none_or(|project| &event.project == project)
             && self.service.as_ref().is_none_or(|service| &event.service == service)
             && self.verdict.is_none_or(|verdict| event.verdict == verdict)
             && self.path.as_ref().is_none_or(|pattern| path_matches(pattern, &event.path))

@@ -175,6 +175,7 @@ fn gap_event(dropped: u64, near: Option<&Event>) -> Event {
     Event {
         time: near.map_or_else(|| Timestamp::EPOCH.to_string(), |event| event.time.clone()),
         request: 0,
+        project: String::new(),
         service: "access".into(),
         verb: "log".into(),
         method: String::new(),
@@ -190,6 +191,7 @@ fn gap_event(dropped: u64, near: Option<&Event>) -> Event {
             text: format!("{dropped} events are missing here: they came faster than they could be written"),
         }],
         read: Vec::new(),
+        basis: None,
         expressions: 0,
         version: None,
         count: None,

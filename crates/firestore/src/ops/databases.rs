@@ -175,6 +175,7 @@ impl Firestore {
         project: &str,
         resource: &str,
     ) -> Result<Permit, Status> {
+        session.set_project(project);
         let permit = session.authorize_admin(resource).map_err(status::refused)?;
         if self.gate.mode().dev().is_none() && project != self.project {
             let text = format!("The project `{project}` is not served here.");

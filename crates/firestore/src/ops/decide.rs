@@ -49,6 +49,7 @@ pub async fn decide(
         true => in_force.current(&database.project),
         false => in_force.current_for(&database.project, &database.database),
     };
+    session.set_project(&database.project);
     let path = format!("/{}", action.path.join("/"));
     let subject = Subject { method: action.method.name(), path: &path };
     let source = Source { project: &database.project };

@@ -189,6 +189,7 @@ impl Indexes {
         let resource = format!("/{group}");
         let operation = Operation { service: Service::Firestore, verb: "ListIndexes", resource };
         let mut session = self.gate.begin(caller, operation).await?;
+        session.set_project(&database.project);
         session.authorize_admin(&format!("/{group}")).map_err(status::refused)?;
         let found = definitions(&mut session, database, group).await;
         session.discard();

@@ -128,11 +128,13 @@ impl Firestore {
     ) -> Result<Reading, Status> {
         let (mut lease, begun) = match selector {
             Selector::Newest => {
-                let session = self.gate.begin(caller, operation).await?;
+                let mut session = self.gate.begin(caller, operation).await?;
+                session.set_project(&database.project);
                 return Ok(Reading { session, begun: None, lease: None, past: None });
             }
             Selector::ReadTime(at) => {
-                let (session, past) = self.begin_at(caller, operation, self.read_time(&at)?).await?;
+                let (mut session, past) = self.begin_at(caller, operation, self.read_time(&at)?).await?;
+                session.set_project(&database.project);
                 return Ok(Reading { session, begun: None, lease: None, past });
             }
             Selector::Transaction(id) => (self.transactions.lease(caller, database, &id).await?, None),
@@ -143,10 +145,11 @@ impl Firestore {
             }
         };
         lease.lock(&self.transactions, keys).await?;
-        let (session, past) = match lease.transaction.reads_at().or_else(|| lease.version()) {
+        let (mut session, past) = match lease.transaction.reads_at().or_else(|| lease.version()) {
             Some(version) => self.begin_at(caller, operation, version).await?,
             None => (self.gate.begin(caller, operation).await?, None),
         };
+        session.set_project(&database.project);
         Ok(Reading { session, begun, lease: Some(lease), past })
     }
 

@@ -118,6 +118,7 @@ impl Firestore {
         let database = self.database(&request.database)?;
         if !caller.is_admin() {
             let mut session = self.gate.begin(caller, operation("BatchWrite", &ResourcePath::ROOT)).await?;
+            session.set_project(&database.project);
             session.authorize_admin("/").map_err(status::refused)?;
         }
         let writes = decode_all(&database, request.writes)?;

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use server::SystemUser;
 
 use super::{Act, SOCKET_FILE};
+use crate::failure::Failure;
 use crate::house::{House, OpenError};
 use crate::sealing;
 
@@ -27,7 +28,7 @@ pub struct Folder {
 }
 
 /// Runs an act where the data is.
-pub async fn ask<A: Act>(folder: &Folder, act: A) -> Result<A::Answer, String> {
+pub async fn ask<A: Act>(folder: &Folder, act: A) -> Result<A::Answer, Failure> {
     match ask_running(&folder.data, &act).await? {
         Some(answer) => Ok(answer),
         None => on_folder(folder, act).await,
@@ -64,17 +65,20 @@ fn refusal(body: &[u8]) -> Option<String> {
 }
 
 /// Runs it in this process. The folder is this process's meanwhile: a server cannot start.
-async fn on_folder<A: Act>(folder: &Folder, act: A) -> Result<A::Answer, String> {
+async fn on_folder<A: Act>(folder: &Folder, act: A) -> Result<A::Answer, Failure> {
     let seal = sealing::seal(folder.key_file.as_deref())?;
     let opened = House::open_as_made(&folder.data, folder.project.clone(), seal, A::MAY_BE_NEW).await;
     let house = opened.map_err(|error| match error {
-        OpenError::Store(StoreError::Locked { path }) => format!(
+        OpenError::Store(StoreError::Locked { path }) => Failure::from(format!(
             "`{}` is in use by another Hearth that takes no commands yet; try again when it has started",
             path.display()
-        ),
-        other => other.to_string(),
+        )),
+        other => other.into(),
     })?;
+    if A::NEEDS_RULES {
+        house.restore().await.map_err(|status| status.message)?;
+    }
     let answer = act.run(house.site(&SystemUser::current())).await;
     house.close().await.map_err(|status| status.message)?;
-    answer.map_err(|status| status.message)
+    answer.map_err(|status| status.message.into())
 }

@@ -31,6 +31,8 @@ pub trait Act: Serialize + DeserializeOwned + Send + 'static {
     const NAME: &'static str;
     /// Whether it may begin a data folder that is not there yet.
     const MAY_BE_NEW: bool = false;
+    /// Whether it looks at the rules that are in force.
+    const NEEDS_RULES: bool = false;
     /// What comes of it.
     type Answer: Serialize + DeserializeOwned + Send;
 

@@ -59,8 +59,9 @@ impl Emulator {
 /// Why only this machine may reach a server for development.
 pub fn not_loopback(host: IpAddr) -> String {
     format!(
-        "`--host {host}` is not a loopback address: dev accepts unsigned tokens and `Bearer owner`, so it must not be \
-         reachable from elsewhere; use `hearth serve` for that"
+        "`--host {host}` can be reached from other machines, and dev believes every token: use `hearth dev --host {host} --share users` \
+         if others (a phone, a container) may be any user here, `--share admins` if they may do everything; `hearth serve` is for \
+         everybody else"
     )
 }
 

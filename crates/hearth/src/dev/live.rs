@@ -18,7 +18,7 @@ use crate::screen::Screen;
 const LINES_PER_SECOND_MAX: usize = 20;
 
 /// Tells events until there are no more.
-pub async fn tell(mut events: Receiver<Event>, screen: Screen) {
+pub async fn tell(mut events: Receiver<Event>, project: String, screen: Screen) {
     let mut second = Second::begin();
     loop {
         let event = tokio::select! {
@@ -29,7 +29,7 @@ pub async fn tell(mut events: Receiver<Event>, screen: Screen) {
             }
         };
         match event {
-            Ok(event) if is_told(&event) => second.tell(&event, screen),
+            Ok(event) if is_told(&event) => second.tell(&event, &project, screen),
             Ok(_) => {}
             Err(RecvError::Lagged(missed)) => second.left_out += missed,
             Err(RecvError::Closed) => return,
@@ -56,7 +56,7 @@ impl Second {
         Self { end: Instant::now() + Duration::from_secs(1), lines: 0, left_out: 0 }
     }
 
-    fn tell(&mut self, event: &Event, screen: Screen) {
+    fn tell(&mut self, event: &Event, project: &str, screen: Screen) {
         if Instant::now() >= self.end {
             self.close(screen);
         }
@@ -65,7 +65,8 @@ impl Second {
             return;
         }
         self.lines += 1;
-        let lines = Lines::new(Look::stderr(), TimeZone::system(), SystemClock.now());
+        let lines =
+            Lines::new(Look::stderr(), TimeZone::system(), SystemClock.now()).without_project(Some(project));
         screen.say(&lines.line(event));
         // Never cut: it is there to be opened.
         if let Some(link) = event.details.get("link").and_then(serde_json::Value::as_str) {

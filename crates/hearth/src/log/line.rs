@@ -11,13 +11,20 @@ pub struct Lines {
     look: Look,
     zone: TimeZone,
     today: jiff::civil::Date,
+    /// The project that needs no mention.
+    project: Option<String>,
 }
 
 impl Lines {
     /// Lines with times of a zone, and dates unless they are today's.
     pub fn new(look: Look, zone: TimeZone, now: Timestamp) -> Self {
         let today = civil(now, &zone).date();
-        Self { look, zone, today }
+        Self { look, zone, today, project: None }
+    }
+
+    /// The same, without the name of this project in its lines.
+    pub fn without_project(self, project: Option<&str>) -> Self {
+        Self { project: project.map(str::to_owned), ..self }
     }
 
     /// The line of an event.
@@ -30,14 +37,24 @@ impl Lines {
             Verdict::Error => "33",
             Verdict::Admin => "36",
         };
-        let plain = format!("{line}{verdict}  {}", said(event));
-        let Some((_, rest)) = plain.split_once(&verdict) else { return plain };
+        let project = match event.project.as_str() {
+            "" => String::new(),
+            project if self.project.as_deref() == Some(project) => String::new(),
+            project => format!("  {}", plain(project)),
+        };
+        let rest = format!("{project}  {}", said(event));
+        // Never cut: it is there to be copied.
+        let number = number(event);
         let rest = match self.look.columns {
-            Some(columns) => cut(rest, columns.saturating_sub(line.chars().count() + 5)),
-            None => rest.to_owned(),
+            Some(columns) => {
+                let others = line.chars().count() + verdict.chars().count() + number.chars().count();
+                cut(&rest, columns.saturating_sub(others))
+            }
+            None => rest,
         };
         line.push_str(&self.look.paint(colour, &verdict));
         line.push_str(&rest);
+        line.push_str(&number);
         line
     }
 
@@ -80,8 +97,20 @@ fn said(event: &Event) -> String {
     if !details.is_empty() {
         text.push_str(&format!("  {}", serde_json::Value::Object(details)));
     }
+    plain(&text)
+}
+
+fn plain(text: &str) -> String {
     let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escape).collect()
+}
+
+/// The end of the request's number, for `hearth explain --request`; nothing where no rules decided.
+fn number(event: &Event) -> String {
+    if event.basis.is_none() {
+        return String::new();
+    }
+    format!("  #{:06}", event.request % 1_000_000)
 }
 
 fn why(causes: &[Cause]) -> String {
@@ -91,6 +120,10 @@ fn why(causes: &[Cause]) -> String {
 
 /// One reason: what was seen, else what was said, and where.
 fn reason(cause: &Cause) -> String {
+    if let Some(day) = expired(&cause.expression).filter(|_| cause.text == "false") {
+        let reason = format!("test rules that expired on {day}: `{}`", cause.expression);
+        return if cause.at.is_empty() { reason } else { format!("{reason} [{}]", cause.at) };
+    }
     let observed = without_literals(&cause.observed);
     let is_verdict = matches!(cause.text.as_str(), "false" | "true");
     let reason = match (is_verdict, observed.is_empty()) {
@@ -100,6 +133,19 @@ fn reason(cause: &Cause) -> String {
         (_, true) => short(&cause.text).to_owned(),
     };
     if cause.at.is_empty() { reason } else { format!("{reason} [{}]", cause.at) }
+}
+
+/// The day until which the rules of a new project let everybody in: `request.time < timestamp.date(2024, 12, 1)`.
+fn expired(expression: &str) -> Option<String> {
+    let condition: String = expression.split_whitespace().collect();
+    let date =
+        condition.strip_prefix("request.time<")?.trim_start_matches('=').strip_prefix("timestamp.date(")?;
+    let numbers: Option<Vec<u32>> =
+        date.strip_suffix(')')?.split(',').map(|part| part.parse().ok()).collect();
+    match numbers?[..] {
+        [year, month, day] => Some(format!("{year:04}-{month:02}-{day:02}")),
+        _ => None,
+    }
 }
 
 /// What was seen without what was written as it is: `null is null` says nothing.
@@ -151,6 +197,14 @@ mod tests {
         assert_eq!(
             line(denied(None, "false", "false is false", "false"), None),
             "10:38:12.082  deny   (signed out)  get /b/2: the rule says `false` [firestore.rules:4:33]"
+        );
+        assert_eq!(
+            line(
+                denied(None, "request.time < timestamp.date(2024, 2, 1)", "request.time is x", "false"),
+                None
+            ),
+            "10:38:12.082  deny   (signed out)  get /b/2: test rules that expired on 2024-02-01: `request.time < timestamp.date(2024, \
+             2, 1)` [firestore.rules:4:33]"
         );
         assert_eq!(
             line(denied(None, "get(/a)", "", "Service call error. Function: [get]"), None),

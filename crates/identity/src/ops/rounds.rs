@@ -110,7 +110,8 @@ impl Identity {
         let mut contended = verb.contended(context);
         contended.extend(rounds.inner.lock().contended.iter().cloned());
         let attempts = Attempts { max: ATTEMPTS_MAX, contended: &contended, exhausted: contention };
-        let work = |session| async move {
+        let work = |mut session: access::Session| async move {
+            session.set_project(&context.realm.project);
             let mut work = UnitOfWork::new(self, context, rounds, session);
             match verb.execute(&mut work).await {
                 Ok(output) => Ok((work.into_session(), output)),
@@ -148,6 +149,7 @@ impl Identity {
         let consumed = &consumed;
         let attempts = Attempts { max: ATTEMPTS_MAX, contended: consumed, exhausted: contention };
         let work = |mut session: access::Session| async move {
+            session.set_project(&context.realm.project);
             let permit = session.authorize_self("e-mail code", "/users");
             for key in consumed {
                 session.write(&permit, key.clone(), None);
@@ -167,7 +169,10 @@ impl Identity {
     ) -> Failure {
         if let Failure::Refused(refused) = &failure {
             match self.gate.begin(&context.caller, Self::operation(verb)).await {
-                Ok(session) => session.refuse(verb, "/users", refused.name()),
+                Ok(mut session) => {
+                    session.set_project(&context.realm.project);
+                    session.refuse(verb, "/users", refused.name());
+                }
                 Err(status) => return status.into(),
             }
         }

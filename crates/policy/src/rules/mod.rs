@@ -6,6 +6,7 @@
 //! Source: Firebase's rules reference, and verdicts and texts of the production services where it differs.
 
 mod advice;
+mod asked;
 pub mod ast;
 mod context;
 mod decide;
@@ -32,6 +33,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+pub use asked::Asked;
 pub use ast::Version;
 pub use policy::Action;
 

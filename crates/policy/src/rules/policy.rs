@@ -1,6 +1,7 @@
 //! Firestore and Storage rules as a [`Policy`].
 
 use base::Fields;
+use serde_json::Value as Json;
 
 use crate::coverage::Sites;
 use crate::decision::Step;
@@ -11,7 +12,7 @@ use crate::request::{Document, Documents, Lookup, Method, Query, Request, Settin
 use crate::source::Source;
 use crate::trace::Trace;
 
-use super::Ruleset;
+use super::{Asked, Ruleset};
 
 /// What is done to a document, an object or a collection.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +80,10 @@ impl Policy for Ruleset {
 
     fn sites(&self) -> Sites {
         Ruleset::sites(self)
+    }
+
+    fn asked(request: &Action<'_>, values: bool) -> Json {
+        Asked::json(request, values)
     }
 
     fn decide(

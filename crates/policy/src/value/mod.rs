@@ -7,6 +7,7 @@ pub mod compare;
 mod diff;
 mod fault;
 mod field;
+pub mod json;
 mod path;
 pub mod report;
 mod show;

@@ -19,11 +19,15 @@ const PLACES_SHOWN_MAX: usize = 6;
 const RULES_LISTED_MAX: usize = 50;
 /// Characters of an expression in the list; all of it stands in the text.
 const EXPRESSION_SHOWN_CHARS_MAX: usize = 64;
+/// Characters of a value that are shown however narrow the terminal is.
+const VALUE_SHOWN_CHARS_MIN: usize = 12;
 
 /// A decision and what it is about.
 pub struct Explanation<'a> {
     policy: &'a Policy,
     answer: &'a Answer,
+    /// The longest line, where it has to fit.
+    columns: Option<usize>,
 }
 
 /// How one part of a line looks on a terminal.
@@ -39,7 +43,12 @@ enum Look {
 impl<'a> Explanation<'a> {
     /// Explains what a policy answered.
     pub fn new(policy: &'a Policy, answer: &'a Answer) -> Self {
-        Self { policy, answer }
+        Self { policy, answer, columns: None }
+    }
+
+    /// The same with lines that fit a terminal of so many columns.
+    pub fn within(self, columns: Option<usize>) -> Self {
+        Self { columns, ..self }
     }
 
     /// For people.
@@ -147,6 +156,7 @@ impl<'a> Explanation<'a> {
         let Answer { decision, source, .. } = self.answer;
         let (title, marks) = self.marks();
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let renderer = self.columns.map_or(renderer.clone(), |columns| renderer.term_width(columns));
         let more = marks.len().saturating_sub(PLACES_SHOWN_MAX);
         let group = if marks.is_empty() {
             Group::with_title(self.level().primary_title(title.as_str()))
@@ -302,7 +312,14 @@ impl<'a> Explanation<'a> {
             };
             let mark = if blamed.is_some_and(|node| row.shows(node)) { "  ◀" } else { "" };
             let lead = paint(&row.lead, Look::Dim, color);
-            let (value, mark) = (paint(&row.value, look, color), paint(mark, Look::Bold, color));
+            let value = match self.columns {
+                Some(columns) => shortened(
+                    &row.value,
+                    columns.saturating_sub(4 + width + mark.chars().count()).max(VALUE_SHOWN_CHARS_MIN),
+                ),
+                None => row.value,
+            };
+            let (value, mark) = (paint(&value, look, color), paint(mark, Look::Bold, color));
             out.push_str(&format!("  {lead}{}{}  {value}{mark}\n", row.text, " ".repeat(pad)));
         }
     }
@@ -312,7 +329,12 @@ impl<'a> Explanation<'a> {
         let (made_of, inner) = trace::steps(node);
         let made_of = made_of.into_iter().map(|value| format!(", from {}", plain(value)));
         let value = std::iter::once(shown(node)).chain(made_of).collect::<String>();
-        rows.push(Row { lead, text: shortened(&self.squeezed(node.span)), value, node });
+        let text_max = self.columns.map_or(EXPRESSION_SHOWN_CHARS_MAX, |columns| {
+            columns
+                .saturating_sub(lead.chars().count() + 2 * VALUE_SHOWN_CHARS_MIN)
+                .min(EXPRESSION_SHOWN_CHARS_MAX)
+        });
+        rows.push(Row { lead, text: shortened(&self.squeezed(node.span), text_max), value, node });
         // What a name is made of matters only when it failed.
         if inner.shape == Shape::Name && inner.ending != Ending::Error {
             return;
@@ -380,11 +402,11 @@ impl Row<'_> {
     }
 }
 
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= EXPRESSION_SHOWN_CHARS_MAX {
+fn shortened(text: &str, chars_max: usize) -> String {
+    if text.chars().count() <= chars_max {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(EXPRESSION_SHOWN_CHARS_MAX - 1).collect();
+    let kept: String = text.chars().take(chars_max.saturating_sub(1)).collect();
     format!("{kept}…")
 }
 

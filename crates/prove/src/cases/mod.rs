@@ -2,7 +2,7 @@
 //!
 //! [`read`] makes sections of a file, [`run`] decides every case of a section, and [`Policy::ask`] decides one request
 //! in the words of a case line: `hearth test`, `hearth explain` and our own tests are the same code.
-//! `crates/prove/cases/README.md` describes the format.
+//! `docs/cases.md` describes the format.
 //!
 //! Invariants: no I/O, so rules that stand in a file are given by the caller; a request is decided with and without a
 //! trace, and a difference is a failure; reading never stops at the first problem.

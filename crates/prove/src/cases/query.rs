@@ -81,7 +81,10 @@ fn constraint(text: &str) -> Result<(Constraint, &str), String> {
     };
     let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Json>();
     let json = values.next().ok_or_else(|| format!("`{text}` has no value"))?;
-    let json = json.map_err(|error| format!("`{rest}` does not begin with JSON: {error}"))?;
+    let json = json.map_err(|_| {
+        let word = rest.split_whitespace().next().unwrap_or_default();
+        format!("`{word}` is not a JSON value: text is in quotes, as in `where {field} == \"{word}\"`")
+    })?;
     let constraint = Constraint { field: segments(field), op, value: value(&json)? };
     Ok((constraint, rest.get(values.byte_offset()..).unwrap_or_default().trim()))
 }

@@ -20,8 +20,8 @@ use crate::readers::{realtime, rules};
 /// The finding.
 pub const FINDING: Finding = Finding::warning("date-has-passed", RULES);
 
-const HELP: &str = "ask for something that does not run out, such as `request.auth != null`";
-const DATABASE_HELP: &str = "ask for something that does not run out, such as `auth != null`";
+const HELP: &str = "test rules of a new project end like this: ask for something that does not run out, such as `request.auth != null`";
+const DATABASE_HELP: &str = "test rules of a new project end like this: ask for something that does not run out, such as `auth != null`";
 
 /// In Firestore and Storage rules.
 pub fn of_rule(place: &rules::Place<'_>, dates: &[Dated], now: Timestamp) -> Option<Diagnostic> {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::json::{ValueError, ValueProblem};
 use super::key::Key;
 use super::leaf::{Leaf, write_text};
 use super::node::Node;
+use super::value_error::{ValueError, ValueProblem};
 
 /// A value that may have server values, or null.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,15 +102,18 @@ impl Draft {
         if !known || !children.iter().all(|(_, child)| child.is_plain()) {
             return Draft(Content::Deferred(Arc::new(Deferred { priority, body: Body::Inner(children) })));
         }
-        let plain = |(key, child)| match child {
-            Draft(Content::Plain(node)) => Some((key, node)),
-            Draft(_) => None,
-        };
         let priority = match priority {
             Some(Slot::Known(priority)) => Some(priority),
             _ => None,
         };
-        Node::inner(children.into_iter().filter_map(plain).collect(), priority).into()
+        // Of exactly the size: nodes with one child are many.
+        let mut nodes = Vec::with_capacity(children.len());
+        for (key, child) in children {
+            if let Draft(Content::Plain(node)) = child {
+                nodes.push((key, node));
+            }
+        }
+        Node::inner(nodes, priority).into()
     }
 
     /// Whether it is null.
@@ -129,6 +132,14 @@ impl Draft {
             Content::Null => Some(None),
             Content::Plain(node) => Some(Some(node)),
             Content::Deferred(_) => None,
+        }
+    }
+
+    /// What it is if it is neither null nor has server values.
+    pub(super) fn into_node(self) -> Result<Arc<Node>, Draft> {
+        match self.0 {
+            Content::Plain(node) => Ok(node),
+            other => Err(Draft(other)),
         }
     }
 
@@ -245,11 +256,68 @@ impl Draft {
         Draft::inner(children, self.priority())
     }
 
+    /// The value after a priority was set at a place in it, see [`Node::with_priority`]. What is no priority is none.
+    pub fn with_priority(&self, path: &[Key], priority: Draft) -> Draft {
+        let Some((key, rest)) = path.split_first() else {
+            let priority = priority.into_slot().unwrap_or_default();
+            let body = match &self.0 {
+                Content::Null => return Draft::null(),
+                Content::Plain(node) => node.value().map(|leaf| Slot::Known(leaf.clone())),
+                Content::Deferred(deferred) => match &deferred.body {
+                    Body::Leaf(slot) => Some(slot.clone()),
+                    Body::Inner(_) => None,
+                },
+            };
+            return match body {
+                Some(slot) => Draft::leaf(slot, priority),
+                None => Draft::inner(self.children().unwrap_or_default(), priority),
+            };
+        };
+        let children = self.children().unwrap_or_default();
+        match children.into_iter().find(|(other, _)| other == key) {
+            Some((_, child)) => {
+                let child = child.with_priority(rest, priority);
+                self.with(std::slice::from_ref(key), child)
+            }
+            None => self.clone(),
+        }
+    }
+
+    /// Its leaves, without priorities.
+    pub fn leaves(&self) -> usize {
+        match &self.0 {
+            Content::Null => 0,
+            Content::Plain(node) => node.leaves(),
+            Content::Deferred(deferred) => match &deferred.body {
+                Body::Leaf(_) => 1,
+                Body::Inner(children) => children.iter().map(|(_, child)| child.leaves()).sum(),
+            },
+        }
+    }
+
+    /// About the bytes of its JSON.
+    pub fn bytes(&self) -> usize {
+        match &self.0 {
+            Content::Null => 4,
+            Content::Plain(node) => node.bytes(),
+            Content::Deferred(deferred) => {
+                const SERVER_VALUE: usize = 30;
+                deferred.priority.as_ref().map_or(0, |_| SERVER_VALUE)
+                    + match &deferred.body {
+                        Body::Leaf(_) => SERVER_VALUE,
+                        Body::Inner(children) => {
+                            children.iter().map(|(key, child)| key.as_str().len() + 4 + child.bytes()).sum()
+                        }
+                    }
+            }
+        }
+    }
+
     /// Appends it as a client would send it.
     pub fn encode(&self, out: &mut String) {
         let deferred = match &self.0 {
             Content::Null => return out.push_str("null"),
-            Content::Plain(node) => return super::json::encode_export(Some(node), out),
+            Content::Plain(node) => return super::encode::encode_export(Some(node), out),
             Content::Deferred(deferred) => deferred,
         };
         match (&deferred.body, &deferred.priority) {

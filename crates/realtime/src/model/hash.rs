@@ -57,7 +57,7 @@ fn child(text: &mut Sha1, (key, node): &(Key, Arc<Node>)) {
 }
 
 /// Type and value.
-pub(super) fn leaf(text: &mut Sha1, leaf: &Leaf) {
+pub(crate) fn leaf(text: &mut Sha1, leaf: &Leaf) {
     match leaf {
         Leaf::Bool(value) => text.update(if *value { "boolean:true" } else { "boolean:false" }),
         Leaf::Text(value) => {

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The largest whole number up to which every whole double is an integer here.
-const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+/// 2^63: whole numbers below it are integers.
+const WHOLE_END: f64 = 9_223_372_036_854_775_808.0;
 
 /// A value without children.
 ///
-/// Numbers are canonical when they are made by [`Leaf::number`] or decoded: a double that is a whole number up to 2^53
-/// is an `Integer` (so `1.0` is `1` and `-0` is `0`), and none is NaN or infinite.
+/// Numbers are canonical when they are made by [`Leaf::number_of`] or decoded: a double that is a whole number of 64
+/// bits is an `Integer` (so `1.0` is `1` and `-0` is `0`), and none is NaN or infinite.
 #[derive(Clone, Debug)]
 pub enum Leaf {
     /// A boolean.
@@ -29,8 +29,8 @@ impl Leaf {
         if !value.is_finite() {
             return None;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
-        Some(if value.fract() == 0.0 && value.abs() <= WHOLE_MAX {
+        #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
+        Some(if value.fract() == 0.0 && (-WHOLE_END..WHOLE_END).contains(&value) {
             Leaf::Integer(value as i64)
         } else {
             Leaf::Double(value)

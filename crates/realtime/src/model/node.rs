@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
+use super::encode;
 use super::hash;
-use super::json;
 use super::key::Key;
 use super::leaf::Leaf;
 
@@ -173,7 +173,7 @@ impl Eq for Node {}
 impl fmt::Debug for Node {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
-        json::encode_export(Some(self), &mut text);
+        encode::encode_export(Some(self), &mut text);
         out.write_str(&text)
     }
 }

@@ -1,8 +1,12 @@
 //! Writes as clients ask for them.
 
+use super::decode::decode_value;
 use super::draft::Draft;
-use super::json::{self, ValueError};
+use super::node::Node;
 use super::path::{DEPTH_MAX, Path, PathError};
+use super::size::SizeLimit;
+use super::update::{self, decode_update};
+use super::value_error::ValueError;
 
 /// What kind of write it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,34 +80,8 @@ pub struct Expected(pub Box<str>);
 
 impl Expected {
     /// Whether a value is the expected one.
-    pub fn is(&self, node: Option<&super::node::Node>) -> bool {
-        node.map_or("", super::node::Node::hash) == &*self.0
-    }
-}
-
-/// How long a write may keep the database busy, by an estimate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SizeLimit {
-    /// About a second.
-    Tiny,
-    /// About 10 seconds.
-    Small,
-    /// About 30 seconds.
-    Medium,
-    /// About a minute.
-    Large,
-    /// Any time.
-    Unlimited,
-}
-
-impl SizeLimit {
-    /// Rows that a write may change, by what a slow disk does in the time.
-    pub fn rows(self) -> usize {
-        match self {
-            SizeLimit::Tiny => 10_000,
-            SizeLimit::Small => 100_000,
-            SizeLimit::Medium | SizeLimit::Large | SizeLimit::Unlimited => usize::MAX,
-        }
+    pub fn is(&self, node: Option<&Node>) -> bool {
+        node.map_or("", Node::hash) == &*self.0
     }
 }
 
@@ -148,7 +126,7 @@ impl Write {
     pub fn set(path: &str, value_json: &str) -> Result<Write, WriteError> {
         let (raw, is_priority) = priority_of(path);
         let path = Path::parse(raw)?;
-        let value = json::decode_value(value_json, DEPTH_MAX.saturating_sub(path.keys().len()))?;
+        let value = decode_value(value_json, DEPTH_MAX.saturating_sub(path.keys().len()))?;
         let change = change(path.clone(), is_priority, value)?;
         Ok(Write { verb: Verb::Set, path, changes: vec![change], expected: None, size_limit: None })
     }
@@ -162,7 +140,7 @@ impl Write {
     /// An update: an object of values by paths relative to the place. They may be deep and may end with `.priority`.
     pub fn update(path: &str, object_json: &str) -> Result<Write, WriteError> {
         let path = Path::parse(path)?;
-        let mut decoded = json::decode_update(object_json, &path)?;
+        let mut decoded = decode_update(object_json, &path)?;
         decoded.sort_by(|left, right| left.0.cmp(&right.0).then(left.1.cmp(&right.1)));
         overlap(&decoded)?;
         // Stable: what a set makes has a priority only after it.
@@ -193,7 +171,7 @@ fn change(path: Path, is_priority: bool, value: Draft) -> Result<Change, WriteEr
 }
 
 /// A place and another below it, or the same one twice. A priority is below its place.
-fn overlap(sorted: &json::Changes) -> Result<(), WriteError> {
+fn overlap(sorted: &update::Changes) -> Result<(), WriteError> {
     let text = |path: &Path, is_priority: bool| match is_priority {
         true => format!("{}/.priority", path.to_string().trim_end_matches('/')),
         false => path.to_string(),

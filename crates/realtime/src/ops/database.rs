@@ -11,8 +11,8 @@ use super::hub::{Effects, Hub};
 use super::rows::{Layer, Layout, Rows, Staging};
 use super::sequencer::{Job, Staged};
 use crate::failure::Failure;
-use crate::model::{Change, Expected, Node, Path, Write};
-use crate::query::Query;
+use crate::model::{Change, Expected, Node, Path, SizeLimit, Write};
+use crate::query::{Order, Query};
 
 /// Rows that one read may find.
 pub const READ_ROWS_MAX: usize = 2_000_000;
@@ -56,6 +56,11 @@ impl Database {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is the project's own.
+    pub fn is_default(&self) -> bool {
+        self.name == self.ground.default
     }
 
     /// Where it lies.
@@ -133,7 +138,8 @@ impl Database {
         Ok(Seen { session, grant, value })
     }
 
-    /// Decides what stays open: with the claims that the caller has now. `reads` says whether the data is wanted, too.
+    /// Decides what stays open: with the claims that the caller has now. `reads` says whether the data is wanted, too: then it
+    /// is what the query looks at, at least all that it finds and one more.
     pub async fn open(
         &self,
         caller: &Caller,
@@ -146,7 +152,7 @@ impl Database {
             session.note("revoked", true.into());
         }
         let grant = self.authorize_read(&mut session, path, query).await?;
-        let value = if reads { self.find(&mut session, path, query).await? } else { None };
+        let value = if reads { self.sought(&mut session, path, query).await? } else { None };
         Ok(Seen { session, grant, value })
     }
 
@@ -157,9 +163,23 @@ impl Database {
         path: &Path,
         query: &Query,
     ) -> Result<Option<Arc<Node>>, Failure> {
-        let mut rows = Rows { layout: &self.layout, reads: session.reads(), layers: &[] };
-        let node = rows.node(path, READ_ROWS_MAX).await?;
+        let node = self.sought(session, path, query).await?;
         Ok(if query.is_default() { node } else { query.select(node.as_ref()) })
+    }
+
+    /// What a query has to look at: all of a place, or less where its order allows.
+    async fn sought(
+        &self,
+        session: &mut Session,
+        path: &Path,
+        query: &Query,
+    ) -> Result<Option<Arc<Node>>, Failure> {
+        let mut rows = Rows { layout: &self.layout, reads: session.reads(), layers: &[] };
+        Ok(if query.order == Order::Key && !query.selects_all() {
+            rows.by_key(path, query, READ_ROWS_MAX).await?
+        } else {
+            rows.node(path, READ_ROWS_MAX).await?
+        })
     }
 
     /// The keys of a place's children after one of them, of `max` at most.
@@ -197,15 +217,15 @@ impl Database {
     pub async fn look(
         &self,
         version: Version,
-        path: &Path,
+        (path, query): (&Path, &Query),
         children: Option<&[crate::model::Key]>,
     ) -> Result<super::hub::Seen, Failure> {
         let admin = Caller::admin("listeners");
         let mut session = self.ground.gate.begin_at(&admin, self.operation("Listen", path), version).await?;
-        let mut rows = Rows { layout: &self.layout, reads: session.reads(), layers: &[] };
         let seen = match children {
-            None => super::hub::Seen::All(rows.node(path, READ_ROWS_MAX).await?),
+            None => super::hub::Seen::All(self.sought(&mut session, path, query).await?),
             Some(keys) => {
+                let mut rows = Rows { layout: &self.layout, reads: session.reads(), layers: &[] };
                 let mut seen = Vec::with_capacity(keys.len());
                 for key in keys {
                     seen.push((key.clone(), rows.node(&path.child(key.clone()), READ_ROWS_MAX).await?));
@@ -231,7 +251,8 @@ impl Database {
         let now_ms = session.now().micros().div_euclid(1000);
         let changes = self.resolve(&mut session, write, pending, now_ms).await?;
         let grant = self.authorize_write(&mut session, write, &changes, pending).await?;
-        let rows_max = write.size_limit.map_or(WRITE_ROWS_MAX, |limit| limit.rows().min(WRITE_ROWS_MAX));
+        let asked_max = write.size_limit.and_then(SizeLimit::leaves_max);
+        let rows_max = asked_max.map_or(WRITE_ROWS_MAX, |max| max.min(WRITE_ROWS_MAX));
         let mut staging = Staging::new(&self.layout, session.reads(), pending, rows_max);
         for change in &changes {
             match &change.value {

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 use super::claims;
 use super::namespace::Namespace;
 use crate::failure::Failure;
-use crate::model::{DEPTH_MAX, Draft, Path, Sparse, Verb, Write, decode_value};
+use crate::model::{Change, DEPTH_MAX, Path, Sparse, Verb, Write, decode_value};
 
 /// Entries of one session.
 pub const ENTRIES_MAX: usize = 1_000;
@@ -41,6 +41,9 @@ struct Entry {
     path: String,
     /// JSON of the value.
     value: String,
+    /// Whether it is the priority of the place.
+    #[serde(default)]
+    priority: bool,
 }
 
 /// A caller as it is kept.
@@ -68,21 +71,22 @@ pub fn owner(key: &RowKey) -> Option<(&str, &str)> {
 
 /// The row of a session as it is to be. Errors: more entries or bytes than a session may have.
 pub fn encode(caller: &Caller, sparse: &Sparse) -> Result<Option<Bytes>, Failure> {
-    let entries: Vec<(Path, Draft)> = sparse.entries().map(|(path, value)| (path, value.clone())).collect();
+    let entries: Vec<Change> = sparse.entries().take(ENTRIES_MAX + 1).collect();
     encode_entries(caller, &entries)
 }
 
-fn encode_entries(caller: &Caller, entries: &[(Path, Draft)]) -> Result<Option<Bytes>, Failure> {
+fn encode_entries(caller: &Caller, entries: &[Change]) -> Result<Option<Bytes>, Failure> {
     if entries.is_empty() {
         return Ok(None);
     }
     if entries.len() > ENTRIES_MAX {
         return Err(Failure::Invalid(format!("a client may leave {ENTRIES_MAX} onDisconnect operations")));
     }
-    let entry = |(path, value): &(Path, Draft)| {
+    let entry = |change: &Change| {
         let mut json = String::new();
-        value.encode(&mut json);
-        Entry { path: path.to_string(), value: json }
+        change.value().encode(&mut json);
+        let priority = matches!(change, Change::Priority { .. });
+        Entry { path: change.path().to_string(), value: json, priority }
     };
     let who = match &caller.who {
         Principal::Unauthenticated => Who::Nobody,
@@ -99,7 +103,7 @@ fn encode_entries(caller: &Caller, entries: &[(Path, Draft)]) -> Result<Option<B
     Ok(Some(bytes.into()))
 }
 
-fn decode(bytes: &[u8]) -> Option<(Caller, Vec<(Path, Draft)>)> {
+fn decode(bytes: &[u8]) -> Option<(Caller, Vec<Change>)> {
     let Row { who, entries } = serde_json::from_slice(bytes).ok()?;
     let caller = match who {
         Who::Nobody => Caller::unauthenticated(),
@@ -112,7 +116,7 @@ fn decode(bytes: &[u8]) -> Option<(Caller, Vec<(Path, Draft)>)> {
     let entry = |entry: Entry| {
         let path = Path::parse(&entry.path).ok()?;
         let value = decode_value(&entry.value, DEPTH_MAX.checked_sub(path.keys().len())?).ok()?;
-        Some((path, value))
+        Some(if entry.priority { Change::Priority { path, value } } else { Change::Set { path, value } })
     };
     Some((caller, entries.into_iter().map(entry).collect::<Option<_>>()?))
 }
@@ -142,11 +146,17 @@ impl Departures {
     }
 }
 
-async fn fulfil_entries(namespace: &Namespace, key: &RowKey, caller: &Caller, entries: &[(Path, Draft)]) {
-    for (index, (path, value)) in entries.iter().enumerate() {
+async fn fulfil_entries(namespace: &Namespace, key: &RowKey, caller: &Caller, entries: &[Change]) {
+    for (index, change) in entries.iter().enumerate() {
         let rest = entries.get(index + 1..).unwrap_or_default();
         let Ok(row) = encode_entries(caller, rest) else { return };
-        let write = Write::at(Verb::OnDisconnect, path.clone(), value.clone());
+        let write = Write {
+            verb: Verb::OnDisconnect,
+            path: change.path().clone(),
+            changes: vec![change.clone()],
+            expected: None,
+            size_limit: None,
+        };
         let outcome = namespace.hand_in(caller.clone(), Arc::new(write), vec![(key.clone(), row)]).await;
         match outcome.await {
             Ok(Ok(_)) => {}

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::sign_in::TokenKind;
 use crate::failure::Failure;
-use crate::model::{Draft, Expected, Path, Verb, Write};
+use crate::model::{Expected, Path, Verb, Write};
 use crate::query::Query;
 
 /// A message of a client.
@@ -16,7 +16,7 @@ pub enum Message {
     /// Wants a sign of life.
     Ping,
     /// A request with its number.
-    Request(u64, Request),
+    Request(u64, Box<Request>),
     /// A request that cannot be understood; why.
     Refused(u64, Failure),
     /// Nothing that is answered.
@@ -133,7 +133,7 @@ pub fn read(text: &str) -> Option<Message> {
         }
     };
     Some(match request(&action, body) {
-        Ok(request) => Message::Request(number, request),
+        Ok(request) => Message::Request(number, Box::new(request)),
         Err(failure) => Message::Refused(number, failure),
     })
 }
@@ -182,9 +182,4 @@ fn request(action: &str, body: Body<'_>) -> Result<Request, Failure> {
         "s" | "appcheck" | "unappcheck" | "unappeck" => Request::Acknowledged,
         other => Request::Unknown(other.to_owned()),
     })
-}
-
-/// A write for its registration.
-pub fn at_disconnect(write: &Write) -> Vec<(Path, Draft)> {
-    write.changes.iter().map(|change| (change.path().clone(), change.value().clone())).collect()
 }

@@ -31,7 +31,7 @@ pub enum Applied {
 }
 
 impl View {
-    /// What a query shows of a value.
+    /// What a query shows of a value, in which there is at least one child more where the limit hides some.
     pub fn of(query: Query, node: Option<&Arc<Node>>) -> Self {
         let mut view = Self { query, shown: BTreeMap::new(), positions: HashMap::new(), more: false };
         view.load(node);
@@ -214,7 +214,8 @@ mod tests {
                 node(&serde_json::Value::Object(entries.collect()))
             };
             let mut whole = of(&first);
-            let mut view = View::of(query.clone(), whole.as_ref());
+            // The engine reads what the query finds, not all there is.
+            let mut view = View::of(query.clone(), query.select(whole.as_ref()).as_ref());
             // What a client has, from the differences alone.
             let mut client = view.node();
             for round in rounds {
@@ -222,7 +223,7 @@ mod tests {
                 for (key, value) in &round {
                     let key = Key::new(&key.to_string()).unwrap();
                     let value = node(value);
-                    whole = Node::with(whole.as_ref(), &[key.clone()], value.clone());
+                    whole = Node::with(whole.as_ref(), std::slice::from_ref(&key), value.clone());
                     changed.push((key, value));
                 }
                 let difference = match view.apply(&changed) {

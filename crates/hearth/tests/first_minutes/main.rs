@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
 
+mod screen;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -11,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const BROKEN: &str = "rules_version = '2';\nservice cloud.firestore { match /x/{id} { allow read: if tru";
-const PORTS: &str = "auth=0,firestore=0,hub=0";
+const PORTS: &str = "all=0";
 
 fn project(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -131,7 +133,7 @@ fn who_holds_a_port_is_named_and_a_tool_s_port_may_be_another() {
     let held = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = held.local_addr().unwrap().port();
     let folder = project(&[("firebase.json", "{}")]);
-    let ports = format!("auth=0,hub=0,firestore={port}");
+    let ports = format!("all=0,firestore={port}");
     let output = hearth(folder.path(), &["dev", "--ephemeral", "--ports", &ports]).output().unwrap();
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
@@ -204,4 +206,115 @@ fn a_shell_takes_the_completions_and_other_tools_the_findings() {
     let sarif = hearth(folder.path(), &["check", "--output-format", "sarif"]).output().unwrap();
     let document: Value = serde_json::from_slice(&sarif.stdout).unwrap();
     assert_eq!(document["runs"][0]["results"][0]["level"], "error", "{document}");
+}
+
+fn rules(condition: &str) -> String {
+    format!(
+        "rules_version = '2';\nservice cloud.firestore {{ match /databases/{{d}}/documents {{\n  match /{{path=**}} {{ allow read: if {condition}; }}\n}} }}"
+    )
+}
+
+#[test]
+fn the_command_on_the_screen_works_wherever_it_is_pasted() {
+    let folder = project(&[("firebase.json", "{}"), ("sub/keep", "")]);
+    // As somebody who has built it calls it: by a path, from a folder inside of the project.
+    let mut child = hearth(&folder.path().join("sub"), &["dev", "--ports", PORTS])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut commands =
+        lines.filter_map(|line| line.split_once("by which rule:  ").map(|(_, told)| told.to_owned()));
+    let command = commands.next().unwrap().replace(" --follow", " --json");
+    let output = Command::new("sh").args(["-c", &command]).current_dir("/").output().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(output.status.success(), "{command}: {}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("claimFolder"), "{command}: {}", text(&output.stdout));
+}
+
+#[test]
+fn a_case_without_quotes_says_how_to_write_it() {
+    let folder = project(&[
+        ("firestore.rules", &rules("true")),
+        ("wrong.rules.md", "```cases\nann list /rooms where owner == ann -> allow\n```\n"),
+    ]);
+    let output = hearth(folder.path(), &["test"]).output().unwrap();
+    let told = text(&output.stderr) + &text(&output.stdout);
+    assert!(
+        told.contains("`ann` is not a JSON value: text is in quotes, as in `where owner == \"ann\"`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn who_has_the_data_folder_is_named() {
+    let folder = project(&[("firebase.json", "{}")]);
+    let mut first =
+        hearth(folder.path(), &["dev", "--ports", PORTS, "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(first.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let second = hearth(folder.path(), &["dev", "--ports", PORTS]).output().unwrap();
+    let pid = first.id();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let told = text(&second.stderr);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(told.contains(&format!("by hearth with pid {pid}: stop that one")), "{told}");
+}
+
+#[test]
+fn help_fits_and_warnings_leave_the_exit_code() {
+    let folder = project(&[("firestore.rules", &rules("nobody()"))]);
+    for verb in [
+        "--help",
+        "dev --help",
+        "serve --help",
+        "check --help",
+        "explain --help",
+        "log --help",
+        "exec --help",
+    ] {
+        let words: Vec<&str> = verb.split(' ').collect();
+        let help = text(&hearth(folder.path(), &words).output().unwrap().stdout);
+        let longest = help.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= 100, "{verb}: {longest} columns");
+    }
+    for verb in ["exec", "explain", "dev", "check", "test", "log", "serve"] {
+        let help = text(&hearth(folder.path(), &[verb, "--help"]).output().unwrap().stdout);
+        assert!(
+            help.contains("Examples:\n  hearth ") && help.contains("Documentation: docs/"),
+            "{verb}: {help}"
+        );
+    }
+    assert_eq!(hearth(folder.path(), &["check"]).output().unwrap().status.code(), Some(0));
+    assert_eq!(hearth(folder.path(), &["check", "--deny-warnings"]).output().unwrap().status.code(), Some(1));
+}
+
+const HERE: [&str; 2] =
+    ["crates/hearth/tests/first_minutes/main.rs", "crates/hearth/tests/first_minutes/screen.rs"];
+
+/// `rows.md` beside this file says which test shows each row: those tests are there.
+#[test]
+fn every_row_has_a_test_that_is_there() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(folder.join("tests/first_minutes/rows.md")).unwrap();
+    let mut rows = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what")) {
+        let shown = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let tests: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "{row}");
+        for test in tests {
+            let (files, name) = match test.split_once(": ") {
+                Some((file, name)) => (vec![file], name),
+                None => (HERE.to_vec(), test),
+            };
+            let read = |file: &str| std::fs::read_to_string(folder.join("../..").join(file));
+            let is_there = files.iter().any(|file| read(file).is_ok_and(|source| source.contains(name)));
+            assert!(is_there, "{files:?} have no `{name}`");
+        }
+        rows += 1;
+    }
+    assert!(rows >= 20, "{rows}");
 }
