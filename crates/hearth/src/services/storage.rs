@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::Signatures;
 use async_trait::async_trait;
 use axum::Router;
 use storage::Storage;
@@ -22,7 +23,9 @@ pub static ROW: Row = Row {
     rules: Some(RulesOf { kind: &project::STORAGE, release: None, at: |gate| &gate.rules().storage }),
     open: |ground| {
         let (gate, documents) = (ground.gate.clone(), ground.firestore.documents());
-        Box::new(Objects(Storage::new(gate, &ground.project, documents, Arc::clone(&ground.files))))
+        let signatures: Arc<dyn Signatures> = Arc::new(ground.identity.authenticator());
+        let files = Arc::clone(&ground.files);
+        Box::new(Objects(Storage::new(gate, &ground.project, documents, Some(signatures), files)))
     },
 };
 
