@@ -12,10 +12,13 @@ Only Python's standard library is used. Each kill survived counts as one test.
 """
 
 import argparse
+import base64
+import hashlib
 import json
 import pathlib
 import random
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -81,6 +84,7 @@ class Writer:
                     "left": n,
                     "right": {"n": n, "x": "x" * (n % 50)},
                     "count": {".sv": {"increment": 1}},
+                    f"slots/{n % 7}": {"n": n, "deep": {"x": [n, None, n]}},
                 },
             },
         )
@@ -107,6 +111,47 @@ class Writer:
             failures.append(str(failure))
         except (OSError, json.JSONDecodeError):
             return  # the server died under it
+
+
+class Turner:
+    """Transactions on one counter that all of them share, each on the value that it has read."""
+
+    turns = 0
+    lock = threading.Lock()
+
+    def run(self, server, stopping, failures):
+        try:
+            client = server.connect()
+            while not stopping.is_set():
+                value = client.ok("g", {"p": "turns", "q": {}})
+                body = {"p": "turns", "d": (value or 0) + 1, "h": number_hash(value)}
+                status, data = client.ask("p", body)
+                if status == "ok":
+                    with Turner.lock:
+                        Turner.turns += 1
+                elif status != "datastale":
+                    failures.append(f"a transaction answered {status}: {data}")
+                    return
+        except AssertionError as failure:
+            failures.append(str(failure))
+        except (OSError, json.JSONDecodeError):
+            return
+
+
+def number_hash(value):
+    """The hash of a number as clients make it; of null it is empty."""
+    if value is None:
+        return ""
+    text = "number:" + struct.pack(">d", float(value)).hex()
+    return base64.b64encode(hashlib.sha1(text.encode()).digest()).decode()
+
+
+def check_turns(server, turners):
+    client = server.connect()
+    there = client.ok("g", {"p": "turns", "q": {}}) or 0
+    assert Turner.turns <= there <= Turner.turns + len(turners), f"{Turner.turns} transactions acknowledged, {there} counted"
+    Turner.turns = there
+    client.close()
 
 
 def check(server, writers):
@@ -154,12 +199,13 @@ def main():
         (folder / ".firebaserc").write_text(json.dumps({"projects": {"default": PROJECT}}))
         (folder / "database.rules.json").write_text('{"rules": {".read": true, ".write": true}}')
         writers = [Writer(number) for number in range(options.writers)]
+        turners = [Turner(), Turner()]
         server = None
         try:
             for _ in range(options.kills):
                 server = Server(folder)
                 stopping, failures = threading.Event(), []
-                threads = [threading.Thread(target=writer.run, args=(server, stopping, failures)) for writer in writers]
+                threads = [threading.Thread(target=writer.run, args=(server, stopping, failures)) for writer in writers + turners]
                 before = sum(writer.acknowledged for writer in writers)
                 for thread in threads:
                     thread.start()
@@ -173,6 +219,7 @@ def main():
                 server = Server(folder)
                 starts.append(server.start_s)
                 check(server, writers)
+                check_turns(server, turners)
                 server.stop() if chance.random() < 0.5 else server.kill()
                 server = None
                 survived += 1
@@ -186,7 +233,7 @@ def main():
                 server.kill()
     starts.sort()
     print(
-        f"crash of the Realtime Database: {total} updates acknowledged, none lost; start after a kill: median "
+        f"crash of the Realtime Database: {total} updates and {Turner.turns} transactions acknowledged, none lost; start after a kill: median "
         f"{starts[len(starts) // 2] * 1000:.0f} ms, slowest {starts[-1] * 1000:.0f} ms; {time.monotonic() - begun:.0f} s in all"
     )
     print(f"{survived} passed, 0 failed")

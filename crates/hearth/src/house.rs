@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
 use crate::services::{Addresses, Callers, Ground, Part, Row, Service, TABLE};
-use crate::transfer::Transfer;
+use crate::transfer::{self, Transfer};
 
 /// Where a data folder has the bytes of objects.
 const BLOBS_FOLDER: &str = "blobs";
@@ -256,10 +256,12 @@ impl House {
     }
 
     /// The way to import and export the whole project, in `dev`.
-    pub fn transfer(&self) -> Transfer<'_, impl Answer + use<>, impl Answer + use<>, impl Answer + use<>> {
-        let of = |name| server::with_google_hosts(self.routes_of(name, &Addresses::new()));
-        let project = &self.ground.project;
-        Transfer { project, auth: of("auth"), firestore: of("firestore"), storage: of("storage") }
+    pub fn transfer(&self) -> Transfer<'_> {
+        let of = |row: &'static Row| {
+            let routes = self.routes_of(row.name, &Addresses::new());
+            Some((row.name, row.portable?, transfer::Site { project: &self.ground.project, routes }))
+        };
+        Transfer { services: TABLE.into_iter().filter_map(of).collect() }
     }
 
     /// Imports an export of the official format into the default database.

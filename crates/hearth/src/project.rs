@@ -63,14 +63,12 @@ pub struct Project {
     entries: Vec<Entry>,
 }
 
-/// A file of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RulesFile {
     /// Where it is.
     pub path: PathBuf,
     /// How it is called to people: by its path inside the project.
     pub shown: String,
-    /// Its language.
     pub language: Language,
 }
 
@@ -255,7 +253,6 @@ impl Project {
         })
     }
 
-    /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -22,7 +22,7 @@ pub fn of_project(project: &Project) -> Result<Vec<Guarded>, ProjectError> {
     Ok(guarded)
 }
 
-/// Loads them in dev. Broken rules do not keep it from starting: everything is denied until they are mended.
+/// Loads them in dev. Broken rules do not keep it from starting: everything is denied until they are fixed.
 pub fn load_in_dev(gate: &Gate, guarded: &mut [Guarded]) -> Result<(), String> {
     close_other_parts(gate, guarded);
     for Guarded { rules, part, file, loaded } in guarded {
@@ -112,7 +112,7 @@ fn denied_until_mended(loaded: &Loaded) -> String {
             format!("{name}:{line}:{column}: {}", error.message)
         },
     );
-    format!("{name} has errors, so everything is denied until they are mended. {place}")
+    format!("{name} has errors, so everything is denied until they are fixed. {place}")
 }
 
 /// Where all rules of a service are for parts of it, nobody else's part is open.

@@ -89,7 +89,7 @@ impl Running<'_> {
         );
         for loaded in self.loaded().filter(|loaded| loaded.refused) {
             text.push_str(&format!(
-                "  {bold}{} HAS ERRORS{off}, so everything is denied until they are mended.\n\n",
+                "  {bold}{} HAS ERRORS{off}, so everything is denied until they are fixed.\n\n",
                 loaded.source.name
             ));
         }
@@ -163,7 +163,7 @@ impl Screen {
         for loaded in running.loaded().filter(|loaded| loaded.refused) {
             let mark = if self.colour { "\u{1b}[31merror\u{1b}[0m" } else { "error" };
             self.say(&format!(
-                "{mark}: {} has {}: everything is denied until they are mended; saving the file loads it again",
+                "{mark}: {} has {}: everything is denied until they are fixed; saving the file loads it again",
                 loaded.source.name,
                 loaded.summary()
             ));

@@ -29,6 +29,7 @@ use identity::Identity;
 use policy::{Diagnostic, Policy, Source};
 
 use crate::project::{Project, RulesKind};
+use crate::transfer::Portable;
 
 /// All rows, in the order their sockets are bound.
 pub static TABLE: [&Row; 6] =
@@ -60,6 +61,8 @@ pub struct Row {
     pub variables: &'static [Variable],
     /// The rules that guard it.
     pub rules: Option<RulesOf>,
+    /// What it has in an export of the whole project.
+    pub portable: Option<&'static dyn Portable>,
     /// Opens it. Nothing listens yet.
     pub open: fn(&Ground) -> Box<dyn Service>,
 }
@@ -93,7 +96,6 @@ pub enum Callers {
 
 /// An environment variable whose value is the service's address.
 pub struct Variable {
-    /// Its name.
     pub name: &'static str,
     /// What stands before the address: nothing, or `http://`.
     pub before: &'static str,

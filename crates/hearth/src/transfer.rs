@@ -5,21 +5,27 @@
 //!
 //! Source: `src/emulator/hubExport.ts` and `auth/index.ts` (`importData`) of firebase-tools.
 
+mod documents;
+mod objects;
+mod trees;
+mod users;
+
 use std::path::{Path, PathBuf};
 
+use async_trait::async_trait;
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http_body_util::BodyExt;
-use serde_json::{Value as Json, json};
-use server::Answer;
+use serde_json::{Map, Value as Json, json};
+use server::{Answer, Routes};
+
+pub use documents::Documents;
+pub use objects::Objects;
+pub use trees::Trees;
+pub use users::Users;
 
 /// The file that says what an export has.
 const METADATA: &str = "firebase-export-metadata.json";
-const FIRESTORE_FOLDER: &str = "firestore_export";
-const AUTH_FOLDER: &str = "auth_export";
-const STORAGE_FOLDER: &str = "storage_export";
-/// Users of one page of an export, and of one batch of an import.
-const USERS_MAX: usize = 1000;
 
 /// Why a project cannot be imported or exported.
 #[derive(Debug, thiserror::Error)]
@@ -34,19 +40,31 @@ pub enum TransferError {
     Refused { what: String, answer: String },
 }
 
-/// The routes of the services of one project.
-pub struct Transfer<'a, A, F, S> {
-    /// The project's id.
-    pub project: &'a str,
-    /// The identity service's.
-    pub auth: A,
-    /// Firestore's.
-    pub firestore: F,
-    /// Cloud Storage's.
-    pub storage: S,
+/// What a service has in an export, under its name.
+#[async_trait]
+pub trait Portable: Send + Sync {
+    /// Writes it below the export's folder. Gives what the metadata say of it, beside the version.
+    async fn export(&self, site: &Site<'_>, folder: &Path) -> Result<Json, TransferError>;
+
+    /// Reads it from the export's folder; `section` is what the metadata say of it.
+    async fn import(&self, site: &Site<'_>, folder: &Path, section: &Json) -> Result<(), TransferError>;
 }
 
-impl<A: Answer, F: Answer, S: Answer> Transfer<'_, A, F, S> {
+/// The service that is exported or imported.
+pub struct Site<'a> {
+    /// The project's id.
+    pub project: &'a str,
+    /// The service's routes.
+    pub routes: Routes,
+}
+
+/// The services of one project.
+pub struct Transfer<'a> {
+    /// Each with its name in the metadata.
+    pub services: Vec<(&'static str, &'static dyn Portable, Site<'a>)>,
+}
+
+impl Transfer<'_> {
     /// Imports what an export has for the services of this table.
     pub async fn import(&self, folder: &Path) -> Result<(), TransferError> {
         let path = folder.join(METADATA);
@@ -54,46 +72,10 @@ impl<A: Answer, F: Answer, S: Answer> Transfer<'_, A, F, S> {
             return Err(TransferError::NoExport(folder.to_owned()));
         }
         let metadata = read(&path)?;
-        let text = |pointer: &str| metadata.pointer(pointer).and_then(Json::as_str);
-        if let Some(file) = text("/firestore/metadata_file") {
-            let file = folder.join(file);
-            let file = file.canonicalize().map_err(|source| unreadable(&file, source))?;
-            let body = json!({"database": self.database(), "export_directory": file.to_string_lossy()});
-            let path = format!("/emulator/v1/projects/{}:import", self.project);
-            ask(&self.firestore, "POST", &path, &body).await?;
-        }
-        if let Some(auth) = text("/auth/path") {
-            self.import_users(&folder.join(auth)).await?;
-        }
-        if let Some(storage) = text("/storage/path") {
-            let path = folder.join(storage);
-            let path = path.canonicalize().map_err(|source| unreadable(&path, source))?;
-            ask(&self.storage, "POST", "/internal/import", &json!({"path": path.to_string_lossy()})).await?;
-        }
-        Ok(())
-    }
-
-    async fn import_users(&self, folder: &Path) -> Result<(), TransferError> {
-        let accounts = folder.join("accounts.json");
-        let accounts = if accounts.is_file() { read(&accounts)? } else { Json::Null };
-        let users = accounts.get("users").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-        for users in users.chunks(USERS_MAX) {
-            let body = json!({"users": users, "allowOverwrite": true, "sanityCheck": false});
-            let answer = ask(&self.auth, "POST", &self.users("batchCreate"), &body).await?;
-            if let Some(error) =
-                answer.get("error").and_then(Json::as_array).filter(|errors| !errors.is_empty())
-            {
-                let answer = Json::Array(error.clone()).to_string();
-                return Err(TransferError::Refused {
-                    what: "some users cannot be imported".to_owned(),
-                    answer,
-                });
+        for (name, service, site) in &self.services {
+            if let Some(section) = metadata.get(name) {
+                service.import(site, folder, section).await?;
             }
-        }
-        let config = folder.join("config.json");
-        if config.is_file() {
-            let path = format!("/emulator/v1/projects/{}/config", self.project);
-            ask(&self.auth, "PATCH", &path, &read(&config)?).await?;
         }
         Ok(())
     }
@@ -102,68 +84,22 @@ impl<A: Answer, F: Answer, S: Answer> Transfer<'_, A, F, S> {
     pub async fn export(&self, folder: &Path) -> Result<(), TransferError> {
         std::fs::create_dir_all(folder).map_err(|source| unwritable(folder, source))?;
         let folder = folder.canonicalize().map_err(|source| unwritable(folder, source))?;
-        let body = json!({
-            "database": self.database(), "export_directory": folder.to_string_lossy(), "export_name": FIRESTORE_FOLDER,
-        });
-        ask(&self.firestore, "POST", &format!("/emulator/v1/projects/{}:export", self.project), &body)
-            .await?;
-        let auth = folder.join(AUTH_FOLDER);
-        std::fs::create_dir_all(&auth).map_err(|source| unwritable(&auth, source))?;
-        let users =
-            json!({"kind": "identitytoolkit#DownloadAccountResponse", "users": self.all_users().await?});
-        write(&auth.join("accounts.json"), &users)?;
-        let path = format!("/emulator/v1/projects/{}/config", self.project);
-        write(&auth.join("config.json"), &ask(&self.auth, "GET", &path, &Json::Null).await?)?;
-        let storage = folder.join(STORAGE_FOLDER);
-        // Objects that an earlier export had would come back with this one.
-        if let Err(error) = std::fs::remove_dir_all(&storage)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            return Err(unwritable(&storage, error));
-        }
-        ask(&self.storage, "POST", "/internal/export", &json!({"path": storage.to_string_lossy()})).await?;
-        let version = env!("CARGO_PKG_VERSION");
-        let metadata = json!({
-            "version": version,
-            "firestore": {
-                "version": version, "path": FIRESTORE_FOLDER,
-                "metadata_file": format!("{FIRESTORE_FOLDER}/{FIRESTORE_FOLDER}.overall_export_metadata"),
-            },
-            "auth": {"version": version, "path": AUTH_FOLDER},
-            "storage": {"version": version, "path": STORAGE_FOLDER},
-        });
-        // Last: without it the folder is no export.
-        write(&folder.join(METADATA), &metadata)
-    }
-
-    async fn all_users(&self) -> Result<Vec<Json>, TransferError> {
-        let (mut users, mut token) = (Vec::new(), String::new());
-        loop {
-            let path = format!("{}?maxResults={USERS_MAX}&nextPageToken={token}", self.users("batchGet"));
-            let mut page = ask(&self.auth, "GET", &path, &Json::Null).await?;
-            let found =
-                page.get_mut("users").and_then(Json::as_array_mut).map(std::mem::take).unwrap_or_default();
-            let is_last = found.len() < USERS_MAX;
-            users.extend(found);
-            match page.get("nextPageToken").and_then(Json::as_str).filter(|next| !next.is_empty() && !is_last)
-            {
-                Some(next) => token = next.to_owned(),
-                None => return Ok(users),
+        let version = json!(env!("CARGO_PKG_VERSION"));
+        let mut metadata = Map::from_iter([("version".to_owned(), version.clone())]);
+        for (name, service, site) in &self.services {
+            let mut section = service.export(site, &folder).await?;
+            if let Some(section) = section.as_object_mut() {
+                section.insert("version".to_owned(), version.clone());
             }
+            metadata.insert((*name).to_owned(), section);
         }
-    }
-
-    fn users(&self, verb: &str) -> String {
-        format!("/identitytoolkit.googleapis.com/v1/projects/{}/accounts:{verb}", self.project)
-    }
-
-    fn database(&self) -> String {
-        format!("projects/{}/databases/(default)", self.project)
+        // Last: without it the folder is no export.
+        write(&folder.join(METADATA), &Json::Object(metadata))
     }
 }
 
 /// Asks as the administrator that this process is.
-async fn ask(routes: &impl Answer, method: &str, path: &str, body: &Json) -> Result<Json, TransferError> {
+async fn ask(routes: &Routes, method: &str, path: &str, body: &Json) -> Result<Json, TransferError> {
     let refused = |answer: String| TransferError::Refused { what: format!("{method} {path}"), answer };
     let text = if body.is_null() { String::new() } else { body.to_string() };
     let request = http::Request::builder().method(method).uri(path).header(HOST, "localhost");
@@ -202,4 +138,8 @@ fn unreadable(path: &Path, source: std::io::Error) -> TransferError {
 
 fn unwritable(path: &Path, source: std::io::Error) -> TransferError {
     TransferError::File { path: path.to_owned(), verb: "written", source }
+}
+
+fn make(folder: &Path) -> Result<(), TransferError> {
+    std::fs::create_dir_all(folder).map_err(|source| unwritable(folder, source))
 }

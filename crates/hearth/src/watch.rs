@@ -19,7 +19,6 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// The errors.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|found| found.severity == Severity::Error)
     }

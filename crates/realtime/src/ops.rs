@@ -15,6 +15,7 @@ pub mod events;
 mod facts;
 mod hello;
 mod hub;
+mod index;
 mod listen;
 mod message;
 pub mod namespace;

@@ -8,6 +8,7 @@ use axum::Router;
 use identity::Identity;
 
 use super::{Addresses, Callers, Part, Row, Service, Socket, Variable, Work};
+use crate::transfer;
 
 pub static ROW: Row = Row {
     name: "auth",
@@ -17,6 +18,7 @@ pub static ROW: Row = Row {
     feed: false,
     variables: &[Variable { name: "FIREBASE_AUTH_EMULATOR_HOST", before: "" }],
     rules: None,
+    portable: Some(&transfer::Users),
     open: |ground| Box::new(Auth { gate: ground.gate.clone(), identity: Arc::clone(&ground.identity) }),
 };
 

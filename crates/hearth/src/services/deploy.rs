@@ -17,6 +17,7 @@ pub static ROW: Row = Row {
     feed: false,
     variables: &[],
     rules: None,
+    portable: None,
     open: |ground| Box::new(RulesApi(Deploy::new(ground.gate.clone(), &ground.project))),
 };
 

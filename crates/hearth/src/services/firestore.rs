@@ -6,7 +6,7 @@ use axum::Router;
 use firestore::Firestore;
 
 use super::{Addresses, Callers, Part, Row, RulesOf, Service, Socket, Variable, Work};
-use crate::project;
+use crate::{project, transfer};
 
 pub static ROW: Row = Row {
     name: "firestore",
@@ -20,6 +20,7 @@ pub static ROW: Row = Row {
         release: Some(deploy::FIRESTORE_RELEASE),
         at: |gate| &gate.rules().firestore,
     }),
+    portable: Some(&transfer::Documents),
     open: |ground| {
         let firestore = Arc::clone(&ground.firestore);
         let channels = firestore::api::streams::router(&firestore, &ground.authenticate, &ground.project);

@@ -12,6 +12,7 @@ pub static ROW: Row = Row {
     feed: false,
     variables: &[Variable { name: "FIREBASE_EMULATOR_HUB", before: "" }],
     rules: None,
+    portable: None,
     open: |ground| Box::new(Hub { project: ground.project.clone() }),
 };
 

@@ -8,7 +8,7 @@ use axum::Router;
 use storage::Storage;
 
 use super::{Addresses, Callers, Part, Row, RulesOf, Service, Socket, Variable, Work};
-use crate::project;
+use crate::{project, transfer};
 
 pub static ROW: Row = Row {
     name: "storage",
@@ -21,6 +21,7 @@ pub static ROW: Row = Row {
         Variable { name: "STORAGE_EMULATOR_HOST", before: "http://" },
     ],
     rules: Some(RulesOf { kind: &project::STORAGE, release: None, at: |gate| &gate.rules().storage }),
+    portable: Some(&transfer::Objects),
     open: |ground| {
         let (gate, documents) = (ground.gate.clone(), ground.firestore.documents());
         let signatures: Arc<dyn Signatures> = Arc::new(ground.identity.authenticator());

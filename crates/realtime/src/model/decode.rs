@@ -4,12 +4,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::draft::{Draft, Slot};
 use super::key::Key;
 use super::leaf::Leaf;
+use super::node::Node;
 use super::surrogate::without_lone_surrogates;
 use super::value_error::{ValueError, ValueProblem};
 
@@ -181,7 +183,7 @@ impl<'de> Visitor<'de> for Value<'_> {
                     if value.is_null() {
                         reading.count()?;
                     }
-                    object.children.push((key, value));
+                    object.add(key, value);
                 }
                 Name::Value => {
                     let value = entries.next_value_seed(Value { reading: &mut *reading, depth_left: 1 })?;
@@ -198,23 +200,37 @@ impl<'de> Visitor<'de> for Value<'_> {
                 }
             }
         }
-        if !object.children.is_empty() {
+        if object.has_children() {
             reading.count_node()?;
         }
         object.finish().or_else(|problem| reading.fail(problem))
     }
 }
 
-/// What an object had so far. Nulls are kept, so that what is there twice is noticed.
+/// What an object had so far.
 #[derive(Default)]
 struct Object {
-    children: Vec<(Key, Draft)>,
+    /// Children without server values: most.
+    nodes: Vec<(Key, Arc<Node>)>,
+    /// The others. Nulls are kept, so that what is there twice is noticed.
+    drafts: Vec<(Key, Draft)>,
     value: Option<Option<Slot>>,
     priority: Option<Option<Slot>>,
     server: Option<Slot>,
 }
 
 impl Object {
+    fn add(&mut self, key: Key, value: Draft) {
+        match value.into_node() {
+            Ok(node) => self.nodes.push((key, node)),
+            Err(draft) => self.drafts.push((key, draft)),
+        }
+    }
+
+    fn has_children(&self) -> bool {
+        !self.nodes.is_empty() || !self.drafts.is_empty()
+    }
+
     fn set_value(&mut self, value: Draft) -> Result<(), ValueProblem> {
         let value = value.into_slot().map_err(|_| ValueProblem::Value)?;
         once(self.value.replace(value), ".value")
@@ -233,29 +249,45 @@ impl Object {
     }
 
     fn finish(self) -> Result<Draft, ValueProblem> {
-        let Self { mut children, value, priority, server } = self;
+        let has_children = self.has_children();
+        let Self { mut nodes, mut drafts, value, priority, server } = self;
         let priority = priority.flatten();
         match (value, server) {
-            (Some(_), _) if !children.is_empty() => return Err(ValueProblem::Beside(".value")),
-            (_, Some(_)) if !children.is_empty() => return Err(ValueProblem::Beside(".sv")),
+            (Some(_), _) if has_children => return Err(ValueProblem::Beside(".value")),
+            (_, Some(_)) if has_children => return Err(ValueProblem::Beside(".sv")),
             (Some(_), Some(_)) => return Err(ValueProblem::Beside(".sv")),
             (Some(None), None) => return Ok(Draft::null()),
             (Some(Some(slot)), None) | (None, Some(slot)) => return Ok(Draft::leaf(slot, priority)),
             (None, None) => {}
         }
-        if !children.is_sorted_by(|(left, _), (right, _)| left < right) {
-            children.sort_by(|(left, _), (right, _)| left.cmp(right));
-            let twice = children.windows(2).find_map(|pair| match pair {
-                [(left, _), (right, _)] if left == right => Some(left.to_string()),
+        if drafts.is_empty() && !matches!(priority, Some(Slot::Timestamp | Slot::Increment(_))) {
+            sort(&mut nodes)?;
+            // Nodes with one child are many, and room for four would be kept for each.
+            nodes.shrink_to_fit();
+            let priority = match priority {
+                Some(Slot::Known(priority)) => Some(priority),
                 _ => None,
-            });
-            if let Some(key) = twice {
-                return Err(ValueProblem::Twice(key));
-            }
+            };
+            return Ok(Node::inner(nodes, priority).into());
         }
-        children.retain(|(_, child)| !child.is_null());
-        Ok(Draft::inner(children, priority))
+        drafts.extend(nodes.into_iter().map(|(key, node)| (key, Some(node).into())));
+        sort(&mut drafts)?;
+        drafts.retain(|(_, child)| !child.is_null());
+        Ok(Draft::inner(drafts, priority))
     }
+}
+
+/// Clients mostly send children in their order.
+fn sort<T>(children: &mut [(Key, T)]) -> Result<(), ValueProblem> {
+    if children.is_sorted_by(|(left, _), (right, _)| left < right) {
+        return Ok(());
+    }
+    children.sort_by(|(left, _), (right, _)| left.cmp(right));
+    let twice = children.windows(2).find_map(|pair| match pair {
+        [(left, _), (right, _)] if left == right => Some(left.to_string()),
+        _ => None,
+    });
+    twice.map_or(Ok(()), |key| Err(ValueProblem::Twice(key)))
 }
 
 fn once<T>(before: Option<T>, name: &'static str) -> Result<(), ValueProblem> {

@@ -135,6 +135,14 @@ impl Draft {
         }
     }
 
+    /// What it is if it is neither null nor has server values.
+    pub(super) fn into_node(self) -> Result<Arc<Node>, Draft> {
+        match self.0 {
+            Content::Plain(node) => Ok(node),
+            other => Err(Draft(other)),
+        }
+    }
+
     /// Whether it has increments: to resolve them takes what was there before.
     pub fn needs_before(&self) -> bool {
         let Content::Deferred(deferred) = &self.0 else { return false };
@@ -272,6 +280,18 @@ impl Draft {
                 self.with(std::slice::from_ref(key), child)
             }
             None => self.clone(),
+        }
+    }
+
+    /// Its leaves, without priorities.
+    pub fn leaves(&self) -> usize {
+        match &self.0 {
+            Content::Null => 0,
+            Content::Plain(node) => node.leaves(),
+            Content::Deferred(deferred) => match &deferred.body {
+                Body::Leaf(_) => 1,
+                Body::Inner(children) => children.iter().map(|(_, child)| child.leaves()).sum(),
+            },
         }
     }
 

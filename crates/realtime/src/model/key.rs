@@ -51,10 +51,10 @@ impl Key {
         if text.len() > KEY_BYTES_MAX {
             return Err(KeyError::TooLong(text.len()));
         }
-        let forbidden =
-            |byte: u8| byte < 0x20 || matches!(byte, b'.' | b'$' | b'#' | b'[' | b']' | b'/' | 0x7f);
-        if let Some(byte) = text.bytes().find(|byte| forbidden(*byte)) {
-            return Err(KeyError::Character { key: SmolStr::new(text), character: char::from(byte) });
+        // All bytes at once, which is quicker than to stop at the first.
+        if text.bytes().fold(false, |found, byte| found | is_forbidden(byte)) {
+            let character = text.bytes().find(|byte| is_forbidden(*byte)).map_or('\0', char::from);
+            return Err(KeyError::Character { key: SmolStr::new(text), character });
         }
         Ok(Self::unchecked(text))
     }
@@ -121,6 +121,10 @@ impl Key {
         *bytes = rest;
         Some(key)
     }
+}
+
+fn is_forbidden(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'.' | b'$' | b'#' | b'[' | b']' | b'/' | 0x7f)
 }
 
 /// Supplementary characters as two surrogates of three bytes each.

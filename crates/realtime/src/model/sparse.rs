@@ -76,7 +76,7 @@ impl Sparse {
     /// counting costs no more than what was sent.
     fn spend(&mut self, path: &Path, value: &Draft) -> Result<(), SparseFull> {
         let keys: usize = path.keys().iter().map(|key| key.as_str().len() + TREE_BYTES).sum();
-        let new = keys + value.bytes();
+        let new = keys + cost(value);
         self.spent = self.spent.saturating_add(new);
         if self.spent > SPARSE_BYTES_MAX && !self.is_full {
             self.spent = self.tree.bytes() + new;
@@ -88,6 +88,13 @@ impl Sparse {
 
 /// About what a place costs in memory beside its key: most are alone in a map that has room for more.
 const TREE_BYTES: usize = 600;
+
+/// About what a leaf costs beside its text: so there are never more of them than a value may have.
+const LEAF_BYTES: usize = 100;
+
+fn cost(value: &Draft) -> usize {
+    value.bytes() + LEAF_BYTES * value.leaves()
+}
 
 impl Tree {
     fn remember(&mut self, path: &[Key], value: Draft) {
@@ -147,7 +154,7 @@ impl Tree {
     }
 
     fn bytes(&self) -> usize {
-        let values = self.value.iter().chain(&self.priority).map(Draft::bytes);
+        let values = self.value.iter().chain(&self.priority).map(cost);
         let children =
             self.children.iter().map(|(key, child)| key.as_str().len() + TREE_BYTES + child.bytes());
         values.sum::<usize>() + children.sum::<usize>()
@@ -214,6 +221,20 @@ mod tests {
         sparse.remember(&path("a"), value(r#"{"b":{".sv":"timestamp"}}"#)).unwrap();
         sparse.remember_priority(&path("a/b"), value(r#""p""#)).unwrap();
         assert_eq!(shown(&sparse), r#"/a={"b":{".value":{".sv":"timestamp"},".priority":"p"}}"#);
+    }
+
+    #[test]
+    fn what_is_left_behind_can_be_read_again() {
+        const { assert!(SPARSE_BYTES_MAX / LEAF_BYTES < crate::model::LEAVES_MAX) };
+        let mut sparse = Sparse::default();
+        let many = (0..20_000).map(|n| format!("\"{n}\":1")).collect::<Vec<_>>().join(",");
+        let many = value(&format!("{{{many}}}"));
+        sparse.remember(&path("a"), value(r#"{"x":1}"#)).unwrap();
+        let refused = (0..20).find(|n| sparse.remember(&path(&format!("a/{n}")), many.clone()).is_err());
+        assert!(refused.is_some());
+        let mut text = String::new();
+        sparse.entries().for_each(|change| change.value().encode(&mut text));
+        assert!(decode_value(&text, 32).is_ok());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use access::{Caller, Gate, Grant, Line, Operation, Rules, Service, Session, Subject};
 use kv::Version;
+use parking_lot::Mutex;
 use policy::rtdb;
 
 use super::facts::Places;
@@ -12,7 +13,7 @@ use super::rows::{Layer, Layout, Rows, Staging};
 use super::sequencer::{Job, Staged};
 use crate::failure::Failure;
 use crate::model::{Change, Expected, Node, Path, SizeLimit, Write};
-use crate::query::Query;
+use crate::query::{Order, Query};
 
 /// Rows that one read may find.
 pub const READ_ROWS_MAX: usize = 2_000_000;
@@ -35,6 +36,8 @@ pub struct Database {
     layout: Layout,
     ground: Arc<Ground>,
     hub: Hub,
+    /// For writes that bring none.
+    size_limit: Mutex<SizeLimit>,
 }
 
 /// What is at a place, and the state in which that was read.
@@ -50,7 +53,8 @@ pub struct Seen {
 impl Database {
     /// A database with a name.
     pub fn new(name: &str, ground: Arc<Ground>) -> Self {
-        Self { name: name.to_owned(), layout: Layout::new(name), ground, hub: Hub::default() }
+        let (layout, size_limit) = (Layout::new(name), Mutex::new(SizeLimit::Large));
+        Self { name: name.to_owned(), layout, ground, hub: Hub::default(), size_limit }
     }
 
     /// Its name.
@@ -61,6 +65,16 @@ impl Database {
     /// Whether it is the project's own.
     pub fn is_default(&self) -> bool {
         self.name == self.ground.default
+    }
+
+    /// How large a write may be that does not say so itself.
+    pub fn size_limit(&self) -> SizeLimit {
+        *self.size_limit.lock()
+    }
+
+    /// The same from now on.
+    pub fn set_size_limit(&self, limit: SizeLimit) {
+        *self.size_limit.lock() = limit;
     }
 
     /// Where it lies.
@@ -138,7 +152,8 @@ impl Database {
         Ok(Seen { session, grant, value })
     }
 
-    /// Decides what stays open: with the claims that the caller has now. `reads` says whether the data is wanted, too.
+    /// Decides what stays open: with the claims that the caller has now. `reads` says whether the data is wanted, too: then it
+    /// is what the query looks at, at least all that it finds and one more.
     pub async fn open(
         &self,
         caller: &Caller,
@@ -151,7 +166,7 @@ impl Database {
             session.note("revoked", true.into());
         }
         let grant = self.authorize_read(&mut session, path, query).await?;
-        let value = if reads { self.find(&mut session, path, query).await? } else { None };
+        let value = if reads { self.sought(&mut session, path, query).await? } else { None };
         Ok(Seen { session, grant, value })
     }
 
@@ -162,9 +177,23 @@ impl Database {
         path: &Path,
         query: &Query,
     ) -> Result<Option<Arc<Node>>, Failure> {
-        let mut rows = Rows { layout: &self.layout, reads: session.reads(), layers: &[] };
-        let node = rows.node(path, READ_ROWS_MAX).await?;
+        let node = self.sought(session, path, query).await?;
         Ok(if query.is_default() { node } else { query.select(node.as_ref()) })
+    }
+
+    /// What a query has to look at: all of a place, or less where its order allows.
+    async fn sought(
+        &self,
+        session: &mut Session,
+        path: &Path,
+        query: &Query,
+    ) -> Result<Option<Arc<Node>>, Failure> {
+        let mut rows = Rows { layout: &self.layout, reads: session.reads(), layers: &[] };
+        Ok(if query.order == Order::Key && !query.selects_all() {
+            rows.by_key(path, query, READ_ROWS_MAX).await?
+        } else {
+            rows.node(path, READ_ROWS_MAX).await?
+        })
     }
 
     /// The keys of a place's children after one of them, of `max` at most.
@@ -202,15 +231,15 @@ impl Database {
     pub async fn look(
         &self,
         version: Version,
-        path: &Path,
+        (path, query): (&Path, &Query),
         children: Option<&[crate::model::Key]>,
     ) -> Result<super::hub::Seen, Failure> {
         let admin = Caller::admin("listeners");
         let mut session = self.ground.gate.begin_at(&admin, self.operation("Listen", path), version).await?;
-        let mut rows = Rows { layout: &self.layout, reads: session.reads(), layers: &[] };
         let seen = match children {
-            None => super::hub::Seen::All(rows.node(path, READ_ROWS_MAX).await?),
+            None => super::hub::Seen::All(self.sought(&mut session, path, query).await?),
             Some(keys) => {
+                let mut rows = Rows { layout: &self.layout, reads: session.reads(), layers: &[] };
                 let mut seen = Vec::with_capacity(keys.len());
                 for key in keys {
                     seen.push((key.clone(), rows.node(&path.child(key.clone()), READ_ROWS_MAX).await?));
@@ -236,7 +265,7 @@ impl Database {
         let now_ms = session.now().micros().div_euclid(1000);
         let changes = self.resolve(&mut session, write, pending, now_ms).await?;
         let grant = self.authorize_write(&mut session, write, &changes, pending).await?;
-        let asked_max = write.size_limit.and_then(SizeLimit::leaves_max);
+        let asked_max = write.size_limit.unwrap_or(self.size_limit()).leaves_max();
         let rows_max = asked_max.map_or(WRITE_ROWS_MAX, |max| max.min(WRITE_ROWS_MAX));
         let mut staging = Staging::new(&self.layout, session.reads(), pending, rows_max);
         for change in &changes {

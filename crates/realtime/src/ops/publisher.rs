@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::database::Database;
 use super::hub::{Dirty, Touched};
+use super::index::Indexes;
 use super::sequencer::Durable;
 use crate::model::Key;
 
@@ -22,6 +23,7 @@ const CHILDREN_MAX: usize = 256;
 /// Tells until the database is dropped.
 pub async fn run(database: Arc<Database>, mut durable: mpsc::Receiver<Durable>) {
     let mut batch = Vec::new();
+    let mut indexes = Indexes::default();
     while durable.recv_many(&mut batch, TOGETHER_MAX).await > 0 {
         let newest = batch.iter().filter_map(|told| told.version).max();
         if let Some(newest) = newest.filter(|_| !database.hub().is_idle()) {
@@ -29,9 +31,13 @@ pub async fn run(database: Arc<Database>, mut durable: mpsc::Receiver<Durable>) 
             for told in &batch {
                 if let Some(version) = told.version {
                     database.hub().publish(version, &told.effects);
+                    indexes.note(&told.effects);
                 }
             }
-            look_again(&database, newest).await;
+            look_again(&database, &mut indexes, newest).await;
+        } else if newest.is_some() {
+            // Nobody listens: what was kept is not kept up.
+            indexes = Indexes::default();
         }
         for Durable { effects, done, .. } in batch.drain(..) {
             let _ = done.send(Ok(effects));
@@ -48,7 +54,7 @@ async fn settle(database: &Database, version: Version) {
 }
 
 /// Has views look at what has changed below them.
-async fn look_again(database: &Database, version: Version) {
+async fn look_again(database: &Database, indexes: &mut Indexes, version: Version) {
     for Touched { path, query, dirty } in database.hub().touched() {
         let mut children = HashSet::new();
         let mut whole = false;
@@ -64,7 +70,11 @@ async fn look_again(database: &Database, version: Version) {
         children.sort_unstable();
         let mut some = (!whole && children.len() <= CHILDREN_MAX).then_some(children.as_slice());
         loop {
-            match database.look(version, &path, some).await {
+            let seen = match some {
+                Some(_) => database.look(version, (&path, &query), some).await,
+                None => indexes.look(database, version, (&path, &query)).await,
+            };
+            match seen {
                 Ok(seen) => {
                     if !database.hub().seen(&path, &query, version, seen) {
                         break;

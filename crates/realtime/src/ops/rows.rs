@@ -14,6 +14,7 @@ use kv::{Key as RowKey, KeyRange, Scan};
 use policy::rtdb::{GLANCE_KEYS_MAX, Glance};
 
 use crate::model::{Key, Leaf, Node, Path};
+use crate::query::{BoundKey, Query, Side};
 
 /// Rows of one page of a walk.
 const PAGE_ROWS: usize = 4_096;
@@ -150,6 +151,74 @@ impl Rows<'_> {
                 added.ok_or_else(|| unreadable(&key))?;
             }
             rest = next;
+        }
+        Ok(tree.finish())
+    }
+
+    /// The children of a place that a query by key can find, one more than it shows where there are: no others are read.
+    ///
+    /// Errors: more than `rows_max` rows. Only over what is durable.
+    pub async fn by_key(
+        &mut self,
+        path: &Path,
+        query: &Query,
+        rows_max: usize,
+    ) -> Result<Option<Arc<Node>>, RowsError> {
+        debug_assert!(self.layers.is_empty(), "what is pending is not looked at");
+        let whole = self.layout.all(path);
+        let skipped = self.layout.bytes(path).len();
+        let mut first = self.layout.bytes(path);
+        // Behind the value or the priority of the place itself.
+        first.push(PRIORITY + 1);
+        let mut range = KeyRange::between(RowKey::new(keyspace::REALTIME, &first), whole.end);
+        let place = |key: &Key| self.layout.all(&path.child(key.clone()));
+        match query.start.as_ref().map(|bound| (&bound.key, bound.is_inclusive)) {
+            None | Some((BoundKey::First, _)) => {}
+            Some((BoundKey::Last, _)) => return Ok(None),
+            Some((BoundKey::Key(key), true)) => range.start = place(key).start,
+            Some((BoundKey::Key(key), false)) => range.start = place(key).end,
+        }
+        match query.end.as_ref().map(|bound| (&bound.key, bound.is_inclusive)) {
+            None | Some((BoundKey::Last, _)) => {}
+            Some((BoundKey::First, _)) => return Ok(None),
+            Some((BoundKey::Key(key), true)) => range.end = place(key).end,
+            Some((BoundKey::Key(key), false)) => range.end = place(key).start,
+        }
+        let limit =
+            query.limit.map_or(usize::MAX, |limit| usize::try_from(limit.count).unwrap_or(usize::MAX));
+        let reverse = query.limit.is_some_and(|limit| limit.side == Side::Last);
+        let mut found: Vec<kv::Row> = Vec::new();
+        let (mut children, mut last) = (0, None);
+        let mut rest = Some(range);
+        'pages: while let Some(range) = rest {
+            let scan =
+                Scan { reverse, rows_max: PAGE_ROWS.min(limit.saturating_mul(16)), bytes_max: PAGE_BYTES };
+            let page = self.reads.look(&range, scan).await?;
+            for row in page.rows {
+                let mut bytes = row.key.as_bytes().get(skipped..).unwrap_or_default();
+                let key = Key::decode(&mut bytes).ok_or_else(|| unreadable(&row.key))?;
+                if last.as_ref() != Some(&key) {
+                    // The limit, and one that says that there are more.
+                    if children > limit {
+                        break 'pages;
+                    }
+                    children += 1;
+                    last = Some(key);
+                }
+                found.push(row);
+            }
+            if found.len() > rows_max {
+                return Err(RowsError::TooMany);
+            }
+            rest = page.next;
+        }
+        if reverse {
+            found.reverse();
+        }
+        let mut tree = Builder::default();
+        for row in found {
+            let added = tree.add(row.key.as_bytes().get(skipped..).unwrap_or_default(), &row.value);
+            added.ok_or_else(|| unreadable(&row.key))?;
         }
         Ok(tree.finish())
     }

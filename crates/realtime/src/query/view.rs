@@ -31,12 +31,10 @@ pub enum Applied {
 }
 
 impl View {
-    /// What a query shows of a value.
+    /// What a query shows of a value, in which there is at least one child more where the limit hides some.
     pub fn of(query: Query, node: Option<&Arc<Node>>) -> Self {
         let mut view = Self { query, shown: BTreeMap::new(), positions: HashMap::new(), more: false };
         view.load(node);
-        // The value may be what the query found, in which what the limit hides is not.
-        view.more |= view.shown.len() >= view.limit();
         view
     }
 

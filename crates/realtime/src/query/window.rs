@@ -114,11 +114,11 @@ impl Position {
 }
 
 impl Bound {
-    /// The order of this bound and a position.
-    fn compare(&self, position: &Position) -> Ordering {
-        Rank::of_leaf(self.value.as_ref()).cmp(&position.value).then_with(|| match &self.key {
+    /// The order of this bound and a child.
+    fn compare(&self, value: &Rank, key: &Key) -> Ordering {
+        Rank::of_leaf(self.value.as_ref()).cmp(value).then_with(|| match &self.key {
             BoundKey::First => Ordering::Less,
-            BoundKey::Key(key) => key.cmp(&position.key),
+            BoundKey::Key(bound) => bound.cmp(key),
             BoundKey::Last => Ordering::Greater,
         })
     }
@@ -150,20 +150,20 @@ impl Query {
         if self.selects_all() {
             return Some(Arc::clone(node));
         }
+        let children = node.children();
+        let ranked = children.iter().enumerate().filter_map(|(index, (key, child))| {
+            let rank = self.rank(child);
+            self.admits_at(&rank, key).then_some((rank, index))
+        });
         let Some(limit) = self.limit else {
-            let admitted =
-                node.children().iter().filter(|(key, child)| self.admits(&self.position(key, child)));
-            return Node::inner(admitted.cloned().collect(), None);
+            return Self::picked(children, ranked.map(|(_, index)| index));
         };
         let count = usize::try_from(limit.count).unwrap_or(usize::MAX);
         if self.order == Order::Key {
-            return self.select_keys(node, count, limit.side);
+            return self.select_keys(children, count, limit.side);
         }
-        let positions = node.children().iter().enumerate().filter_map(|(index, (key, child))| {
-            let position = self.position(key, child);
-            self.admits(&position).then_some((position, index))
-        });
-        let mut admitted: Vec<_> = positions.collect();
+        // Children are in the order of their keys, and so are their indices.
+        let mut admitted: Vec<_> = ranked.collect();
         if admitted.len() > count {
             match limit.side {
                 Side::First => {
@@ -179,13 +179,17 @@ impl Query {
         }
         let mut indices: Vec<_> = admitted.into_iter().map(|(_, index)| index).collect();
         indices.sort_unstable();
-        let children = indices.into_iter().filter_map(|index| node.children().get(index).cloned());
-        Node::inner(children.collect(), None)
+        Self::picked(children, indices.into_iter())
     }
 
-    fn select_keys(&self, node: &Node, count: usize, side: Side) -> Option<Arc<Node>> {
-        let is_admitted = |(key, child): &&(Key, Arc<Node>)| self.admits(&self.position(key, child));
-        let children = node.children().iter();
+    fn picked(children: &[(Key, Arc<Node>)], indices: impl Iterator<Item = usize>) -> Option<Arc<Node>> {
+        Node::inner(indices.filter_map(|index| children.get(index).cloned()).collect(), None)
+    }
+
+    /// Only as many as are asked for are looked at, and those before the range.
+    fn select_keys(&self, children: &[(Key, Arc<Node>)], count: usize, side: Side) -> Option<Arc<Node>> {
+        let is_admitted = |(key, _): &&(Key, Arc<Node>)| self.admits_at(&Rank::Null, key);
+        let children = children.iter();
         let selected = match side {
             Side::First => children.filter(is_admitted).take(count).cloned().collect(),
             Side::Last => {
@@ -199,19 +203,26 @@ impl Query {
 
     /// Where a child stands.
     pub fn position(&self, key: &Key, child: &Node) -> Position {
-        let value = match &self.order {
+        Position { value: self.rank(child), key: key.clone() }
+    }
+
+    fn rank(&self, child: &Node) -> Rank {
+        match &self.order {
             Order::Priority => Rank::of_leaf(child.priority()),
             Order::Key => Rank::Null,
             Order::Value => Rank::of_node(Some(child)),
             Order::Child(place) => Rank::of_node(child.at(place.path.keys()).map(|node| &**node)),
-        };
-        Position { value, key: key.clone() }
+        }
     }
 
     /// Whether a position is in the range. The limit does not matter.
     pub fn admits(&self, position: &Position) -> bool {
-        let start = self.start.as_ref().map(|bound| (bound.compare(position), bound.is_inclusive));
-        let end = self.end.as_ref().map(|bound| (bound.compare(position), bound.is_inclusive));
+        self.admits_at(&position.value, &position.key)
+    }
+
+    fn admits_at(&self, value: &Rank, key: &Key) -> bool {
+        let start = self.start.as_ref().map(|bound| (bound.compare(value, key), bound.is_inclusive));
+        let end = self.end.as_ref().map(|bound| (bound.compare(value, key), bound.is_inclusive));
         !matches!(start, Some((Ordering::Greater, _) | (Ordering::Equal, false)))
             && !matches!(end, Some((Ordering::Less, _) | (Ordering::Equal, false)))
     }
