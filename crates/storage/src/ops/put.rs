@@ -127,8 +127,8 @@ impl Storage {
             Ok(digest) => self.publish(caller, put, &id, &digest, None).await,
             Err(failure) => Err(failure),
         };
-        // It has its name by now, or is nothing.
-        let discarded = if published.is_err() { self.files.discard(&id).await } else { Ok(()) };
+        // Its bytes have their name by now, or are nothing.
+        let discarded = self.files.discard(&id).await;
         self.drafting.lock().remove(&id);
         if let Err(error) = discarded {
             tracing::warn!(%error, "a draft could not be removed");
