@@ -88,7 +88,7 @@ impl Put {
 /// What the rules say of what is declared of an object.
 pub(super) enum Declared {
     /// They would allow it.
-    Allowed(Session, access::Permit),
+    Allowed(Box<Session>, access::Permit),
     /// It depends on the bytes.
     Undecided,
 }
@@ -175,7 +175,7 @@ impl Storage {
         match self.decide(&mut session, ask).await {
             Ok(grant) => {
                 self.require_bucket(&put.bucket, rows.get(1).and_then(Option::as_ref).is_some())?;
-                Ok(Declared::Allowed(session, grant.permit))
+                Ok(Declared::Allowed(Box::new(session), grant.permit))
             }
             Err(Refusal::Denied(denial)) if !is_final(&denial) => {
                 session.discard();

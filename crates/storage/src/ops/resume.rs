@@ -99,7 +99,7 @@ impl Storage {
         declared: Declared,
     ) -> Result<(String, Upload), Failure> {
         let (mut session, permit): (Session, Permit) = match declared {
-            Declared::Allowed(session, permit) => (session, permit),
+            Declared::Allowed(session, permit) => (*session, permit),
             Declared::Undecided => {
                 let resource = format!("/b/{}/o/{}", put.bucket, put.name);
                 let operation = Self::operation("startUpload", resource.clone());
