@@ -323,7 +323,7 @@ def build(options):
     peers = [
         Peer(
             "hearth",
-            lambda port: [TARGET / "dist/hearth", "dev", home, "--ports", f"auth=0,hub=0,firestore={port}", "--json"],
+            lambda port: [TARGET / "dist/hearth", "dev", home, "--ports", f"all=0,firestore={port}", "--json"],
         )
     ]
     without = options.without.split(",")

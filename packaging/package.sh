@@ -76,7 +76,7 @@ try() { # NAME COMMAND…
   shift
   folder="$(mktemp -d)"
   printf '{}' >"$folder/firebase.json"
-  (cd "$folder" && "$@" exec -q --ports auth=0,firestore=0,hub=0 -- sh -c 'test -n "$FIRESTORE_EMULATOR_HOST"' 2>/dev/null) &&
+  (cd "$folder" && "$@" exec -q --ports all=0 -- sh -c 'test -n "$FIRESTORE_EMULATOR_HOST"' 2>/dev/null) &&
     say "ok       $name" || { say "FAILED   $name"; failed=1; }
   rm -rf "$folder"
 }

@@ -21,7 +21,7 @@ PAGES = [
 
 
 def run(server, full):
-    running = server.start("--ports", "auth=0,firestore=0,hub=0", verb="dev")
+    running = server.start("--ports", "all=0", verb="dev")
     asked = 0
     for service, method, path, body in ACTS:
         for page in PAGES:

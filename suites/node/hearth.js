@@ -78,7 +78,7 @@ export async function dev({ project = "demo-suite", rules, path, args = ["--ephe
       ".firebaserc": { projects: { default: project } },
       "firestore.rules": rules,
     });
-  const server = await start(["dev", dir, "--ports", "auth=0,firestore=0,hub=0", "--json", ...args]);
+  const server = await start(["dev", dir, "--ports", "all=0", "--json", ...args]);
   const { ports } = server.ready;
   const hearth = {
     ...server,

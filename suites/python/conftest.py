@@ -77,7 +77,7 @@ class Hearth:
 
 def start(folder, *arguments):
     """`hearth dev` on a folder, when it is ready."""
-    command = [BINARY, "dev", str(folder), "--ports", "auth=0,firestore=0,hub=0", "--json", *arguments]
+    command = [BINARY, "dev", str(folder), "--ports", "all=0", "--json", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     lines = queue.Queue()
     threading.Thread(target=lambda: lines.put(process.stdout.readline()), daemon=True).start()

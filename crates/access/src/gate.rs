@@ -26,6 +26,12 @@ pub enum Service {
     Identity,
     /// Rules as they are deployed.
     Rules,
+    /// The Realtime Database.
+    Realtime,
+    /// Cloud Storage.
+    Storage,
+    /// Data Connect.
+    DataConnect,
     /// The data as a whole.
     Store,
 }
@@ -37,6 +43,9 @@ impl Service {
             Service::Firestore => "firestore",
             Service::Identity => "identity",
             Service::Rules => "rules",
+            Service::Realtime => "database",
+            Service::Storage => "storage",
+            Service::DataConnect => "dataconnect",
             Service::Store => "store",
         }
     }
@@ -77,6 +86,8 @@ pub(crate) struct Inner {
     keeps_requests: AtomicBool,
 }
 
+/// Commits that are read at once for the open grants.
+const GRANTS_BATCH: usize = 256;
 /// How many change-log entries are read at a time when the log is completed.
 const COMPLETION_BATCH: usize = 1000;
 
@@ -206,6 +217,49 @@ impl Gate {
             }
             error => fault(&error),
         })
+    }
+
+    /// The same for those who follow the store for listeners, who call this and nothing else: grants that the commits up to the
+    /// last of these have touched are stale when it returns, so the data may leave.
+    ///
+    /// Errors: as [`Gate::changes`].
+    pub async fn follow(&self, after: Version, limit: usize) -> Result<Vec<Change>, Status> {
+        let changes = self.changes(after, limit).await?;
+        if let Some(last) = changes.last() {
+            self.settle_grants(after, &changes, last.version).await?;
+        }
+        Ok(changes)
+    }
+
+    /// Grants that commits up to this version have touched are stale when it returns. For those who know of commits before
+    /// they follow them.
+    ///
+    /// Errors: the store's faults.
+    pub async fn settle(&self, version: Version) -> Result<(), Status> {
+        self.settle_grants(version, &[], version).await
+    }
+
+    /// Reports commits to the grants without a gap: `changes` are those after a version, and what is missing before is read.
+    async fn settle_grants(&self, after: Version, changes: &[Change], up_to: Version) -> Result<(), Status> {
+        let grants = &self.inner.grants;
+        if grants.is_at(up_to) {
+            return Ok(());
+        }
+        let _turn = grants.turn.lock().await;
+        while let Some(applied) = grants.behind(after) {
+            match self.changes(applied, GRANTS_BATCH).await {
+                Ok(missed) => {
+                    missed.iter().for_each(|change| grants.apply(change));
+                    if missed.is_empty() {
+                        grants.skip_to(after, false);
+                    }
+                }
+                Err(status) if status.code == Code::FailedPrecondition => grants.skip_to(after, true),
+                Err(status) => return Err(status),
+            }
+        }
+        changes.iter().for_each(|change| grants.apply(change));
+        Ok(())
     }
 
     /// What tells this store from every other, copies of it included. Random, durable, and not for clients to see.

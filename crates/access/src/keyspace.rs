@@ -34,3 +34,17 @@ pub const SIGN_IN_COUNTS: Keyspace = Keyspace(0x27);
 pub const RULESETS: Keyspace = Keyspace(0x30);
 /// Which rulesets are released.
 pub const RELEASES: Keyspace = Keyspace(0x31);
+/// The Realtime Database's values: a row for each leaf, and for each priority of a place with children.
+pub const REALTIME: Keyspace = Keyspace(0x40);
+/// What is to be written when a client of the Realtime Database goes.
+pub const ON_DISCONNECT: Keyspace = Keyspace(0x41);
+/// What is particular about a Realtime Database: its rules, its settings.
+pub const REALTIME_SETTINGS: Keyspace = Keyspace(0x42);
+/// Cloud Storage's buckets.
+pub const BUCKETS: Keyspace = Keyspace(0x50);
+/// Cloud Storage's objects: what is known of each, and which file has its bytes.
+pub const OBJECTS: Keyspace = Keyspace(0x51);
+/// Uploads that are under way.
+pub const UPLOADS: Keyspace = Keyspace(0x52);
+/// How many objects use a file of Cloud Storage.
+pub const BLOBS: Keyspace = Keyspace(0x53);

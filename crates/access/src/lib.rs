@@ -43,5 +43,5 @@ pub use open::{DEPENDENCIES_MAX, Decided, Holder, OpenGrant, OpenGrants};
 pub use reads::Reads;
 pub use refusal::{Denial, Reason, Refusal};
 pub use rulesets::{Compile, Enforced, Rules, RulesInForce, RulesRefused, Rulesets};
-pub use session::{CommitFailure, Session, Suspended};
+pub use session::{CommitFailure, Line, Session, Suspended};
 pub use transact::Attempts;

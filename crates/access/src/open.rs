@@ -34,6 +34,8 @@ pub trait Holder: Send + Sync {
 #[derive(Default)]
 pub struct OpenGrants {
     state: Mutex<State>,
+    /// Whose turn it is to report commits.
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -41,7 +43,11 @@ struct State {
     next: u64,
     grants: HashMap<u64, Entry>,
     by_key: HashMap<Key, Vec<u64>>,
-    /// Grants that depend on ranges, or on too much.
+    /// Grants that depend on all rows with a prefix, by the prefix.
+    by_prefix: HashMap<Key, Vec<u64>>,
+    /// How many prefixes there are of each length in bytes.
+    prefix_lengths: BTreeMap<usize, usize>,
+    /// Grants that depend on other ranges, or on too much.
     broad: BTreeMap<u64, Vec<KeyRange>>,
     recent: VecDeque<(Version, Key)>,
     /// Changes after this version are all in `recent`.
@@ -52,6 +58,7 @@ struct State {
 
 struct Entry {
     keys: Vec<Key>,
+    prefixes: Vec<Key>,
     stale: Arc<AtomicBool>,
     holder: Weak<dyn Holder>,
 }
@@ -100,12 +107,10 @@ impl Gate {
             generation: 0,
             depends_on_time: false,
         };
-        self.inner
-            .grants
-            .state
-            .lock()
-            .grants
-            .insert(grant.id, Entry { keys: Vec::new(), stale: Arc::clone(&grant.stale), holder });
+        self.inner.grants.state.lock().grants.insert(
+            grant.id,
+            Entry { keys: Vec::new(), prefixes: Vec::new(), stale: Arc::clone(&grant.stale), holder },
+        );
         grant.renew(caller, decided, false);
         grant
     }
@@ -174,11 +179,15 @@ impl OpenGrants {
     fn watch(&self, id: u64, keys: &[Key], ranges: &[KeyRange]) {
         let mut state = self.state.lock();
         state.forget(id);
-        let is_broad = !ranges.is_empty() || keys.len() > DEPENDENCIES_MAX;
-        if is_broad {
-            state.broad.insert(id, ranges.to_vec());
+        let is_too_much = keys.len() + ranges.len() > DEPENDENCIES_MAX;
+        let (prefixes, others): (Vec<_>, Vec<_>) = ranges.iter().partition(|range| range.is_prefix());
+        if is_too_much {
+            state.broad.insert(id, Vec::new());
+        } else if !others.is_empty() {
+            state.broad.insert(id, others.into_iter().cloned().collect());
         }
-        if keys.len() <= DEPENDENCIES_MAX {
+        if !is_too_much {
+            state.watch_prefixes(id, prefixes.into_iter().map(|range| range.start.clone()).collect());
             for key in keys {
                 state.by_key.entry(key.clone()).or_default().push(id);
             }
@@ -205,7 +214,7 @@ impl OpenGrants {
         if at >= state.applied {
             return false;
         }
-        if at < state.since || keys.len() > DEPENDENCIES_MAX {
+        if at < state.since || keys.len() + ranges.len() > DEPENDENCIES_MAX {
             return true;
         }
         let newer = state.recent.iter().rev().take_while(|(version, _)| *version > at);
@@ -238,6 +247,31 @@ impl OpenGrants {
         }
     }
 
+    /// Whether commits up to a version have been reported.
+    pub(crate) fn is_at(&self, version: Version) -> bool {
+        self.state.lock().applied >= version
+    }
+
+    /// The newest commit reported, when it is before a version. Where there are no grants nothing is missing.
+    pub(crate) fn behind(&self, version: Version) -> Option<Version> {
+        let mut state = self.state.lock();
+        if state.applied < version && state.grants.is_empty() {
+            (state.applied, state.since) = (version, version);
+        }
+        (state.applied < version).then_some(state.applied)
+    }
+
+    /// Goes on from a version. Commits that were `missed` may have touched everything.
+    pub(crate) fn skip_to(&self, version: Version, missed: bool) {
+        let mut state = self.state.lock();
+        if missed {
+            state.grants.values().for_each(Entry::touch);
+            state.recent.clear();
+            state.since = version;
+        }
+        state.applied = state.applied.max(version);
+    }
+
     /// How many are open.
     pub fn len(&self) -> usize {
         self.state.lock().grants.len()
@@ -252,19 +286,54 @@ impl OpenGrants {
 impl State {
     fn touch(&self, key: &Key) {
         let by_key = self.by_key.get(key).into_iter().flatten();
+        let prefixes = self.prefix_lengths.keys().filter_map(|length| key.prefix(*length));
+        let by_prefix = prefixes.filter_map(|prefix| self.by_prefix.get(&prefix)).flatten();
         let broad = self
             .broad
             .iter()
             .filter(|(_, ranges)| ranges.is_empty() || ranges.iter().any(|range| range.contains(key)));
-        for id in by_key.chain(broad.map(|(id, _)| id)) {
+        for id in by_key.chain(by_prefix).chain(broad.map(|(id, _)| id)) {
             if let Some(entry) = self.grants.get(id) {
                 entry.touch();
             }
         }
     }
 
+    fn watch_prefixes(&mut self, id: u64, prefixes: Vec<Key>) {
+        for prefix in &prefixes {
+            let ids = self.by_prefix.entry(prefix.clone()).or_default();
+            if ids.is_empty() {
+                *self.prefix_lengths.entry(prefix.stored().len()).or_default() += 1;
+            }
+            ids.push(id);
+        }
+        if let Some(entry) = self.grants.get_mut(&id) {
+            entry.prefixes = prefixes;
+        }
+    }
+
+    fn forget_prefixes(&mut self, id: u64) {
+        let prefixes = self.grants.get_mut(&id).map(|entry| std::mem::take(&mut entry.prefixes));
+        for prefix in prefixes.unwrap_or_default() {
+            let Some(ids) = self.by_prefix.get_mut(&prefix) else { continue };
+            ids.retain(|other| *other != id);
+            if !ids.is_empty() {
+                continue;
+            }
+            self.by_prefix.remove(&prefix);
+            let length = prefix.stored().len();
+            if let Some(count) = self.prefix_lengths.get_mut(&length) {
+                *count -= 1;
+                if *count == 0 {
+                    self.prefix_lengths.remove(&length);
+                }
+            }
+        }
+    }
+
     fn forget(&mut self, id: u64) {
         self.broad.remove(&id);
+        self.forget_prefixes(id);
         let keys = self.grants.get_mut(&id).map(|entry| std::mem::take(&mut entry.keys));
         for key in keys.unwrap_or_default() {
             if let Some(ids) = self.by_key.get_mut(&key) {
@@ -338,6 +407,59 @@ mod tests {
         assert!(grant.is_stale(0));
         drop(grant);
         assert!(grants.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_grant_on_all_below_a_prefix_is_stale_when_something_there_changes() {
+        let gate = gate().await;
+        let holder: Arc<dyn Holder> = Arc::new(Woken::default());
+        let caller = Caller::unauthenticated();
+        let on = |prefix: &str| {
+            let ranges = vec![KeyRange::prefix(Keyspace(1), prefix.as_bytes())];
+            let decided = Decided {
+                footprint: Footprint { ranges, ..Footprint::default() },
+                at: Version(10),
+                generation: 0,
+            };
+            gate.open(&caller, decided, Arc::downgrade(&holder))
+        };
+        let grants = gate.open_grants();
+        let (users, user, all) = (on("users/"), on("users/ann/"), on(""));
+        grants.apply(&change(11, &["users/bob/role"]));
+        assert!(users.is_stale(0) && all.is_stale(0) && !user.is_stale(0));
+        grants.apply(&change(12, &["users/ann/role"]));
+        assert!(user.is_stale(0));
+        drop((users, user, all));
+        assert!(grants.state.lock().prefix_lengths.is_empty() && grants.state.lock().by_prefix.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_follows_from_later_on_reports_what_was_missed() {
+        let gate = gate().await;
+        let admin = Caller::admin("owner");
+        let write = async |name: &str| {
+            let operation = crate::gate::Operation {
+                service: crate::gate::Service::Store,
+                verb: "Write",
+                resource: "/".to_owned(),
+            };
+            let mut session = gate.begin(&admin, operation).await.unwrap();
+            let permit = session.authorize_admin("/").unwrap();
+            session.write(&permit, key(name), Some("x".into()));
+            session.commit().await.unwrap()
+        };
+        let first = write("a").await;
+        gate.settle(first).await.unwrap();
+        let holder: Arc<dyn Holder> = Arc::new(Woken::default());
+        let decided = Decided { at: first, ..decided(0, &["role"], 0) };
+        let grant = gate.open(&admin, decided, Arc::downgrade(&holder));
+        write("role").await;
+        let third = write("b").await;
+        assert!(!grant.is_stale(0));
+        let fourth = write("c").await;
+        assert_eq!(gate.follow(third, 10).await.unwrap().len(), 1);
+        assert!(grant.is_stale(0), "`role` was changed before the version that was followed from");
+        assert!(gate.open_grants().is_at(fourth));
     }
 
     #[tokio::test]

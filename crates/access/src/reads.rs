@@ -84,6 +84,22 @@ impl Reads {
         Ok(page)
     }
 
+    /// Reads a stretch of a range that is not validated by itself: what the answer depends on is named with
+    /// [`Reads::rely_on`].
+    pub async fn look(&mut self, range: &KeyRange, scan: Scan) -> Result<Page, Status> {
+        self.snapshot().await?.scan(range, scan).await.map_err(|error| fault(&error))
+    }
+
+    /// Reads rows in the same way.
+    pub async fn look_at(&mut self, keys: &[Key]) -> Result<Vec<Option<Row>>, Status> {
+        self.snapshot().await?.get_many(keys).await.map_err(|error| fault(&error))
+    }
+
+    /// The answer depends on everything in this range, on what may appear there, too.
+    pub fn rely_on(&mut self, range: KeyRange) {
+        self.ranges.push(range);
+    }
+
     pub(crate) fn mark(&self) -> Mark {
         Mark { keys: self.keys.len(), ranges: self.ranges.len() }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
-use policy::{Coverage, Diagnostic, Policy, Severity, Source, Trace, rtdb, rules};
+use policy::{Coverage, Diagnostic, Policy, Severity, Source, Trace, bolt, rtdb, rules};
 use tokio::sync::watch;
 
 use crate::log::AccessLog;
@@ -95,6 +95,10 @@ impl RulesInForce {
             (ruleset, diagnostics)
         }
         fn database(source: Source) -> (Option<rtdb::Ruleset>, Vec<Diagnostic>) {
+            if source.name.ends_with(".bolt") {
+                let compiled = bolt::compile(source);
+                return (compiled.ruleset, compiled.diagnostics);
+            }
             let rtdb::Compiled { ruleset, diagnostics } = rtdb::compile(source);
             (ruleset, diagnostics)
         }

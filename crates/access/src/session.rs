@@ -2,7 +2,8 @@
 
 use base::{Code, Status, Timestamp};
 use bytes::Bytes;
-use kv::{CommitError, Key, KeyRange, Page, Row, Scan, Txn, Version};
+use kv::{Chain, CommitError, Key, KeyRange, Page, Row, Scan, Txn, Version};
+use tokio::task::JoinHandle;
 
 use crate::caller::Caller;
 use crate::fault::fault;
@@ -18,6 +19,20 @@ pub enum CommitFailure {
     Conflict,
     /// It cannot be committed.
     Failed(Status),
+}
+
+/// Commits that build on each other before they are durable: all writes of certain rows are made through it, one after
+/// the other. After a failure those handed in later have failed too, and a new line begins.
+pub struct Line {
+    chain: Chain,
+    rows: KeyRange,
+}
+
+impl Line {
+    /// The line of all writes to these rows.
+    pub fn of(rows: KeyRange) -> Self {
+        Self { chain: Chain::default(), rows }
+    }
 }
 
 /// What a transaction keeps between its requests: its snapshot's version and what it has read.
@@ -211,6 +226,11 @@ impl Session {
         self.reads.scan(range, scan).await
     }
 
+    /// What it has read, and the way to read more.
+    pub fn reads(&mut self) -> &mut Reads {
+        &mut self.reads
+    }
+
     /// Says which project the events are about, where it is another than the gate's.
     pub fn set_project(&mut self, project: &str) {
         if self.project.as_deref().unwrap_or(self.gate.project()) != project {
@@ -282,6 +302,30 @@ impl Session {
     }
 
     async fn commit_to_the_end(mut self) -> Result<Version, CommitFailure> {
+        let txn = self.txn()?;
+        let committed = self.gate.inner.store.commit(txn).await;
+        self.committed(committed)
+    }
+
+    /// Hands over what was staged as the next commit of a line: commits of a line are decided in the order of these calls.
+    /// What came before in the line is taken as committed, so nothing that was read of the line's own rows is validated.
+    ///
+    /// Returns when it is handed over; the task ends when it is durable, whether somebody waits or not.
+    pub fn submit(
+        mut self,
+        line: &Line,
+    ) -> Result<JoinHandle<Result<Version, CommitFailure>>, CommitFailure> {
+        self.reads.keys.retain(|key| !line.rows.contains(key));
+        self.reads.ranges.retain(|range| !line.rows.contains(&range.start));
+        let txn = Txn { chain: Some(line.chain.clone()), ..self.txn()? };
+        match self.gate.inner.store.submit(txn) {
+            Ok(answer) => Ok(tokio::spawn(async move { self.committed(answer.await) })),
+            Err(error) => Err(self.committed(Err(error)).err().unwrap_or(CommitFailure::Conflict)),
+        }
+    }
+
+    /// What was staged, as the store takes it.
+    fn txn(&mut self) -> Result<Txn, CommitFailure> {
         self.take_details();
         let note = match self.written_record() {
             Ok(note) => note,
@@ -292,14 +336,19 @@ impl Session {
                 return Err(CommitFailure::Failed(status));
             }
         };
-        let txn = Txn {
+        Ok(Txn {
             base: self.reads.version(),
             reads: std::mem::take(&mut self.reads.keys),
             read_ranges: std::mem::take(&mut self.reads.ranges),
             writes: std::mem::take(&mut self.writes),
             note,
-        };
-        match self.gate.inner.store.commit(txn).await {
+            chain: None,
+        })
+    }
+
+    /// Leaves the record of a commit.
+    fn committed(mut self, committed: Result<Version, CommitError>) -> Result<Version, CommitFailure> {
+        match committed {
             Ok(version) => {
                 self.record(Some(version));
                 Ok(version)
@@ -383,7 +432,7 @@ impl Session {
 /// What a failed commit is to the client, and the reason for the log.
 fn failure_of(error: CommitError) -> (CommitFailure, String) {
     match error {
-        CommitError::Conflict { .. } | CommitError::TooOld { .. } => {
+        CommitError::Conflict { .. } | CommitError::TooOld { .. } | CommitError::Broken => {
             (CommitFailure::Conflict, "another commit changed what this one read".to_owned())
         }
         CommitError::TooLarge { .. } => {

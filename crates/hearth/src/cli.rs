@@ -160,7 +160,7 @@ pub struct Dev {
     #[arg(long, value_enum, value_name = "WHAT")]
     pub share: Option<ShareName>,
     #[arg(long, value_delimiter = ',', value_parser = port, help = ports_help())]
-    pub ports: Vec<(&'static Row, u16)>,
+    pub ports: Vec<(PortOf, u16)>,
     /// Further host names that requests may use, besides localhost and loopback addresses
     #[arg(long, value_delimiter = ',', value_name = "HOST")]
     pub allow_host: Vec<String>,
@@ -378,17 +378,32 @@ fn listening(name: &str) -> Result<&'static Row, String> {
     found.map(|(row, _)| row).ok_or_else(|| format!("there is no service `{name}`"))
 }
 
-fn port(text: &str) -> Result<(&'static Row, u16), String> {
+/// Whose port is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PortOf {
+    /// One service's.
+    Of(&'static Row),
+    /// That of every service that is not asked for by name: a free one.
+    All,
+}
+
+fn port(text: &str) -> Result<(PortOf, u16), String> {
     let (name, port) =
         text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form service=port"))?;
-    let service = listening(name)?;
     let port = port.parse().map_err(|_| format!("`{port}` is not a port (0 to 65535)"))?;
-    Ok((service, port))
+    match (name, port) {
+        ("all", 0) => Ok((PortOf::All, 0)),
+        ("all", port) => Err(format!("`all={port}`: services cannot share a port; `all=0` picks free ones")),
+        (name, port) => Ok((PortOf::Of(listening(name)?), port)),
+    }
 }
 
 fn ports_help() -> String {
     let usual: Vec<String> = Row::listening().map(|(row, port)| format!("{}={port}", row.name)).collect();
-    format!("Ports other than those of `firebase.json`, as `{}`; 0 picks a free one", usual.join(","))
+    format!(
+        "Ports other than those of `firebase.json`, as `{}`; 0 picks a free one, and `all=0` one for every service",
+        usual.join(",")
+    )
 }
 
 #[cfg(test)]
@@ -400,7 +415,9 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-        assert_eq!(port("auth=0"), Ok((listening("auth").unwrap(), 0)));
+        assert_eq!(port("auth=0"), Ok((PortOf::Of(listening("auth").unwrap()), 0)));
+        assert_eq!(port("all=0"), Ok((PortOf::All, 0)));
+        assert!(port("all=1").is_err());
         assert!(port("auth").is_err());
         assert!(port("auth=x").is_err());
         assert!(port("mail=1").is_err());

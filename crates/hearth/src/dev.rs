@@ -14,7 +14,7 @@ use server::{Bound, Limits, Listening, Local, Share, UnixListening};
 
 use crate::acts::ACTS;
 use crate::admin;
-use crate::cli::Dev;
+use crate::cli::{Dev, PortOf};
 use crate::failure::Failure;
 use crate::house::House;
 use crate::indexes;
@@ -181,7 +181,8 @@ async fn bind(
             continue;
         }
         // The command line's port, else the project's, else the official suite's.
-        let asked = ask.ports.iter().rev().find(|(of, _)| *of == row).map(|(_, port)| *port);
+        let of = |whose: PortOf| ask.ports.iter().rev().find(|(of, _)| *of == whose).map(|(_, port)| *port);
+        let asked = of(PortOf::Of(row)).or_else(|| of(PortOf::All));
         let wanted = asked.or_else(|| project.port(row.name));
         let host = host_of(ask, row);
         let address = SocketAddr::new(host, wanted.unwrap_or(usual));

@@ -5,6 +5,7 @@
 //! A new service is a file in `services/` with its row and a line in [`TABLE`]; nowhere else does its name stand.
 
 mod auth;
+mod database;
 mod deploy;
 mod firestore;
 mod hub;
@@ -28,7 +29,7 @@ use policy::{Diagnostic, Policy, Source};
 use crate::project::{Project, RulesKind};
 
 /// All rows, in the order their sockets are bound.
-pub static TABLE: [&Row; 4] = [&auth::ROW, &firestore::ROW, &deploy::ROW, &hub::ROW];
+pub static TABLE: [&Row; 5] = [&auth::ROW, &firestore::ROW, &database::ROW, &deploy::ROW, &hub::ROW];
 
 /// The services that a project configures and this table does not have, in a sentence.
 pub fn not_served(project: &Project) -> Option<String> {

@@ -256,8 +256,7 @@ fn signing_keys_rotate_and_are_revoked_while_the_server_runs() {
 #[test]
 fn dev_takes_commands_too_and_has_no_keys() {
     let folder = project();
-    let arguments =
-        ["dev", "--ports", "auth=0,firestore=0,hub=0", "--project", "p", "--data", "data", "--json"];
+    let arguments = ["dev", "--ports", "all=0", "--project", "p", "--data", "data", "--json"];
     let _running = Running::start(&arguments, "firestore", folder.path());
     let said = refusal(&["keys", "list", "--data", "data"], folder.path());
     assert!(said.contains("dev has no signing keys"), "{said}");
@@ -324,7 +323,7 @@ fn sealed_keys_take_their_key() {
 #[test]
 fn development_and_production_never_share_a_folder() {
     let (ours, others) = (project(), project());
-    let dev = ["dev", "--ports", "auth=0,firestore=0,hub=0", "--project", "p", "--data", "data", "--json"];
+    let dev = ["dev", "--ports", "all=0", "--project", "p", "--data", "data", "--json"];
     let serve = ["serve", "--listen", "127.0.0.1:0", "--data", "data", "--project", "p", "--json"];
     Running::start(&dev, "firestore", ours.path()).stop();
     let said = refusal(&serve, ours.path());

@@ -81,7 +81,7 @@ fn color_is_only_for_terminals_and_those_who_force_it() {
 #[test]
 fn the_cases_of_the_examples_pass() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
-    for name in ["fireflicks", "partner-api"] {
+    for name in ["fireflicks", "flamelink", "partner-api", "projects"] {
         let output = hearth(&["test", "--json", "."], &examples.join(name));
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(output.status.success(), "{report:#}");

@@ -77,7 +77,7 @@ impl Running {
     }
 
     fn dev(folder: &Path) -> Self {
-        let arguments = ["dev", "--project", "p", "--ports", "auth=0,firestore=0,hub=0", "--json"];
+        let arguments = ["dev", "--project", "p", "--ports", "all=0", "--json"];
         Self::start(folder, &arguments)
     }
 

@@ -69,7 +69,7 @@ impl Running {
     }
 
     fn dev(folder: &Path) -> Self {
-        let ports = "auth=0,firestore=0,hub=0";
+        let ports = "all=0";
         Self::start(&["dev", "--ports", ports, "--project", "p", "--data", "data", "--json"], folder)
     }
 

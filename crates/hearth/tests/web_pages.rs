@@ -38,7 +38,7 @@ impl Running {
         let project = r#"{"firestore":{"rules":"firestore.rules"}}"#;
         std::fs::write(folder.path().join("firebase.json"), project).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_hearth"))
-            .args(["dev", "--ports", "auth=0,firestore=0,hub=0", "--project", "p", "--ephemeral", "--json"])
+            .args(["dev", "--ports", "all=0", "--project", "p", "--ephemeral", "--json"])
             .args(more)
             .current_dir(folder.path())
             .stdin(Stdio::null())

@@ -153,6 +153,9 @@ pub enum CommitError {
         /// The oldest base that can be checked.
         oldest: Version,
     },
+    /// A transaction before it in its chain failed. Nothing was applied.
+    #[error("a transaction that this one builds on failed")]
+    Broken,
     /// The transaction exceeds a limit of the store.
     #[error("the transaction is too large: {what} is {actual}, the limit is {max}")]
     TooLarge {

@@ -58,6 +58,11 @@ impl Key {
         &self.0
     }
 
+    /// Its first bytes as stored, of which there are `length`. `None` when it is shorter, and for none.
+    pub fn prefix(&self, length: usize) -> Option<Key> {
+        (length > 0 && length <= self.0.len()).then(|| Self(self.0.slice(..length)))
+    }
+
     /// The very next key in order.
     pub fn successor(&self) -> Key {
         let mut stored = Vec::with_capacity(self.0.len() + 1);
@@ -108,6 +113,11 @@ impl KeyRange {
     /// From `start` on, before `end`.
     pub fn between(start: Key, end: Key) -> Self {
         Self { start, end }
+    }
+
+    /// Whether these are all keys that begin like `start`.
+    pub fn is_prefix(&self) -> bool {
+        Self::prefix(self.start.keyspace(), self.start.as_bytes()).end == self.end
     }
 
     /// Whether the key lies inside.

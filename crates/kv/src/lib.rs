@@ -47,5 +47,5 @@ pub use scan::Scan;
 pub use snapshot::{Page, Snapshot};
 pub use sqlite::{Finding, Reach, Report, Sqlite, SqliteOptions, reach, restore, verify};
 pub use store::Store;
-pub use txn::Txn;
+pub use txn::{Chain, Txn};
 pub use version::Version;

@@ -135,18 +135,26 @@ impl Store {
     ///
     /// Dropping the future does not take the transaction back.
     pub async fn commit(&self, txn: Txn) -> Result<Version, CommitError> {
+        self.submit(txn)?.await
+    }
+
+    /// The same in two steps: transactions are decided in the order of these calls; the future is the answer.
+    pub fn submit(
+        &self,
+        txn: Txn,
+    ) -> Result<impl Future<Output = Result<Version, CommitError>> + use<>, CommitError> {
         let shared = &self.shared;
         let bytes = txn.measure(&shared.options)?;
         let units = u32::try_from(bytes.div_ceil(MEMORY_UNIT_BYTES).max(1)).unwrap_or(u32::MAX);
         let memory = Arc::clone(&shared.queue_memory).try_acquire_many_owned(units);
         let memory = memory.map_err(|_| CommitError::Overloaded)?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { answer, memory, bytes };
+        let waiting = Waiting { answer, memory, bytes, chain: txn.chain.clone() };
         shared.queue.try_send(Request::Commit(waiting, txn)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CommitError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed.into(),
         })?;
-        answered.await.map_err(|_| StoreError::Closed)?
+        Ok(async move { answered.await.map_err(|_| StoreError::Closed)? })
     }
 
     /// The commits after a version, oldest first, without gaps; at most `limit`, and fewer if they are

@@ -1,5 +1,8 @@
 //! What a client wants committed, and what it relied on.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 
 use crate::error::{CommitError, StoreError};
@@ -23,7 +26,33 @@ pub struct Txn {
     pub writes: Vec<(Key, Option<Bytes>)>,
     /// Kept with the change-log entry, in the same batch. The store does not look inside.
     pub note: Option<Bytes>,
+    /// The chain it belongs to.
+    pub chain: Option<Chain>,
 }
+
+/// Transactions of which each was made as if those before it were committed: when one of them fails, all that are handed
+/// in after it fail with a conflict. What they rely on of each other is therefore not among their reads.
+#[derive(Clone, Debug, Default)]
+pub struct Chain(Arc<AtomicBool>);
+
+impl Chain {
+    /// Whether one of its transactions has failed.
+    pub fn is_broken(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn break_off(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl PartialEq for Chain {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Chain {}
 
 impl Txn {
     /// An empty transaction that saw this version.

@@ -44,7 +44,8 @@ engines! {
         a_transaction_is_refused_if_what_it_read_has_changed
         write_skew_and_phantoms_do_not_happen
         concurrent_increments_lose_nothing
-        limits_are_kept;
+        limits_are_kept
+        what_builds_on_a_failed_commit_fails;
     history:
         changes_tell_what_every_commit_did
         a_listener_misses_nothing_under_load

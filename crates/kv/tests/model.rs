@@ -151,7 +151,14 @@ impl<P: Place + Default> Subject<P> {
     async fn answer(&mut self, op: Op) -> Answer {
         match op {
             Op::Commit { back, reads, ranges, writes } => {
-                let txn = Txn { base: self.back(back), reads, read_ranges: ranges, writes, note: None };
+                let txn = Txn {
+                    base: self.back(back),
+                    reads,
+                    read_ranges: ranges,
+                    writes,
+                    note: None,
+                    chain: None,
+                };
                 let result = self.store.commit(txn).await;
                 self.versions.extend(&result);
                 Answer::Commit(result)

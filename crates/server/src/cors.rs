@@ -65,7 +65,7 @@ fn grant(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static(
-            "X-HTTP-Session-Id, X-Client-Wire-Protocol, Date, grpc-status, grpc-message",
+            "X-HTTP-Session-Id, X-Client-Wire-Protocol, Date, ETag, grpc-status, grpc-message",
         ),
     );
     headers.append(VARY, HeaderValue::from_static("Origin"));

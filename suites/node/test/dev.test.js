@@ -156,7 +156,7 @@ hearthTest("data and users are there after a restart, and sessions go on", async
     ".firebaserc": { projects: { default: "demo-kept" } },
     "firestore.rules": OPEN,
   });
-  const args = ["dev", path, "--ports", "auth=0,firestore=0,hub=0", "--json"];
+  const args = ["dev", path, "--ports", "all=0", "--json"];
   const first = await start(args);
   const documents = ({ ready }) =>
     `http://127.0.0.1:${ready.ports.firestore}/v1/projects/demo-kept/databases/(default)/documents/things`;
@@ -183,7 +183,7 @@ hearthTest("data and users are there after a restart, and sessions go on", async
 
 hearthTest("two at once on one data folder: the second is refused", async () => {
   const path = folder({ "firestore.rules": OPEN, "firebase.json": { firestore: { rules: "firestore.rules" } } });
-  const args = ["dev", path, "--ports", "auth=0,firestore=0,hub=0", "--json"];
+  const args = ["dev", path, "--ports", "all=0", "--json"];
   const first = await start(args);
   await assert.rejects(start(args), /ended with [1-9]/);
   await first.stop();

@@ -121,7 +121,8 @@ impl ExplainRequest {
             difference: difference.to_owned(),
             notes,
         };
-        let Some((basis, method)) = event.basis.as_deref().zip(method(event)) else {
+        let of_documents = event.basis.as_deref().filter(|_| event.service == "firestore");
+        let Some((basis, method)) = of_documents.zip(method(event)) else {
             return Ok(done(Side::unknown(&undecided(event)), "There is nothing to make again.", Vec::new()));
         };
         let asked = Asked::read(&basis.asked).unwrap_or_default();
@@ -374,6 +375,10 @@ fn is_decided(event: &Event) -> bool {
 fn undecided(event: &Event) -> String {
     match event.verdict {
         Verdict::Admin => "An administrator did this: rules are not asked about administrators.".to_owned(),
+        _ if event.basis.is_some() && event.service != "firestore" => format!(
+            "Decisions about `{}` are not made again yet, only Firestore's: what the line says is all that is known.",
+            event.service
+        ),
         _ if event.service != "firestore" => {
             format!("No rules decide about this: the service `{}` did, by `{}`.", event.service, event.method)
         }

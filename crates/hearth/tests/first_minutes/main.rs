@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const BROKEN: &str = "rules_version = '2';\nservice cloud.firestore { match /x/{id} { allow read: if tru";
-const PORTS: &str = "auth=0,firestore=0,hub=0";
+const PORTS: &str = "all=0";
 
 fn project(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -133,7 +133,7 @@ fn who_holds_a_port_is_named_and_a_tool_s_port_may_be_another() {
     let held = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = held.local_addr().unwrap().port();
     let folder = project(&[("firebase.json", "{}")]);
-    let ports = format!("auth=0,hub=0,firestore={port}");
+    let ports = format!("all=0,firestore={port}");
     let output = hearth(folder.path(), &["dev", "--ephemeral", "--ports", &ports]).output().unwrap();
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1));

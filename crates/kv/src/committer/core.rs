@@ -20,7 +20,7 @@ use crate::error::{CommitError, StoreError};
 use crate::key::Key;
 use crate::meta;
 use crate::row::Row;
-use crate::txn::Txn;
+use crate::txn::{Chain, Txn};
 use crate::version::Version;
 
 /// The state of the committer.
@@ -127,12 +127,16 @@ impl Core {
         let mut decision = Decision { refused: Vec::new(), accepted: Vec::new(), batch: None };
         let mut batch = Batch::default();
         for (waiting, txn) in group {
+            let chain = txn.chain.clone();
             let verdict = self
                 .validate(&txn, &facts)
                 .and_then(|()| self.write(txn, &mut facts, &mut batch, now_micros));
             match verdict {
                 Ok(version) => decision.accepted.push((waiting, version)),
-                Err(error) => decision.refused.push((waiting, error)),
+                Err(error) => {
+                    chain.iter().for_each(Chain::break_off);
+                    decision.refused.push((waiting, error));
+                }
             }
         }
         if !batch.rows.is_empty() {
@@ -143,6 +147,9 @@ impl Core {
     }
 
     fn validate(&self, txn: &Txn, facts: &Facts) -> Result<(), CommitError> {
+        if txn.chain.as_ref().is_some_and(Chain::is_broken) {
+            return Err(CommitError::Broken);
+        }
         if txn.is_blind() {
             return Ok(());
         }

@@ -17,7 +17,7 @@ use crate::meta::{self, Floor};
 use crate::options::Options;
 use crate::ring::Ring;
 use crate::scan::Scan;
-use crate::txn::Txn;
+use crate::txn::{Chain, Txn};
 use crate::version::Version;
 
 /// Log entries read at once for validating an old base.
@@ -44,11 +44,15 @@ pub(crate) struct Waiting {
     /// The memory the transaction takes in the queue; given back when it is answered.
     pub(crate) memory: OwnedSemaphorePermit,
     pub(crate) bytes: usize,
+    pub(crate) chain: Option<Chain>,
 }
 
 impl Waiting {
     fn answer(self, result: Result<Version, CommitError>) {
-        let Self { answer, memory, .. } = self;
+        let Self { answer, memory, chain, .. } = self;
+        if let (Err(_), Some(chain)) = (&result, chain) {
+            chain.break_off();
+        }
         // First, so that who has the answer can use the memory again.
         drop(memory);
         // Whoever asked may be gone; the commit stands all the same.

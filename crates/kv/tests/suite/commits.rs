@@ -1,6 +1,6 @@
 //! Versions, serializability, limits.
 
-use kv::{CommitError, Options, StoreError, Txn};
+use kv::{Chain, CommitError, Options, StoreError, Txn};
 
 use super::*;
 
@@ -277,5 +277,37 @@ pub async fn limits_are_kept(place: &impl Place) {
     }
     assert_eq!(state(&store.snapshot().await.unwrap()).await.len(), 2, "nothing of them was applied");
     check_agreement(&store, start).await;
+    store.close().await.unwrap();
+}
+
+pub async fn what_builds_on_a_failed_commit_fails(place: &impl Place) {
+    let (_, options) = manual();
+    let store = open_with(place, options).await;
+    let start = store.snapshot().await.unwrap().version();
+    put(&store, &[("caller", "revoked")]).await;
+    let chain = Chain::default();
+    let of = |name: &str, relies_on: Option<&str>, chain: &Chain| {
+        let mut txn = Txn { base: start, chain: Some(chain.clone()), ..writes(&[(name, "1")]) };
+        relies_on.into_iter().for_each(|name| txn.read(key(name)));
+        txn
+    };
+    // Handed in one after the other, before any is answered.
+    let answers = [
+        store.submit(of("a", None, &chain)).unwrap(),
+        store.submit(of("b", Some("caller"), &chain)).unwrap(),
+        store.submit(of("c", None, &chain)).unwrap(),
+        store.submit(of("d", None, &Chain::default())).unwrap(),
+    ];
+    let mut results = Vec::new();
+    for answer in answers {
+        results.push(answer.await);
+    }
+    assert!(results[0].is_ok() && results[3].is_ok(), "{results:?}");
+    assert!(matches!(results[1], Err(CommitError::Conflict { .. })), "{:?}", results[1]);
+    assert_eq!(results[2], Err(CommitError::Broken));
+    assert_eq!(store.commit(of("e", None, &chain)).await, Err(CommitError::Broken), "for ever");
+    let rows = state(&store.snapshot().await.unwrap()).await;
+    let names: Vec<_> = rows.into_iter().map(|row| row.key).collect();
+    assert_eq!(names, [key("a"), key("caller"), key("d")]);
     store.close().await.unwrap();
 }

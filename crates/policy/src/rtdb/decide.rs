@@ -181,7 +181,7 @@ impl<'v, O: Observer<Outcome<'v>>> Pass<'v, '_, '_, '_, O> {
             by: self.by.filter(|_| allowed),
             causes: if allowed { Vec::new() } else { self.causes },
             documents: crate::document::DocumentPaths::new(),
-            depends: crate::Dependence { auth: true, time: true },
+            depends: crate::Dependence { auth: true, time: self.ruleset.reads_tell_time },
             cost: Cost { expressions: self.machine.meter.expressions, reads: 0 },
         }
     }

@@ -56,6 +56,8 @@ pub struct Ruleset {
     /// The first is the root. There is at least one.
     nodes: Vec<structure::Node>,
     fingerprint: String,
+    /// Whether a `.read` looks at the time.
+    reads_tell_time: bool,
 }
 
 impl Ruleset {
@@ -121,8 +123,18 @@ impl Draft {
         diagnostics.extend(found);
         diagnostics
             .sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.severity == Severity::Warning));
-        Compiled { ruleset: (!failed).then_some(Ruleset { source, nodes, fingerprint }), diagnostics }
+        let reads_tell_time = nodes.iter().filter_map(|node| node.read.as_ref()).any(tells_time);
+        let ruleset = Ruleset { source, nodes, fingerprint, reads_tell_time };
+        Compiled { ruleset: (!failed).then_some(ruleset), diagnostics }
     }
+}
+
+fn tells_time(rule: &structure::Rule) -> bool {
+    let mut found = false;
+    crate::ir::walk::each(&rule.condition, &mut |expr| {
+        found |= matches!(expr.kind, crate::ir::Kind::Global(language::Global::Now));
+    });
+    found
 }
 
 fn has_error(diagnostics: &[Diagnostic]) -> bool {

@@ -27,7 +27,7 @@ pub async fn follow(gate: Gate, hub: Arc<Hub>) {
             continue;
         }
         published.borrow_and_update();
-        match gate.changes(hub.processed(), COMMITS_PER_READ).await {
+        match gate.follow(hub.processed(), COMMITS_PER_READ).await {
             Ok(changes) if changes.is_empty() => {
                 tokio::select! {
                     changed = published.changed() => if changed.is_err() { return },
@@ -40,8 +40,7 @@ pub async fn follow(gate: Gate, hub: Arc<Hub>) {
             Ok(changes) => {
                 let mut begun = Instant::now();
                 for change in changes {
-                    // In this order: a grant that the commit takes away is stale before its data is there.
-                    gate.open_grants().apply(&change);
+                    // A grant that the commit takes away is stale by now.
                     hub.apply(&change);
                     if begun.elapsed() > TURN {
                         tokio::task::yield_now().await;

@@ -1,0 +1,44 @@
+//! The Realtime Database.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use realtime::Realtime;
+
+use super::{Addresses, Callers, Part, Row, RulesOf, Service, Socket, Variable, Work};
+use crate::project;
+
+pub static ROW: Row = Row {
+    name: "database",
+    part: Part::Product,
+    socket: Socket::Own(9000),
+    callers: Callers::Own,
+    feed: false,
+    variables: &[Variable { name: "FIREBASE_DATABASE_EMULATOR_HOST", before: "" }],
+    rules: Some(RulesOf { kind: &project::DATABASE, release: None, at: |gate| &gate.rules().database }),
+    open: |ground| {
+        Box::new(Database(Realtime::new(
+            ground.gate.clone(),
+            &ground.project,
+            Arc::clone(&ground.authenticate),
+        )))
+    },
+};
+
+struct Database(Arc<Realtime>);
+
+#[async_trait]
+impl Service for Database {
+    fn routes(&self, _: &Addresses) -> Router {
+        realtime::api::router(Arc::clone(&self.0))
+    }
+
+    fn end_streams(&self) {
+        self.0.end_streams();
+    }
+
+    fn work(&self) -> Option<Work> {
+        Some(Box::pin(Arc::clone(&self.0).run()))
+    }
+}
