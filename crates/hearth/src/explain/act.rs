@@ -158,16 +158,7 @@ impl ExplainRequest {
         let shown = |of: &Of, replayed: Option<&Replayed>| self.side(event, of, replayed);
         let then_side = shown(&then, made.then.as_ref().and_then(|(then, _)| then.as_ref()));
         let today_side = shown(&today, made.today.1.as_ref());
-        if let Some(verdict) =
-            then_side.verdict.filter(|verdict| *verdict != event.verdict && is_decided(event))
-        {
-            notes.push(format!(
-                "the replay of that moment comes to {}, the log says {}: something that the decision depended on is not known \
-                 (claims of the token that the account does not have, or what came after it in the same request)",
-                verdict.word(),
-                event.verdict.word()
-            ));
-        }
+        notes.extend(disagreement(event, &then_side));
         let difference = compare(&Difference {
             logged: event.verdict,
             then: then_side.verdict,
@@ -369,6 +360,17 @@ fn method(event: &Event) -> Option<Method> {
 /// Whether the line's verdict is that of the rules: an error happened after they had allowed.
 fn is_decided(event: &Event) -> bool {
     matches!(event.verdict, Verdict::Allow | Verdict::Deny)
+}
+
+/// What is to be said where the replay of that moment does not come to what the log says.
+fn disagreement(event: &Event, then: &Side) -> Option<String> {
+    let verdict = then.verdict.filter(|verdict| *verdict != event.verdict && is_decided(event))?;
+    Some(format!(
+        "the replay of that moment comes to {}, the log says {}: something that the decision depended on is not known \
+         (claims of the token that the account does not have, or what came after it in the same request)",
+        verdict.word(),
+        event.verdict.word()
+    ))
 }
 
 /// Why there was no decision of rules.
