@@ -35,7 +35,10 @@ impl Storage {
         for text in texts {
             let source = Source::new(text.name, text.content);
             let put = match text.bucket {
-                None => rules.load(source),
+                None => {
+                    rules.withdraw_parts();
+                    rules.load(source)
+                }
                 Some(bucket) => rules.load_for(permit, &format!("{}/{bucket}", self.project), source),
             };
             put.map_err(|refused| {

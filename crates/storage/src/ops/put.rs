@@ -88,7 +88,7 @@ impl Put {
 /// What the rules say of what is declared of an object.
 pub(super) enum Declared {
     /// They would allow it.
-    Allowed(Session, access::Permit),
+    Allowed(Box<Session>, access::Permit),
     /// It depends on the bytes.
     Undecided,
 }
@@ -127,8 +127,8 @@ impl Storage {
             Ok(digest) => self.publish(caller, put, &id, &digest, None).await,
             Err(failure) => Err(failure),
         };
-        // It has its name by now, or is nothing.
-        let discarded = if published.is_err() { self.files.discard(&id).await } else { Ok(()) };
+        // Its bytes have their name by now, or are nothing.
+        let discarded = self.files.discard(&id).await;
         self.drafting.lock().remove(&id);
         if let Err(error) = discarded {
             tracing::warn!(%error, "a draft could not be removed");
@@ -175,7 +175,7 @@ impl Storage {
         match self.decide(&mut session, ask).await {
             Ok(grant) => {
                 self.require_bucket(&put.bucket, rows.get(1).and_then(Option::as_ref).is_some())?;
-                Ok(Declared::Allowed(session, grant.permit))
+                Ok(Declared::Allowed(Box::new(session), grant.permit))
             }
             Err(Refusal::Denied(denial)) if !is_final(&denial) => {
                 session.discard();
