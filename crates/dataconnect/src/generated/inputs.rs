@@ -83,9 +83,9 @@ fn column_data(table: &Table, column: &Column, edition: Edition) -> Vec<Member> 
     let ty = if is_list { format!("[{base}!]") } else { base.to_owned() };
     let mut members = vec![Member::new(&docs, &column.name, ty)];
     let groups = edition >= Edition::Groups;
-    let updates = edition >= Edition::Entities;
+    let times = edition >= Edition::Orders;
     if is_list {
-        if updates && column.ty.base.scalar().is_some() {
+        if groups && column.ty.base.scalar().is_some() {
             members.push(with("update", format!("[{base}_ListUpdate!]")));
         }
         return members;
@@ -98,17 +98,17 @@ fn column_data(table: &Table, column: &Column, edition: Edition) -> Vec<Member> 
         Base::Scalar(Scalar::Boolean | Scalar::Any) => members.extend(groups.then(expr)),
         Base::Scalar(scalar) if scalar.is_number() => {
             members.extend(groups.then(expr));
-            members.extend(updates.then(update));
+            members.extend(groups.then(update));
         }
         Base::Scalar(Scalar::Date) => {
             members.push(with("date", "Date_Relative".to_owned()));
             members.push(expr());
-            members.extend(updates.then(update));
+            members.extend(times.then(update));
         }
         Base::Scalar(Scalar::Timestamp) => {
             members.push(expr());
             members.push(with("time", "Timestamp_Relative".to_owned()));
-            members.extend(updates.then(update));
+            members.extend(times.then(update));
         }
         Base::Scalar(_) => members.push(with("embed", "Vector_Embed".to_owned())),
     }
@@ -273,7 +273,7 @@ fn order(schema: &Schema, table: &Table, edition: Edition) -> Block {
         members.extend(references(schema, table, "Order"));
     }
     members.extend(rest.iter().filter(ordered).map(scalar));
-    if edition >= Edition::Groups {
+    if edition >= Edition::Orders {
         for (name, _, ty) in aggregates(table) {
             members.push(Member::new(from_field(table, &name, ty), name, "OrderDirection"));
         }

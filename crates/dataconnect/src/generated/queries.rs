@@ -78,7 +78,7 @@ pub(super) fn blocks(schema: &Schema, edition: Edition) -> Vec<Block> {
         let member = Member::new(docs, &table.plural, rows(table)).arguments(list(table, edition));
         members.push(member.generated(&table.name, "QUERY_MULTIPLE"));
     }
-    members.extend(schema.tables.iter().flat_map(|table| similar(table, edition)));
+    members.extend(schema.tables.iter().flat_map(similar));
     let searchable = schema.tables.iter().filter(|table| table.is_searchable());
     members.extend(searchable.map(|table| search(table, edition)));
     vec![Block::new("", "extend type Query", members)]
@@ -104,7 +104,7 @@ fn search(table: &Table, edition: Edition) -> Member {
         .generated(name, "QUERY_MULTIPLE_BY_FULL_TEXT_SEARCH")
 }
 
-fn similar(table: &Table, edition: Edition) -> Vec<Member> {
+fn similar(table: &Table) -> Vec<Member> {
     let vectors = super::fields::sorted(table)
         .into_iter()
         .filter(|column| column.ty.base == Base::Scalar(Scalar::Vector) && column.ty.list.is_none());
@@ -130,6 +130,5 @@ fn similar(table: &Table, edition: Edition) -> Vec<Member> {
             .arguments(arguments)
             .generated(&format!("{}.{field}", table.name), "QUERY_MULTIPLE_BY_SIMILARITY")
     };
-    let _ = edition;
     vectors.map(|column| of(&column.name)).collect()
 }
