@@ -78,7 +78,7 @@ pub(super) fn blocks(schema: &Schema, edition: Edition) -> Vec<Block> {
         let member = Member::new(docs, &table.plural, rows(table)).arguments(list(table, edition));
         members.push(member.generated(&table.name, "QUERY_MULTIPLE"));
     }
-    members.extend(schema.tables.iter().flat_map(similar));
+    members.extend(schema.tables.iter().flat_map(|table| similar(table, edition)));
     let searchable = schema.tables.iter().filter(|table| table.is_searchable());
     members.extend(searchable.map(|table| search(table, edition)));
     vec![Block::new("", "extend type Query", members)]
@@ -104,7 +104,7 @@ fn search(table: &Table, edition: Edition) -> Member {
         .generated(name, "QUERY_MULTIPLE_BY_FULL_TEXT_SEARCH")
 }
 
-fn similar(table: &Table) -> Vec<Member> {
+fn similar(table: &Table, edition: Edition) -> Vec<Member> {
     let vectors = super::fields::sorted(table)
         .into_iter()
         .filter(|column| column.ty.base == Base::Scalar(Scalar::Vector) && column.ty.list.is_none());
@@ -118,7 +118,7 @@ fn similar(table: &Table) -> Vec<Member> {
         let method = "Similarity method to use for vector comparison (defaults to `INNER_PRODUCT`).";
         let filter = "Filter condition to apply when searching for similar vectors.";
         let limit = "Limit the number of similar vectors returned (defaults to 100 rows).";
-        let arguments = vec![
+        let mut arguments = vec![
             Argument::new(compare, "compare", "Vector"),
             Argument::new(embed, "compare_embed", "Vector_Embed"),
             Argument::new(method, "method", "VectorSimilarityMethod").default("INNER_PRODUCT"),
@@ -126,6 +126,10 @@ fn similar(table: &Table) -> Vec<Member> {
             Argument::new(filter, "where", format!("{}_Filter", table.name)),
             Argument::new(limit, "limit", "Int").default("100"),
         ];
+        if edition >= Edition::Trees {
+            let docs = "Number of rows to skip before starting to return the results.";
+            arguments.push(Argument::new(docs, "offset", "Int"));
+        }
         Member::new(docs, format!("{}_{field}_similarity", table.plural), rows(table))
             .arguments(arguments)
             .generated(&format!("{}.{field}", table.name), "QUERY_MULTIPLE_BY_SIMILARITY")
