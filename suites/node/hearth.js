@@ -86,6 +86,7 @@ export async function dev({ project = "demo-suite", rules, path, args = ["--ephe
     project: server.ready.project,
     auth: `127.0.0.1:${ports.auth}`,
     firestore: `127.0.0.1:${ports.firestore}`,
+    storage: `127.0.0.1:${ports.storage}`,
     database: `127.0.0.1:${ports.database}`,
     hub: `127.0.0.1:${ports.hub}`,
     async stop() {
@@ -180,9 +181,12 @@ export async function putRules(hearth, text) {
   return fetch(url, { method: "PUT", body, headers: { "content-type": "application/json" } });
 }
 
-function pointAdminAt({ auth, firestore, project }) {
+function pointAdminAt({ auth, firestore, storage, project }) {
   process.env.FIREBASE_AUTH_EMULATOR_HOST = auth;
   process.env.FIRESTORE_EMULATOR_HOST = firestore;
+  if (storage) {
+    process.env.FIREBASE_STORAGE_EMULATOR_HOST = storage;
+  }
   process.env.GCLOUD_PROJECT = project;
 }
 

@@ -32,6 +32,8 @@ pub enum Service {
     Storage,
     /// Data Connect.
     DataConnect,
+    /// Cloud Functions.
+    Functions,
     /// The data as a whole.
     Store,
 }
@@ -46,6 +48,7 @@ impl Service {
             Service::Realtime => "database",
             Service::Storage => "storage",
             Service::DataConnect => "dataconnect",
+            Service::Functions => "functions",
             Service::Store => "store",
         }
     }

@@ -208,6 +208,17 @@ impl<P: Policy> Rulesets<P> {
         self.put_part(part, None);
     }
 
+    /// Denies everything in a part from now on, for this reason.
+    pub fn close_part(&self, part: &str, reason: &str) {
+        self.put_part(part, Some(Arc::new(Rules::Closed(reason.into()))));
+    }
+
+    /// Forgets the rules of all parts: those of the whole service decide.
+    pub fn withdraw_parts(&self) {
+        self.of_parts.store(Arc::default());
+        self.swapped();
+    }
+
     fn put_part(&self, part: &str, rules: Option<Arc<Rules<P>>>) {
         self.of_parts.rcu(|before| {
             let mut after = HashMap::clone(before);
@@ -282,6 +293,14 @@ impl<P: Policy> Rulesets<P> {
             .get(part)
             .cloned()
             .unwrap_or_else(|| Arc::new(Rules::Closed("no rules are loaded for this database".into())))
+    }
+
+    /// The rules in force for a part of the service that may have its own (a bucket): those that tests have put for it, then
+    /// those that are loaded or deployed for it, else those of the whole service.
+    pub fn of_part(&self, project: &str, part: &str) -> Arc<Rules<P>> {
+        let put = self.of_projects.load().get(&format!("{project}/{part}")).cloned();
+        let own = put.or_else(|| self.of_parts.load().get(part).cloned());
+        own.unwrap_or_else(|| self.current(project))
     }
 
     /// The coverage of the rules in force for a project, as it is now; `None` where no rules are. Rules that are loaded

@@ -41,7 +41,9 @@ mod turn;
 mod write;
 pub mod writing;
 
-use access::{Caller, Gate, Operation, Service};
+use std::sync::Arc;
+
+use access::{Caller, DocumentSource, Gate, Operation, Service};
 use base::{Code, DatabaseName, DocumentPath, ResourcePath, Status};
 use prost::Message;
 use tokio::sync::watch;
@@ -73,6 +75,11 @@ pub struct Firestore {
 }
 
 impl Firestore {
+    /// The documents as the rules of other services read them.
+    pub fn documents(&self) -> Arc<dyn DocumentSource> {
+        Arc::new(decide::Source { project: self.project.clone() })
+    }
+
     /// The service over a gate, with the databases that are usual: in dev whatever is named, in production the
     /// project's default database.
     pub fn new(gate: Gate, project: &str) -> Self {

@@ -13,11 +13,15 @@ use identity::keys::seal::Seal;
 use identity::{Failure, Identity, Settings};
 use kv::{Mem, Options, Sqlite, Store, StoreError};
 use server::{Answer, Limits, Local, Routes, SystemUser};
+use storage::files::{Disk, Files, Memory};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
 use crate::services::{Addresses, Callers, Ground, Part, Row, Service, TABLE};
 use crate::transfer::{self, Transfer};
+
+/// Where a data folder has the bytes of objects.
+const BLOBS_FOLDER: &str = "blobs";
 
 /// A running house, before it has sockets.
 pub struct House {
@@ -51,6 +55,8 @@ pub enum OpenError {
     Store(#[from] StoreError),
     #[error("the access log in `{path}` cannot be opened: {source}")]
     Log { path: PathBuf, source: std::io::Error },
+    #[error("the folder `{path}` for the bytes of objects cannot be opened: {source}")]
+    Files { path: PathBuf, source: std::io::Error },
     #[error("{}", .0.message)]
     Service(Status),
     #[error(
@@ -87,7 +93,7 @@ impl House {
         let Some(folder) = data else {
             let store = Store::open(Mem::default(), options(history)).await?;
             let gate = Gate::new(store, AccessLog::discarding(), Arc::new(SystemClock), mode);
-            return Self::over(gate, settings).await;
+            return Self::over(gate, settings, Arc::new(Memory::default())).await;
         };
         let (store, claim) = open_store(folder, history).await?;
         if let Some(claim) = claim.as_ref().filter(|claim| !claim.allows(&mode)) {
@@ -100,7 +106,7 @@ impl House {
         if claim.is_none_or(|claim| claim.project.is_none()) {
             gate.claim(&settings.project).await.map_err(OpenError::Service)?;
         }
-        Self::over(gate, settings).await
+        Self::over(gate, settings, files_in(folder)?).await
     }
 
     /// Opens data as what it was made by, for the project that it was made for where none is given.
@@ -129,10 +135,10 @@ impl House {
         if !is_known {
             gate.claim(&project).await.map_err(OpenError::Service)?;
         }
-        Self::over(gate, Settings { seal, ..Settings::new(project) }).await
+        Self::over(gate, Settings { seal, ..Settings::new(project) }, files_in(data)?).await
     }
 
-    async fn over(gate: Gate, settings: Settings) -> Result<Self, OpenError> {
+    async fn over(gate: Gate, settings: Settings, files: Arc<dyn Files>) -> Result<Self, OpenError> {
         let project = settings.project.clone();
         let identity = Identity::new(gate.clone(), settings).await.map_err(|failure| match failure {
             Failure::Fault(status) => OpenError::Service(status),
@@ -142,7 +148,7 @@ impl House {
         gate.set_project(&project);
         let firestore = Arc::new(Firestore::new(gate.clone(), &project));
         firestore.restore().await.map_err(OpenError::Service)?;
-        let ground = Ground { gate: gate.clone(), project, identity, firestore, authenticate };
+        let ground = Ground { gate: gate.clone(), project, identity, firestore, files, authenticate };
         let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
         Ok(Self { gate, ground, services, work: Vec::new() })
     }
@@ -219,7 +225,11 @@ impl House {
     fn merged(&self, wanted: impl Fn(&Row) -> bool, addresses: &Addresses) -> Routes {
         let of = |callers: Callers| {
             let services = self.services.iter().filter(|(row, _)| row.callers == callers && wanted(row));
-            services.map(|(_, service)| service.routes(addresses)).reduce(Router::merge)
+            let routes = services.map(|(_, service)| match service.streams_bodies() {
+                true => server::streamed(service.routes(addresses)),
+                false => service.routes(addresses),
+            });
+            routes.reduce(Router::merge)
         };
         let found = of(Callers::Found).map(|routes| {
             let authenticate = Arc::clone(&self.ground.authenticate);
@@ -271,6 +281,15 @@ impl House {
             work.abort();
         }
         self.gate.close().await
+    }
+}
+
+/// The files of a data folder.
+fn files_in(folder: &Path) -> Result<Arc<dyn Files>, OpenError> {
+    let path = folder.join(BLOBS_FOLDER);
+    match Disk::open(&path) {
+        Ok(files) => Ok(Arc::new(files)),
+        Err(source) => Err(OpenError::Files { path, source }),
     }
 }
 

@@ -9,6 +9,7 @@ mod database;
 mod deploy;
 mod firestore;
 mod hub;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use ::deploy::Restored;
 use ::firestore::Firestore;
+use ::storage::files::Files;
 use access::{Authenticate, Gate, Rulesets};
 use async_trait::async_trait;
 use axum::Router;
@@ -30,7 +32,8 @@ use crate::project::{Project, RulesKind};
 use crate::transfer::Portable;
 
 /// All rows, in the order their sockets are bound.
-pub static TABLE: [&Row; 5] = [&auth::ROW, &firestore::ROW, &database::ROW, &deploy::ROW, &hub::ROW];
+pub static TABLE: [&Row; 6] =
+    [&auth::ROW, &firestore::ROW, &database::ROW, &storage::ROW, &deploy::ROW, &hub::ROW];
 
 /// The services that a project configures and this table does not have, in a sentence.
 pub fn not_served(project: &Project) -> Option<String> {
@@ -93,7 +96,6 @@ pub enum Callers {
 
 /// An environment variable whose value is the service's address.
 pub struct Variable {
-    /// Its name.
     pub name: &'static str,
     /// What stands before the address: nothing, or `http://`.
     pub before: &'static str,
@@ -111,21 +113,28 @@ pub struct RulesOf {
 
 /// The place where rules of one language are in force.
 pub trait InForce {
-    /// Puts a text in force, unless it has errors.
-    fn load(&self, source: Source) -> Result<(), Vec<Diagnostic>>;
+    /// Puts a text in force, for a part of the service or for the whole, unless it has errors.
+    fn load(&self, part: Option<&str>, source: Source) -> Result<(), Vec<Diagnostic>>;
     /// Denies everything from now on, for this reason.
-    fn close(&self, reason: &str);
+    fn close(&self, part: Option<&str>, reason: &str);
     /// Whether deployed rules stand before those of a file.
     fn is_deployed(&self) -> bool;
 }
 
 impl<P: Policy> InForce for Rulesets<P> {
-    fn load(&self, source: Source) -> Result<(), Vec<Diagnostic>> {
-        Rulesets::load(self, source).map(drop).map_err(|refused| refused.diagnostics)
+    fn load(&self, part: Option<&str>, source: Source) -> Result<(), Vec<Diagnostic>> {
+        let loaded = match part {
+            None => Rulesets::load(self, source),
+            Some(part) => self.deploy_for(part, source),
+        };
+        loaded.map(drop).map_err(|refused| refused.diagnostics)
     }
 
-    fn close(&self, reason: &str) {
-        Rulesets::close(self, reason);
+    fn close(&self, part: Option<&str>, reason: &str) {
+        match part {
+            None => Rulesets::close(self, reason),
+            Some(part) => self.close_part(part, reason),
+        }
     }
 
     fn is_deployed(&self) -> bool {
@@ -143,6 +152,8 @@ pub struct Ground {
     pub identity: Arc<Identity>,
     /// The documents service, which administrators' commands are about, too.
     pub firestore: Arc<Firestore>,
+    /// Where the bytes of objects are.
+    pub files: Arc<dyn Files>,
     /// Makes callers, for services whose protocol signs in in-band.
     pub authenticate: Arc<dyn Authenticate>,
 }
@@ -156,6 +167,11 @@ pub trait Service: Send + Sync {
     /// Puts rules that were deployed in force again, before the first request of production.
     async fn restore(&self) -> Result<Option<Restored>, Status> {
         Ok(None)
+    }
+
+    /// Whether it takes the bodies of requests piece by piece, however long they are.
+    fn streams_bodies(&self) -> bool {
+        false
     }
 
     /// Ends the answers that would go on for ever: the house is about to be closed.

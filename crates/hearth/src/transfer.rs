@@ -6,6 +6,7 @@
 //! Source: `src/emulator/hubExport.ts` and `auth/index.ts` (`importData`) of firebase-tools.
 
 mod documents;
+mod objects;
 mod trees;
 mod users;
 
@@ -19,6 +20,7 @@ use serde_json::{Map, Value as Json, json};
 use server::{Answer, Routes};
 
 pub use documents::Documents;
+pub use objects::Objects;
 pub use trees::Trees;
 pub use users::Users;
 

@@ -65,7 +65,9 @@ fn grant(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static(
-            "X-HTTP-Session-Id, X-Client-Wire-Protocol, Date, ETag, grpc-status, grpc-message",
+            "X-HTTP-Session-Id, X-Client-Wire-Protocol, Date, ETag, grpc-status, grpc-message, X-Firebase-Storage-Version, \
+             X-Goog-Upload-URL, X-Goog-Upload-Status, X-Goog-Upload-Size-Received, X-Goog-Upload-Chunk-Granularity, \
+             X-Goog-Upload-Control-URL, X-GUpload-UploadId, X-Goog-Hash, X-Goog-Generation, Content-Range, Location, Range",
         ),
     );
     headers.append(VARY, HeaderValue::from_static("Origin"));

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -21,6 +21,7 @@ use futures_util::FutureExt;
 use http::header::{CONTENT_TYPE, EXPECT};
 use http::{StatusCode, Version};
 use http_body::{Frame, SizeHint};
+use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 use wire::weight::{Account, charged};
@@ -68,6 +69,42 @@ struct Seen {
     is_slow: AtomicBool,
     /// It is large: its request is not for the threads of small ones.
     is_large: AtomicBool,
+    /// Its service takes it piece by piece and keeps none.
+    is_streamed: AtomicBool,
+    /// When a piece of such a body came last.
+    moved: Mutex<Option<tokio::time::Instant>>,
+}
+
+/// In a request's extensions: whose service streams bodies says so here, before it reads any.
+#[derive(Clone)]
+pub struct Streams(Arc<Seen>);
+
+impl Streams {
+    /// From now on only the piece of the body that is in hand counts as held, and the request lasts as long as its body
+    /// keeps pace.
+    pub fn declare(&self) {
+        self.0.is_streamed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Seen {
+    fn is_streamed(&self) -> bool {
+        self.is_streamed.load(Ordering::Relaxed)
+    }
+
+    /// Waits for an answer: for [`REQUEST_SECONDS_MAX`], which begin anew with each piece of a body that is streamed.
+    async fn in_time<F: Future>(&self, answered: F) -> Option<F::Output> {
+        let mut answered = pin!(answered);
+        let seconds = Duration::from_secs(REQUEST_SECONDS_MAX);
+        let mut until = tokio::time::Instant::now() + seconds;
+        loop {
+            if let Ok(answer) = tokio::time::timeout_at(until, &mut answered).await {
+                return Some(answer);
+            }
+            let moved = self.moved.lock().map(|moved| moved + seconds);
+            until = moved.filter(|later| *later > until)?;
+        }
+    }
 }
 
 impl<A: Answer> Answer for Guard<A> {
@@ -87,19 +124,20 @@ impl<A: Answer> Answer for Guard<A> {
         // Over HTTP/2 a stream ends by itself, and the others of its connection go on.
         let rest = (request.version() < Version::HTTP_2 && !request.headers().contains_key(EXPECT))
             .then(Rest::default);
-        let request = counted(request, Arc::clone(&share), self.pace, Arc::clone(&seen), rest.clone());
+        let mut request = counted(request, Arc::clone(&share), self.pace, Arc::clone(&seen), rest.clone());
+        request.extensions_mut().insert(Streams(Arc::clone(&seen)));
         let account: Arc<dyn Account> = Arc::clone(&share) as _;
         let inner = Arc::clone(&self.inner);
         let answered = charged(account, async move { inner.answer(request).await });
         let answered = AssertUnwindSafe(answered).catch_unwind();
         let answered = lane::answered(answered, &seen.is_large);
-        let response = match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answered).await {
-            Ok(Some(Ok(_))) if seen.is_slow.load(Ordering::Relaxed) => answer(
+        let response = match seen.in_time(answered).await {
+            Some(Some(Ok(_))) if seen.is_slow.load(Ordering::Relaxed) => answer(
                 StatusCode::REQUEST_TIMEOUT,
                 Code::DeadlineExceeded,
                 "the request's body came too slowly",
             ),
-            Ok(Some(Ok(_))) if share.was_refused() => {
+            Some(Some(Ok(_))) if share.was_refused() => {
                 tracing::warn!(%method, path = uri.path(), "more is being received at once than can be held");
                 answer(
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -107,16 +145,18 @@ impl<A: Answer> Answer for Guard<A> {
                     "too many large requests at once",
                 )
             }
-            Ok(Some(Ok(response))) => match rest {
+            Some(Some(Ok(response))) => match rest {
                 Some(rest) => rest.follow(response),
                 None => response,
             },
-            Ok(Some(Err(_))) => {
+            Some(Some(Err(_))) => {
                 tracing::error!(%method, path = uri.path(), "a handler panicked: this is a defect of Hearth, please report it");
                 answer(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "internal error")
             }
-            Ok(None) => answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the server is stopping"),
-            Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the request took too long"),
+            Some(None) => {
+                answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the server is stopping")
+            }
+            None => answer(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "the request took too long"),
         };
         share.give_back();
         response
@@ -222,12 +262,19 @@ impl http_body::Body for Counted {
         let bytes = frame.data_ref().map_or(0, Bytes::len);
         self.pace.came(bytes);
         self.follow(&frame, is_answered);
-        let is_held = if is_answered { self.share.hold(unfinished + bytes) } else { self.share.take(bytes) };
+        let is_streamed = self.seen.is_streamed();
+        if is_streamed {
+            *self.seen.moved.lock() = Some(tokio::time::Instant::now());
+        }
+        let is_held = match is_answered || is_streamed {
+            true => self.share.hold(unfinished + bytes),
+            false => self.share.take(bytes),
+        };
         if !is_held {
             return Poll::Ready(Some(Err(axum::Error::new("too many large requests at once"))));
         }
         self.bytes = self.bytes.saturating_add(bytes);
-        let is_large = self.bytes >= self.large_from && !self.share.is_answered();
+        let is_large = self.bytes >= self.large_from && !self.share.is_answered() && !is_streamed;
         if is_large && !self.seen.is_large.swap(true, Ordering::Relaxed) {
             self.waits = Some(frame);
             cx.waker().wake_by_ref();

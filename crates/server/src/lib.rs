@@ -22,6 +22,7 @@ mod linger;
 mod listener;
 mod pace;
 mod refusal;
+mod streamed;
 mod tls;
 mod unix;
 
@@ -34,5 +35,6 @@ pub use guard::guarded;
 pub use host::with_google_hosts;
 pub use limits::Limits;
 pub use listener::{Bound, Listening, bind};
+pub use streamed::streamed;
 pub use tls::{Tls, TlsError};
 pub use unix::{SystemUser, UnixListening, ask_unix, listen_unix};

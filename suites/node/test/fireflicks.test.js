@@ -96,6 +96,6 @@ hearthTest("the log tells of both claim changes, and holds no token and no value
 hearthTest("the log answers people too, and narrows by time", async () => {
   const { stdout, status } = run(["log", "--data", data, "--verdict", "deny", "--since", "10m"]);
   assert.equal(status, 0);
-  assert.match(stdout, new RegExp(`deny +${user.uid} .*/movies/up`));
+  assert.match(stdout, new RegExp(`deny +\\S+ +${user.uid} .*/movies/up`));
   assert.equal(run(["log", "--data", data, "--since", "2100-01-01T00:00:00Z", "--json"]).stdout, "");
 });

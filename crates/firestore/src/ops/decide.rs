@@ -10,14 +10,15 @@ use crate::model::{Stored, key};
 use crate::status;
 
 /// The documents of a project, as rules read them.
-pub struct Source<'a> {
+pub struct Source<P> {
     /// The project.
-    pub project: &'a str,
+    pub project: P,
 }
 
-impl DocumentSource for Source<'_> {
+impl<P: AsRef<str> + Send + Sync> DocumentSource for Source<P> {
     fn key(&self, database: &str, path: &[String]) -> Key {
-        let database = DatabaseName { project: self.project.to_owned(), database: database.to_owned() };
+        let database =
+            DatabaseName { project: self.project.as_ref().to_owned(), database: database.to_owned() };
         let (id, collection) =
             path.split_last().map_or(("", path), |(id, collection)| (id.as_str(), collection));
         key::in_collection(&database, collection, id)
@@ -52,7 +53,7 @@ pub async fn decide(
     session.set_project(&database.project);
     let path = format!("/{}", action.path.join("/"));
     let subject = Subject { method: action.method.name(), path: &path };
-    let source = Source { project: &database.project };
+    let source = Source { project: database.project.as_str() };
     let facts = Documents { source: &source, pending };
     let decided = session.authorize(&rules, subject, action, &facts).await;
     if let Some(evaluations) = session.gate().evaluations().filter(|evaluations| evaluations.are_wanted()) {

@@ -41,7 +41,6 @@ pub struct ExplainRequest {
 pub struct Text {
     /// The file's name.
     pub name: String,
-    /// Its text.
     pub text: String,
 }
 
