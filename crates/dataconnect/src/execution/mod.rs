@@ -141,7 +141,7 @@ impl<'e> Execution<'e> {
     }
 
     /// What to do next. A step that has an outcome is told it before the next is asked for.
-    pub fn next(&mut self) -> Step<'e> {
+    pub fn step(&mut self) -> Step<'e> {
         loop {
             match self.state {
                 State::New => {

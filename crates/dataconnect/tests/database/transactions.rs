@@ -77,7 +77,7 @@ impl Driver<'_> {
         };
         let mut execution = Execution::new(self.house.api.tables(), operation, caller);
         loop {
-            match execution.next() {
+            match execution.step() {
                 Step::Begin { serializable } => {
                     let level = if serializable { " ISOLATION LEVEL SERIALIZABLE" } else { "" };
                     self.session.run(&format!("BEGIN{level}")).unwrap();
