@@ -1,7 +1,7 @@
 //! The documentation's snippets, broken ones included: each builds, or gets the error or the finding that saves its
 //! author. Source: the reference, §16.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
+#![expect(clippy::panic, reason = "what fails here fails the test")]
 
 use dataconnect::diagnostic::{Diagnostic, Severity, Text};
 use dataconnect::operation::{Api, Operations};
