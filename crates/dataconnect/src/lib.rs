@@ -8,6 +8,7 @@
 //! Source: the Data Connect reference; schemas and APIs as the official tool prints them.
 
 pub mod diagnostic;
+pub mod execution;
 pub mod generated;
 pub mod names;
 pub mod operation;

@@ -1,7 +1,5 @@
 //! The generated API beside files that the official tool wrote for public projects.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

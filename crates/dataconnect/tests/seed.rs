@@ -1,7 +1,7 @@
 //! The documentation's snippets, broken ones included: each builds, or gets the error or the finding that saves its
 //! author. Source: the reference, §16.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
+#![expect(clippy::panic, reason = "what fails here fails the test")]
 
 use dataconnect::diagnostic::{Diagnostic, Severity, Text};
 use dataconnect::operation::{Api, Operations};
@@ -235,6 +235,8 @@ fn s21_and_s23_are_errors() {
         "mutation Update($id: UUID!, $status: Any) @auth(expr: \"has(vars.status)\")",
         &["operations.gql:1:", "syntax"],
     );
+    is_fine(r#"query Q($status: Any) @auth(expr: "has(vars.status)") { posts { id } }"#);
+    is_error("query Q($a: Int) @auth(level: PUBLIC) { posts { id } }", &["`$a` is never used"]);
     is_fine(r#"query Q @auth(expr: "request.operationName == 'query'") { posts { id } }"#);
     is_error(
         r#"query Q @auth(expr: "request.operarationName == 'query'") { posts { id } }"#,
@@ -261,5 +263,54 @@ fn what_may_vanish_is_found_and_what_has_no_auth_too() {
     is_error(
         r#"query Expr($e: String_Expr) @auth(level: PUBLIC) { posts(where: {text: {eq_expr: $e}}) { id } }"#,
         &["which no variable may have"],
+    );
+}
+
+#[test]
+fn schemas_that_cannot_be_are_refused_with_their_place() {
+    for (text, parts) in [
+        ("type A { x: Int }", vec!["schema.gql:1:6", "neither a table nor a view", "@table"]),
+        ("type A @table { x: Imt }", vec!["schema.gql:1:20", "`Imt`", "`Int`"]),
+        (
+            "type A @table { b: [B!]! }\ntype B @table { x: Int }",
+            vec!["schema.gql:1:17", "list of references"],
+        ),
+        ("type A @table { _x: Int }", vec!["underscore"]),
+        ("enum E_F { A }\ntype A @table { e: E_F }", vec!["schema.gql:1:6", "underscore"]),
+        ("type A @table { v: Vector }", vec!["no size", "@col(size"]),
+        ("type A @table { x: [[Int]] }", vec!["list of lists"]),
+        ("type A @table { x: Int @default(value: \"a\") }", vec!["schema.gql:1:40", "integer"]),
+        ("type A @table { x: Int @default(value: 1, expr: \"1\") }", vec!["exactly one"]),
+        (
+            "enum E { LOW HIGH }\ntype A @table { e: E @default(value: LOV) }",
+            vec!["schema.gql:2:17", "`LOW`"],
+        ),
+        ("type A @table(key: \"x\") { x: Int }", vec!["neither null nor a list"]),
+        ("type A @view(sql: \"SELECT 1\") { x: Int }\ntype B @table { a: A }", vec!["view `A`"]),
+        (
+            "type A @table(singular: \"x\") { y: Int }\ntype B @table(singular: \"x\") { y: Int }",
+            vec!["same name in the API"],
+        ),
+        ("type A @table { x: Int x: Int }", vec!["declared twice"]),
+        (
+            "type A @table { a: B! @ref(fields: [\"p\", \"q\"]) }\ntype B @table { x: Int }",
+            vec!["2 fields for 1"],
+        ),
+        ("type A @table { a: B! aId: Int! }\ntype B @table { x: Int }", vec!["`Int!`", "`UUID!`"]),
+        ("type A @table @index(fields: [\"nmae\"]) { name: String }", vec!["`nmae`", "`name`"]),
+        ("'''x''' type A @table { x: Int }", vec!["schema.gql:1:1", "double quotes"]),
+    ] {
+        let (_, _, diagnostics) = schema(text);
+        let errors = said(&diagnostics, Severity::Error);
+        let fits = |error: &String| parts.iter().all(|part| error.contains(part));
+        assert!(errors.iter().any(fits), "{text}: {parts:?} in {errors:#?}");
+    }
+    let (read, text, diagnostics) = schema("type A @table { x: Int @default(expr: \"auth.uidd\") }");
+    assert_eq!(diagnostics, []);
+    let wrong = Api::new(read, &[text]).unwrap_err();
+    assert!(
+        said(&wrong, Severity::Error)
+            .iter()
+            .any(|error| error.contains("schema.gql:1:17") && error.contains("uidd"))
     );
 }

@@ -9,6 +9,8 @@ pub enum Edition {
     Rows,
     /// Later in 2025: aggregates, `distinct`, `having`.
     Groups,
+    /// Later still: orders by aggregates, updates of times.
+    Orders,
     /// Spring of 2026: `_id`, and what variables must not have.
     Entities,
     /// Summer of 2026: rows are inserted with the rows that refer to them.
@@ -27,7 +29,8 @@ impl Edition {
         match () {
             () if !input.contains("_KeyOutput") => Edition::Keys,
             () if !input.contains("_Having") => Edition::Rows,
-            () if !relation.contains("ENTITY_ID") => Edition::Groups,
+            () if !input.contains("_count: OrderDirection") => Edition::Groups,
+            () if !relation.contains("ENTITY_ID") => Edition::Orders,
             () if !has_trees => Edition::Entities,
             () => Edition::Trees,
         }

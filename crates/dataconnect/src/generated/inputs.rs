@@ -72,7 +72,7 @@ fn from_field(table: &Table, field: &str, ty: &str) -> String {
 fn variant(suffix: &str, name: &str, docs: &str, ty: String, edition: Edition) -> Member {
     let docs = format!("✨ `_{suffix}` server value variant of `{name}` ({docs})");
     let member = Member::new(docs, format!("{name}_{suffix}"), ty);
-    if edition >= Edition::Entities && suffix != "embed" { member.directive(FORBIDDEN) } else { member }
+    if edition >= Edition::Entities { member.directive(FORBIDDEN) } else { member }
 }
 
 fn column_data(table: &Table, column: &Column, edition: Edition) -> Vec<Member> {
@@ -83,9 +83,9 @@ fn column_data(table: &Table, column: &Column, edition: Edition) -> Vec<Member> 
     let ty = if is_list { format!("[{base}!]") } else { base.to_owned() };
     let mut members = vec![Member::new(&docs, &column.name, ty)];
     let groups = edition >= Edition::Groups;
-    let updates = edition >= Edition::Entities;
+    let times = edition >= Edition::Orders;
     if is_list {
-        if updates && column.ty.base.scalar().is_some() {
+        if groups && column.ty.base.scalar().is_some() {
             members.push(with("update", format!("[{base}_ListUpdate!]")));
         }
         return members;
@@ -98,17 +98,17 @@ fn column_data(table: &Table, column: &Column, edition: Edition) -> Vec<Member> 
         Base::Scalar(Scalar::Boolean | Scalar::Any) => members.extend(groups.then(expr)),
         Base::Scalar(scalar) if scalar.is_number() => {
             members.extend(groups.then(expr));
-            members.extend(updates.then(update));
+            members.extend(groups.then(update));
         }
         Base::Scalar(Scalar::Date) => {
             members.push(with("date", "Date_Relative".to_owned()));
             members.push(expr());
-            members.extend(updates.then(update));
+            members.extend(times.then(update));
         }
         Base::Scalar(Scalar::Timestamp) => {
             members.push(expr());
             members.push(with("time", "Timestamp_Relative".to_owned()));
-            members.extend(updates.then(update));
+            members.extend(times.then(update));
         }
         Base::Scalar(_) => members.push(with("embed", "Vector_Embed".to_owned())),
     }
@@ -177,10 +177,7 @@ fn combined(name: &str, what: &str) -> [Member; 3] {
 }
 
 fn filter(schema: &Schema, at: usize, table: &Table) -> Block {
-    let docs = format!(
-        "✨ Generated filter input type for table '{}'. This input allows filtering objects using various conditions. Use `_or`, `_and`, and `_not` to compose complex filters.",
-        table.name
-    );
+    let docs = filter_docs(&table.name);
     let name = format!("{}_Filter", table.name);
     let mut members: Vec<Member> = combined(&name, "filter").into();
     let (first, rest) = ordered(table);
@@ -200,6 +197,19 @@ fn filter(schema: &Schema, at: usize, table: &Table) -> Block {
         members.push(Member::new(from_field(table, &reverse.name, &of), &reverse.name, ty));
     }
     Block::new(docs, format!("input {name}"), members)
+}
+
+/// The official tool says "table" of enums, too.
+fn filter_docs(name: &str) -> String {
+    format!(
+        "✨ Generated filter input type for table '{name}'. This input allows filtering objects using various conditions. Use `_or`, `_and`, and `_not` to compose complex filters."
+    )
+}
+
+fn list_filter_docs(name: &str) -> String {
+    format!(
+        "✨ Generated list filter input type for table '{name}'. This input applies filtering logic based on the count or existence of related objects that matches certain criteria."
+    )
 }
 
 fn first_row(table: &Table) -> Block {
@@ -243,10 +253,7 @@ fn key(table: &Table, edition: Edition) -> Block {
 }
 
 fn list_filter(table: &Table, edition: Edition) -> Block {
-    let docs = format!(
-        "✨ Generated list filter input type for table '{}'. This input applies filtering logic based on the count or existence of related objects that matches certain criteria.",
-        table.name
-    );
+    let docs = list_filter_docs(&table.name);
     let what = "The desired number of objects that match the condition (defaults to at least one).";
     let count = Member {
         default: (edition > Edition::Keys).then_some("{gt:0}"),
@@ -273,7 +280,7 @@ fn order(schema: &Schema, table: &Table, edition: Edition) -> Block {
         members.extend(references(schema, table, "Order"));
     }
     members.extend(rest.iter().filter(ordered).map(scalar));
-    if edition >= Edition::Groups {
+    if edition >= Edition::Orders {
         for (name, _, ty) in aggregates(table) {
             members.push(Member::new(from_field(table, &name, ty), name, "OrderDirection"));
         }
@@ -322,7 +329,7 @@ fn of_enum(of: &Enum, edition: Edition) -> Vec<Block> {
         of_list.push(Member::new(exist, "exist", format!("{name}_Filter")));
     }
     vec![
-        Block::new("", format!("input {name}_Filter"), filter),
-        Block::new("", format!("input {name}_ListFilter"), of_list),
+        Block::new(filter_docs(name), format!("input {name}_Filter"), filter),
+        Block::new(list_filter_docs(name), format!("input {name}_ListFilter"), of_list),
     ]
 }

@@ -118,7 +118,7 @@ fn similar(table: &Table, edition: Edition) -> Vec<Member> {
         let method = "Similarity method to use for vector comparison (defaults to `INNER_PRODUCT`).";
         let filter = "Filter condition to apply when searching for similar vectors.";
         let limit = "Limit the number of similar vectors returned (defaults to 100 rows).";
-        let arguments = vec![
+        let mut arguments = vec![
             Argument::new(compare, "compare", "Vector"),
             Argument::new(embed, "compare_embed", "Vector_Embed"),
             Argument::new(method, "method", "VectorSimilarityMethod").default("INNER_PRODUCT"),
@@ -126,10 +126,13 @@ fn similar(table: &Table, edition: Edition) -> Vec<Member> {
             Argument::new(filter, "where", format!("{}_Filter", table.name)),
             Argument::new(limit, "limit", "Int").default("100"),
         ];
+        if edition >= Edition::Trees {
+            let docs = "Number of rows to skip before starting to return the results.";
+            arguments.push(Argument::new(docs, "offset", "Int"));
+        }
         Member::new(docs, format!("{}_{field}_similarity", table.plural), rows(table))
             .arguments(arguments)
             .generated(&format!("{}.{field}", table.name), "QUERY_MULTIPLE_BY_SIMILARITY")
     };
-    let _ = edition;
     vectors.map(|column| of(&column.name)).collect()
 }

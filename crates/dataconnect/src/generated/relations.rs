@@ -1,6 +1,5 @@
 //! Fields that other tables and aggregates add to a table.
 
-use super::fields::sorted;
 use super::queries::list;
 use super::{Argument, Block, Edition, Member};
 use crate::schema::{Base, Column, Reverse, ReverseKind, Scalar, Schema, Table};
@@ -43,7 +42,7 @@ impl Aggregate {
         }
         let scalar = column.ty.base.scalar();
         match self {
-            Aggregate::Count => (scalar != Some(Scalar::Vector)).then_some("Int!"),
+            Aggregate::Count => Some("Int!"),
             Aggregate::Sum => scalar.filter(|scalar| scalar.is_number()).map(Scalar::name),
             Aggregate::Avg => scalar.filter(|scalar| scalar.is_number()).map(|_| "Float"),
             Aggregate::Min | Aggregate::Max => {
@@ -63,12 +62,16 @@ type Field<'t> = (String, Option<(&'t Column, Aggregate)>, &'static str);
 pub(super) fn aggregates(table: &Table) -> Vec<Field<'_>> {
     let mut found = vec![("_count".to_owned(), None, "Int!")];
     for aggregate in Aggregate::ALL {
-        for column in sorted(table) {
+        let mut fields: Vec<Field<'_>> = Vec::new();
+        for column in &table.columns {
             if let Some(ty) = aggregate.of(column) {
                 let name = format!("{}_{}", column.name, aggregate.suffix());
-                found.push((name, Some((column, aggregate)), ty));
+                fields.push((name, Some((column, aggregate)), ty));
             }
         }
+        // By the whole name: `sourceOrigin_count` comes before `source_count`.
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        found.append(&mut fields);
     }
     found
 }
@@ -78,7 +81,7 @@ pub(super) fn blocks(schema: &Schema, edition: Edition) -> Vec<Block> {
     let mut blocks = Vec::new();
     for (at, table) in schema.tables.iter().enumerate() {
         let mut members: Vec<Member> =
-            schema.reverses(at).iter().filter_map(|reverse| side(schema, table, reverse, edition)).collect();
+            schema.reverses(at).iter().filter_map(|reverse| side(schema, reverse, edition)).collect();
         if edition >= Edition::Groups {
             let docs = "Implicit metadata field that cannot be written. It provides extra information about query results.";
             members
@@ -87,18 +90,19 @@ pub(super) fn blocks(schema: &Schema, edition: Edition) -> Vec<Block> {
                 aggregates(table).into_iter().map(|(name, of, ty)| aggregate(table, name, of, ty, edition)),
             );
         }
-        if edition >= Edition::Entities && !table.key.is_empty() {
+        if edition >= Edition::Orders && !table.key.is_empty() {
             let key: Vec<&str> = table.key_columns().map(|column| column.name.as_str()).collect();
             let docs = "A generated field that is used for caching results in SDKs.";
             let from = format!("{}.{}", table.name, key.join(","));
-            members.push(Member::new(docs, "_id", "ID!").generated(&from, "ENTITY_ID"));
+            let purpose = if edition == Edition::Orders { "GLOBAL_ID" } else { "ENTITY_ID" };
+            members.push(Member::new(docs, "_id", "ID!").generated(&from, purpose));
         }
         blocks.push(Block::new("", format!("extend type {}", table.name), members));
     }
     blocks
 }
 
-fn side(schema: &Schema, here: &Table, reverse: &Reverse, edition: Edition) -> Option<Member> {
+fn side(schema: &Schema, reverse: &Reverse, edition: Edition) -> Option<Member> {
     let table = schema.tables.get(reverse.table)?;
     let reference = table.references.get(reverse.reference)?;
     let (name, field) = (&table.name, &reference.name);
@@ -117,7 +121,6 @@ fn side(schema: &Schema, here: &Table, reverse: &Reverse, edition: Edition) -> O
         ReverseKind::Via { forth } => {
             let there = &table.references.get(forth)?.name;
             let target = &schema.tables.get(reverse.target)?.name;
-            let _ = here;
             let docs = format!(
                 "✨ List `{target}` objects using `{name}` as the join table (a `{name}` object exists where its `{field}` is this and its `{there}` is that)."
             );
@@ -138,7 +141,7 @@ fn aggregate(
     let table = &table.name;
     let Some((column, aggregate)) = of else {
         let docs = format!("✨ Count the number of rows in the `{table}` table.");
-        let from = if edition >= Edition::Entities { format!("{table}.") } else { table.clone() };
+        let from = if edition >= Edition::Orders { format!("{table}.") } else { table.clone() };
         return Member::new(docs, name, ty).generated(&from, "QUERY_COUNT");
     };
     let field = &column.name;

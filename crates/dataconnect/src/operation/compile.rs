@@ -9,13 +9,13 @@ use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Node};
 use indexmap::IndexMap;
-use policy::Source;
 use policy::cel::{self, Environment, Guard, Level, Place as CelPlace, Type};
+use policy::{Policy as _, Source};
 
-use super::{Allowed, Api, Check, Expression, Kind, Operation, Template, Variable};
+use super::{Allowed, Api, Check, Expression, Kind, Operation, Selected, Template, Variable};
 use crate::diagnostic::{Diagnostic, Place};
 
-/// Aliases of one operation, which bound what one request costs.
+/// Fields of one operation, which bound what one request costs.
 pub(super) const FIELDS_MAX: usize = 2_000;
 /// Rows of one list, unless `@allow` says otherwise.
 const ALLOWED_MAX: u32 = 100;
@@ -28,6 +28,8 @@ pub(super) struct Compiler<'c> {
     variables: Vec<(String, Type)>,
     pub(super) expressions: Vec<Expression>,
     pub(super) fields: usize,
+    /// Whether it was said that this is too much.
+    pub(super) bounded: bool,
     failed: bool,
 }
 
@@ -44,6 +46,7 @@ impl<'c> Compiler<'c> {
             variables: Vec::new(),
             expressions: Vec::new(),
             fields: 0,
+            bounded: false,
             failed: false,
         }
     }
@@ -100,7 +103,35 @@ impl<'c> Compiler<'c> {
             retired: parsed.directives.has("retired"),
             place: self.place(at),
         };
+        self.unused(&compiled);
         (!self.failed).then_some(compiled)
+    }
+
+    /// A variable is used as an argument, in a condition, or in an expression.
+    fn unused(&mut self, operation: &Operation) {
+        let mut used: Vec<String> = Vec::new();
+        let mut texts = vec![operation.guard.source().text.to_string()];
+        texts.extend(operation.checks.iter().map(|check| check.guard.source().text.to_string()));
+        texts.extend(operation.expressions.iter().map(|expression| expression.text().to_owned()));
+        let mut waiting: Vec<&Selected> = operation.selection.iter().collect();
+        while let Some(field) = waiting.pop() {
+            let mut names = Vec::new();
+            field.arguments.values().for_each(|template| template.variables(&mut names));
+            field.conditions.iter().for_each(|(template, _)| template.variables(&mut names));
+            used.extend(names.into_iter().map(str::to_owned));
+            texts.extend(field.checks.iter().map(|check| check.guard.source().text.to_string()));
+            waiting.extend(&field.selection);
+        }
+        let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let words: Vec<&str> = texts.iter().flat_map(|text| text.split(|letter| !is_word(letter))).collect();
+        for variable in &operation.variables {
+            let name = variable.name.as_str();
+            if !used.iter().any(|used| used == name) && !words.contains(&name) {
+                self.failed = true;
+                let what = format!("the variable `${name}` is never used");
+                self.diagnostics.push(Diagnostic::error(variable.place.clone(), what));
+            }
+        }
     }
 
     fn variable(&mut self, variable: &Node<VariableDefinition>) -> Option<Variable> {

@@ -21,7 +21,7 @@ use crate::diagnostic::{Diagnostic, Place, Text};
 use crate::schema::Schema;
 
 pub use expression::{Expression, ExpressionFault, Scope, stored};
-pub use response::Refused;
+pub use response::Evaluation;
 pub use template::{Template, TemplateFault};
 pub use validate::Api;
 pub use variables::VariableFault;

@@ -7,31 +7,32 @@ use serde_json::Value as Json;
 
 use super::{Check, Operation, Selected};
 
-/// A check that fails.
+/// A check that is to be decided.
 #[derive(Debug)]
-pub struct Refused<'o> {
+pub struct Evaluation<'o> {
     /// The check.
     pub check: &'o Check,
     /// The keys to its field.
     pub path: Vec<&'o str>,
-    /// Whether no value was reached.
-    pub unreached: bool,
+    /// The value. `None`: no value was reached, and the check fails.
+    pub this: Option<Stored>,
 }
 
 /// A field's values: one for each time that it is reached.
 type Reached<'v> = Vec<&'v Stored>;
 
 impl Selected {
-    /// Runs the checks of a root field and of all below it, outer ones first, on the field's value. `decide` says
-    /// whether an expression holds for a value; `is_there` whether a field was not skipped.
-    pub fn check<'o>(
+    /// The checks of a root field and of all below it on the field's value, in the order in which they are decided:
+    /// outer ones first. The first that does not hold refuses the field. `is_there` says whether a field was not
+    /// skipped.
+    pub fn evaluations<'o>(
         &'o self,
         value: &Stored,
         is_there: &dyn Fn(&Selected) -> bool,
-        decide: &mut dyn FnMut(&Check, &Stored) -> bool,
-    ) -> Result<(), Refused<'o>> {
-        let mut path = Vec::new();
-        walk(self, vec![value], &mut path, is_there, decide)
+    ) -> Vec<Evaluation<'o>> {
+        let (mut path, mut found) = (Vec::new(), Vec::new());
+        walk(self, &vec![value], &mut path, is_there, &mut found);
+        found
     }
 
     /// Whether a check is on it or below it.
@@ -63,28 +64,22 @@ impl Selected {
 }
 
 impl Operation {
-    /// Runs the checks of the operation itself, on the whole answer.
-    pub fn check<'o>(
-        &'o self,
-        data: &Stored,
-        decide: &mut dyn FnMut(&Check, &Stored) -> bool,
-    ) -> Result<(), Refused<'o>> {
-        match self.checks.iter().find(|check| !decide(check, data)) {
-            Some(check) => Err(Refused { check, path: Vec::new(), unreached: false }),
-            None => Ok(()),
-        }
+    /// The checks of the operation itself, on the whole answer.
+    pub fn evaluations(&self, data: &Stored) -> Vec<Evaluation<'_>> {
+        let whole = |check| Evaluation { check, path: Vec::new(), this: Some(data.clone()) };
+        self.checks.iter().map(whole).collect()
     }
 }
 
 fn walk<'o>(
     field: &'o Selected,
-    values: Reached<'_>,
+    values: &Reached<'_>,
     path: &mut Vec<&'o str>,
     is_there: &dyn Fn(&Selected) -> bool,
-    decide: &mut dyn FnMut(&Check, &Stored) -> bool,
-) -> Result<(), Refused<'o>> {
+    found: &mut Vec<Evaluation<'o>>,
+) {
     if !is_there(field) {
-        return Ok(());
+        return;
     }
     path.push(&field.key);
     for check in &field.checks {
@@ -92,21 +87,19 @@ fn walk<'o>(
         if check.each {
             values.iter().for_each(|value| objects_of(value, &mut objects));
         }
-        let about = if check.each { &objects } else { &values };
-        let unreached = about.is_empty() && !check.optional;
-        if unreached || about.iter().any(|value| !decide(check, value)) {
-            return Err(Refused { check, path: path.clone(), unreached });
+        let about = if check.each { &objects } else { values };
+        if about.is_empty() && !check.optional {
+            found.push(Evaluation { check, path: path.clone(), this: None });
         }
+        let one = |value: &&Stored| Evaluation { check, path: path.clone(), this: Some((*value).clone()) };
+        found.extend(about.iter().map(one));
     }
     for inner in field.selection.iter().filter(|inner| inner.has_checks()) {
         let mut reached = Reached::new();
-        for value in &values {
-            reach(value, &inner.key, &mut reached);
-        }
-        walk(inner, reached, path, is_there, decide)?;
+        values.iter().for_each(|value| reach(value, &inner.key, &mut reached));
+        walk(inner, &reached, path, is_there, found);
     }
     path.pop();
-    Ok(())
 }
 
 /// The object, or each object of a list.

@@ -12,6 +12,8 @@ use super::compile::{Compiler, FIELDS_MAX};
 use super::{Check, Selected, Template};
 use crate::schema::values::LEVELS_MAX;
 
+/// Fragments within fragments.
+const SPREADS_MAX: usize = 100;
 /// Levels of objects in a response.
 const NESTING_MAX: usize = 20;
 
@@ -29,6 +31,8 @@ pub(super) struct Root {
 struct Spread {
     redacted: bool,
     conditions: Vec<(Template, bool)>,
+    /// Spreads within spreads.
+    depth: usize,
 }
 
 impl Compiler<'_> {
@@ -38,7 +42,8 @@ impl Compiler<'_> {
 
     fn select_within(&mut self, set: &SelectionSet, root: &mut Root, spread: &Spread) {
         for selection in &set.selections {
-            if self.fields > FIELDS_MAX {
+            if self.fields > FIELDS_MAX || spread.depth > SPREADS_MAX {
+                self.too_much(selection);
                 return;
             }
             let directives = selection.directives();
@@ -59,22 +64,30 @@ impl Compiler<'_> {
         }
     }
 
+    /// What is more than an operation may ask; said once.
+    fn too_much(&mut self, selection: &Selection) {
+        if !self.bounded {
+            self.bounded = true;
+            let at = selection.directives().0.first().and_then(|directive| directive.location());
+            let at = selection.as_field().and_then(|field| field.name.location()).or(at);
+            let what = format!(
+                "the operation asks for more than {FIELDS_MAX} fields, or nests fragments deeper than {SPREADS_MAX}"
+            );
+            self.error(at, what, "ask in several operations");
+        }
+    }
+
     fn spread(&mut self, directives: &DirectiveList, root: &mut Root, outer: &Spread) -> Spread {
         let checks = self.checks(directives);
         root.checks.extend(checks.into_iter().map(each));
         let mut conditions = outer.conditions.clone();
         conditions.extend(conditions_of(directives));
-        Spread { redacted: outer.redacted || directives.has("redact"), conditions }
+        Spread { redacted: outer.redacted || directives.has("redact"), conditions, depth: outer.depth + 1 }
     }
 
     fn field(&mut self, field: &Node<Field>, root: &mut Root, spread: &Spread) {
         self.fields += 1;
         let at = field.name.location();
-        if self.fields > FIELDS_MAX {
-            let what = format!("the operation asks for more than {FIELDS_MAX} fields");
-            self.error(at, what, "ask in several operations");
-            return;
-        }
         if root.level > NESTING_MAX {
             let what = format!("the operation nests deeper than {NESTING_MAX} levels");
             self.error(at, what, "ask in several operations");

@@ -1,18 +1,39 @@
 //! The API as a GraphQL schema, and documents validated against it.
 
+use std::collections::HashMap;
+
 use apollo_compiler::ExecutableDocument;
+use apollo_compiler::parser::SourceMap;
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::{DiagnosticList, Valid, WithErrors};
 
+use policy::cel::{Environment, Place as CelPlace};
+
+use super::Expression;
 use crate::diagnostic::{Diagnostic, Place, Text, from_list, suggestion};
 use crate::generated::{Edition, Files, PRELUDE};
-use crate::schema::{Schema, parser};
+use crate::schema::{Default, Schema, parser};
 
 /// The API of a schema.
 #[derive(Debug)]
 pub struct Api {
     pub(super) schema: Schema,
     pub(super) graphql: Valid<apollo_compiler::Schema>,
+    defaults: HashMap<String, Expression>,
+}
+
+/// Compiles the defaults that are computed when a row is inserted.
+fn defaults(schema: &Schema) -> Result<HashMap<String, Expression>, Vec<Diagnostic>> {
+    let environment = Environment::data_connect(CelPlace::Value, Vec::new());
+    let (mut found, mut wrong) = (HashMap::new(), Vec::new());
+    for column in schema.tables.iter().flat_map(|table| &table.columns) {
+        let Some(Default::Expr(text)) = &column.default else { continue };
+        match Expression::compile(text, "<input>", &environment) {
+            Ok(expression) => drop(found.insert(text.clone(), expression)),
+            Err(report) => wrong.push(Diagnostic::error(column.place.clone(), report)),
+        }
+    }
+    if wrong.is_empty() { Ok(found) } else { Err(wrong) }
 }
 
 impl Api {
@@ -30,15 +51,19 @@ impl Api {
             }
         }
         let graphql = builder.build().and_then(apollo_compiler::Schema::validate);
-        match graphql {
-            Ok(graphql) => Ok(Self { schema, graphql }),
-            Err(failed) => Err(from_list(&failed.errors)),
-        }
+        let graphql = graphql.map_err(|failed| from_list(&failed.errors))?;
+        let defaults = defaults(&schema)?;
+        Ok(Self { schema, graphql, defaults })
+    }
+
+    /// The expression of a default that the database does not compute, by its text.
+    pub fn default(&self, text: &str) -> Option<&Expression> {
+        self.defaults.get(text)
     }
 
     /// Validates the texts of one connector together: fragments are visible across them.
     pub(super) fn validate(&self, texts: &[Text]) -> (Option<Valid<ExecutableDocument>>, Vec<Diagnostic>) {
-        let mut errors = DiagnosticList::new(Default::default());
+        let mut errors = DiagnosticList::new(SourceMap::default());
         let mut builder = ExecutableDocument::builder(Some(&self.graphql), &mut errors);
         let mut diagnostics = Vec::new();
         for text in texts {
@@ -74,8 +99,8 @@ impl Api {
     /// The compiler's list without what Data Connect allows, and with suggestions.
     fn explained(&self, list: &DiagnosticList) -> Vec<Diagnostic> {
         let said = list.iter().zip(from_list(list)).filter(|(diagnostic, _)| {
-            // A connector's fragments may wait for a use.
-            diagnostic.error.unstable_error_name() != Some("UnusedFragment")
+            // A connector's fragments may wait for a use; variables may be used in expressions only.
+            !matches!(diagnostic.error.unstable_error_name(), Some("UnusedFragment" | "UnusedVariable"))
         });
         said.map(|(_, said)| self.with_suggestion(said)).collect()
     }

@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
 use super::read::{DraftIndex, DraftReference, DraftTable, Drafts};
-use super::{Base, Column, ColumnType, Default, Implied, Index, Reference, Scalar, Schema, Table};
+use super::{Base, Column, ColumnType, Default, Enum, Implied, Index, Reference, Scalar, Schema, Table};
 use crate::diagnostic::{Diagnostic, Place, suggestion};
 use crate::names::{snake, upper_first};
 
@@ -44,6 +47,7 @@ pub(super) fn resolve(drafts: Drafts, diagnostics: &mut Vec<Diagnostic>) -> Sche
     }
     let tables = resolver.tables();
     same_names(&tables, resolver.diagnostics);
+    defaults(&tables, &enums, resolver.diagnostics);
     Schema { tables, enums }
 }
 
@@ -340,6 +344,26 @@ fn implied(name: &str, ty: ColumnType, place: Place, why: Implied) -> Column {
         searchable: None,
         implied: Some(why),
         place,
+    }
+}
+
+/// Defaults of enums are values of theirs.
+fn defaults(tables: &[Table], enums: &IndexMap<String, Enum>, diagnostics: &mut Vec<Diagnostic>) {
+    for column in tables.iter().flat_map(|table| &table.columns) {
+        let (Base::Enum(name), Some(Default::Value(value))) = (&column.ty.base, &column.default) else {
+            continue;
+        };
+        let Some(of) = enums.get(name) else { continue };
+        let words: Vec<&str> = match value {
+            Json::Array(items) => items.iter().filter_map(Json::as_str).collect(),
+            one => one.as_str().into_iter().collect(),
+        };
+        for word in words.into_iter().filter(|word| !of.values.iter().any(|known| known == word)) {
+            let what = format!("the default of `{}` is `{word}`, which is no value of `{name}`", column.name);
+            let near = suggestion(word, of.values.iter().map(String::as_str));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            diagnostics.push(Diagnostic { help, ..Diagnostic::error(column.place.clone(), what) });
+        }
     }
 }
 

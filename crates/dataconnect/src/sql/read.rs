@@ -221,7 +221,7 @@ impl Builder<'_> {
             );
         }
         if let Some(reverse) = self.schema.reverse(at, &field.name) {
-            return self.reverse(at, rows, field, &reverse, needed);
+            return self.reverse(rows, field, &reverse, needed);
         }
         match field.name.as_str() {
             "__typename" => Ok(format!("{}::text", text_literal(&table.name))),
@@ -241,14 +241,12 @@ impl Builder<'_> {
 
     fn reverse(
         &mut self,
-        at: usize,
         rows: &str,
         field: &Selected,
         reverse: &Reverse,
         needed: &mut BTreeSet<usize>,
     ) -> Result<String, Failure> {
         let missing = || Failure::Bound(format!("no reference for `{}`", reverse.name));
-        let _ = at;
         let child = self.table(reverse.table)?;
         let reference = child.references.get(reverse.reference).ok_or_else(missing)?;
         needed.extend(&reference.matches);

@@ -1,16 +1,17 @@
 //! A project on a database: operations by name, with who calls them.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base::{Fields, Timestamp, Value as Stored};
 use dataconnect::diagnostic::{Severity, Text};
-use dataconnect::operation::{Api, ExpressionFault, Kind, Operation, Operations, Scope, stored};
+use dataconnect::operation::{Api, Kind, Operation, Operations, Scope, stored};
 use dataconnect::schema::Schema;
 use dataconnect::sql::{self, Failure, Given};
 use policy::{Auth, Who};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
-use crate::server::Server;
+use crate::server::{Server, Session};
 
 pub const NOW: &str = "2026-11-30T12:00:00Z";
 
@@ -20,6 +21,7 @@ pub struct House<'s> {
     pub database: String,
     pub api: Api,
     pub operations: Operations,
+    session: RefCell<Session>,
 }
 
 static UUIDS: AtomicU64 = AtomicU64::new(1);
@@ -44,7 +46,8 @@ impl<'s> House<'s> {
             .map(ToString::to_string)
             .collect();
         assert!(errors.is_empty(), "{}", errors.join("\n"));
-        Self { server, database: database.to_owned(), api, operations }
+        let session = RefCell::new(Session::new(server, database));
+        Self { server, database: database.to_owned(), api, operations, session }
     }
 
     /// What an operation answers. Fails at the first field that fails.
@@ -67,18 +70,13 @@ impl<'s> House<'s> {
         let scope =
             Scope { who, kind: operation.kind.name(), variables: &vars, response: &response, uuid: &uuid };
         let expression = |at: usize| operation.expressions[at].value(&scope);
-        let default = |text: &str| -> Result<Json, ExpressionFault> {
-            Ok(match text {
-                "request.time" => json!(NOW),
-                "auth.uid" => json!(uid),
-                other => panic!("no default {other}"),
-            })
-        };
+        let default = |text: &str| self.api.default(text).expect("a default").value(&scope);
         let given = Given { variables: &variables, expression: &expression, default: &default, now: NOW };
         let schema = self.api.tables();
         let run = |statement: Result<sql::Statement, Failure>| {
             let statement = statement.map_err(|failure| failure.to_string())?;
-            let text = self.server.execute(&self.database, &statement)?;
+            let ran = self.session.borrow_mut().execute(&statement);
+            let text = ran.map_err(|(state, said)| format!("{state} {said}\n{}", statement.text))?;
             serde_json::from_str::<Json>(&text).map_err(|why| format!("{why}: {text:?}"))
         };
         match operation.kind {

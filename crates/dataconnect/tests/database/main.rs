@@ -13,6 +13,7 @@ mod injection;
 mod operations;
 mod random;
 mod server;
+mod transactions;
 
 use harness::House;
 
@@ -26,5 +27,6 @@ fn statements_do_what_operations_say() {
     operations::run(&House::new(&server, "movies", operations::MOVIES, operations::OPERATIONS));
     operations::run_blog(&House::new(&server, "blog", operations::BLOG, operations::BLOG_OPERATIONS));
     injection::run(&House::new(&server, "injection", operations::MOVIES, operations::OPERATIONS));
+    transactions::run(&House::new(&server, "transactions", transactions::SCHEMA, transactions::OPERATIONS));
     random::run(&server);
 }

@@ -12,9 +12,9 @@ use serde_json::{Map, Value as Json, json};
 use crate::harness::{House, NOW};
 use crate::server::Server;
 
-const SCHEMAS: usize = 5;
-const QUERIES: usize = 120;
-const ROWS: usize = 40;
+const SCHEMAS: usize = 4;
+const QUERIES: usize = 100;
+const ROWS: usize = 20;
 const WORDS: [&str; 7] = ["", "a", "ab", "b%", "_", "Ab", "é"];
 
 #[derive(Clone, Copy, Debug, PartialEq)]

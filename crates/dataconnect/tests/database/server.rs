@@ -1,8 +1,8 @@
 //! A PostgreSQL of the test's own, on a unix socket, that ends with the test.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use dataconnect::sql::Statement;
@@ -83,19 +83,76 @@ impl Server {
         }
         Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
+}
 
-    /// Prepares a statement and runs it with what it binds.
-    pub fn execute(&self, database: &str, statement: &Statement) -> Result<String, String> {
-        let bound = statement.parameters.iter().map(|value| match value {
-            None => "NULL".to_owned(),
-            Some(text) => format!("'{}'", text.replace('\'', "''")),
-        });
-        let bound = bound.collect::<Vec<_>>().join(", ");
-        let call = if bound.is_empty() { "EXECUTE s".to_owned() } else { format!("EXECUTE s({bound})") };
-        let script = format!("PREPARE s AS {};\n{call};", statement.text);
-        let out = self.run(database, &script).map_err(|said| format!("{said}\n{}", statement.text))?;
-        Ok(out.trim_end_matches('\n').to_owned())
+/// A connection that stays, for transactions.
+pub struct Session {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Session {
+    pub fn new(server: &Server, database: &str) -> Self {
+        // psql writes to a pipe in blocks.
+        let mut child = Command::new("stdbuf")
+            .args(["-oL", "psql", "-X", "-q", "-A", "-t", "-U", "postgres", "-d", database, "-h"])
+            .arg(server.folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out }
     }
+
+    /// Runs one statement: its output, or the state and the message of its error.
+    pub fn run(&mut self, sql: &str) -> Result<String, (String, String)> {
+        const MARK: &str = "--done--";
+        let script = format!("{sql};\n\\echo {MARK} :ERROR :SQLSTATE :LAST_ERROR_MESSAGE\n");
+        self.child.stdin.as_mut().unwrap().write_all(script.as_bytes()).unwrap();
+        let mut text = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.out.read_line(&mut line).unwrap() > 0, "psql ended: {sql}");
+            let Some(said) = line.strip_prefix(MARK) else {
+                text.push_str(&line);
+                continue;
+            };
+            let mut words = said.trim().splitn(3, ' ');
+            let failed = words.next() == Some("true");
+            let state = words.next().unwrap_or_default().to_owned();
+            return match failed {
+                true => Err((state, words.next().unwrap_or_default().to_owned())),
+                false => Ok(text.trim_end_matches('\n').to_owned()),
+            };
+        }
+    }
+
+    /// Prepares a statement and runs it.
+    pub fn execute(&mut self, statement: &Statement) -> Result<String, (String, String)> {
+        // A rollback keeps what was prepared.
+        let _ = self.run("DEALLOCATE ALL");
+        self.run(&format!("PREPARE s AS {}", statement.text))?;
+        self.run(&call(statement))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// `EXECUTE` with what is bound.
+pub fn call(statement: &Statement) -> String {
+    let bound = statement.parameters.iter().map(|value| match value {
+        None => "NULL".to_owned(),
+        Some(text) => format!("'{}'", text.replace('\'', "''")),
+    });
+    let bound = bound.collect::<Vec<_>>().join(", ");
+    if bound.is_empty() { "EXECUTE s".to_owned() } else { format!("EXECUTE s({bound})") }
 }
 
 impl Drop for Server {
