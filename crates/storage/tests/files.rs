@@ -1,5 +1,7 @@
 //! One suite for every place of files.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;

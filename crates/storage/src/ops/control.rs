@@ -44,7 +44,7 @@ impl Storage {
             put.map_err(|refused| {
                 let errors: Vec<String> =
                     refused.diagnostics.iter().map(|found| found.message.clone()).collect();
-                Failure::Bad(format!("There was an error updating rules: {}", errors.join("; ")))
+                Failure::Bad(errors.join("; "))
             })?;
         }
         Ok(())

@@ -99,8 +99,8 @@ impl Storage {
         declared: Declared,
     ) -> Result<(String, Upload), Failure> {
         let (mut session, permit): (Session, Permit) = match declared {
-            Declared::Allowed(session, permit) => (*session, permit),
-            Declared::Undecided => {
+            Some(allowed) => allowed,
+            None => {
                 let resource = format!("/b/{}/o/{}", put.bucket, put.name);
                 let operation = Self::operation("startUpload", resource.clone());
                 let mut session = self.gate.begin(caller, operation).await?;
