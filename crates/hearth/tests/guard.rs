@@ -448,7 +448,7 @@ fn rules_are_read_again_and_a_broken_edit_changes_nothing() {
 fn what_must_not_start_says_why() {
     let broken = project("service cloud.firestore {");
     for (arguments, code, expected) in [
-        (&["dev", "--host", "0.0.0.0"][..], 2, "can be reached from other machines"),
+        (&["dev", "--host", "0.0.0.0"][..], 2, "not a loopback address"),
         (&["serve", "--data", "data"], 2, "which project?"),
         (&["serve", "--data", "data", "--project", "p"], 1, "has errors"),
         (&["log", "--data", "none"], 2, "no access log"),

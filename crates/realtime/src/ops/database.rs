@@ -9,8 +9,9 @@ use policy::rtdb;
 
 use super::facts::Places;
 use super::hub::{Effects, Hub};
-use super::rows::{Layer, Layout, Rows, Staging};
+use super::rows::{Layer, Layout, Rows};
 use super::sequencer::{Job, Staged};
+use super::staging::Staging;
 use crate::failure::Failure;
 use crate::model::{Change, Expected, Node, Path, SizeLimit, Write};
 use crate::query::{Order, Query};
