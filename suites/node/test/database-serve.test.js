@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { after } from "node:test";
 
 import { deleteApp, initializeApp } from "firebase/app";
-import { connectAuthEmulator, createUserWithEmailAndPassword, getAuth } from "firebase/auth";
-import { get, getDatabase, onValue, ref, set } from "firebase/database";
+import { connectAuthEmulator, createUserWithEmailAndPassword, getAuth, signOut } from "firebase/auth";
+import { get, getDatabase, goOffline, onValue, ref, set } from "firebase/database";
 
 import { address } from "../clients.js";
 import { againstPeer, eventually, folder, hearthTest as test, log, sleep, start } from "../hearth.js";
@@ -24,6 +24,9 @@ const host = () => `127.0.0.1:${server.ready.ports.serve}`;
 const apps = [];
 
 after(async () => {
+  // A client whose server has gone would try to come back for minutes, and keep this process.
+  apps.forEach((app) => goOffline(getDatabase(app)));
+  await Promise.all(apps.map((app) => signOut(getAuth(app))));
   await Promise.all(apps.map(deleteApp));
   await server?.stop();
   rmSync(home, { recursive: true, force: true });
