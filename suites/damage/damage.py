@@ -57,11 +57,13 @@ class Server:
         watchdog.start()
         line = self.process.stdout.readline()
         watchdog.cancel()
-        if not line:
+        said = json.loads(line) if line else {}
+        if "ports" not in said:
             code = self.process.wait()
             self.errors.seek(0)
-            raise Refused(code, self.errors.read().decode())
-        self.connection = http.client.HTTPConnection("127.0.0.1", json.loads(line)["ports"]["firestore"], timeout=20)
+            # With `--json` an error is JSON, too.
+            raise Refused(code, said.get("error", {}).get("message") or self.errors.read().decode())
+        self.connection = http.client.HTTPConnection("127.0.0.1", said["ports"]["firestore"], timeout=20)
 
     def ask(self, method, body):
         self.connection.request("POST", f"/v1/{ROOT}:{method}", json.dumps(body), OWNER)
