@@ -137,17 +137,19 @@ mod tests {
         assert!(waiting.await.unwrap().is_ok(), "who waits comes next");
 
         let mut greedy = Vec::new();
-        while let Ok(slot) = slots.take(&endpoint("greedy", usize::MAX), Instant::now()).await {
-            greedy.push(slot);
+        for _ in 0..CALLS_OF_FUNCTION_MAX {
+            greedy.push(slots.take(&endpoint("greedy", usize::MAX), soon()).await.unwrap());
         }
-        assert_eq!(greedy.len(), CALLS_OF_FUNCTION_MAX);
+        assert!(slots.take(&endpoint("greedy", usize::MAX), soon()).await.is_err(), "it has its places");
         assert!(slots.take(&endpoint("b", 80), soon()).await.is_ok());
         let waits = (0..WAITING_OF_FUNCTION_MAX).map(|_| {
             let slots = Arc::clone(&slots);
             tokio::spawn(async move { slots.take(&endpoint("greedy", usize::MAX), soon()).await.is_ok() })
         });
         let waits: Vec<_> = waits.collect();
-        tokio::task::yield_now().await;
+        while slots.waiting.load(Ordering::Relaxed) < WAITING_OF_FUNCTION_MAX {
+            tokio::task::yield_now().await;
+        }
         let began = Instant::now();
         assert!(slots.take(&endpoint("greedy", usize::MAX), soon()).await.is_err());
         assert_eq!(began.elapsed(), Duration::ZERO, "too many wait: said at once");
