@@ -26,6 +26,7 @@ mkdir -p "$out/$name/docs"
 cp "$binary" LICENSE README.md CHANGELOG.md SECURITY.md COMPATIBILITY.md packaging/hearth.service "$out/$name/"
 cp docs/*.md "$out/$name/docs/"
 completions "$out/$name/completions"
+"$binary" man "$out/$name/man"
 tar -C "$out" --owner=0 --group=0 -czf "$out/$name.tar.gz" "$name"
 
 # A Debian package.
@@ -40,6 +41,7 @@ if command -v dpkg-deb >/dev/null; then
   install -Dm644 "$out/completions/hearth.bash" "$tree/usr/share/bash-completion/completions/hearth"
   install -Dm644 "$out/completions/_hearth" "$tree/usr/share/zsh/vendor-completions/_hearth"
   install -Dm644 "$out/completions/hearth.fish" "$tree/usr/share/fish/vendor_completions.d/hearth.fish"
+  "$binary" man "$tree/usr/share/man/man1" && gzip -9n "$tree"/usr/share/man/man1/*.1
   cp packaging/postinst "$tree/DEBIAN/"
   cat >"$tree/DEBIAN/control" <<CONTROL
 Package: hearth

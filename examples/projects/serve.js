@@ -28,7 +28,7 @@ await seed();
 
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 
-createServer(async (request, response) => {
+const server = createServer(async (request, response) => {
   const { pathname } = new URL(request.url, "http://localhost");
   if (pathname === "/settings.js") {
     const settings = { projectId, databaseURL, authHost, databaseHost, password: PASSWORD };
@@ -45,7 +45,8 @@ createServer(async (request, response) => {
   }
   response.writeHead(200, { "Content-Type": `${TYPES[extname(file)] ?? "text/plain"}; charset=utf-8` });
   createReadStream(file).pipe(response);
-}).listen(port, "127.0.0.1", () => console.log(`http://127.0.0.1:${port}`));
+});
+server.listen(port, "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}`));
 
 /** Users with the ids that the data has, and the data. An administrator passes the rules. */
 async function seed() {

@@ -62,7 +62,7 @@ fn queries(text: &str, node: Option<&Arc<Node>>) {
     }
 }
 
-/// A first line and the rest.
+// A first line and the rest.
 fuzz_target!(|text: &str| {
     let (first, rest) = text.split_once('\n').unwrap_or((text, text));
     let node = value(first);

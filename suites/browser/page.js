@@ -2,6 +2,7 @@
 
 import { initializeApp } from "firebase/app";
 import * as auth from "firebase/auth";
+import * as database from "firebase/database";
 import * as firestore from "firebase/firestore";
 
 firestore.setLogLevel("silent"); // refusals are what some tests provoke
@@ -25,6 +26,18 @@ function open({ project, emulator, host, authUrl, settings = {}, persistent = fa
   return { app, auth: users, db };
 }
 
+/** A Realtime Database, as developers open it. `transport`: the one that is forced, if any. */
+function openDatabase({ project, address, ns, transport, name = "app" }) {
+  if (transport) {
+    database[transport]();
+  }
+  const app = initializeApp({ projectId: project, databaseURL: `http://${address}?ns=${ns}` }, name);
+  const db = database.getDatabase(app);
+  const [host, port] = address.split(":");
+  database.connectDatabaseEmulator(db, host, Number(port));
+  return db;
+}
+
 /** Follows a query or a document: what was seen, in order, and the error that ended it. */
 function follow(target, read) {
   const seen = [];
@@ -45,4 +58,4 @@ async function until(condition, what, ms = 10_000) {
   throw new Error(`did not happen within ${ms} ms: ${what()}`);
 }
 
-globalThis.sdk = { ...firestore, auth, open, follow, until };
+globalThis.sdk = { ...firestore, auth, database, open, openDatabase, follow, until };

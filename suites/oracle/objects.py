@@ -80,9 +80,14 @@ def prepare(objects, documents, case):
     if isinstance(case.get("existingResource"), dict):
         status, answer = objects.write(case["path"], case["existingResource"], "owner")
         assert status == 200, answer
+    stored = {}
     for mock in case.get("functionMocks", []):
-        if mock["result"] is not False:
-            documents.store({mock["path"]: mock["result"] if isinstance(mock["result"], dict) else {}}, lambda text: {"stringValue": text})
+        if isinstance(mock["result"], dict):
+            stored[mock["path"]] = mock["result"]
+        elif mock["result"]:
+            stored.setdefault(mock["path"], {})
+    if stored:
+        documents.store(stored, lambda text: {"stringValue": text})
 
 
 def send(objects, case):

@@ -131,7 +131,7 @@ impl Session {
                 time: decision.depends.time,
             };
             let line = decision.by.map(|by| by.line);
-            return Ok(Grant { line, ..self.grant(footprint, decision.literally) });
+            return Ok(Grant { line, ..self.grant(footprint, decision.exact_match_only) });
         }
         let causes = self.logged(source, &decision.causes);
         Err(self.deny(subject.method, event, causes, Reason::Rules(decision.causes)))

@@ -187,3 +187,19 @@ pub trait Authenticate: Send + Sync {
     /// `UNAVAILABLE` when the store cannot be read. A fault is never reported as a refusal.
     async fn caller(&self, project: &str, credential: Credential<'_>) -> Result<Caller, Status>;
 }
+
+/// Finds out which administrator signed something with a service account's key. Implemented by the identity service; asked by
+/// services whose requests can be signed instead of carrying a token.
+#[async_trait]
+pub trait Signatures: Send + Sync {
+    /// The administrator, held to the account and the key.
+    ///
+    /// Errors: `UNAUTHENTICATED` when no key of the account has signed this; `UNAVAILABLE` when the store cannot be read.
+    async fn signer(
+        &self,
+        project: &str,
+        account: &str,
+        signed: &[u8],
+        signature: &[u8],
+    ) -> Result<Caller, Status>;
+}

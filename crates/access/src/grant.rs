@@ -33,8 +33,8 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Whether a query may return only what has the values it asks for literally: see [`policy::Decision::literally`].
-    /// What it finds beside that is to be answered with [`Session::retract`].
+    /// Whether a query may return only what has the values it asks for literally: see [`policy::Decision::exact_match_only`].
+    /// What it finds beside that is to be answered with [`crate::Session::retract`].
     pub fn is_literal(&self) -> bool {
         self.literally
     }

@@ -30,7 +30,7 @@ mod session;
 mod transact;
 
 pub use address::{ClientAddress, ForeignOrigin, Network};
-pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Standing, User};
+pub use caller::{Admin, Authenticate, Caller, Credential, Principal, Signatures, Standing, User};
 pub use claim::Claim;
 pub use documents::{DocumentSource, Documents, NoPending, Pending};
 pub use evaluations::{Evaluation, Evaluations};

@@ -208,6 +208,17 @@ impl<P: Policy> Rulesets<P> {
         self.put_part(part, None);
     }
 
+    /// Denies everything in a part from now on, for this reason.
+    pub fn close_part(&self, part: &str, reason: &str) {
+        self.put_part(part, Some(Arc::new(Rules::Closed(reason.into()))));
+    }
+
+    /// Forgets the rules of all parts: those of the whole service decide.
+    pub fn withdraw_parts(&self) {
+        self.of_parts.store(Arc::default());
+        self.swapped();
+    }
+
     fn put_part(&self, part: &str, rules: Option<Arc<Rules<P>>>) {
         self.of_parts.rcu(|before| {
             let mut after = HashMap::clone(before);

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - Every operation has a caller and passes the gate; only [`ops`] talks to it.
 //! - What a write decides on (the document before, what rules read) is validated by the commit that applies it.
-//! - The pure parts ([`write`], [`model`]) do no I/O.
+//! - The pure parts ([`mod@write`], [`model`]) do no I/O.
 
 pub mod api;
 mod export;

@@ -42,7 +42,7 @@ use crate::limits::LimitFlags;
 use crate::paint::Color;
 use crate::services::Row;
 
-/// The open home for Firebase apps.
+/// A server for Firebase apps: Authentication and Cloud Firestore.
 #[derive(Debug, Parser)]
 #[command(name = "hearth", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -56,13 +56,13 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Tone {
-    /// Whether output has colour
+    /// When to use colour
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub color: Color,
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say what happens inside; twice says more
+    /// Print more; twice for debug output
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -83,44 +83,50 @@ impl Tone {
 pub enum Verb {
     /// Run a Firebase project on this machine, for development and tests
     Dev(Dev),
-    /// Run a command, such as tests, with a project served beside it
+    /// Run a command, such as tests, against a running project
     Exec(Exec),
     /// Run a project in production
     Serve(Serve),
-    /// Take the place of the official Firestore emulator: its flags, data in memory
+    /// Run with the flags of the official Firestore emulator, data in memory
     Emulator(Emulator),
-    /// Have the Firebase CLI start Hearth as its Firestore emulator: eval "$(hearth launcher)"
+    /// Make the Firebase CLI start Hearth as its Firestore emulator: eval "$(hearth launcher)"
     Launcher(Launcher),
-    /// Say what is wrong or doubtful in rules: a project's, files', or snippets in a document
+    /// Lint rules: of a project, of files, or snippets in a document
     Check(Check),
-    /// Run cases: requests and what must become of them, written in markdown
+    /// Run rules tests written in Markdown
     Test(Test),
-    /// Say what becomes of one request, and why
+    /// Explain why a request is allowed or denied
     Explain(Explain),
-    /// Work with Bolt files
+    /// Compile Bolt files
     #[command(subcommand)]
     Bolt(Bolt),
-    /// Ask the access log who did what, by which rule
+    /// Search the access log: who did what, by which rule
     Log(Log),
-    /// Accounts for servers that use the Admin SDK
+    /// Manage service accounts for the Admin SDKs
     #[command(subcommand)]
     ServiceAccount(ServiceAccount),
-    /// Keys that sign ID tokens
+    /// Manage the keys that sign ID tokens
     #[command(subcommand)]
     Keys(Keys),
-    /// Copy all data, also while the server runs
+    /// Back up all data, also while the server runs
     Backup(Backup),
-    /// Make a data folder of a backup, as the data was at any time that it reaches
+    /// Restore a backup into a new data folder, at any time that it covers
     Restore(Restore),
-    /// Look whether all data is as it was written; the server must not be running
+    /// Verify a data folder; the server must not be running
     Verify(Verify),
-    /// Firestore's indexes
+    /// Manage Firestore's indexes
     #[command(subcommand)]
     Indexes(Indexes),
-    /// Print what a shell needs to complete commands: hearth completions bash
+    /// Print shell completions: hearth completions bash
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Write the man pages, one for each command: hearth man /usr/local/share/man/man1
+    Man {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
 }
 
@@ -132,16 +138,16 @@ pub struct Dev {
     /// Services to run (default: all)
     #[arg(long, value_delimiter = ',', value_parser = service())]
     pub only: Vec<&'static Row>,
-    /// Where data lives (default: `.hearth` in the project folder)
+    /// The data folder (default: `.hearth` in the project folder)
     #[arg(long, conflicts_with = "ephemeral")]
     pub data: Option<PathBuf>,
     /// Keep data in memory only
     #[arg(long)]
     pub ephemeral: bool,
-    /// Begin with an export: one of `--export-on-exit`, or of `firebase emulators:export`
+    /// Start with an export made by `--export-on-exit` or `firebase emulators:export`
     #[arg(long, value_name = "DIR")]
     pub import: Option<PathBuf>,
-    /// Export everything at the end (default: where `--import` has it from), so that both tools can import it
+    /// Export everything on exit, in the format of `firebase emulators:export` (default folder: that of `--import`)
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "")]
     pub export_on_exit: Option<PathBuf>,
     /// The project's id (default: from `.firebaserc`, else `demo-hearth`)
@@ -155,16 +161,16 @@ pub struct Dev {
     pub share: Option<ShareName>,
     #[arg(long, value_delimiter = ',', value_parser = port, help = ports_help())]
     pub ports: Vec<(PortOf, u16)>,
-    /// Names of this machine that requests may be for, beside localhost and loopback addresses
+    /// Further host names that requests may use, besides localhost and loopback addresses
     #[arg(long, value_delimiter = ',', value_name = "HOST")]
     pub allow_host: Vec<String>,
-    /// Refuse queries without the indexes that production requires, instead of making them
+    /// Reject queries whose index is missing, as production does, instead of creating it
     #[arg(long)]
     pub strict_indexes: bool,
-    /// Web origins whose pages may act as administrators, beside those on localhost
+    /// Web origins that may act as administrators, besides those on localhost
     #[arg(long, value_delimiter = ',', value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
-    /// Say only one line of JSON when ready
+    /// Print one line of JSON when ready, and nothing else
     #[arg(long)]
     pub json: bool,
 }
@@ -178,13 +184,13 @@ pub enum ShareName {
     Admins,
 }
 
-/// The ports are free ones where the usual ones are taken; data is in memory unless `--data` says where.
+/// Takes free ports where the usual ones are taken. Data is in memory unless `--data` is given.
 #[derive(Debug, Args)]
 #[command(after_help = examples!("hearth exec -- npm test", "hearth exec --only firestore -- pytest tests"))]
 pub struct Exec {
     #[command(flatten)]
     pub dev: Dev,
-    /// The command and its arguments; it finds the services by the variables that SDKs read
+    /// The command and its arguments; the variables that SDKs read are set
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<std::ffi::OsString>,
 }
@@ -198,14 +204,13 @@ pub struct Serve {
     /// The address and port to listen on
     #[arg(long, default_value = "127.0.0.1:8443")]
     pub listen: SocketAddr,
-    /// Where data lives
+    /// The data folder
     #[arg(long)]
     pub data: PathBuf,
     /// The project's id (default: from `.firebaserc`)
     #[arg(long)]
     pub project: Option<String>,
-    /// The file with the key that seals the signing keys in the data folder: 32 random bytes in base64 (or the environment
-    /// variable HEARTH_KEY)
+    /// A file with the key that encrypts the signing keys: 32 random bytes in base64 (or the environment variable HEARTH_KEY)
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// A PEM certificate chain; without one, put a TLS proxy in front
@@ -217,27 +222,27 @@ pub struct Serve {
     /// Web origins that browsers may call from (default: any; access is by token, not by cookie)
     #[arg(long, value_delimiter = ',')]
     pub allow_origin: Vec<String>,
-    /// Where clients reach this server: links in e-mails begin with it (default: https://PROJECT.firebaseapp.com)
+    /// Where clients reach this server: links in e-mails begin with it (default: `https://PROJECT.firebaseapp.com`)
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
     /// Proxies whose `X-Forwarded-For` says where a request comes from: addresses or networks such as 10.0.0.0/8 (default:
     /// none)
     #[arg(long, value_delimiter = ',', value_name = "NETWORK")]
     pub trusted_proxy: Vec<TrustedProxy>,
-    /// Accounts that may be made from one address within an hour; 0 is any number
+    /// Sign-ups per address and hour; 0 is unlimited
     #[arg(long, default_value_t = identity::limits::SIGN_UPS_PER_ADDRESS_HOUR, value_name = "NUMBER")]
     pub sign_ups_per_hour: u32,
-    /// How long reads of the past, resumed listeners and `hearth restore --at` reach back, in minutes
+    /// How far reads of the past, resumed listeners and `hearth restore --at` reach back, in minutes
     #[arg(long, default_value_t = 60, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(5..))]
     pub history_minutes: u32,
-    /// What is kept for them at most, in MiB: when more was overwritten, they reach back less
+    /// The most that is kept for them, in MiB: beyond it they reach back less
     #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u32).range(64..))]
     pub history_mib: u32,
     /// Keep in the access log what rules decide on (claims, the data of writes, queries), so that `hearth explain --request` can
     /// ask them again: users' data, up to 4 KiB of each request
     #[arg(long)]
     pub log_requests: bool,
-    /// Say only one line of JSON when ready
+    /// Print one line of JSON when ready, and nothing else
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -252,7 +257,7 @@ pub struct Backup {
     /// The folder of the backup; it must not be there yet, or be empty
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
-    /// One JSON document instead of text
+    /// Print one JSON document
     #[arg(long)]
     pub json: bool,
 }
@@ -268,7 +273,7 @@ pub struct Restore {
     /// The time to restore, such as 2026-11-24T15:00:00Z (default: the newest that the backup has)
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
-    /// One JSON document instead of text
+    /// Print one JSON document
     #[arg(long)]
     pub json: bool,
 }
@@ -278,11 +283,11 @@ pub struct Verify {
     /// The data folder
     #[arg(long)]
     pub data: PathBuf,
-    /// Take what is there for all there was, so that the server starts again: for a folder that has no backup. What is
-    /// missing stays missing
+    /// Accept what is there as complete, so that the server starts again: for a folder without a backup. What is missing stays
+    /// missing
     #[arg(long)]
     pub accept: bool,
-    /// One JSON document instead of text
+    /// Print one JSON document
     #[arg(long)]
     pub json: bool,
 }
@@ -311,14 +316,14 @@ pub struct Log {
     /// Not older than this: `90s`, `10m`, `24h`, `7d`, or a time such as 2026-11-24T15:00:00Z
     #[arg(long)]
     pub since: Option<String>,
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
-    /// Go on as events come
+    /// Follow new events
     #[arg(long, short)]
     pub follow: bool,
-    /// Only the last so many
-    #[arg(long, short = 'n', value_name = "NUMBER")]
+    /// Only the last N events
+    #[arg(long, short = 'n', value_name = "N")]
     pub lines: Option<usize>,
     /// Times in UTC (default: the local time zone)
     #[arg(long)]

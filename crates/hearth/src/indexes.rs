@@ -189,7 +189,6 @@ fn parsed(text: &str) -> Result<IndexFile, Status> {
     Ok(parsed.0)
 }
 
-/// Drops an index.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DropIndex {
     id: u32,

@@ -44,7 +44,6 @@ fn show(output: &KeysOutput, keys: &[SigningKeyInfo]) -> Result<(), Failure> {
     print(&table)
 }
 
-/// The keys.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ListKeys {}
 

@@ -39,6 +39,7 @@ mod watch;
 
 use std::ffi::OsString;
 use std::future::Future;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -102,11 +103,19 @@ fn main() -> ExitCode {
             clap_complete::generate(*shell, &mut Cli::command(), "hearth", &mut std::io::stdout());
             Ok(())
         }
+        Verb::Man { folder } => man(folder),
         Verb::Backup(ask) => block_on(backup::run(ask)),
         Verb::Restore(ask) => restore::run(ask),
         Verb::Verify(ask) => verify::run(ask),
     };
     ended(outcome.map(|()| ExitCode::SUCCESS), as_json)
+}
+
+/// Writes what the flags say as man pages.
+fn man(folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Cli::command(), folder)).map_err(
+        |error| Failure::usage(format!("the pages cannot be written to `{}`: {error}", folder.display())),
+    )
 }
 
 /// The exit code of a verb about rules: 2 says that it could not do its work, as the command line's own errors do.

@@ -2,6 +2,7 @@
 //! verbs; every path in it is resolved here.
 
 mod keys;
+mod parts;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,14 +66,12 @@ pub struct Project {
     entries: Vec<Entry>,
 }
 
-/// A file of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RulesFile {
     /// Where it is.
     pub path: PathBuf,
     /// How it is called to people: by its path inside the project.
     pub shown: String,
-    /// Its language.
     pub language: Language,
 }
 
@@ -81,6 +80,8 @@ pub struct RulesFile {
 struct Entry {
     kind: &'static RulesKind,
     database: Option<String>,
+    /// The buckets that it is for; none: all.
+    parts: Vec<String>,
     rules: Option<Named>,
 }
 
@@ -176,10 +177,13 @@ impl<'de> Visitor<'de> for EmulatorVisitor {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct FirebaseRc {
     #[serde(default)]
     projects: BTreeMap<String, String>,
+    /// Project → service → target → resources.
+    #[serde(default)]
+    targets: BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<String>>>>,
 }
 
 impl RulesKind {
@@ -227,14 +231,16 @@ impl Project {
         for FirestoreConfig { rules, indexes, database } in firestore {
             named_indexes = named_indexes.or(indexes);
             let rules = rules.map(|name| named(folder, &FIRESTORE, name));
-            entries.push(Entry { kind: &FIRESTORE, database, rules });
+            entries.push(Entry { kind: &FIRESTORE, database, parts: Vec::new(), rules });
         }
+        let rc: FirebaseRc = read_json(&folder.join(".firebaserc"))?.unwrap_or_default();
         for (kind, entry) in [(&STORAGE, &config.storage), (&DATABASE, &config.database)] {
             let several = entry.as_array().map_or(&[][..], Vec::as_slice);
             for entry in std::iter::once(entry).chain(several).filter(|entry| entry.is_object()) {
                 let rules = entry.get("rules").and_then(Json::as_str);
                 let rules = rules.map(|name| named(folder, kind, name.to_owned()));
-                entries.push(Entry { kind, database: None, rules });
+                let parts = if *kind == STORAGE { parts::buckets(entry, &rc) } else { Vec::new() };
+                entries.push(Entry { kind, database: None, parts, rules });
             }
         }
         let source = ["/source", "/0/source"].iter().find_map(|at| config.dataconnect.pointer(at));
@@ -253,7 +259,6 @@ impl Project {
         })
     }
 
-    /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -273,7 +278,8 @@ impl Project {
     pub fn rules_of(&self, kind: &RulesKind) -> Result<Option<RulesFile>, ProjectError> {
         let entries = || self.entries.iter().filter(|entry| entry.kind == kind);
         let default = entries().find(|entry| entry.database.as_deref() == Some("(default)"));
-        match default.or_else(|| entries().next()).and_then(|entry| entry.rules.as_ref()) {
+        let whole = || entries().find(|entry| entry.parts.is_empty());
+        match default.or_else(whole).or_else(|| entries().next()).and_then(|entry| entry.rules.as_ref()) {
             Some(rules) => self.present(kind, rules).map(Some),
             None => Ok(self.usual(kind).next()),
         }

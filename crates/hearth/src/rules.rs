@@ -11,17 +11,25 @@ use crate::watch::{self, Guarded, Loaded};
 
 /// The rules of every service that has some, each with the project's file of them. Nothing is loaded yet.
 pub fn of_project(project: &Project) -> Result<Vec<Guarded>, ProjectError> {
-    let rules = TABLE.into_iter().filter_map(|row| row.rules.as_ref());
-    rules.map(|rules| Ok(Guarded { rules, file: project.rules_of(rules.kind)?, loaded: None })).collect()
+    let mut guarded = Vec::new();
+    for rules in TABLE.into_iter().filter_map(|row| row.rules.as_ref()) {
+        let parts = project.parts(rules.kind).into_iter().map(Some);
+        for part in std::iter::once(None).chain(parts) {
+            let file = project.rules_for(rules.kind, part.as_deref())?;
+            guarded.push(Guarded { rules, part, file, loaded: None });
+        }
+    }
+    Ok(guarded)
 }
 
-/// Loads them in dev. Broken rules do not keep it from starting: everything is denied until they are mended.
+/// Loads them in dev. Broken rules do not keep it from starting: everything is denied until they are fixed.
 pub fn load_in_dev(gate: &Gate, guarded: &mut [Guarded]) -> Result<(), String> {
-    for Guarded { rules, file, loaded } in guarded {
+    close_other_parts(gate, guarded);
+    for Guarded { rules, part, file, loaded } in guarded {
         let Some(file) = file else { continue };
-        let now = load(gate, rules, file)?;
+        let now = load(gate, rules, part.as_deref(), file)?;
         if now.refused {
-            (rules.at)(gate).close(&denied_until_mended(&now));
+            (rules.at)(gate).close(part.as_deref(), &denied_until_mended(&now));
         }
         *loaded = Some(now);
     }
@@ -38,11 +46,12 @@ pub fn load_in_production(
     screen: Screen,
 ) -> Result<Vec<String>, String> {
     let mut notes = Vec::new();
-    for Guarded { rules, file, loaded } in guarded {
-        let at = restored.iter().position(|restored| rules.release == Some(restored.release));
+    for Guarded { rules, part, file, loaded } in guarded {
+        let is_of = |restored: &Restored| part.is_none() && rules.release == Some(restored.release);
+        let at = restored.iter().position(is_of);
         let deployed = at.map(|index| restored.swap_remove(index));
         if let Some(file) = file {
-            let now = load(gate, rules, file)?;
+            let now = load(gate, rules, part.as_deref(), file)?;
             let shown_as = &file.shown;
             if now.refused && deployed.is_none() {
                 screen.diagnostics(&now);
@@ -72,13 +81,13 @@ pub fn reload(gate: &Gate, project: Result<Project, ProjectError>, screen: Scree
         Ok(guarded) => guarded,
         Err(error) => return screen.warn(&format!("the rules in force stay: {error}")),
     };
-    for Guarded { rules, file, .. } in guarded {
+    for Guarded { rules, part, file, .. } in guarded {
         let Some(file) = file else {
             let usual = rules.kind.usual_name();
             screen.warn(&format!("there is no {usual} to load: the rules in force stay"));
             continue;
         };
-        match watch::load(gate, rules, &file) {
+        match watch::load(gate, rules, part.as_deref(), &file) {
             Ok(loaded) => {
                 screen.reloaded(&loaded);
                 if (rules.at)(gate).is_deployed() {
@@ -103,10 +112,20 @@ fn denied_until_mended(loaded: &Loaded) -> String {
             format!("{name}:{line}:{column}: {}", error.message)
         },
     );
-    format!("{name} has errors, so everything is denied until they are mended. {place}")
+    format!("{name} has errors, so everything is denied until they are fixed. {place}")
 }
 
-fn load(gate: &Gate, rules: &RulesOf, file: &RulesFile) -> Result<Loaded, String> {
-    watch::load(gate, rules, file)
+/// Where all rules of a service are for parts of it, nobody else's part is open.
+fn close_other_parts(gate: &Gate, guarded: &[Guarded]) {
+    for Guarded { rules, .. } in guarded.iter().filter(|of| of.part.is_none() && of.file.is_none()) {
+        let has_parts = |of: &&Guarded| of.rules.kind == rules.kind && of.part.is_some();
+        if guarded.iter().any(|of| has_parts(&of)) {
+            (rules.at)(gate).close(None, "firebase.json has no rules for this bucket");
+        }
+    }
+}
+
+fn load(gate: &Gate, rules: &RulesOf, part: Option<&str>, file: &RulesFile) -> Result<Loaded, String> {
+    watch::load(gate, rules, part, file)
         .map_err(|error| format!("`{}` cannot be read: {error}", file.path.display()))
 }

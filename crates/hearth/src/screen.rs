@@ -47,6 +47,12 @@ impl Running<'_> {
         self.rules.iter().filter_map(|guarded| guarded.loaded.as_ref())
     }
 
+    /// Whether these are the rules of a service all of whose rules are for parts of it.
+    fn is_of_parts(&self, of: &Guarded) -> bool {
+        let is_part = |other: &Guarded| other.rules.kind == of.rules.kind && other.part.is_some();
+        of.part.is_none() && of.file.is_none() && self.rules.iter().any(is_part)
+    }
+
     fn json(&self) -> serde_json::Value {
         let ports: BTreeMap<_, _> = self.services.iter().map(|(name, at)| (name, at.port())).collect();
         let names: Vec<_> = self.loaded().map(|loaded| loaded.source.name.to_string()).collect();
@@ -83,7 +89,7 @@ impl Running<'_> {
         );
         for loaded in self.loaded().filter(|loaded| loaded.refused) {
             text.push_str(&format!(
-                "  {bold}{} HAS ERRORS{off}, so everything is denied until they are mended.\n\n",
+                "  {bold}{} HAS ERRORS{off}, so everything is denied until they are fixed.\n\n",
                 loaded.source.name
             ));
         }
@@ -99,7 +105,7 @@ impl Running<'_> {
             "data",
             self.data.unwrap_or("in memory: gone when Hearth stops")
         ));
-        for Guarded { rules, loaded, .. } in self.rules {
+        for Guarded { rules, loaded, .. } in self.rules.iter().filter(|of| !self.is_of_parts(of)) {
             let usual = rules.kind.usual_name();
             text.push_str(&match loaded {
                 Some(loaded) => {
@@ -157,7 +163,7 @@ impl Screen {
         for loaded in running.loaded().filter(|loaded| loaded.refused) {
             let mark = if self.colour { "\u{1b}[31merror\u{1b}[0m" } else { "error" };
             self.say(&format!(
-                "{mark}: {} has {}: everything is denied until they are mended; saving the file loads it again",
+                "{mark}: {} has {}: everything is denied until they are fixed; saving the file loads it again",
                 loaded.source.name,
                 loaded.summary()
             ));

@@ -99,7 +99,6 @@ pub enum Callers {
 
 /// An environment variable whose value is the service's address.
 pub struct Variable {
-    /// Its name.
     pub name: &'static str,
     /// What stands before the address: nothing, or `http://`.
     pub before: &'static str,
@@ -117,21 +116,28 @@ pub struct RulesOf {
 
 /// The place where rules of one language are in force.
 pub trait InForce {
-    /// Puts a text in force, unless it has errors.
-    fn load(&self, source: Source) -> Result<(), Vec<Diagnostic>>;
+    /// Puts a text in force, for a part of the service or for the whole, unless it has errors.
+    fn load(&self, part: Option<&str>, source: Source) -> Result<(), Vec<Diagnostic>>;
     /// Denies everything from now on, for this reason.
-    fn close(&self, reason: &str);
+    fn close(&self, part: Option<&str>, reason: &str);
     /// Whether deployed rules stand before those of a file.
     fn is_deployed(&self) -> bool;
 }
 
 impl<P: Policy> InForce for Rulesets<P> {
-    fn load(&self, source: Source) -> Result<(), Vec<Diagnostic>> {
-        Rulesets::load(self, source).map(drop).map_err(|refused| refused.diagnostics)
+    fn load(&self, part: Option<&str>, source: Source) -> Result<(), Vec<Diagnostic>> {
+        let loaded = match part {
+            None => Rulesets::load(self, source),
+            Some(part) => self.deploy_for(part, source),
+        };
+        loaded.map(drop).map_err(|refused| refused.diagnostics)
     }
 
-    fn close(&self, reason: &str) {
-        Rulesets::close(self, reason);
+    fn close(&self, part: Option<&str>, reason: &str) {
+        match part {
+            None => Rulesets::close(self, reason),
+            Some(part) => self.close_part(part, reason),
+        }
     }
 
     fn is_deployed(&self) -> bool {

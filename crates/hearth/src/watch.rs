@@ -19,7 +19,6 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// The errors.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|found| found.severity == Severity::Error)
     }
@@ -41,6 +40,8 @@ impl Loaded {
 pub struct Guarded {
     /// Which.
     pub rules: &'static RulesOf,
+    /// The part of it that they are for: a bucket. `None`: all that has no rules of its own.
+    pub part: Option<String>,
     /// The project's file; `None` where it has none.
     pub file: Option<RulesFile>,
     /// What is in force and what there is to say about it; `None` without rules.
@@ -48,14 +49,14 @@ pub struct Guarded {
 }
 
 /// Reads the rules file and puts it in force. `Err` when it cannot be read.
-pub fn load(gate: &Gate, rules: &RulesOf, file: &RulesFile) -> std::io::Result<Loaded> {
+pub fn load(gate: &Gate, rules: &RulesOf, part: Option<&str>, file: &RulesFile) -> std::io::Result<Loaded> {
     let source = Source::new(file.shown.as_str(), std::fs::read_to_string(&file.path)?);
     // Firebase's compiler says some things several times.
     let once = |mut found: Vec<Diagnostic>| {
         found.dedup_by(|a, b| (a.span, &a.message) == (b.span, &b.message));
         found
     };
-    Ok(match (rules.at)(gate).load(source.clone()).map_err(once) {
+    Ok(match (rules.at)(gate).load(part, source.clone()).map_err(once) {
         Ok(()) => Loaded { diagnostics: warnings(&source, file.language), source, refused: false },
         Err(diagnostics) => Loaded { source, diagnostics, refused: true },
     })

@@ -133,7 +133,7 @@ fn what_it_cannot_begin_with_ends_it_with_words() {
         ("--rules", "/none/firestore.rules", "cannot be read"),
         ("--rules", broken.to_str().unwrap(), "has errors"),
         ("--database-edition", "enterprise", "enterprise"),
-        ("--host", "0.0.0.0", "can be reached from other machines"),
+        ("--host", "0.0.0.0", "not a loopback address"),
     ] {
         let output = java(folder.path()).args([flag, value]).output().unwrap();
         let code = output.status.code();

@@ -36,6 +36,10 @@ impl Authenticator {
     pub(crate) fn new(identity: Arc<Identity>) -> Self {
         Self { identity }
     }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
 }
 
 #[async_trait]

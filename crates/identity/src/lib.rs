@@ -19,6 +19,7 @@ pub mod limits;
 pub mod model;
 mod ops;
 pub mod password;
+mod signatures;
 mod standing;
 pub mod status;
 pub mod token;

@@ -26,7 +26,7 @@ pub struct Decision {
     /// Whether a query was allowed only as it is written: with every value that it asks a field to equal found just so,
     /// 1 as 1 and not as 1.0. Whoever runs the query gives no document of which that is not true, and says that the
     /// query is denied.
-    pub literally: bool,
+    pub exact_match_only: bool,
     /// The `allow` statement that granted it.
     pub by: Option<RulePosition>,
     /// Why each candidate `allow` did not grant it, in the order of the text. Empty when allowed, and when no `allow`

@@ -28,6 +28,7 @@ mod sequencer;
 mod sessions;
 mod settings;
 mod sign_in;
+mod staging;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};

@@ -59,6 +59,9 @@ pub const TIMED_OUT: &str = "The request took longer than its `timeout`.";
 /// A limit of sizes that is none.
 pub const BAD_SIZE_LIMIT: &str =
     "The parameter `writeSizeLimit` must be tiny, small, medium, large or unlimited.";
+/// A limit that is none for all writes.
+pub const BAD_DEFAULT_LIMIT: &str =
+    "defaultWriteSizeLimit must be a JSON string: small, medium, large or unlimited.";
 /// A format that is none.
 pub const BAD_FORMAT: &str = "The parameter `format` must be `export`.";
 /// A way to print that is none.

@@ -4,7 +4,8 @@
 //!
 //! - A request for a foreign `Host` is refused: a page whose name was made to lead to this machine (DNS rebinding) counts
 //!   as of the same origin for the browser, which asks nobody before it reads the answers.
-//! - A foreign `Origin` does nothing that only an administrator may do. Without an `Origin` a request is no web page's.
+//! - A foreign `Origin` does nothing that only an administrator may do. Without an `Origin` a request is no web page's, unless
+//!   the browser says that it is for a page of another site: scripts (JSONP, long polling) and images have no `Origin`.
 //! - Where `dev` is shared ([`Share`]), another machine does nothing that only an administrator may do, unless that was asked for.
 //!
 //! Source: the WHATWG's Fetch standard: a browser sends `Origin` with every request that another origin's scripts make and
@@ -17,7 +18,7 @@ use access::{Authenticate, ClientAddress, Credential, ForeignOrigin};
 use axum::extract::Request;
 use axum::response::Response;
 use base::{Code, Status};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, ORIGIN, REFERER};
 use http::{HeaderMap, HeaderValue};
 
 use crate::answer::Answer;
@@ -28,6 +29,10 @@ use crate::refusal::refuse;
 const ECHO_CHARS_MAX: usize = 100;
 /// The control routes of the emulators, which ask for no credential.
 const CONTROL_ROUTES: [&str; 2] = ["/emulator/", "/internal/"];
+/// Whether a request is for a page of another site, as browsers say it.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// How a browser uses the answer.
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// The feed of decisions: a web page may read a WebSocket from anywhere.
 const FEED: &str = "/requests";
 
@@ -164,6 +169,9 @@ impl<A: Answer> LocalAdmins<A> {
 }
 
 fn foreign_origin(local: &Local, headers: &HeaderMap) -> Option<String> {
+    if !headers.contains_key(ORIGIN) {
+        return foreign_referer(local, headers);
+    }
     let mut origins = headers.get_all(ORIGIN).iter().map(|value| value.to_str().ok());
     let foreign = origins.find(|origin| !origin.is_some_and(|origin| local.is_origin(origin)))?;
     Some(echo(foreign.unwrap_or("(not text)")))
@@ -182,9 +190,27 @@ fn other_machine(local: &Local, request: &Request) -> Option<String> {
     .map(|address| address.to_string())
 }
 
+/// The page that has a script or an image loaded from here: a browser sends no `Origin` with that, but says that it is for
+/// another site. Who follows a link is not such a page.
+fn foreign_referer(local: &Local, headers: &HeaderMap) -> Option<String> {
+    let text =
+        |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_for_page =
+        matches!(text(&FETCH_SITE), "cross-site" | "same-site") && text(&FETCH_MODE) != "navigate";
+    if !is_for_page {
+        return None;
+    }
+    let referer = text(&REFERER);
+    let path =
+        referer.find("://").and_then(|scheme| referer.get(scheme + 3..)?.find('/').map(|at| scheme + 3 + at));
+    let origin = path.and_then(|path| referer.get(..path)).unwrap_or(referer);
+    (!local.is_origin(origin))
+        .then(|| echo(if origin.is_empty() { "(a page of another site)" } else { origin }))
+}
+
 fn is_control(path: &str) -> bool {
     let begins = |with: &&str| path.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
-    CONTROL_ROUTES.iter().any(|route| begins(&route))
+    CONTROL_ROUTES.iter().any(begins)
         || path.eq_ignore_ascii_case(FEED)
         // Services decode segments before they compare.
         || path.split('/').nth(1).is_some_and(|first| first.contains('%'))
@@ -402,6 +428,24 @@ mod tests {
                     "{origin} {other:?}"
                 );
             }
+        }
+        let script = |site, mode| [("sec-fetch-site", site), ("sec-fetch-mode", mode)];
+        let of_page =
+            |site, mode, referer| [&script(site, mode)[..], &[("referer", referer), owner]].concat();
+        for (site, mode, referer, expected) in [
+            ("cross-site", "no-cors", "https://evil.test/page", 403),
+            ("cross-site", "no-cors", "", 403),
+            ("same-site", "no-cors", "https://evil.test/http://localhost/", 403),
+            ("cross-site", "no-cors", "http://127.0.0.1:3000/page", 200),
+            ("same-site", "no-cors", "http://localhost:5173/", 200),
+            ("same-origin", "no-cors", "", 200),
+            ("cross-site", "navigate", "https://docs.test/", 200),
+        ] {
+            assert_eq!(
+                ask("GET", "/v1/x", &of_page(site, mode, referer)).await.0,
+                expected,
+                "{site} {mode} {referer}"
+            );
         }
         let two = [("origin", "http://localhost"), ("origin", "https://evil.test"), owner];
         assert_eq!(ask("GET", "/v1/x", &two).await.0, 403);

@@ -154,6 +154,11 @@ impl Failure {
         }
     }
 
+    /// An upload that was refused is refused again.
+    pub fn refused_write() -> Self {
+        Failure::Denied("Permission denied. No WRITE permission.".to_owned())
+    }
+
     /// Others kept changing what this one read.
     pub fn contention() -> Status {
         Status::unavailable("Others keep changing this object. Try again.")

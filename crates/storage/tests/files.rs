@@ -1,5 +1,7 @@
 //! One suite for every place of files.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -43,6 +45,11 @@ async fn what_is_published_is_read_and_what_is_removed_is_gone() {
         assert!(matches!(files.open(&digest.blob).await, Err(FilesError::Missing(_))));
         files.publish("one", &digest.blob).await.unwrap();
         assert_eq!(read(files.as_ref(), &digest).await, b"hello world");
+        files.publish("one", &digest.blob).await.unwrap();
+        // What is written to the draft from now on does not reach the blob.
+        files.draft("one", 3).await.unwrap().append("p".into()).await.unwrap();
+        assert_eq!(read(files.as_ref(), &digest).await, b"hello world");
+        files.discard("one").await.unwrap();
         assert!(files.drafts().await.unwrap().is_empty());
         assert_eq!(files.blobs(digest.blob.0[0]).await.unwrap(), [digest.blob]);
         // The same bytes again.
@@ -71,6 +78,7 @@ async fn a_draft_goes_on_where_it_was_and_what_is_behind_is_cut() {
         let digest = incoming.digests().clone().finish();
         files.publish("d", &digest.blob).await.unwrap();
         assert_eq!(read(files.as_ref(), &digest).await, b"hello world");
+        files.discard("d").await.unwrap();
         assert!(files.draft("d", 6).await.is_err(), "there is nothing to go on from");
         files.discard("d").await.unwrap();
         files.discard("d").await.unwrap();

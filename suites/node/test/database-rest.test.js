@@ -244,6 +244,24 @@ test("rules keep their comments, and what is wrong with them is said with its pl
   assert.equal((await get()).text, rules, "only tried");
 });
 
+test("writes have a size that may be set, for one or for all", async () => {
+  const ns = await fresh();
+  const setting = (method, body) => rest(database, "/.settings/defaultWriteSizeLimit.json", { method, ns, body, headers: owner });
+  const leaves = (number) => Object.fromEntries(Array.from({ length: number }, (_, n) => [`k${n}`, 1]));
+  const put = async (path, number, query = "") => (await rest(database, path, { method: "PUT", ns, body: leaves(number), query })).status;
+  assert.equal((await setting("GET")).text, '"large"');
+  assert.equal(await put("/a.json", 30_000, "&writeSizeLimit=tiny"), 400);
+  assert.equal(await put("/a.json", 30_000), 200);
+  assert.equal((await rest(database, "/.json", { method: "DELETE", ns, query: "&writeSizeLimit=tiny" })).status, 400, "what it deletes counts");
+  assert.equal(await put("/b.json", 1, "&writeSizeLimit=huge"), 400);
+  for (const wrong of ["tiny", "huge", 5]) {
+    assert.equal((await setting("PUT", wrong)).status, 400, `${wrong}`);
+  }
+  assert.equal((await setting("PUT", "small")).text, '"small"');
+  assert.equal((await setting("GET")).text, '"small"');
+  assert.equal((await rest(database, "/.json", { method: "DELETE", ns, query: "&writeSizeLimit=unlimited" })).status, 200);
+});
+
 test("the CLI's own way to put rules on a loopback address", async () => {
   const ns = await fresh();
   const put = (hidden) =>

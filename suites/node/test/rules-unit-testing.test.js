@@ -77,3 +77,23 @@ test("plain reads and writes of the full SDK", async () => {
   await assertSucceeds(setDoc(doc(db, "notes/maria"), { text: "hers" }));
   assert.deepEqual((await assertSucceeds(getDoc(doc(db, "notes/maria")))).data(), { text: "hers" });
 });
+
+test("the Realtime Database: rules, mock users, disabled rules, clearing", async () => {
+  const [name, number] = hearth.database.split(":");
+  const rules = '{"rules": { // notes\n "notes": {"$uid": {".read": "auth.uid == $uid", ".write": "auth.token.plan == \'gold\'"}}}}';
+  const database = { host: name, port: Number(number), rules };
+  const own = await initializeTestEnvironment({ projectId: "demo-rut-database", database });
+  const gold = own.authenticatedContext("maria", { plan: "gold" }).database();
+  await assertSucceeds(gold.ref("notes/maria").set("hers"));
+  await assertSucceeds(gold.ref("notes/maria").get());
+  await assertFails(own.authenticatedContext("maria").database().ref("notes/maria").set("hers"));
+  await assertFails(own.unauthenticatedContext().database().ref("notes/maria").get());
+  await own.withSecurityRulesDisabled(async (context) => {
+    assert.equal((await context.database().ref("notes/maria").get()).val(), "hers");
+  });
+  await own.clearDatabase();
+  assert.equal((await gold.ref("notes/maria").get()).exists(), false);
+  const broken = { projectId: "demo-rut-database", database: { ...database, rules: "invalid json %{!@[" } };
+  await assert.rejects(initializeTestEnvironment(broken), /Parse error/);
+  await own.cleanup();
+});

@@ -1,6 +1,6 @@
 //! The engine of listeners: what a commit changes of what clients listen to. No I/O.
 //!
-//! A [`View`](view::View) is one query, whoever listens to it. The [`Hub`](hub::Hub) finds the views that a commit touches by an
+//! A [`View`](view::View) is one query, whoever listens to it. The [`hub::Hub`] finds the views that a commit touches by an
 //! index of interest, evaluates each once, and leaves what changed in the [`Outbox`](outbox::Outbox) of every stream that
 //! listens. A stream takes out all of it at one version ([`Hub::cut`](hub::Hub::cut)), has its grants decided again where
 //! they are stale, and sends.

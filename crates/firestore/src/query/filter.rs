@@ -172,7 +172,7 @@ impl Filter {
     }
 
     /// Whether it passes also where 1 is asked for and 1.0 does not count: as the rules have taken the query that they
-    /// allow [literally](policy::Decision::literally).
+    /// allow [literally](policy::Decision::exact_match_only).
     pub fn matches_literally(&self, name: &Value, fields: &Fields) -> bool {
         match self {
             Filter::All(parts) => parts.iter().all(|part| part.matches_literally(name, fields)),

@@ -2,7 +2,7 @@
 //! the result.
 //!
 //! A request's way: [`parse`] makes a validated [`Query`]; [`proof`] says what it proves, for the rules; once they
-//! allow it, [`Results`] (or [`run`], [`aggregate`]) finds its documents through the session; what it says is
+//! allow it, [`Results`] (or [`run`], [`aggregate()`]) finds its documents through the session; what it says is
 //! [`Results::wanted`] goes to an [`index::Builder`]. Writers ask [`index::definitions`] and [`index::changes`].
 //!
 //! Invariants: a result is the same with and without an index; whatever a query reads it reads through the

@@ -117,7 +117,7 @@ enum Feed {
     Ranked(VecDeque<DocumentPath>),
 }
 
-/// Whether a document that a query found has what the query asks for literally: see [`policy::Decision::literally`].
+/// Whether a document that a query found has what the query asks for literally: see [`policy::Decision::exact_match_only`].
 pub fn finds_literally(database: &DatabaseName, query: &Query, found: &Found) -> Result<bool, Status> {
     let name = position::name_value(database, &found.path);
     Ok(query.filter.matches_literally(&name, &found.stored.fields()?))

@@ -1,7 +1,7 @@
 //! What administrators do with verbs of the command line while a server runs: acts.
 //!
 //! An [`Act`] is a type: its fields are what it asks for, [`Act::run`] does it on the server's side, in sessions of the gate
-//! with [`Site::caller`] as the administrator. A new one is a type and a line in the table (`acts.rs`). [`ask`] runs one: in the server that
+//! with [`Site::caller`] as the administrator. A new one is a type and a line in the table (`acts.rs`). [`ask()`] runs one: in the server that
 //! has the data folder, over `DATA/admin.sock`, or where none has it, in this process on the folder itself.
 
 mod ask;

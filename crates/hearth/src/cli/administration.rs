@@ -9,13 +9,13 @@ use crate::admin::Folder;
 
 #[derive(Debug, Subcommand)]
 pub enum ServiceAccount {
-    /// Make an account, or a further key of one, and print its key file (JSON), which the Admin SDKs read
+    /// Create an account, or a further key for one, and print its key file (JSON) for the Admin SDKs
     Create(CreateServiceAccount),
     /// List the accounts and their keys
     List(ListServiceAccounts),
-    /// Give an account another key and print its key file; the keys it has are refused after a while
+    /// Create a new key for an account and print its key file; its other keys expire after `--keep-old`
     Rotate(RotateServiceAccount),
-    /// Refuse an account, or one key of it, at once, with every token that was made with it
+    /// Revoke an account, or one of its keys, at once, with every token made with it
     Revoke(RevokeServiceAccount),
 }
 
@@ -31,7 +31,7 @@ pub struct CreateServiceAccount {
 pub struct ListServiceAccounts {
     #[command(flatten)]
     pub folder: Folder,
-    /// One JSON document instead of a table
+    /// Print one JSON document
     #[arg(long)]
     pub json: bool,
 }
@@ -40,7 +40,7 @@ pub struct ListServiceAccounts {
 pub struct RotateServiceAccount {
     #[command(flatten)]
     pub key_file: KeyFile,
-    /// How long the keys it has are accepted: `0s` ends them at once
+    /// How long its other keys stay valid; `0s` ends them at once
     #[arg(long, default_value = "24h", value_name = "DURATION")]
     pub keep_old: Span,
     #[command(flatten)]
@@ -56,20 +56,20 @@ pub struct RevokeServiceAccount {
     pub key: Option<String>,
     #[command(flatten)]
     pub folder: Folder,
-    /// One JSON document instead of a table
+    /// Print one JSON document
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Keys {
-    /// List the keys: which one signs, which is next, which still verify
+    /// List the keys: the one that signs, the next one, those that still verify
     List(KeysOutput),
-    /// Publish a successor; it signs after two hours, and what the old key signed stays good
+    /// Publish a new key; it signs after two hours, and what the old key signed stays valid
     Rotate(RotateKeys),
-    /// Refuse a key and every token that it signed, at once; users' SDKs get new tokens by themselves
+    /// Revoke a key and every token that it signed, at once; users' SDKs get new tokens by themselves
     Revoke(RevokeKeys),
-    /// Encrypt the keys in the data folder with another key, from now on
+    /// Encrypt the signing keys in the data folder with a new key
     Seal(SealKeys),
 }
 
@@ -84,13 +84,13 @@ pub struct SealKeys {
 
 #[derive(Debug, Subcommand)]
 pub enum Indexes {
-    /// List the indexes there are
+    /// List the indexes
     List(IndexesOutput),
-    /// Build what the project's firestore.indexes.json asks for, or one index, and wait until it answers queries
+    /// Build the indexes of firestore.indexes.json, or one index, and wait until they answer queries
     Build(BuildIndexes),
     /// Drop an index
     Drop(DropIndex),
-    /// List the indexes that queries were refused without since the server started
+    /// List the missing indexes for which queries were rejected since the server started
     Suggest(IndexesOutput),
     /// Add an index to the project's firestore.indexes.json
     Add(AddIndex),
@@ -100,7 +100,7 @@ pub enum Indexes {
 pub struct IndexesOutput {
     #[command(flatten)]
     pub folder: Folder,
-    /// One JSON document instead of a table
+    /// Print one JSON document
     #[arg(long)]
     pub json: bool,
 }
@@ -112,7 +112,7 @@ pub struct BuildIndexes {
     pub collection: Option<String>,
     /// Its fields, outermost first: `state`, `population:desc`, `tags:contains`, `embedding:vector=768`
     pub fields: Vec<String>,
-    /// For every collection of this id, wherever it is
+    /// For every collection with this id, at any depth
     #[arg(long, requires = "collection")]
     pub group: bool,
     /// The folder with `firebase.json`
@@ -153,7 +153,7 @@ pub struct NewIndex {
     /// Its fields, outermost first: `state`, `population:desc`, `tags:contains`, `embedding:vector=768`
     #[arg(required = true)]
     pub fields: Vec<String>,
-    /// For every collection of this id, wherever it is
+    /// For every collection with this id, at any depth
     #[arg(long)]
     pub group: bool,
 }
@@ -162,14 +162,14 @@ pub struct NewIndex {
 pub struct KeysOutput {
     #[command(flatten)]
     pub folder: Folder,
-    /// One JSON document instead of a table
+    /// Print one JSON document
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct RotateKeys {
-    /// Have the successor sign at once: who keeps the published keys must fetch them again first
+    /// Sign with the new key at once: clients that cache the published keys must fetch them again first
     #[arg(long)]
     pub now: bool,
     #[command(flatten)]
@@ -191,7 +191,7 @@ pub struct KeyFile {
     /// The account's name: the part before the @
     #[arg(default_value = "admin")]
     pub name: String,
-    /// Where the account gets its access tokens: this server's address
+    /// Where the account gets access tokens: this server's address
     #[arg(long, default_value = identity::GOOGLE_TOKEN_URI)]
     pub token_uri: String,
 }

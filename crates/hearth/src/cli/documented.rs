@@ -20,8 +20,13 @@ fn pages() -> Vec<(PathBuf, String)> {
         "CHANGELOG.md",
     ];
     let mut pages: Vec<PathBuf> = names.iter().map(|name| root().join(name)).collect();
-    let docs = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    pages.extend(docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    let of =
+        |folder: &str| std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    pages.extend(
+        of("docs")
+            .chain(of("docs/decisions"))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "md")),
+    );
     pages.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
 }
 
@@ -63,6 +68,26 @@ fn every_command_on_every_page_is_one() {
         }
     }
     assert!(count > 40, "{count}");
+}
+
+/// Each row of the table of services says which suite shows it.
+#[test]
+fn every_row_of_the_compatibility_table_names_suites_that_are_there() {
+    let text = std::fs::read_to_string(root().join("COMPATIBILITY.md")).unwrap();
+    let services = text.split("## Services").nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut rows = 0;
+    for row in services.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| service")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, _, state, _, shown] = cells[..] else { panic!("{row}") };
+        assert!(["works", "differs", "missing", "offline"].contains(&state), "{row}");
+        let suites: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        assert!(!suites.is_empty(), "{row}");
+        for suite in suites {
+            assert!(root().join(suite).exists(), "`{suite}` is not there: {row}");
+        }
+        rows += 1;
+    }
+    assert!(rows > 30, "{rows}");
 }
 
 #[test]

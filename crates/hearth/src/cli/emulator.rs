@@ -15,7 +15,7 @@ pub struct Emulator {
     /// The port
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
-    /// A further port for the console's list of requests; the first one has it, too
+    /// A further port for the console's list of requests (also served on the first)
     #[arg(long = "websocket_port", alias = "websocket-port", value_name = "PORT")]
     pub websocket_port: Option<u16>,
     /// A file with the rules (default: everything is allowed)
@@ -24,10 +24,10 @@ pub struct Emulator {
     /// The project's id
     #[arg(long = "project_id", alias = "project-id", default_value = "demo-hearth", value_name = "ID")]
     pub project_id: String,
-    /// An export to begin with: its `*.overall_export_metadata`
+    /// An export to start with: its `*.overall_export_metadata`
     #[arg(long = "seed_from_export", alias = "seed-from-export", value_name = "FILE")]
     pub seed_from_export: Option<PathBuf>,
-    /// The edition; only Standard is there
+    /// The edition; only Standard is supported
     #[arg(
         long = "database-edition",
         alias = "database_edition",
@@ -35,10 +35,10 @@ pub struct Emulator {
         value_name = "EDITION"
     )]
     pub database_edition: Edition,
-    /// Where functions run; triggers are registered, nothing is fired yet
+    /// Where functions run; triggers are registered and not fired yet
     #[arg(long = "functions_emulator", alias = "functions-emulator", value_name = "HOST:PORT")]
     pub functions_emulator: Option<String>,
-    /// Accepted; every project's data is kept apart anyway
+    /// Accepted; projects are always separate
     #[arg(long = "single_project_mode", alias = "single-project-mode", num_args = 0..=1, value_name = "BOOL")]
     pub single_project_mode: Option<Option<String>>,
     /// Accepted; the one port speaks WebChannel, too
@@ -59,9 +59,9 @@ impl Emulator {
 /// Why only this machine may reach a server for development.
 pub fn not_loopback(host: IpAddr) -> String {
     format!(
-        "`--host {host}` can be reached from other machines, and dev believes every token: use `hearth dev --host {host} --share users` \
-         if others (a phone, a container) may be any user here, `--share admins` if they may do everything; `hearth serve` is for \
-         everybody else"
+        "`--host {host}` is not a loopback address: other machines reach it, and dev accepts every token. `hearth dev --host {host} \
+         --share users` lets others (a phone, a container) be any user, `--share admins` lets them do everything; `hearth serve` is \
+         for everybody else"
     )
 }
 
@@ -74,10 +74,10 @@ pub enum Edition {
     Enterprise,
 }
 
-/// Where the launcher goes.
+/// Where to write the launcher.
 #[derive(Debug, Args)]
 pub struct Launcher {
-    /// The folder for it (default: `hearth-launcher` in the user's cache folder)
+    /// The folder (default: `hearth-launcher` in the user's cache folder)
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }

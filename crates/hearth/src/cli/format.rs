@@ -18,7 +18,7 @@ pub enum Form {
 /// The form that is asked for.
 #[derive(Debug, Args)]
 pub struct Format {
-    /// The form of what is found
+    /// The output format
     #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
     output_format: Form,
     /// The same as `--output-format json`

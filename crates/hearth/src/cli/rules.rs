@@ -13,10 +13,10 @@ pub struct Check {
     /// Files (rules, Bolt, GraphQL operations, documents with snippets), project folders, or `-` for standard input
     #[arg(default_value = ".")]
     pub files: Vec<PathBuf>,
-    /// The language, where name and text do not tell it
+    /// The language, where file name and contents do not show it
     #[arg(long)]
     pub language: Option<LanguageName>,
-    /// Warnings fail, too
+    /// Exit with 1 on warnings, too
     #[arg(long)]
     pub deny_warnings: bool,
     #[command(flatten)]
@@ -29,10 +29,10 @@ pub struct Test {
     /// Case files, or folders in which they are found (`*.rules.md`, and `*.md` in `tests` folders)
     #[arg(default_value = ".")]
     pub files: Vec<PathBuf>,
-    /// Only cases whose line has this text
+    /// Only cases whose line contains this text
     #[arg(long)]
     pub filter: Option<String>,
-    /// Write what the cases reached of the rules: HTML, JSON and lcov (default folder: `coverage`)
+    /// Write a coverage report: HTML, JSON and lcov (default folder: `coverage`)
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "coverage")]
     pub coverage: Option<PathBuf>,
     #[command(flatten)]
@@ -45,14 +45,14 @@ pub struct Explain {
     /// A file of rules or a project's folder; with `--language cel`, the expression
     #[arg(allow_hyphen_values = true, required_unless_present = "logged")]
     pub rules: Option<PathBuf>,
-    /// The request as case files write it: "alice get /rooms/1"
+    /// The request, as in a case file: "alice get /rooms/1"
     #[arg(conflicts_with = "logged")]
     pub request: Option<String>,
-    /// Decide a request of the access log again, by the rules and on the documents of its moment and of today. Its number is at
-    /// the end of a line of `hearth log`; the last digits are enough
+    /// Replay a request of the access log with the rules and documents of its moment and with today's. Its number is at the end
+    /// of a line of `hearth log`; the last digits are enough
     #[arg(long = "request", value_name = "ID")]
     pub logged: Option<String>,
-    /// The language, where the file does not tell it, or which of a project's rules are meant
+    /// The language, where the file does not show it, or which of a project's rules to use
     #[arg(long)]
     pub language: Option<LanguageName>,
     /// Claims by user id, as JSON or a file of it
@@ -70,7 +70,7 @@ pub struct Explain {
     /// The time of the request, such as 2026-01-02T03:04:05Z
     #[arg(long)]
     pub time: Option<String>,
-    /// Who evaluates an expression (default: signed out)
+    /// The user who evaluates an expression (default: signed out)
     #[arg(long)]
     pub user: Option<String>,
     /// The variables of an expression's operation, or a file
@@ -82,7 +82,7 @@ pub struct Explain {
     /// `response` of an expression, or a file
     #[arg(long)]
     pub response: Option<String>,
-    /// One JSON document instead of text
+    /// Print one JSON document
     #[arg(long)]
     pub json: bool,
 }
@@ -97,13 +97,13 @@ pub enum Bolt {
 pub struct CompileBolt {
     /// The Bolt file, or `-` for standard input
     pub file: PathBuf,
-    /// Where the rules go (default: standard output)
+    /// The output file (default: standard output)
     #[arg(long, short)]
     pub output: Option<PathBuf>,
-    /// Only say what is wrong
+    /// Only report errors
     #[arg(long, conflicts_with = "output")]
     pub check: bool,
-    /// Write what `firebase-bolt` would write even if Firebase would refuse it
+    /// Write the output of `firebase-bolt` even if Firebase would reject it
     #[arg(long)]
     pub force: bool,
 }

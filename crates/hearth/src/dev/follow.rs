@@ -39,6 +39,7 @@ pub struct Followed {
 /// The rules of one service: the file that was loaded, and its text.
 struct Followable {
     rules: &'static RulesOf,
+    part: Option<String>,
     seen: Option<(RulesFile, Vec<u8>)>,
 }
 
@@ -52,9 +53,9 @@ impl Followed {
         load_indexes: LoadIndexes,
     ) -> Self {
         let folder = project.folder().to_owned();
-        let followable = |Guarded { rules, file, loaded }: Guarded| {
+        let followable = |Guarded { rules, part, file, loaded }: Guarded| {
             let text = loaded.map(|loaded| loaded.source.text.as_bytes().to_vec());
-            Followable { rules, seen: file.zip(text) }
+            Followable { rules, part, seen: file.zip(text) }
         };
         let mut followed = Self {
             gate,
@@ -97,14 +98,15 @@ impl Followed {
         }
         for at in &mut self.rules {
             // A name that leads nowhere was reported when it was written.
-            let Ok(Some(file)) = self.project.rules_of(at.rules.kind) else { continue };
+            let part = at.part.as_deref();
+            let Ok(Some(file)) = self.project.rules_for(at.rules.kind, part) else { continue };
             let Some(text) = read(&file.path) else { continue };
             let is_seen =
                 at.seen.as_ref().is_some_and(|(seen, before)| seen.path == file.path && *before == text);
             if is_seen {
                 continue;
             }
-            match watch::load(&self.gate, at.rules, &file) {
+            match watch::load(&self.gate, at.rules, part, &file) {
                 Ok(loaded) => self.screen.reloaded(&loaded),
                 Err(error) => self.screen.warn(&format!(
                     "{} cannot be read, the last good rules stay in force: {error}",
@@ -125,7 +127,7 @@ impl Followed {
             self.screen.warn(&line);
         }
         for at in &self.rules {
-            match after.rules_of(at.rules.kind) {
+            match after.rules_for(at.rules.kind, at.part.as_deref()) {
                 Err(error) => self.screen.warn(&format!("{error}; the rules in force stay")),
                 // Nothing becomes open because of a key that is gone.
                 Ok(None) if at.seen.is_some() => self.screen.warn(&format!(

@@ -41,7 +41,6 @@ pub struct ExplainRequest {
 pub struct Text {
     /// The file's name.
     pub name: String,
-    /// Its text.
     pub text: String,
 }
 
@@ -122,7 +121,8 @@ impl ExplainRequest {
             difference: difference.to_owned(),
             notes,
         };
-        let Some((basis, method)) = event.basis.as_deref().zip(method(event)) else {
+        let of_documents = event.basis.as_deref().filter(|_| event.service == "firestore");
+        let Some((basis, method)) = of_documents.zip(method(event)) else {
             return Ok(done(Side::unknown(&undecided(event)), "There is nothing to make again.", Vec::new()));
         };
         let asked = Asked::read(&basis.asked).unwrap_or_default();
@@ -158,16 +158,7 @@ impl ExplainRequest {
         let shown = |of: &Of, replayed: Option<&Replayed>| self.side(event, of, replayed);
         let then_side = shown(&then, made.then.as_ref().and_then(|(then, _)| then.as_ref()));
         let today_side = shown(&today, made.today.1.as_ref());
-        if let Some(verdict) =
-            then_side.verdict.filter(|verdict| *verdict != event.verdict && is_decided(event))
-        {
-            notes.push(format!(
-                "the replay of that moment comes to {}, the log says {}: something that the decision depended on is not known \
-                 (claims of the token that the account does not have, or what came after it in the same request)",
-                verdict.word(),
-                event.verdict.word()
-            ));
-        }
+        notes.extend(disagreement(event, &then_side));
         let difference = compare(&Difference {
             logged: event.verdict,
             then: then_side.verdict,
@@ -371,10 +362,25 @@ fn is_decided(event: &Event) -> bool {
     matches!(event.verdict, Verdict::Allow | Verdict::Deny)
 }
 
+/// What is to be said where the replay of that moment does not come to what the log says.
+fn disagreement(event: &Event, then: &Side) -> Option<String> {
+    let verdict = then.verdict.filter(|verdict| *verdict != event.verdict && is_decided(event))?;
+    Some(format!(
+        "the replay of that moment comes to {}, the log says {}: something that the decision depended on is not known \
+         (claims of the token that the account does not have, or what came after it in the same request)",
+        verdict.word(),
+        event.verdict.word()
+    ))
+}
+
 /// Why there was no decision of rules.
 fn undecided(event: &Event) -> String {
     match event.verdict {
         Verdict::Admin => "An administrator did this: rules are not asked about administrators.".to_owned(),
+        _ if event.basis.is_some() && event.service != "firestore" => format!(
+            "Decisions about `{}` are not made again yet, only Firestore's: what the line says is all that is known.",
+            event.service
+        ),
         _ if event.service != "firestore" => {
             format!("No rules decide about this: the service `{}` did, by `{}`.", event.service, event.method)
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::Signatures;
 use async_trait::async_trait;
 use axum::Router;
 use storage::Storage;
@@ -23,7 +24,9 @@ pub static ROW: Row = Row {
     portable: Some(&transfer::Objects),
     open: |ground| {
         let (gate, documents) = (ground.gate.clone(), ground.firestore.documents());
-        Box::new(Objects(Storage::new(gate, &ground.project, documents, Arc::clone(&ground.files))))
+        let signatures: Arc<dyn Signatures> = Arc::new(ground.identity.authenticator());
+        let files = Arc::clone(&ground.files);
+        Box::new(Objects(Storage::new(gate, &ground.project, documents, Some(signatures), files)))
     },
 };
 

@@ -116,7 +116,6 @@ pub fn service(text: &str) -> Language {
 pub struct Frame {
     /// Before it, in one line.
     pub before: String,
-    /// After it.
     pub after: String,
 }
 

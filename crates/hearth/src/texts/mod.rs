@@ -17,9 +17,7 @@ use prove::Language;
 
 pub use language::name;
 
-/// Bytes of one file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-/// Texts of one document.
 const DOCUMENT_TEXTS_MAX: usize = 500;
 
 /// One text of rules.
@@ -27,7 +25,6 @@ const DOCUMENT_TEXTS_MAX: usize = 500;
 pub struct Text {
     /// The file it stands in, whole.
     pub file: Source,
-    /// Its language.
     pub language: Language,
     /// What is compiled: the text itself, or the snippet made whole.
     pub compiled: Source,

@@ -82,13 +82,14 @@ fn a_command_finds_the_services_and_its_code_is_passed_on() {
 
 #[test]
 fn what_firebase_json_says_and_nobody_does_is_told_with_its_place() {
-    let config = r#"{"firestore": {"rule": "x"}, "storage": {}, "emulators": {"auth": {"host": "0.0.0.0"}}}"#;
+    let config =
+        r#"{"firestore": {"rule": "x"}, "dataconnect": {}, "emulators": {"auth": {"host": "0.0.0.0"}}}"#;
     let folder = project(&[("firebase.json", config)]);
     let screen = text(&exec(folder.path(), &[], "true").stderr);
     for told in [
         "firebase.json:1:16: `firestore.rule` is not a key of firebase.json, so it does nothing; did you mean `rules`?",
         "`emulators.auth.host` is 0.0.0.0",
-        "configures storage, which Hearth does not serve yet",
+        "configures dataconnect, which Hearth does not serve yet",
         "NO RULES: there is no firestore.rules, so everyone may read and write everything.",
     ] {
         assert!(screen.contains(told), "{told}: {screen}");
@@ -190,19 +191,40 @@ fn another_project_s_client_is_told_once_and_output_can_be_quiet() {
 #[test]
 fn a_shell_takes_the_completions_and_other_tools_the_findings() {
     let folder = project(&[("firebase.json", "{}"), ("firestore.rules", BROKEN)]);
-    for shell in ["bash", "zsh", "fish"] {
+    // What a shell says of the words that can follow, once it has loaded its file.
+    let tries = [
+        (
+            "bash",
+            "source ./completions && complete -p hearth && COMP_WORDS=(hearth se) COMP_CWORD=1 && _hearth hearth se hearth; echo ${COMPREPLY[@]}",
+        ),
+        (
+            "zsh",
+            "autoload -U compinit && compinit -u -d ./dump && source ./completions && whence -w _hearth; grep -o 'service-account' completions | head -1; echo ${_comps[hearth]}",
+        ),
+        ("fish", "source ./completions; complete -C 'hearth se'"),
+    ];
+    for (shell, script) in tries {
         let output = hearth(folder.path(), &["completions", shell]).output().unwrap();
-        assert!(output.status.success() && text(&output.stdout).contains("service-account"), "{shell}");
+        assert!(output.status.success(), "{shell}");
         std::fs::write(folder.path().join("completions"), &output.stdout).unwrap();
-        let Ok(loaded) = Command::new(shell).args(["-n", "completions"]).current_dir(folder.path()).output()
-        else {
+        // A shell that is not there is tried where it is: `./x setup` installs all three.
+        let Ok(loaded) = Command::new(shell).args(["-c", script]).current_dir(folder.path()).output() else {
             continue;
         };
-        assert!(loaded.status.success(), "{shell}: {}", text(&loaded.stderr));
+        let (said, errors) = (text(&loaded.stdout), text(&loaded.stderr));
+        assert!(said.contains("service-account") && errors.is_empty(), "{shell}: {said} {errors}");
+        assert!(
+            shell != "zsh" || said.contains("_hearth: function\n") && said.ends_with("_hearth\n"),
+            "{said}"
+        );
     }
     let github = hearth(folder.path(), &["check", "--output-format", "github"]).output().unwrap();
     assert_eq!(github.status.code(), Some(1));
     assert!(text(&github.stdout).starts_with("::error file="), "{}", text(&github.stdout));
+    let man = hearth(folder.path(), &["man", "pages"]).output().unwrap();
+    assert!(man.status.success(), "{}", text(&man.stderr));
+    let page = std::fs::read_to_string(folder.path().join("pages/hearth-explain.1")).unwrap();
+    assert!(page.contains(".TH") && page.contains("request"), "{page}");
     let sarif = hearth(folder.path(), &["check", "--output-format", "sarif"]).output().unwrap();
     let document: Value = serde_json::from_slice(&sarif.stdout).unwrap();
     assert_eq!(document["runs"][0]["results"][0]["level"], "error", "{document}");

@@ -86,6 +86,11 @@ impl PublicKey {
             .map_err(|_| KeyError)
     }
 
+    /// Whether this key has signed these bytes.
+    pub fn has_signed(&self, bytes: &[u8], signature: &[u8]) -> bool {
+        self.parsed.verify_sig(bytes, signature).is_ok()
+    }
+
     /// The only question: is this token signed with this key, in the one way that counts?
     pub fn verify(&self, jwt: &Jwt<'_>) -> Result<(), TokenError> {
         // The algorithm is what we say, never what the token says: `none` and HMAC with the public key end here.

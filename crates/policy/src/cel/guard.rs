@@ -201,7 +201,7 @@ impl Guard {
         let (line, column) = self.source.line_column(0);
         Step::Decided(Decision {
             allowed,
-            literally: false,
+            exact_match_only: false,
             by: allowed.then_some(RulePosition { line, column, span: self.whole() }),
             causes,
             documents: Default::default(),

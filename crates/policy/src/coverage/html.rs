@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
-use super::{Came, Coverage, Seen, Site};
+use super::{Coverage, EvaluationResult, Seen, Site};
 use crate::source::Span;
 use crate::value::report::plain;
 
@@ -127,10 +127,10 @@ impl Coverage {
         lines.join("\n")
     }
 
-    fn told(&self, came: &Came, count: u64) -> String {
+    fn told(&self, came: &EvaluationResult, count: u64) -> String {
         match came {
-            Came::Value(value) => format!("{count} × {}", shown(value)),
-            Came::Error { text, from } => {
+            EvaluationResult::Value(value) => format!("{count} × {}", shown(value)),
+            EvaluationResult::Error { text, from } => {
                 let place = self.positions.of(*from);
                 format!("{count} × error at {}:{}: {}", place.line, place.column, cut(text, VALUE_SHOWN_MAX))
             }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Came, Coverage, Seen, Site};
+use super::{Coverage, EvaluationResult, Seen, Site};
 
 impl Coverage {
     /// `{rules: {files}, report: [{sourcePosition, values, children}]}`. An expression that was passed over while the one
@@ -40,8 +40,8 @@ impl Coverage {
         let mut values: Vec<Json> = Vec::with_capacity(seen.came.len());
         for (came, count) in &seen.came {
             let value = match came {
-                Came::Value(value) => value.clone(),
-                Came::Error { text, from } => json!({ "undefined": {
+                EvaluationResult::Value(value) => value.clone(),
+                EvaluationResult::Error { text, from } => json!({ "undefined": {
                     "sourcePosition": self.positions.of(*from),
                     "causeMessage": text,
                 } }),

@@ -42,7 +42,7 @@ const VALUES_KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// What an expression came to.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Came {
+pub enum EvaluationResult {
     /// A value, as reports spell it.
     Value(Json),
     /// An error, and the expression it began in.
@@ -58,7 +58,7 @@ pub enum Came {
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// What it came to and how often, in the order it was first seen.
-    pub came: Vec<(Came, u64)>,
+    pub came: Vec<(EvaluationResult, u64)>,
     /// How often it came to what is not kept.
     pub more: u64,
     /// How often it was true.
@@ -256,23 +256,23 @@ impl Seen {
             }
         };
         *(if truth { &mut self.true_count } else { &mut self.false_count }) += 1;
-        let is_known = |came: &Came| matches!(came, Came::Value(value) if value["boolValue"] == truth);
+        let is_known = |came: &EvaluationResult| matches!(came, EvaluationResult::Value(value) if value["boolValue"] == truth);
         match self.came.iter_mut().find(|(came, _)| is_known(came)) {
             Some((_, counted)) => *counted += 1,
-            None => self.came.push((Came::Value(serde_json::json!({ "boolValue": truth })), 1)),
+            None => self.came.push((EvaluationResult::Value(serde_json::json!({ "boolValue": truth })), 1)),
         }
     }
 
     /// Counts what it came to. Gives the bytes that are newly kept.
-    fn came(&mut self, came: Came, count: u64, room_bytes: usize) -> usize {
+    fn came(&mut self, came: EvaluationResult, count: u64, room_bytes: usize) -> usize {
         self.count += count;
         if let Some((_, counted)) = self.came.iter_mut().find(|(known, _)| *known == came) {
             *counted += count;
             return 0;
         }
         let bytes = match &came {
-            Came::Value(value) => value.to_string().len(),
-            Came::Error { text, .. } => text.len(),
+            EvaluationResult::Value(value) => value.to_string().len(),
+            EvaluationResult::Error { text, .. } => text.len(),
         };
         if self.came.len() >= VALUES_KEPT_MAX || bytes > room_bytes {
             self.more += count;
@@ -284,10 +284,10 @@ impl Seen {
 }
 
 /// What an expression came to; `None` where the trace does not say.
-fn came(node: &Node) -> Option<Came> {
-    let value = |json| Some(Came::Value(json));
+fn came(node: &Node) -> Option<EvaluationResult> {
+    let value = |json| Some(EvaluationResult::Value(json));
     match (node.ending, &node.reported) {
-        (Ending::Error, _) => Some(Came::Error { text: node.value.clone(), from: origin(node) }),
+        (Ending::Error, _) => Some(EvaluationResult::Error { text: node.value.clone(), from: origin(node) }),
         (Ending::Pending, _) => value(serde_json::json!({ "undefined": {} })),
         (Ending::True, _) => value(serde_json::json!({ "boolValue": true })),
         (Ending::False, _) => value(serde_json::json!({ "boolValue": false })),

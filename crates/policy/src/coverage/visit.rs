@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{Came, Coverage, Positions, Site, Sites, SourcePosition};
+use super::{Coverage, EvaluationResult, Positions, Site, Sites, SourcePosition};
 use crate::source::{Source, Span};
 use crate::trace::{Ending, Trace};
 use crate::value::report::plain;
@@ -76,8 +76,8 @@ fn report(coverage: &Coverage, site: &Site) -> ExpressionReport {
     let came = coverage.seen(site.span).map_or(&[][..], |seen| seen.came.as_slice());
     let values = came.iter().map(|(came, count)| ValueCount {
         value: match came {
-            Came::Value(value) => Some(plain(value)),
-            Came::Error { .. } => None,
+            EvaluationResult::Value(value) => Some(plain(value)),
+            EvaluationResult::Error { .. } => None,
         },
         count: *count,
     });

@@ -18,7 +18,7 @@ use super::merge::Merged;
 use super::request::{AuthVariable, Change, Observe, Operation, Query, Request};
 use super::structure::{Node, Rule};
 use super::tree::Tree;
-use super::values::{Context, Way, type_name};
+use super::values::{Context, RulePath, type_name};
 use crate::cause::Said;
 use crate::decision::{Cause, Decision, RulePosition};
 use crate::eval::Machine;
@@ -165,7 +165,7 @@ impl Asked<'_> {
             frames: SmallVec::new(),
             data: 0,
             new_data: 0,
-            way: Way::default(),
+            way: RulePath::default(),
             looked_at: None,
         };
         context.push_root(self.tree);
@@ -176,7 +176,7 @@ impl Asked<'_> {
 impl<'v, O: Observer<Outcome<'v>>> Pass<'v, '_, '_, '_, O> {
     fn decision(self, allowed: bool) -> Decision {
         Decision {
-            literally: false,
+            exact_match_only: false,
             allowed,
             by: self.by.filter(|_| allowed),
             causes: if allowed { Vec::new() } else { self.causes },

@@ -37,12 +37,12 @@ pub struct Context<'v> {
     /// The place of `newData`.
     pub new_data: u32,
     /// The way from the root to the rule.
-    pub way: Way<'v>,
+    pub way: RulePath<'v>,
     /// The places whose contents were looked at, when that is asked for.
     pub looked_at: Option<Vec<u32>>,
 }
 
-pub use self::place::Way;
+pub use self::place::RulePath;
 
 fn message<'v>(text: impl Into<String>) -> FaultKind<'v> {
     FaultKind::Message(text.into())

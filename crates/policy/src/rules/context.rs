@@ -20,7 +20,7 @@ use super::{methods, operators, paths};
 
 /// Documents read and missing, over all evaluations of one decision.
 #[derive(Debug, Default)]
-pub struct Session {
+pub struct ReadSet {
     /// Asked for, each once.
     asked: SmallVec<[Asked; 2]>,
     /// Those asked for in the evaluation that runs, by their places in `asked`.
@@ -36,7 +36,7 @@ struct Asked {
     known: bool,
 }
 
-impl Session {
+impl ReadSet {
     /// An evaluation begins.
     pub fn begin(&mut self) {
         self.current.clear();
@@ -100,7 +100,7 @@ pub struct Context<'v, 's> {
     /// The documents.
     pub documents: &'v dyn Documents,
     /// What was read.
-    pub session: &'s mut Session,
+    pub read_set: &'s mut ReadSet,
     /// See `Limits::absent_keys_in_list`.
     pub absent_keys: bool,
 }
@@ -288,20 +288,20 @@ impl<'v> Context<'v, '_> {
         let mut text = NameText::new();
         let need = Need { path: named.write(&mut text), after };
         let (lookup, kept) = self.documents.look(&need);
-        let position = self.session.position(&need);
-        if position.is_none_or(|position| !self.session.current.contains(&position)) {
+        let position = self.read_set.position(&need);
+        if position.is_none_or(|position| !self.read_set.current.contains(&position)) {
             if let Some(max) = self.reads_exceeded(&need, position.is_none(), meter.limits) {
                 // While documents are missing this is a guess at what will be read: it must not become the answer.
-                let settled = self.session.is_settled();
+                let settled = self.read_set.is_settled();
                 return Err(if settled { FaultKind::Reads(max) } else { FaultKind::Pending });
             }
             let position = position.unwrap_or_else(|| {
                 let known = !matches!(lookup, Lookup::Unknown);
                 let need = kept.cloned().unwrap_or_else(|| need.to_kept());
-                self.session.asked.push(Asked { need, known });
-                self.session.asked.len() - 1
+                self.read_set.asked.push(Asked { need, known });
+                self.read_set.asked.len() - 1
             });
-            self.session.current.push(position);
+            self.read_set.current.push(position);
         }
         match lookup {
             Lookup::Unknown => Err(FaultKind::Pending),
@@ -313,11 +313,11 @@ impl<'v> Context<'v, '_> {
     /// The limit that one document more would exceed.
     fn reads_exceeded(&self, needed: &Need<'_>, is_new: bool, limits: &Limits) -> Option<u32> {
         let exceeded = |so_far: usize, max: u32| so_far >= usize::try_from(max).unwrap_or(usize::MAX);
-        let so_far = || self.session.asked.iter().map(|asked| &asked.need);
+        let so_far = || self.read_set.asked.iter().map(|asked| &asked.need);
         let storage = self.environment.service == Service::Storage;
         let max = if storage { limits.storage_document_reads_max } else { limits.document_reads_max };
         // One document, or one alternative of a query.
-        if exceeded(self.session.current.len(), max) {
+        if exceeded(self.read_set.current.len(), max) {
             return Some(max);
         }
         let earlier = self.documents.earlier();

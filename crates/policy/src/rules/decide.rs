@@ -14,7 +14,7 @@ use crate::source::Span;
 use crate::trace::{Candidate, Detail, Ending, Trace};
 use crate::value::{Facts, FaultKind, Outcome, Val};
 
-use super::context::{Context, Session};
+use super::context::{Context, ReadSet};
 use super::environment::Environment;
 use super::lower::{Rule, method_bit};
 use super::proof::Alternative;
@@ -36,13 +36,13 @@ struct Deciding<'r, 'd> {
     ruleset: &'r Ruleset,
     documents: &'d dyn Documents,
     limits: &'d Limits,
-    session: Session,
+    read_set: ReadSet,
     depends: Dependence,
     expressions: u32,
     /// Readings of equalities with numbers that may still be tried.
     readings: usize,
     /// Whether one of the alternatives is allowed only as it is written.
-    literally: bool,
+    exact_match_only: bool,
     trace: Option<&'d mut Trace>,
 }
 
@@ -60,11 +60,11 @@ impl Ruleset {
             ruleset: self,
             documents,
             limits,
-            session: Session::default(),
+            read_set: ReadSet::default(),
             depends: Dependence::default(),
             expressions: 0,
             readings: READINGS_PER_DECISION_MAX,
-            literally: false,
+            exact_match_only: false,
             trace,
         };
         if let Some(text) = self.refusal(request) {
@@ -111,7 +111,7 @@ impl<'r, 'd> Deciding<'r, 'd> {
                 self.decided(true, by, Vec::new())
             }
             Verdict::Denied(causes) => self.denied(causes),
-            Verdict::Pending => Step::Needs(self.session.take_needs()),
+            Verdict::Pending => Step::Needs(self.read_set.take_needs()),
         }
     }
 
@@ -120,11 +120,19 @@ impl<'r, 'd> Deciding<'r, 'd> {
     }
 
     fn decided(&mut self, allowed: bool, by: Option<RulePosition>, causes: Vec<Cause>) -> Step {
-        let reads = u32::try_from(self.session.reads()).unwrap_or(u32::MAX);
-        let documents = self.session.take_documents();
+        let reads = u32::try_from(self.read_set.reads()).unwrap_or(u32::MAX);
+        let documents = self.read_set.take_documents();
         let cost = Cost { expressions: self.expressions, reads };
-        let literally = allowed && self.literally;
-        Step::Decided(Decision { allowed, literally, by, causes, documents, depends: self.depends, cost })
+        let exact_match_only = allowed && self.exact_match_only;
+        Step::Decided(Decision {
+            allowed,
+            exact_match_only,
+            by,
+            causes,
+            documents,
+            depends: self.depends,
+            cost,
+        })
     }
 
     /// Decides one alternative of a query.
@@ -143,7 +151,7 @@ impl<'r, 'd> Deciding<'r, 'd> {
                 Verdict::Denied(literal) if index == 0 => return Verdict::Denied(literal),
                 // What the query finds beside it is for whoever runs it to look at.
                 Verdict::Denied(_) => {
-                    self.literally = true;
+                    self.exact_match_only = true;
                     break;
                 }
                 Verdict::Pending => conclusion = Some(Verdict::Pending),
@@ -161,13 +169,13 @@ impl<'r, 'd> Deciding<'r, 'd> {
         let need = Needed { path, after: false };
         let resource = match documents.document(&need) {
             Lookup::Unknown => {
-                self.session.need(need);
+                self.read_set.need(need);
                 return Verdict::Pending;
             }
             Lookup::Missing => None,
             Lookup::Found(fields) => Some(Document { fields }),
         };
-        self.session.name(&need.path);
+        self.read_set.name(&need.path);
         let path: Vec<String> = need.path.segments().map(str::to_owned).collect();
         let request = Request { path: &path, resource, ..*request };
         self.evaluate(&request, None, count)
@@ -176,7 +184,7 @@ impl<'r, 'd> Deciding<'r, 'd> {
     /// Decides about one document, or about all that an alternative's facts admit.
     fn evaluate(&mut self, request: &Request<'_>, facts: Option<&Facts<'_>>, count: usize) -> Verdict {
         let ruleset = self.ruleset;
-        self.session.begin();
+        self.read_set.begin();
         let environment = Environment::new(ruleset.service, request, facts);
         let first = match environment.target.get(PREFIX_LEN) {
             Some(Segment::Known(first)) => Some(first),
@@ -282,7 +290,7 @@ impl<'r, 'd> Deciding<'r, 'd> {
             environment,
             pattern,
             documents: self.documents,
-            session: &mut self.session,
+            read_set: &mut self.read_set,
             absent_keys: self.limits.absent_keys_in_list,
         };
         let mut meter = Meter::new(self.limits);

@@ -127,7 +127,8 @@ fn a_proven_query_returns_nothing_that_get_would_refuse() {
                 if !decision.allowed && !looks {
                     break;
                 }
-                let is_found = decision.allowed && returns(&query, path, place, &fields, decision.literally);
+                let is_found =
+                    decision.allowed && returns(&query, path, place, &fields, decision.exact_match_only);
                 if !looks && once.is_none() {
                     once = Some(decision.clone());
                 }

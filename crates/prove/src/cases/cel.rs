@@ -123,7 +123,7 @@ fn refused(request: &str, text: &str, diagnostics: &[Diagnostic]) -> Result<Answ
     let cause = Cause::plain(&first.message, true).at(&source, first.span);
     let decision = Decision {
         allowed: false,
-        literally: false,
+        exact_match_only: false,
         by: None,
         causes: vec![cause],
         documents: Default::default(),

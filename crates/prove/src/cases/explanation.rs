@@ -105,7 +105,7 @@ impl<'a> Explanation<'a> {
             "verdict": if decision.allowed { "allow" } else { "deny" },
             "outcome": outcome,
             "file": &*source.name,
-            "literally": decision.literally,
+            "literally": decision.exact_match_only,
             "by": decision.by.map(|by| place(by.span)),
             "causes": decision.causes,
             "documents": documents,
@@ -170,7 +170,7 @@ impl<'a> Explanation<'a> {
         };
         let mut out = renderer.render(&[group]);
         out.push('\n');
-        if decision.literally {
+        if decision.exact_match_only {
             out.push_str(
                 "as long as every number found is of the type asked for: 1 also finds 1.0, which is denied\n",
             );

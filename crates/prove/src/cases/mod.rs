@@ -142,7 +142,7 @@ pub struct Case {
 pub enum Expected {
     /// It is allowed.
     Allow,
-    /// A query that is allowed literally: see [`Decision::literally`](policy::Decision::literally).
+    /// A query that is allowed literally: see [`Decision::exact_match_only`](policy::Decision::exact_match_only).
     AllowLiterally,
     /// It is denied, for a reason that contains this.
     Deny(Option<String>),

@@ -160,7 +160,7 @@ impl Running<'_> {
         let (expected, holds) = match &case.expected {
             Expected::Allow => ("allow".to_owned(), answer.decision.allowed),
             Expected::AllowLiterally => {
-                ("allow: literally".to_owned(), answer.decision.allowed && answer.decision.literally)
+                ("allow: literally".to_owned(), answer.decision.allowed && answer.decision.exact_match_only)
             }
             Expected::Deny(None) => ("deny".to_owned(), !answer.decision.allowed),
             Expected::Deny(Some(reason)) => {

@@ -1,4 +1,4 @@
-//! A `false` that takes nothing away, because another rule grants: below a grant of the Realtime Database, or beside a
+//! A `false` that has no effect, because another rule grants: below a grant of the Realtime Database, or next to a
 //! `match` that lets in everybody who is signed in.
 //!
 //! ```text
@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Grant less there, and the rest where it is meant. In Firestore and Storage rules nothing is said about an `if false`
-//! beside a rule for somebody in particular (an administrator).
+//! next to a rule for somebody in particular (an administrator).
 
 use policy::rules::lowered::method_bit;
 use policy::{Diagnostic, Method};

@@ -4,7 +4,7 @@
 //! "name": {".validate": "newData.isString()", "first": {".validate": "newData.val() != ''"}}
 //! ```
 //!
-//! Move the upper `.validate` down to the child that it is about.
+//! Move the upper `.validate` down to the child that it validates.
 
 use policy::Diagnostic;
 use policy::rtdb::lowered::Node;

@@ -6,7 +6,7 @@
 //! ".read": "now < 1733011200000"
 //! ```
 //!
-//! Ask for something that does not run out, such as `request.auth != null`. It is told where the present time is known: by
+//! Test rules of a new project end like this. Require something that does not expire, such as `request.auth != null`. Reported where the present time is known: by
 //! `hearth check` and `hearth dev`.
 
 use base::Timestamp;

@@ -1,4 +1,4 @@
-//! An operator that does not take what stands beside it: the condition fails and denies.
+//! An operator whose operand has the wrong type: the condition errors and denies.
 //!
 //! ```text
 //! request.time > 1700000000000

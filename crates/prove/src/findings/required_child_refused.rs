@@ -6,7 +6,7 @@
 //! "$other": {".validate": false}
 //! ```
 //!
-//! Give `age` rules of its own beside `$other`.
+//! Give `age` its own rules, next to `$other`.
 
 use base::Value;
 use policy::ir::Kind;

@@ -92,6 +92,8 @@ pub async fn converse(
         ended = write(&mut sink, outgoing, &missed) => ended,
         _ = ending.wait_for(|ending| *ending) => Ended::Stopping,
     };
+    // The connection may have heard first that the server stops.
+    let ended = if ended == Ended::Over && *ending.borrow() { Ended::Stopping } else { ended };
     let close = async {
         match behind {
             Behind::Connection(connection) => connection.close().await,
@@ -103,10 +105,11 @@ pub async fn converse(
         }
     };
     let last_word = async {
-        if let Some(frame) = ended.frame() {
-            let _ = sink.send(Message::Close(Some(frame))).await;
+        let Some(frame) = ended.frame() else { return };
+        if sink.send(Message::Close(Some(frame))).await.is_ok() {
+            // What the client is still sending is read, so that it gets to read why.
+            while let Some(Ok(_)) = stream.next().await {}
         }
-        let _ = sink.close().await;
     };
     let last_word = timeout(Duration::from_secs(CLOSE_SECONDS_MAX), last_word);
     let ((), _) = tokio::join!(close, last_word);

@@ -12,11 +12,9 @@ use serde_json::{Value as Json, json};
 use super::rest::call::{Call, Refused};
 use super::rest::format;
 use super::strict;
+use crate::model::SizeLimit;
 use crate::ops::{RulesProblem, SignIn, TokenKind};
 use crate::status;
-
-/// The setting `defaultWriteSizeLimit`, where nobody set it.
-const SIZE_LIMIT: &str = "large";
 
 /// Answers what `/.settings/NAME.json` asks.
 pub async fn answer(call: &Call, name: &str, body: Body) -> Result<Response, Refused> {
@@ -24,7 +22,18 @@ pub async fn answer(call: &Call, name: &str, body: Body) -> Result<Response, Ref
     match (&call.method, name) {
         (&Method::GET, "rules") => rules(call, &caller).await,
         (&Method::PUT, "rules") => put_rules(call, &caller, body).await,
-        (&Method::GET, "defaultWriteSizeLimit") => Ok(json_of(&Json::from(SIZE_LIMIT))),
+        (&Method::GET, "defaultWriteSizeLimit") => {
+            let limit = call.namespace()?.size_limit(&caller).await?;
+            Ok(json_of(&Json::from(limit.as_str())))
+        }
+        (&Method::PUT, "defaultWriteSizeLimit") => {
+            let body = call.body(&caller, body).await?;
+            let named = serde_json::from_str::<String>(&body).ok().and_then(|name| SizeLimit::parse(&name));
+            let limit = named.filter(|limit| *limit != SizeLimit::Tiny);
+            let limit = limit.ok_or_else(|| Refused::bad(status::BAD_DEFAULT_LIMIT))?;
+            call.namespace()?.put_size_limit(&caller, limit).await?;
+            Ok(json_of(&Json::from(limit.as_str())))
+        }
         (&Method::GET, "strictTriggerValidation") => Ok(json_of(&json!({ "value": true }))),
         // Triggers are registered by the functions emulator; Hearth has no functions yet.
         (&Method::POST | &Method::PUT, "functionTriggers") => {

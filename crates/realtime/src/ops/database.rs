@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use access::{Caller, Gate, Grant, Line, Operation, Rules, Service, Session, Subject};
 use kv::Version;
+use parking_lot::Mutex;
 use policy::rtdb;
 
 use super::facts::Places;
 use super::hub::{Effects, Hub};
-use super::rows::{Layer, Layout, Rows, Staging};
+use super::rows::{Layer, Layout, Rows};
 use super::sequencer::{Job, Staged};
+use super::staging::Staging;
 use crate::failure::Failure;
 use crate::model::{Change, Expected, Node, Path, SizeLimit, Write};
 use crate::query::{Order, Query};
@@ -35,6 +37,8 @@ pub struct Database {
     layout: Layout,
     ground: Arc<Ground>,
     hub: Hub,
+    /// For writes that bring none.
+    size_limit: Mutex<SizeLimit>,
 }
 
 /// What is at a place, and the state in which that was read.
@@ -50,7 +54,8 @@ pub struct Seen {
 impl Database {
     /// A database with a name.
     pub fn new(name: &str, ground: Arc<Ground>) -> Self {
-        Self { name: name.to_owned(), layout: Layout::new(name), ground, hub: Hub::default() }
+        let (layout, size_limit) = (Layout::new(name), Mutex::new(SizeLimit::Large));
+        Self { name: name.to_owned(), layout, ground, hub: Hub::default(), size_limit }
     }
 
     /// Its name.
@@ -61,6 +66,16 @@ impl Database {
     /// Whether it is the project's own.
     pub fn is_default(&self) -> bool {
         self.name == self.ground.default
+    }
+
+    /// How large a write may be that does not say so itself.
+    pub fn size_limit(&self) -> SizeLimit {
+        *self.size_limit.lock()
+    }
+
+    /// The same from now on.
+    pub fn set_size_limit(&self, limit: SizeLimit) {
+        *self.size_limit.lock() = limit;
     }
 
     /// Where it lies.
@@ -251,7 +266,7 @@ impl Database {
         let now_ms = session.now().micros().div_euclid(1000);
         let changes = self.resolve(&mut session, write, pending, now_ms).await?;
         let grant = self.authorize_write(&mut session, write, &changes, pending).await?;
-        let asked_max = write.size_limit.and_then(SizeLimit::leaves_max);
+        let asked_max = write.size_limit.unwrap_or(self.size_limit()).leaves_max();
         let rows_max = asked_max.map_or(WRITE_ROWS_MAX, |max| max.min(WRITE_ROWS_MAX));
         let mut staging = Staging::new(&self.layout, session.reads(), pending, rows_max);
         for change in &changes {

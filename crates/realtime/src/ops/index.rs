@@ -72,10 +72,18 @@ impl Indexes {
         let count = usize::try_from(limit.count).unwrap_or(usize::MAX).saturating_add(1);
         let admitted = |position: &&Position| query.admits(position);
         let keys: Vec<Key> = match limit.side {
-            Side::First => index.positions.iter().filter(admitted).take(count).map(Position::key).cloned().collect(),
-            Side::Last => {
-                index.positions.iter().rev().filter(admitted).take(count).map(Position::key).cloned().collect()
+            Side::First => {
+                index.positions.iter().filter(admitted).take(count).map(Position::key).cloned().collect()
             }
+            Side::Last => index
+                .positions
+                .iter()
+                .rev()
+                .filter(admitted)
+                .take(count)
+                .map(Position::key)
+                .cloned()
+                .collect(),
         };
         let Seen::Children(mut children) = database.look(version, (path, query), Some(&keys)).await? else {
             return database.look(version, (path, query), None).await;
@@ -94,11 +102,8 @@ impl Indexes {
         if node.children().len() > CHILDREN_MAX {
             return;
         }
-        let by_key: HashMap<Key, Position> = node
-            .children()
-            .iter()
-            .map(|(key, child)| (key.clone(), query.position(key, child)))
-            .collect();
+        let by_key: HashMap<Key, Position> =
+            node.children().iter().map(|(key, child)| (key.clone(), query.position(key, child))).collect();
         let positions = by_key.values().cloned().collect();
         self.by.insert(place, Index { positions, by_key, changed: HashSet::new() });
     }

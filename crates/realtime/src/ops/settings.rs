@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use super::Realtime;
 use super::namespace::Namespace;
 use crate::failure::Failure;
+use crate::model::SizeLimit;
 
 /// The name that diagnostics give to rules that were put by their text.
 const SOURCE_NAME: &str = "database.rules.json";
@@ -84,7 +85,7 @@ impl Namespace {
             gate.rules().database.load_for(permit, self.name(), source).map_err(|_| refused())?;
             return Ok(());
         }
-        session.write(&permit, rules_key(self.name()), Some(Bytes::from(text)));
+        session.write(&permit, setting_key(self.name(), RULES), Some(Bytes::from(text)));
         session.commit().await?;
         self.put_in_force(source).map_err(|_| refused())?;
         Ok(())
@@ -99,6 +100,36 @@ impl Namespace {
             rules.deploy_for(self.name(), source)?;
         }
         Ok(())
+    }
+
+    /// How large a write may be that does not say so itself, for administrators.
+    pub async fn size_limit(&self, caller: &Caller) -> Result<SizeLimit, Failure> {
+        let mut session = self.database.gate().begin(caller, self.about_limit("GetSetting")).await?;
+        session.authorize_admin("/.settings/defaultWriteSizeLimit")?;
+        session.finish();
+        Ok(self.database.size_limit())
+    }
+
+    /// The same from now on. In dev it is forgotten with the process.
+    pub async fn put_size_limit(&self, caller: &Caller, limit: SizeLimit) -> Result<(), Failure> {
+        let gate = self.database.gate();
+        let mut session = gate.begin(caller, self.about_limit("PutSetting")).await?;
+        session.note("limit", limit.as_str().into());
+        let permit = session.authorize_admin("/.settings/defaultWriteSizeLimit")?;
+        if gate.mode().dev().is_some() {
+            session.finish();
+        } else {
+            let key = setting_key(self.name(), LIMIT);
+            session.write(&permit, key, Some(Bytes::from_static(limit.as_str().as_bytes())));
+            session.commit().await?;
+        }
+        self.database.set_size_limit(limit);
+        Ok(())
+    }
+
+    fn about_limit(&self, verb: &'static str) -> Operation {
+        let resource = "/.settings/defaultWriteSizeLimit".to_owned();
+        Operation { service: Service::Realtime, verb, resource }
     }
 
     /// How much of the rules has been covered since they are in force; `None` where there are none.
@@ -122,19 +153,21 @@ impl Realtime {
         self.gate().clock().now_micros().div_euclid(1000)
     }
 
-    /// Puts the rules that were put in production in force again, before the first request. The text of those of the
-    /// project's own database.
+    /// Puts what was set in production in force again, before the first request. The text of the rules of the project's own
+    /// database, where some were put.
     pub async fn restore(&self) -> Result<Option<Source>, Status> {
         let mut of_default = None;
         for row in self.rows(KeyRange::prefix(keyspace::REALTIME_SETTINGS, &[])).await? {
-            let Some(name) =
-                row.key.as_bytes().strip_suffix(RULES).and_then(|name| std::str::from_utf8(name).ok())
-            else {
-                continue;
-            };
+            let key = row.key.as_bytes();
+            let (name, setting) = key.split_at(key.iter().position(|byte| *byte == 0).unwrap_or(key.len()));
+            let name = std::str::from_utf8(name).unwrap_or_default();
             let text = std::str::from_utf8(&row.value).map_err(|_| unreadable(name))?;
-            let source = Source::new(SOURCE_NAME, text);
             let namespace = self.namespace(name).map_err(|_| unreadable(name))?;
+            if setting == LIMIT {
+                namespace.database.set_size_limit(SizeLimit::parse(text).ok_or_else(|| unreadable(name))?);
+                continue;
+            }
+            let source = Source::new(SOURCE_NAME, text);
             namespace.put_in_force(source.clone()).map_err(|_| unreadable(name))?;
             if namespace.database.is_default() {
                 of_default = Some(source);
@@ -199,12 +232,18 @@ const NO_JSON_CODES: [&str; 3] = ["json-", "unclosed-", "missing-comma"];
 /// What follows a database's name in the key of its rules.
 const RULES: &[u8] = b"\0rules";
 
-fn rules_key(namespace: &str) -> RowKey {
-    RowKey::new(keyspace::REALTIME_SETTINGS, &[namespace.as_bytes(), RULES].concat())
+/// What follows it in the key of its limit.
+const LIMIT: &[u8] = b"\0limit";
+
+fn setting_key(namespace: &str, setting: &[u8]) -> RowKey {
+    RowKey::new(keyspace::REALTIME_SETTINGS, &[namespace.as_bytes(), setting].concat())
 }
 
 fn unreadable(name: &str) -> Status {
-    Status::new(Code::DataLoss, format!("the stored rules of the database `{name}` cannot be put in force"))
+    Status::new(
+        Code::DataLoss,
+        format!("the stored settings of the database `{name}` cannot be put in force"),
+    )
 }
 
 /// Rules without errors that are refused: a fault of ours.

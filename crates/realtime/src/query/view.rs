@@ -161,6 +161,7 @@ mod tests {
 
     use super::*;
     use crate::model::{DEPTH_MAX, Path, decode_value};
+    use crate::query::Limit;
 
     fn node(value: &serde_json::Value) -> Option<Arc<Node>> {
         decode_value(&value.to_string(), DEPTH_MAX).unwrap().resolve(0, None).unwrap()
@@ -214,8 +215,10 @@ mod tests {
                 node(&serde_json::Value::Object(entries.collect()))
             };
             let mut whole = of(&first);
-            // The engine reads what the query finds, not all there is.
-            let mut view = View::of(query.clone(), query.select(whole.as_ref()).as_ref());
+            // The engine reads at least one child more than the limit shows.
+            let more = query.limit.map(|limit| Limit { count: limit.count + 1, ..limit });
+            let found = Query { limit: more, ..query.clone() }.select(whole.as_ref());
+            let mut view = View::of(query.clone(), found.as_ref());
             // What a client has, from the differences alone.
             let mut client = view.node();
             for round in rounds {

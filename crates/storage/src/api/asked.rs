@@ -66,6 +66,10 @@ impl Asked {
         let is_foreign = extensions.get::<ForeignOrigin>().is_some();
         let address = extensions.get::<ClientAddress>().copied();
         let network = address.unwrap_or(ClientAddress([0, 0, 0, 0].into())).network();
+        let raw_query = parts.uri.query().unwrap_or_default();
+        if percent_decode_str(raw_query).decode_utf8().is_err() {
+            return Err(Failure::Bad("The query is not UTF-8.".to_owned()));
+        }
         let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_| Failure::Bad("The query cannot be read.".to_owned()))?;
         let raw_path = parts.uri.path().to_owned();

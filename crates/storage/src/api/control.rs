@@ -20,11 +20,12 @@ use crate::status::Failure;
 const RULES_BYTES_MAX: usize = 1 << 20;
 
 /// What a control route may do: there is no such thing outside of development, or for a web page from elsewhere.
-pub fn permit(storage: &Storage, request: &Request) -> Result<access::DevPermit, Response> {
+pub fn permit(storage: &Storage, request: &Request) -> Result<access::DevPermit, Failure> {
     if let Some(foreign) = request.extensions().get::<ForeignOrigin>() {
-        return Err((StatusCode::FORBIDDEN, foreign.refusal().message).into_response());
+        return Err(Failure::Denied(foreign.refusal().message));
     }
-    storage.gate().mode().dev().ok_or_else(|| StatusCode::NOT_FOUND.into_response())
+    let path = request.uri().path();
+    storage.gate().mode().dev().ok_or_else(|| Failure::NoObject(path.to_owned()))
 }
 
 fn bad(message: &str) -> Response {
@@ -39,7 +40,7 @@ pub async fn set_rules(State(storage): Api, request: Request) -> Response {
 }
 
 async fn try_set_rules(storage: &Arc<Storage>, request: Request) -> Result<Response, Response> {
-    let permit = permit(storage, &request)?;
+    let permit = permit(storage, &request).map_err(|failure| super::v0::refused(&failure))?;
     let body = axum::body::to_bytes(request.into_body(), RULES_BYTES_MAX).await;
     let json: Value = body.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let files = json.pointer("/rules/files").and_then(Value::as_array).filter(|files| !files.is_empty());
@@ -61,7 +62,9 @@ async fn try_set_rules(storage: &Arc<Storage>, request: Request) -> Result<Respo
     match storage.put_rules(permit, texts) {
         Ok(()) => Ok(Json(json!({"message": "Rules updated successfully"})).into_response()),
         Err(Failure::Bad(errors)) => {
-            Err(bad(&format!("There was an error updating rules, see logs for more details. {errors}")))
+            let message = "There was an error updating rules, see logs for more details";
+            let body = json!({"message": message, "errors": errors});
+            Err((StatusCode::BAD_REQUEST, Json(body)).into_response())
         }
         Err(failure) => Err(bad(&failure.to_string())),
     }
@@ -71,7 +74,7 @@ async fn try_set_rules(storage: &Arc<Storage>, request: Request) -> Result<Respo
 pub async fn reset(State(storage): Api, request: Request) -> Response {
     let permit = match permit(&storage, &request) {
         Ok(permit) => permit,
-        Err(response) => return response,
+        Err(failure) => return super::v0::refused(&failure),
     };
     match storage.clear(permit, &Caller::admin("owner")).await {
         Ok(()) => StatusCode::OK.into_response(),

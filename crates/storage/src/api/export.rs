@@ -60,7 +60,7 @@ async fn done(work: impl Future<Output = Result<(), Response>>) -> Response {
 }
 
 async fn path_of(storage: &Storage, request: Request) -> Result<(DevPermit, PathBuf), Response> {
-    let permit = permit(storage, &request)?;
+    let permit = permit(storage, &request).map_err(|failure| v0::refused(&failure))?;
     let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
     let json: Value = body.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     match json.get("path").and_then(Value::as_str) {

@@ -9,6 +9,7 @@ mod gunzip;
 mod media;
 mod multipart;
 mod range;
+mod signed;
 mod v0;
 
 use std::sync::Arc;
@@ -77,7 +78,10 @@ async fn json(State(storage): Api, request: Request) -> Response {
 
 async fn by_path(State(storage): Api, request: Request) -> Response {
     match Asked::of(&storage, request, asked::Surface::ByPath) {
-        Ok(asked) => gcs::answer_by_path(&storage, asked).await,
+        Ok(mut asked) => match signed::admit(&storage, &mut asked).await {
+            Ok(()) => gcs::answer_by_path(&storage, asked).await,
+            Err(failure) => gcs::refused(&failure).into_response(),
+        },
         Err(failure) => gcs::refused(&failure).into_response(),
     }
 }

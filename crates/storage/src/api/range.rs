@@ -42,20 +42,26 @@ pub fn requested(header: &str, size: u64) -> Result<Option<Span>, ()> {
 pub struct ContentRange {
     /// Where its bytes belong; `None`: it has none.
     pub from: Option<u64>,
+    /// Whether they are all that is left of the object, however many: `bytes 0-*/*`.
+    pub is_open: bool,
     /// How many bytes the object has, if that is said.
     pub total: Option<u64>,
 }
 
-/// Reads `bytes 0-99/200`, `bytes 0-99/*`, `bytes */200`, `bytes */*`.
+/// Reads `bytes 0-99/200`, `bytes 0-99/*`, `bytes 0-*/*`, `bytes */200`, `bytes */*`.
 pub fn content_range(header: &str) -> Option<ContentRange> {
     let (range, total) = header.trim().strip_prefix("bytes")?.trim().split_once('/')?;
     let total = if total == "*" { None } else { Some(total.parse().ok()?) };
     if range == "*" {
-        return Some(ContentRange { from: None, total });
+        return Some(ContentRange { from: None, is_open: false, total });
     }
     let (from, to) = range.split_once('-')?;
-    let (from, to): (u64, u64) = (from.parse().ok()?, to.parse().ok()?);
-    (to >= from).then_some(ContentRange { from: Some(from), total })
+    let from: u64 = from.parse().ok()?;
+    if to == "*" {
+        return Some(ContentRange { from: Some(from), is_open: true, total });
+    }
+    let to: u64 = to.parse().ok()?;
+    (to >= from).then_some(ContentRange { from: Some(from), is_open: false, total })
 }
 
 #[cfg(test)]
@@ -88,10 +94,12 @@ mod tests {
 
     #[test]
     fn content_ranges() {
-        let of = |from, total| Some(ContentRange { from, total });
+        let of = |from, total| Some(ContentRange { from, is_open: false, total });
         for (header, expected) in [
             ("bytes 0-99/200", of(Some(0), Some(200))),
             ("bytes 0-99/*", of(Some(0), None)),
+            ("bytes 5-*/*", Some(ContentRange { from: Some(5), is_open: true, total: None })),
+            ("bytes 5-*/9", Some(ContentRange { from: Some(5), is_open: true, total: Some(9) })),
             ("bytes */200", of(None, Some(200))),
             ("bytes */*", of(None, None)),
             ("bytes 9-1/200", None),

@@ -4,11 +4,13 @@
 //! FOLDER/ab/abcdef…    a blob: 64 hexadecimal digits, below the first two of them
 //! FOLDER/drafts/ID     a draft
 //! ```
-//! A blob appears with all its bytes: it is written as a draft, synced, renamed, and the folder is synced.
+//! A blob appears with all its bytes: it is written as a draft and synced, gets its name as a second link that is renamed into
+//! its place, and the folder is synced. The draft stays until it is discarded, so that an upload whose row did not commit
+//! can go on; one that is written again is first made a file of its own.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,7 +42,9 @@ impl Disk {
     }
 
     fn draft_path(&self, id: &str) -> PathBuf {
-        debug_assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
+        debug_assert!(
+            id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        );
         self.folder.join(DRAFTS).join(id)
     }
 
@@ -51,6 +55,34 @@ impl Disk {
     fn blob_path(&self, blob: &BlobName) -> PathBuf {
         self.shelf(blob.0.first().copied().unwrap_or_default()).join(blob.to_string())
     }
+}
+
+/// Gives a draft a second name in place of what has that name. Where a file system has no links, the draft moves.
+fn link(draft: &Path, path: &Path) -> io::Result<()> {
+    let second = draft.with_extension("publish");
+    unless_missing(std::fs::remove_file(&second))?;
+    match std::fs::hard_link(draft, &second) {
+        Ok(()) => {}
+        Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
+            return std::fs::rename(draft, path);
+        }
+        Err(error) => return Err(error),
+    }
+    // Bytes that are there already are replaced: should the old file be damaged, this mends it.
+    std::fs::rename(&second, path)?;
+    // It is still there when both were the same file.
+    unless_missing(std::fs::remove_file(&second))
+}
+
+/// Makes a draft that is a blob, too, a file of its own.
+fn part(draft: &Path, file: File) -> io::Result<File> {
+    if file.metadata()?.nlink() < 2 {
+        return Ok(file);
+    }
+    let copy = draft.with_extension("copy");
+    std::fs::copy(draft, &copy)?;
+    std::fs::rename(&copy, draft)?;
+    OpenOptions::new().write(true).open(draft)
 }
 
 /// Runs what waits for a disk on a thread where it may.
@@ -76,8 +108,8 @@ impl Files for Disk {
         let path = self.draft_path(id);
         let opened = apart(move || {
             let options =
-                OpenOptions::new().create(true).write(true).truncate(false).mode(FILE_MODE).open(path);
-            let file = options?;
+                OpenOptions::new().create(true).write(true).truncate(false).mode(FILE_MODE).open(&path);
+            let file = part(&path, options?)?;
             if file.metadata()?.len() < at {
                 return Err(io::Error::other("a draft is shorter than what was received of it"));
             }
@@ -105,8 +137,7 @@ impl Files for Disk {
                 std::fs::create_dir_all(shelf)?;
                 File::open(&folder)?.sync_all()?;
             }
-            // Bytes that are there already are written anew: should the old file be damaged, this mends it.
-            std::fs::rename(draft, &path)?;
+            link(&draft, &path)?;
             File::open(shelf)?.sync_all()
         })
         .await

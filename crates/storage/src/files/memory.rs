@@ -48,7 +48,7 @@ impl Files for Memory {
     }
 
     async fn publish(&self, id: &str, blob: &BlobName) -> Result<(), FilesError> {
-        let draft = self.drafts.lock().remove(id).ok_or_else(|| FilesError::Missing(id.to_owned()))?;
+        let draft = self.drafts.lock().get(id).cloned().ok_or_else(|| FilesError::Missing(id.to_owned()))?;
         self.blobs.lock().insert(*blob, Arc::new(draft));
         Ok(())
     }

@@ -53,7 +53,8 @@ pub trait Files: Send + Sync {
     /// Opens a draft for reading; `None` when nothing was written.
     async fn read_draft(&self, id: &str) -> Result<Option<Box<dyn Blob>>, FilesError>;
 
-    /// Gives a draft that is synced its name. Durable when it returns.
+    /// Gives a draft that is synced its name. Durable when it returns. The draft stays until it is discarded, and what is
+    /// appended to it does not reach the blob.
     async fn publish(&self, id: &str, blob: &BlobName) -> Result<(), FilesError>;
 
     /// Removes a draft, if there is one.

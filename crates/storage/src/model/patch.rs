@@ -106,6 +106,15 @@ impl Patch {
         Ok(())
     }
 
+    /// The same with empty texts where custom keys are cleared: there is nothing yet to clear them from.
+    #[must_use]
+    pub fn of_new(mut self) -> Self {
+        for value in self.custom.iter_mut().flatten().flat_map(BTreeMap::values_mut) {
+            value.get_or_insert_default();
+        }
+        self
+    }
+
     /// Sets a custom key.
     pub fn set_custom(&mut self, key: &str, value: &str) {
         let custom = self.custom.get_or_insert_default().get_or_insert_default();

@@ -52,7 +52,15 @@ impl Storage {
     pub async fn find_orphans(&self) -> Result<(), Failure> {
         let uploads = self.uploads().await?;
         for id in self.files.drafts().await? {
-            if uploads.get(&id).is_none() && !self.drafting.lock().contains(&id) {
+            // `ID.publish` and `ID.copy` are on their way to their places.
+            let upload = id.split('.').next().unwrap_or(&id);
+            let is_open = match uploads.get(upload) {
+                Some(shared) => {
+                    shared.try_lock().map_or(true, |entry| entry.upload.state == UploadState::Active)
+                }
+                None => self.drafting.lock().contains(upload),
+            };
+            if !is_open {
                 self.files.discard(&id).await?;
             }
         }

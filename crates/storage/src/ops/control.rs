@@ -35,13 +35,16 @@ impl Storage {
         for text in texts {
             let source = Source::new(text.name, text.content);
             let put = match text.bucket {
-                None => rules.load(source),
+                None => {
+                    rules.withdraw_parts();
+                    rules.load(source)
+                }
                 Some(bucket) => rules.load_for(permit, &format!("{}/{bucket}", self.project), source),
             };
             put.map_err(|refused| {
                 let errors: Vec<String> =
                     refused.diagnostics.iter().map(|found| found.message.clone()).collect();
-                Failure::Bad(format!("There was an error updating rules: {}", errors.join("; ")))
+                Failure::Bad(errors.join("; "))
             })?;
         }
         Ok(())

@@ -74,6 +74,7 @@ impl Storage {
         if !has_metadata {
             object.headers.clone_from(&from.headers);
             object.custom.clone_from(&from.custom);
+            object.tokens.clone_from(&from.tokens);
         }
         put.metadata.apply(&mut object)?;
         let fields = object.fields();

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Attempts, DocumentSource, Gate, Operation, Service};
+use access::{Attempts, DocumentSource, Gate, Operation, Service, Signatures};
 use kv::Key;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
@@ -58,6 +58,7 @@ pub struct Storage {
     gate: Gate,
     project: String,
     documents: Arc<dyn DocumentSource>,
+    signatures: Option<Arc<dyn Signatures>>,
     files: Arc<dyn Files>,
     turns: Turns,
     uploads: OnceCell<Uploads>,
@@ -70,17 +71,19 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The service over a gate and files. `documents` are what rules read of Firestore.
+    /// The service over a gate and files. `documents` are what rules read of Firestore, `signatures` checks signed URLs.
     pub fn new(
         gate: Gate,
         project: &str,
         documents: Arc<dyn DocumentSource>,
+        signatures: Option<Arc<dyn Signatures>>,
         files: Arc<dyn Files>,
     ) -> Arc<Self> {
         Arc::new(Self {
             gate,
             project: project.to_owned(),
             documents,
+            signatures,
             files,
             turns: Turns::default(),
             uploads: OnceCell::new(),
@@ -94,6 +97,11 @@ impl Storage {
     /// The way to the data.
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// Who checks what is signed.
+    pub fn signatures(&self) -> Option<&dyn Signatures> {
+        self.signatures.as_deref()
     }
 
     /// The project's id.

@@ -85,13 +85,9 @@ impl Put {
     }
 }
 
-/// What the rules say of what is declared of an object.
-pub(super) enum Declared {
-    /// They would allow it.
-    Allowed(Session, access::Permit),
-    /// It depends on the bytes.
-    Undecided,
-}
+/// What the rules say of what is declared of an object: the session in which they would allow it, with its permit; `None`
+/// where it depends on the bytes.
+pub(super) type Declared = Option<(Session, access::Permit)>;
 
 impl Storage {
     /// Writes an object whose bytes stream in. What the rules can refuse by its declared size and type is refused before a
@@ -106,7 +102,7 @@ impl Storage {
         body: Body,
     ) -> Result<Object, Failure> {
         let slot = self.receiving.take(network)?;
-        if let Declared::Allowed(session, _) = self.declared(caller, &put, "upload").await? {
+        if let Some((session, _)) = self.declared(caller, &put, "upload").await? {
             session.discard();
         }
         let (storage, caller) = (Arc::clone(self), caller.clone());
@@ -127,8 +123,8 @@ impl Storage {
             Ok(digest) => self.publish(caller, put, &id, &digest, None).await,
             Err(failure) => Err(failure),
         };
-        // It has its name by now, or is nothing.
-        let discarded = if published.is_err() { self.files.discard(&id).await } else { Ok(()) };
+        // Its bytes have their name by now, or are nothing.
+        let discarded = self.files.discard(&id).await;
         self.drafting.lock().remove(&id);
         if let Err(error) = discarded {
             tracing::warn!(%error, "a draft could not be removed");
@@ -175,11 +171,11 @@ impl Storage {
         match self.decide(&mut session, ask).await {
             Ok(grant) => {
                 self.require_bucket(&put.bucket, rows.get(1).and_then(Option::as_ref).is_some())?;
-                Ok(Declared::Allowed(session, grant.permit))
+                Ok(Some((session, grant.permit)))
             }
             Err(Refusal::Denied(denial)) if !is_final(&denial) => {
                 session.discard();
-                Ok(Declared::Undecided)
+                Ok(None)
             }
             Err(refusal) => {
                 session.finish();

@@ -99,8 +99,8 @@ impl Storage {
         declared: Declared,
     ) -> Result<(String, Upload), Failure> {
         let (mut session, permit): (Session, Permit) = match declared {
-            Declared::Allowed(session, permit) => (session, permit),
-            Declared::Undecided => {
+            Some(allowed) => allowed,
+            None => {
                 let resource = format!("/b/{}/o/{}", put.bucket, put.name);
                 let operation = Self::operation("startUpload", resource.clone());
                 let mut session = self.gate.begin(caller, operation).await?;
@@ -229,7 +229,8 @@ impl Storage {
         match entry.upload.state {
             UploadState::Active => {}
             UploadState::Final(generation) => return self.made(&caller, &entry.upload, generation).await,
-            UploadState::Refused | UploadState::Cancelled => return Err(Failure::UploadOver),
+            UploadState::Refused => return Err(Failure::refused_write()),
+            UploadState::Cancelled => return Err(Failure::UploadOver),
         }
         let digests = self.digests(id, &mut entry).await?;
         if let Some(offset) = chunk.offset.filter(|offset| *offset != digests.size()) {
@@ -275,6 +276,9 @@ impl Storage {
                 self.uploads().await?.release(&entry.upload.network);
                 entry.upload.state = UploadState::Final(object.generation);
                 entry.digests = None;
+                if let Err(error) = self.files.discard(id).await {
+                    tracing::warn!(%error, "the draft of a finished upload could not be removed");
+                }
                 Ok(Progress::Final(Box::new(object)))
             }
             // Nothing that comes later makes an object of it.

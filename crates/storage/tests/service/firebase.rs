@@ -182,7 +182,7 @@ async fn metadata_is_merged_and_null_clears() {
 
 #[tokio::test]
 async fn a_token_opens_an_object_until_it_is_revoked() {
-    let closed = "rules_version = '2'; service firebase.storage { match /b/{b}/o { } }";
+    let closed = "rules_version = '2'; service firebase.storage { match /b/{b}/o { match /{f=**} { allow read: if false; } } }";
     let (house, nobody) = (House::new(closed).await, Caller::unauthenticated());
     let made = house.upload(&admin(), "t", "secret").await.json();
     let first = made["downloadTokens"].as_str().unwrap().to_owned();

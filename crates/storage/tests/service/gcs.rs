@@ -168,7 +168,7 @@ async fn rules_are_put_in_force_and_everything_is_cleared() {
     let rules =
         |text: &str| json!({"rules": {"files": [{"name": "storage.rules", "content": text}]}}).to_string();
     let set = async |body: String| house.ask(&nobody, "PUT", "/internal/setRules", &[], body).await;
-    let closed = "rules_version = '2'; service firebase.storage { match /b/{b}/o {} }";
+    let closed = "rules_version = '2'; service firebase.storage { match /b/{b}/o { match /{f=**} { allow read: if false; } } }";
     let done = set(rules(closed)).await;
     assert_eq!((done.status, &done.json()["message"]), (200, &json!("Rules updated successfully")));
     assert_eq!(house.download(&nobody, "x").await.status, 403);

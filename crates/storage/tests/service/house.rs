@@ -77,14 +77,14 @@ impl House {
         let clock = Arc::new(ManualClock::at(1_764_000_000_000_000));
         let gate = Gate::new(store, AccessLog::in_memory(), Arc::<ManualClock>::clone(&clock), mode);
         gate.rules().storage.load(Source::new("storage.rules", rules)).unwrap();
-        let storage = Storage::new(gate.clone(), "demo", Arc::new(Roles), Arc::clone(&files));
+        let storage = Storage::new(gate.clone(), "demo", Arc::new(Roles), None, Arc::clone(&files));
         Self { gate, files, routes: storage::api::router(Arc::clone(&storage)), storage, clock }
     }
 
     /// The same data in a new process.
     pub fn restarted(&self) -> Self {
         let (gate, files) = (self.gate.clone(), Arc::clone(&self.files));
-        let storage = Storage::new(gate.clone(), "demo", Arc::new(Roles), Arc::clone(&files));
+        let storage = Storage::new(gate.clone(), "demo", Arc::new(Roles), None, Arc::clone(&files));
         let clock = Arc::clone(&self.clock);
         Self { gate, files, routes: storage::api::router(Arc::clone(&storage)), storage, clock }
     }

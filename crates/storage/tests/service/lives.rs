@@ -79,6 +79,7 @@ async fn what_a_crash_leaves_is_found_and_what_is_used_stays() {
     draft.append("left".into()).await.unwrap();
     draft.sync().await.unwrap();
     files.publish("left", &storage::model::BlobName([7; 32])).await.unwrap();
+    files.discard("left").await.unwrap();
     files.draft("half", 0).await.unwrap();
     assert_eq!((house.blobs().await, files.drafts().await.unwrap().len()), (2, 1));
     let house = house.restarted();

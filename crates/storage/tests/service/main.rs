@@ -1,6 +1,6 @@
 //! The service over its routes: what is promised, as tests.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod attacks;
 mod firebase;

@@ -112,7 +112,7 @@ async fn a_role_that_goes_between_two_chunks_keeps_the_object_from_appearing() {
     assert_eq!(house.download(&alice, "roles/a").await.status, 404);
     // It does not come back with the role.
     house.set_role("roles/alice", Some("editor")).await;
-    assert_eq!(house.chunk(&alice, &url, "finalize", 10, "").await.status, 400);
+    assert_eq!(house.chunk(&alice, &url, "finalize", 10, "").await.status, 403);
     assert_eq!(house.download(&alice, "roles/a").await.status, 404);
     assert_eq!((house.blobs().await, house.files.drafts().await.unwrap().len()), (0, 0));
     let granted = house.upload(&alice, "roles/a", "hello").await;

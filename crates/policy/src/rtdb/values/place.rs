@@ -24,13 +24,13 @@ pub const NONE: u32 = u32::MAX;
 
 /// The keys from the root to a rule: along the operation's path, or wherever validation has gone.
 #[derive(Default)]
-pub struct Way<'v> {
+pub struct RulePath<'v> {
     path: &'v [&'v str],
     len: usize,
     further: Vec<&'v str>,
 }
 
-impl<'v> Way<'v> {
+impl<'v> RulePath<'v> {
     /// Begins at the root, along a path.
     pub fn begin(&mut self, path: &'v [&'v str]) {
         *self = Self { path, len: 0, further: Vec::new() };

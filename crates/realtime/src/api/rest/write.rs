@@ -130,15 +130,8 @@ fn priority_of(node: Option<Arc<Node>>) -> Option<Arc<Node>> {
 }
 
 fn size_limit(call: &Call) -> Result<Option<SizeLimit>, Refused> {
-    Ok(match call.parameters.one("writeSizeLimit") {
-        None => None,
-        Some("tiny") => Some(SizeLimit::Tiny),
-        Some("small") => Some(SizeLimit::Small),
-        Some("medium") => Some(SizeLimit::Medium),
-        Some("large") => Some(SizeLimit::Large),
-        Some("unlimited") => Some(SizeLimit::Unlimited),
-        Some(_) => return Err(Refused::bad(status::BAD_SIZE_LIMIT)),
-    })
+    let Some(name) = call.parameters.one("writeSizeLimit") else { return Ok(None) };
+    SizeLimit::parse(name).map(Some).ok_or_else(|| Refused::bad(status::BAD_SIZE_LIMIT))
 }
 
 impl From<WriteError> for Refused {

@@ -105,7 +105,7 @@ async fn acl(
     }
     let entity = body.get("entity").and_then(Value::as_str).or(entity).unwrap_or("allUsers");
     let role = body.get("role").cloned().unwrap_or_else(|| "READER".into());
-    let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+    let encoded = percent_encoding::utf8_percent_encode(name, shown::NOT_COMPONENT);
     Ok(Json(json!({
         "kind": "storage#objectAccessControl",
         "object": object.name,
@@ -168,7 +168,7 @@ async fn copy(
         "contentLanguage",
     ];
     let has_metadata = describes.iter().any(|name| body.get(*name).is_some());
-    let put = target(&asked, to.0, to.1, Patch::from_json(&body)?)?;
+    let put = target(&asked, to.0, to.1, Patch::from_json(&body)?.of_new())?;
     let object = storage.copy(&asked.caller, &source, &put, has_metadata, verb == "moveTo").await?;
     let shown = shown::object(&asked.origin, &object);
     if verb != "rewriteTo" {

@@ -1,11 +1,23 @@
 //! Resources as the JSON API shows them.
 
 use base::Timestamp;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value as Json, json};
 
 use crate::model::{Bucket, Object, TOKENS_KEY};
 use crate::ops::Listed;
+
+/// What JavaScript's `encodeURIComponent` encodes.
+pub const NOT_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
 
 /// A time with three digits behind the point.
 pub fn time(micros: i64) -> String {
@@ -16,7 +28,7 @@ pub fn time(micros: i64) -> String {
 /// An object.
 pub fn object(origin: &str, object: &Object) -> Json {
     let of = &object.headers;
-    let name = utf8_percent_encode(&object.name, NON_ALPHANUMERIC);
+    let name = utf8_percent_encode(&object.name, NOT_COMPONENT);
     let (bucket, generation) = (&object.bucket, object.generation);
     let mut custom: Map<String, Json> =
         object.custom.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();

@@ -127,9 +127,10 @@ async fn resume(storage: &Arc<Storage>, mut asked: Asked, id: &str) -> Result<Re
     let (offset, total, is_last, has_bytes) = match range {
         // Without one the rest of the object comes.
         None => (None, None, Some(true), true),
-        Some(ContentRange { from: None, total: None }) => return status(storage, id).await,
-        Some(ContentRange { from: None, total }) => (None, total, None, false),
-        Some(ContentRange { from, total }) => (from, total, total.is_none().then_some(false), true),
+        Some(ContentRange { from: None, total: None, .. }) => return status(storage, id).await,
+        Some(ContentRange { from: None, total, .. }) => (None, total, None, false),
+        Some(ContentRange { from, is_open: true, total }) => (from, total, Some(true), true),
+        Some(ContentRange { from, total, .. }) => (from, total, total.is_none().then_some(false), true),
     };
     let body = if has_bytes { asked.bytes() } else { Box::pin(stream::empty()) };
     let chunk = Chunk { offset, body, total, is_last, expected };
