@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -116,7 +115,7 @@ impl Worker {
             let request = Request::get("/__/health").header("host", "localhost").body(Body::empty()).ok()?;
             let (response, _connection) = self.send(request).await.ok()?;
             let body = Limited::new(response.into_body(), HEALTH_BYTES_MAX).collect().await.ok()?;
-            serde_json::from_slice(&Bytes::from(body.to_bytes())).ok()
+            serde_json::from_slice(&body.to_bytes()).ok()
         };
         timeout(Duration::from_secs(HEALTH_SECONDS_MAX), asked).await.ok().flatten()
     }

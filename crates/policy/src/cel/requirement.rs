@@ -132,7 +132,7 @@ impl Policy for Requirement {
         let (line, column) = self.source.line_column(0);
         Step::Decided(Decision {
             allowed,
-            literally: false,
+            exact_match_only: false,
             by: allowed.then_some(RulePosition { line, column, span: self.whole() }),
             causes,
             documents: Default::default(),
