@@ -13,10 +13,11 @@ const source = process.cwd();
 const ofUser = createRequire(path.join(source, "package.json"));
 const BODY_LIMIT = "32mb";
 
-// In a thread of its own: code that never returns must not keep the process.
+// In a thread of its own: code that never returns must not keep the process. Its input is read without blocking: a thread that
+// is blocked would keep `process.exit` waiting.
 new Worker(
-  "const fs = require('node:fs'); const bytes = Buffer.alloc(64);" +
-    "try { while (fs.readSync(0, bytes) > 0); } catch {} process.kill(process.pid, 'SIGKILL');",
+  "const { Socket } = require('node:net'); const end = () => process.kill(process.pid, 'SIGKILL');" +
+    "new Socket({ fd: 0, readable: true, writable: false }).on('end', end).on('error', end).resume();",
   { eval: true },
 ).unref();
 
