@@ -72,7 +72,7 @@ impl Tone {
     pub fn level(&self) -> &'static str {
         match (self.quiet, self.verbose) {
             (true, _) => "error",
-            (false, 0) => "warn",
+            (false, 0) => "warn,function=info",
             (false, 1) => "info",
             (false, _) => "debug",
         }

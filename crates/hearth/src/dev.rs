@@ -21,7 +21,7 @@ use crate::indexes;
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
-use crate::services::{self, Addresses, Part, Row};
+use crate::services::{self, Addresses, Beginning, Part, Row};
 use crate::stop::{Asked, Signals};
 use follow::Followed;
 use place::{Place, keep_out_of_git};
@@ -76,6 +76,9 @@ impl Served {
         let indexes = indexes::of_project(&place.project)?;
         rules::load_in_dev(&house.gate, &mut guarded)?;
         let (bound, addresses) = bind(ask, &project, ports).await?;
+        let environment = variables(&addresses, &id).into_iter();
+        let variables = environment.map(|(name, value)| (name.to_owned(), value)).collect();
+        house.begin(&Beginning { project: &project, variables })?;
         let listening = serve(ask, share, &house, bound, &addresses);
         house.begin_work();
         let mut notes: Vec<String> = place.note.into_iter().chain(project.notes.clone()).collect();
@@ -178,6 +181,9 @@ async fn bind(
     let (mut bound, mut addresses) = (Vec::new(), Addresses::new());
     for (row, usual) in Row::listening() {
         if !(ask.only.is_empty() || ask.only.contains(&row) || row.part == Part::Suite) {
+            continue;
+        }
+        if !row.is_wanted(project) {
             continue;
         }
         // The command line's port, else the project's, else the official suite's.

@@ -17,7 +17,7 @@ use storage::files::{Disk, Files, Memory};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
-use crate::services::{Addresses, Callers, Ground, Part, Row, Service, TABLE};
+use crate::services::{Addresses, Beginning, Callers, Ground, Part, Row, Service, TABLE};
 use crate::transfer::{self, Transfer};
 
 /// Where a data folder has the bytes of objects.
@@ -205,6 +205,11 @@ impl House {
     /// Has queries require the indexes that production requires.
     pub fn require_indexes(&self) {
         self.ground.firestore.require_indexes();
+    }
+
+    /// Has services know what `dev` is about. Errors: what the project must correct first.
+    pub fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
+        self.services.iter().try_for_each(|(_, service)| service.begin(beginning))
     }
 
     /// Begins what services do beside answering.

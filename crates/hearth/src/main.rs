@@ -28,6 +28,7 @@ mod sealing;
 mod serve;
 mod service_account;
 mod services;
+mod settings;
 mod stop;
 mod table;
 mod test;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use functions::model::Codebase;
 use prove::Language;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -58,6 +59,8 @@ pub struct Project {
     pub operations: PathBuf,
     /// The services that `firebase.json` names, in sections of their own or among the emulators.
     pub configured: Vec<String>,
+    /// The folders with functions.
+    pub codebases: Vec<Codebase>,
     folder: PathBuf,
     ports: BTreeMap<String, u16>,
     entries: Vec<Entry>,
@@ -111,6 +114,8 @@ struct FirebaseJson {
     database: Json,
     #[serde(default)]
     dataconnect: Json,
+    #[serde(default)]
+    functions: Json,
     #[serde(default)]
     emulators: BTreeMap<String, Emulator>,
 }
@@ -247,6 +252,7 @@ impl Project {
             indexes: named_indexes,
             operations,
             configured,
+            codebases: codebases(folder, &config.functions),
             folder: folder.to_owned(),
             ports,
             entries,
@@ -315,6 +321,20 @@ impl Project {
         });
         files.filter(|file| file.path.is_file())
     }
+}
+
+/// The folders with functions: of an entry, or of several.
+fn codebases(folder: &Path, functions: &Json) -> Vec<Codebase> {
+    let several = functions.as_array().map_or(&[][..], Vec::as_slice);
+    let entries = std::iter::once(functions).chain(several).filter(|entry| entry.is_object());
+    let text = |entry: &Json, key: &str, usual: &str| {
+        entry.get(key).and_then(Json::as_str).unwrap_or(usual).to_owned()
+    };
+    let codebase = |entry: &Json| Codebase {
+        name: text(entry, "codebase", "default"),
+        source: folder.join(text(entry, "source", "functions")),
+    };
+    entries.map(codebase).collect()
 }
 
 fn named(folder: &Path, kind: &RulesKind, name: String) -> Named {

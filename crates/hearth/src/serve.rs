@@ -46,7 +46,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let mut notes = project.notes.clone();
     notes.extend(services::not_served(&project));
     notes.extend(house.clock_note());
-    notes.extend(warnings(&settings));
+    notes.extend(warnings(&settings, &project));
     notes.extend(rules::load_in_production(&house.gate, &mut guarded, restored, screen)?);
 
     let socket = server::bind(ask.listen)
@@ -111,8 +111,12 @@ fn reload_indexes(house: &House, ask: &Serve, screen: Screen) {
 }
 
 /// What production should not be run without.
-fn warnings(settings: &identity::Settings) -> Vec<String> {
+fn warnings(settings: &identity::Settings, project: &Project) -> Vec<String> {
     let mut warnings = Vec::new();
+    if !project.codebases.is_empty() {
+        let text = "firebase.json configures functions, which `hearth serve` does not run yet";
+        warnings.push(text.to_owned());
+    }
     if settings.seal.is_none() {
         warnings.push(
             "the keys that sign ID tokens lie unencrypted in the data folder: `openssl rand -base64 32 > FILE`, then \

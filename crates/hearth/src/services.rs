@@ -8,6 +8,7 @@ mod auth;
 mod database;
 mod deploy;
 mod firestore;
+mod functions;
 mod hub;
 mod storage;
 
@@ -32,8 +33,8 @@ use crate::project::{Project, RulesKind};
 use crate::transfer::Portable;
 
 /// All rows, in the order their sockets are bound.
-pub static TABLE: [&Row; 6] =
-    [&auth::ROW, &firestore::ROW, &database::ROW, &storage::ROW, &deploy::ROW, &hub::ROW];
+pub static TABLE: [&Row; 7] =
+    [&auth::ROW, &firestore::ROW, &database::ROW, &storage::ROW, &functions::ROW, &deploy::ROW, &hub::ROW];
 
 /// The services that a project configures and this table does not have, in a sentence.
 pub fn not_served(project: &Project) -> Option<String> {
@@ -81,6 +82,8 @@ pub enum Part {
 pub enum Socket {
     /// On a port of its own, usually this one.
     Own(u16),
+    /// The same, where the project's `firebase.json` names it.
+    OwnIfConfigured(u16),
     /// On that of the service with this name.
     Beside(&'static str),
 }
@@ -177,10 +180,25 @@ pub trait Service: Send + Sync {
     /// Ends the answers that would go on for ever: the house is about to be closed.
     fn end_streams(&self) {}
 
+    /// In `dev`, before the work begins: what the project says, and where everything is.
+    ///
+    /// Errors: what the project must correct first.
+    fn begin(&self, _: &Beginning<'_>) -> Result<(), String> {
+        Ok(())
+    }
+
     /// What it does beside answering, until the house is closed.
     fn work(&self) -> Option<Work> {
         None
     }
+}
+
+/// What a service learns in `dev` before its work begins.
+pub struct Beginning<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// The variables by which SDKs find everything.
+    pub variables: Vec<(String, String)>,
 }
 
 /// Work that is polled until the house is closed, or it ends by itself.
@@ -193,9 +211,15 @@ impl Row {
     /// Rows with a socket of their own, each with its usual port.
     pub fn listening() -> impl Iterator<Item = (&'static Self, u16)> {
         TABLE.into_iter().filter_map(|row| match row.socket {
-            Socket::Own(port) => Some((row, port)),
+            Socket::Own(port) | Socket::OwnIfConfigured(port) => Some((row, port)),
             Socket::Beside(_) => None,
         })
+    }
+
+    /// Whether there is anything to listen for in a project.
+    pub fn is_wanted(&self, project: &Project) -> bool {
+        !matches!(self.socket, Socket::OwnIfConfigured(_))
+            || project.configured.iter().any(|name| name == self.name)
     }
 
     /// Whether it answers on the socket of the service with this name.

@@ -1,0 +1,7 @@
+//! The gateway: requests of clients, handed to the functions.
+
+mod answer;
+mod gateway;
+mod headers;
+
+pub use gateway::router;
