@@ -1,6 +1,11 @@
 //! A small codebase run for real: with the packages that `suites/node` installs, or not at all where they are missing.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "what fails here fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what fails here fails the test"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

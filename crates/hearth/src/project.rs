@@ -1,6 +1,7 @@
 //! A Firebase project's folder, read as it is: `firebase.json`, `.firebaserc`, the rules it names. The one reader for all
 //! verbs; every path in it is resolved here.
 
+mod codebases;
 mod keys;
 mod parts;
 
@@ -252,7 +253,7 @@ impl Project {
             indexes: named_indexes,
             operations,
             configured,
-            codebases: codebases(folder, &config.functions),
+            codebases: codebases::of(folder, &config.functions),
             folder: folder.to_owned(),
             ports,
             entries,
@@ -321,20 +322,6 @@ impl Project {
         });
         files.filter(|file| file.path.is_file())
     }
-}
-
-/// The folders with functions: of an entry, or of several.
-fn codebases(folder: &Path, functions: &Json) -> Vec<Codebase> {
-    let several = functions.as_array().map_or(&[][..], Vec::as_slice);
-    let entries = std::iter::once(functions).chain(several).filter(|entry| entry.is_object());
-    let text = |entry: &Json, key: &str, usual: &str| {
-        entry.get(key).and_then(Json::as_str).unwrap_or(usual).to_owned()
-    };
-    let codebase = |entry: &Json| Codebase {
-        name: text(entry, "codebase", "default"),
-        source: folder.join(text(entry, "source", "functions")),
-    };
-    entries.map(codebase).collect()
 }
 
 fn named(folder: &Path, kind: &RulesKind, name: String) -> Named {
