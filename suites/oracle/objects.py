@@ -10,18 +10,17 @@ stands is in objects.json with its reason and with the verdict of a live server 
 exception whose verdict differs, or that is no longer needed, fails. Only Python's standard library is used.
 """
 
-import argparse
 import json
 import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import urllib.parse
 from http.client import HTTPConnection
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+import replay  # noqa: E402
 from servers import BINARY, Server, token  # noqa: E402
 
 RECORD = pathlib.Path(os.environ.get("HEARTH_ORACLE", HERE.parents[2] / "shared/oracle")) / "storage-rules.json"
@@ -111,53 +110,21 @@ def send(objects, case):
     return "DENY" if status == 403 else f"{status} {answer[:200]}"
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--only", help="rulesets whose name has this in it")
-    parser.add_argument("--show", type=int, default=20, help="how many differences to print")
-    options = parser.parse_args()
-    if not RECORD.exists():
-        print("objects: skipped: there is no recorded behaviour of production here (HEARTH_ORACLE)")
-        return 0
-    exceptions = {entry["case"]: entry for entry in json.loads((HERE / "objects.json").read_text())}
-    passed, failures, excepted = 0, [], set()
-    with tempfile.TemporaryDirectory(prefix="hearth-objects-") as folder:
+class World:
+    """A server with the objects and the documents that a case is about."""
+
+    def __init__(self, folder):
         command = [BINARY, "dev", folder, "--project", PROJECT, "--ephemeral", "--only", "firestore,storage"]
-        command += ["--ports", "firestore=0,storage=0,hub=0", "--json"]
+        command += ["--ports", "all=0", "--json"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         ports = json.loads(process.stdout.readline())["ports"]
-        documents, objects = Server("hearth", process, ports["firestore"], PROJECT), Objects(ports["storage"])
-        try:
-            for ruleset in json.loads(RECORD.read_text()):
-                if options.only and options.only not in ruleset["id"]:
-                    continue
-                status, answer = objects.load(ruleset["rules"])
-                assert status == 200, f"{ruleset['id']}: {answer}"
-                for case in ruleset["cases"]:
-                    label = f"{ruleset['id']}: {case['description']}"
-                    entry = exceptions.get(label)
-                    if entry:
-                        excepted.add(label)
-                    if entry and entry["live"] is None:
-                        passed += 1
-                        continue
-                    prepare(objects, documents, case)
-                    verdict = send(objects, case)
-                    expected = entry["live"] if entry else case["observed"]
-                    if verdict != expected:
-                        failures.append(f"{label}: {verdict}, expected {expected}")
-                    elif entry and verdict == case["observed"]:
-                        failures.append(f"{label}: is no longer an exception")
-                    else:
-                        passed += 1
-        finally:
-            documents.stop()
-    for failure in failures[: options.show]:
-        print(failure)
-    print(f"objects: {passed - len(excepted)} as production, {len(excepted)} exceptions with a reason")
-    print(f"{passed} passed, {len(failures)} failed")
-    return 1 if failures else 0
+        self.documents, self.objects = Server("hearth", process, ports["firestore"], PROJECT), Objects(ports["storage"])
+        self.load, self.stop = self.objects.load, self.documents.stop
+
+    def verdict(self, case):
+        prepare(self.objects, self.documents, case)
+        return send(self.objects, case)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(replay.main("objects", RECORD, HERE / "objects.json", World, __doc__))

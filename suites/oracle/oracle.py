@@ -10,15 +10,13 @@ exceptions.json with its reason and with the verdict that a live server gives in
 be made); an exception whose verdict differs, or that is no longer needed, fails. Only Python's standard library is used.
 """
 
-import argparse
-import json
 import os
 import pathlib
 import sys
-import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+import replay  # noqa: E402
 from servers import OWNER, fields, start_hearth, token  # noqa: E402
 
 RECORD = pathlib.Path(os.environ.get("HEARTH_ORACLE", HERE.parents[2] / "shared/oracle")) / "firestore-rules.json"
@@ -76,50 +74,17 @@ def send(server, case):
     return "DENY" if error["status"] == "PERMISSION_DENIED" else f"{status} {error['message']}"
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--only", help="rulesets whose name has this in it")
-    parser.add_argument("--show", type=int, default=20, help="how many differences to print")
-    options = parser.parse_args()
-    if not RECORD.exists():
-        print("oracle: skipped: there is no recorded behaviour of production here (HEARTH_ORACLE)")
-        return 0
-    exceptions = {entry["case"]: entry for entry in json.loads((HERE / "exceptions.json").read_text())}
-    passed, failures, excepted = 0, [], set()
-    with tempfile.TemporaryDirectory(prefix="hearth-oracle-") as folder:
-        server = start_hearth(folder, PROJECT)
-        try:
-            for ruleset in json.loads(RECORD.read_text()):
-                if options.only and options.only not in ruleset["id"]:
-                    continue
-                status, answer = server.load(ruleset["rules"])
-                assert status == 200, f"{ruleset['id']}: {answer}"
-                for case in ruleset["cases"]:
-                    label = f"{ruleset['id']}: {case['description']}"
-                    entry = exceptions.get(label)
-                    if entry:
-                        excepted.add(label)
-                    if entry and entry["live"] is None:
-                        passed += 1
-                        continue
-                    prepare(server, case)
-                    verdict = send(server, case)
-                    expected = entry["live"] if entry else case["observed"]
-                    if verdict != expected:
-                        failures.append(f"{label}: {verdict}, expected {expected}")
-                    elif entry and verdict == case["observed"]:
-                        failures.append(f"{label}: is no longer an exception")
-                    else:
-                        passed += 1
-        finally:
-            server.stop()
-    # More cases of the same kind may be replayed: an exception for a case that is not among them is no fault.
-    for failure in failures[: options.show]:
-        print(failure)
-    print(f"oracle: {passed - len(excepted)} as production, {len(excepted)} exceptions with a reason")
-    print(f"{passed} passed, {len(failures)} failed")
-    return 1 if failures else 0
+class World:
+    """A server with the documents that a case is about."""
+
+    def __init__(self, folder):
+        self.server = start_hearth(folder, PROJECT)
+        self.load, self.stop = self.server.load, self.server.stop
+
+    def verdict(self, case):
+        prepare(self.server, case)
+        return send(self.server, case)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(replay.main("oracle", RECORD, HERE / "exceptions.json", World, __doc__))
