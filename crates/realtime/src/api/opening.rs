@@ -5,7 +5,7 @@ use std::sync::Arc;
 use access::{ClientAddress, ForeignOrigin, Network};
 use axum::http::request::Parts;
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, HOST, USER_AGENT};
+use http::header::HOST;
 
 use super::control;
 use super::parameters::Parameters;
@@ -48,12 +48,7 @@ fn of_host(host: &str) -> Option<String> {
 
 /// Where a request comes from, as limits count it.
 pub fn network(parts: &Parts) -> Network {
-    address(parts).unwrap_or(ClientAddress([0, 0, 0, 0].into())).network()
-}
-
-/// Where a request comes from.
-pub fn address(parts: &Parts) -> Option<ClientAddress> {
-    parts.extensions.get::<ClientAddress>().copied()
+    parts.extensions.get().copied().unwrap_or(ClientAddress([0, 0, 0, 0].into())).network()
 }
 
 /// What a connection has to know of the request that opens it.
@@ -65,18 +60,10 @@ pub fn hello(realtime: &Realtime, parameters: &Parameters, parts: &Parts) -> Res
     }
     let host = host(parts);
     let namespace = namespace(realtime, parameters, &host).ok_or_else(|| status::NO_NAMESPACE.to_owned())?;
-    let of_headers = |name: &str| text(&parts.headers, name).map(str::to_owned);
-    let bearer = of_headers(AUTHORIZATION.as_str())
-        .and_then(|value| Some(value.split_once(' ')?.1.trim().to_owned()))
-        .filter(|token| !token.is_empty());
     Ok(Hello {
         namespace,
         host,
         last_session: parameters.one("ls").map(str::to_owned),
-        app_check: parameters.one("ac").map(str::to_owned).or_else(|| of_headers("x-firebase-appcheck")),
-        bearer,
-        user_agent: of_headers(USER_AGENT.as_str()).unwrap_or_default(),
-        address: address(parts),
         foreign: parts.extensions.get::<ForeignOrigin>().cloned(),
     })
 }
