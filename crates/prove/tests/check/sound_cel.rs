@@ -119,7 +119,7 @@ fn holds(expression: &str, found: &Diagnostic, requests: &[(Option<Fields>, Fiel
 #[test]
 fn claims_about_expressions_hold() {
     let claims = Cell::new(0);
-    let mut runner = TestRunner::new(Config { cases: 3000, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 5000, failure_persistence: None, ..Config::default() });
     let outcome =
         runner.run(&(conditions(), prop::collection::vec(requests(), 60)), |(expression, requests)| {
             if compiled(&expression).is_none() {
