@@ -132,8 +132,8 @@ impl Gate {
         let mut after = recorded.since();
         let mut added = 0;
         loop {
-            let changes = match self.inner.store.changes(after, COMPLETION_BATCH).await {
-                Ok(changes) => changes,
+            let versions = match self.inner.store.versions(after, COMPLETION_BATCH).await {
+                Ok(versions) => versions,
                 // What is older than the change log cannot be added; what it still has can.
                 Err(StoreError::TooOld { oldest, .. }) if oldest > after => {
                     after = oldest;
@@ -141,12 +141,18 @@ impl Gate {
                 }
                 Err(error) => return Err(fault(&error)),
             };
-            let Some(last) = changes.last() else { return Ok(added) };
-            after = last.version;
-            for change in changes.iter().filter(|change| !recorded.has(change.version)) {
-                for event in noted_events(change)? {
-                    added += 1;
-                    self.inner.log.push(event);
+            let Some(last) = versions.last() else { return Ok(added) };
+            after = *last;
+            for missing in versions.into_iter().filter(|version| !recorded.has(*version)) {
+                let changes = match self.inner.store.changes(Version(missing.0 - 1), 1).await {
+                    Err(StoreError::TooOld { .. }) => Vec::new(),
+                    changes => changes.map_err(|error| fault(&error))?,
+                };
+                for change in changes {
+                    for event in noted_events(&change)? {
+                        added += 1;
+                        self.inner.log.push(event);
+                    }
                 }
             }
         }
