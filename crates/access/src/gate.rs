@@ -10,6 +10,7 @@ use kv::{Change, Key, Row, Store, StoreError, Version};
 use crate::caller::Caller;
 use crate::contention::Contention;
 use crate::evaluations::Evaluations;
+use crate::events::Events;
 use crate::fault::fault;
 use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
@@ -82,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) mode: Mode,
     /// In dev only.
     evaluations: Option<Evaluations>,
+    events: Events,
     requests: AtomicU64,
     /// The project that the log names where a session names no other.
     project: OnceLock<String>,
@@ -112,6 +114,7 @@ impl Gate {
             clock,
             mode,
             evaluations,
+            events: Events::default(),
             requests,
             project: OnceLock::new(),
             keeps_requests,
@@ -198,6 +201,11 @@ impl Gate {
     /// What rules decided lately; `None` in production, which keeps none of it.
     pub fn evaluations(&self) -> Option<&Evaluations> {
         self.inner.evaluations.as_ref()
+    }
+
+    /// Who wants to be told of what is committed.
+    pub fn events(&self) -> &Events {
+        &self.inner.events
     }
 
     /// The clock of this house.

@@ -1,6 +1,7 @@
 //! The verbs: calling a function. Only the files here talk to the gate.
 
 mod admit;
+mod events;
 mod guards;
 mod slots;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use access::{Authenticate, Gate};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use base::Code;
+use kv::Version;
 use tokio::time::timeout;
 
 use crate::model::{Endpoint, Kind, Settings};
@@ -18,6 +20,7 @@ use crate::runtime::{Live, State, Supervisor};
 use crate::status::Failure;
 
 pub use admit::Call;
+pub use events::Delivery;
 pub use guards::{GuardText, Guards};
 pub use slots::{Slot, Slots};
 
@@ -33,6 +36,9 @@ pub struct Functions {
     codebases: ArcSwapOption<Vec<Arc<Supervisor>>>,
     /// Bounds of what is in flight and what waits.
     pub slots: Slots,
+    /// What is committed from here on is of this process.
+    began: Version,
+    delivery: Delivery,
 }
 
 /// A function that can be called.
@@ -48,8 +54,11 @@ pub struct Function {
 impl Functions {
     /// The service over a gate; it has no codebases yet.
     pub fn new(gate: Gate, project: &str, authenticate: Arc<dyn Authenticate>) -> Arc<Self> {
+        let began = *gate.published().borrow();
         Arc::new(Self {
             gate,
+            began: Version(began.0 + 1),
+            delivery: Delivery::default(),
             authenticate,
             project: project.to_owned(),
             guards: ArcSwap::default(),
@@ -80,7 +89,10 @@ impl Functions {
         let supervisors: Vec<_> =
             codebases.map(|codebase| Supervisor::new(Arc::clone(&settings), codebase)).collect();
         self.codebases.store(Some(Arc::new(supervisors.clone())));
-        futures_util::future::join_all(supervisors.into_iter().map(Supervisor::run)).await;
+        let triggers = supervisors.iter().map(|supervisor| self.follow_triggers(supervisor));
+        let triggers = futures_util::future::join_all(triggers);
+        let codebases = futures_util::future::join_all(supervisors.iter().cloned().map(Supervisor::run));
+        tokio::join!(codebases, triggers, self.delivery.run(&self));
     }
 
     /// The function of this name in this region. Waits for code that is being loaded.

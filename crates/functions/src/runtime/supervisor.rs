@@ -184,16 +184,6 @@ impl Supervisor {
         for place in &live.worker.health.outdated {
             tracing::warn!(codebase = self.name(), "{place}: {}", crate::status::mend(version));
         }
-        let background =
-            live.endpoints.iter().filter(|endpoint| endpoint.kind == crate::model::Kind::Background);
-        let background: Vec<&str> = background.map(|endpoint| endpoint.name.as_str()).collect();
-        if !background.is_empty() {
-            let names = background.join(", ");
-            tracing::warn!(
-                codebase = self.name(),
-                "{names}: Hearth does not fire events, tasks and schedules yet"
-            );
-        }
     }
 
     fn failed(&self, error: &StartError) {
