@@ -48,12 +48,11 @@ impl Watched {
     pub fn matches(&self, attributes: &[(&'static str, String)], passed_over: &[&str]) -> bool {
         let of =
             |name: &str| attributes.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_str());
-        let filters = self.interest.filters.iter().filter(|(name, _)| !passed_over.contains(&name.as_str()));
-        let patterns = self.patterns.iter().filter(|(name, _)| !passed_over.contains(&name.as_str()));
-        filters.map(|(name, value)| of(name) == Some(value)).all(|holds| holds)
-            && patterns
-                .map(|(name, pattern)| of(name).is_some_and(|value| pattern.matches(value)))
-                .all(|is| is)
+        let mut filters =
+            self.interest.filters.iter().filter(|(name, _)| !passed_over.contains(&name.as_str()));
+        let mut patterns = self.patterns.iter().filter(|(name, _)| !passed_over.contains(&name.as_str()));
+        filters.all(|(name, value)| of(name) == Some(value))
+            && patterns.all(|(name, pattern)| of(name).is_some_and(|value| pattern.matches(value)))
     }
 }
 

@@ -203,7 +203,7 @@ async fn tell(functions: Arc<Functions>, lane: Lane, event: Waiting) -> Ended {
         Some(Duration::from_millis(millis))
     };
     let function = match functions.find_target(&lane.target) {
-        Found::Live(function) => Some(function),
+        Found::Live(function) => Some(*function),
         Found::Gone => None,
         Found::NotLive => {
             return (lane, Next::Again { counts: false }, Some(Duration::from_millis(HELD_MILLIS)), true);

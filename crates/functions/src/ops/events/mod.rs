@@ -15,7 +15,7 @@ use crate::runtime::State;
 /// A function that an event is for.
 pub enum Found {
     /// It can be told.
-    Live(Function),
+    Live(Box<Function>),
     /// Its codebase is not in service now.
     NotLive,
     /// There is no such function any more.
@@ -45,7 +45,9 @@ impl Functions {
             State::Starting | State::Broken(_) => return Found::NotLive,
         };
         match live.endpoints.iter().find(|endpoint| endpoint.name == name).cloned() {
-            Some(endpoint) => Found::Live(Function { live, endpoint, supervisor: Arc::clone(supervisor) }),
+            Some(endpoint) => {
+                Found::Live(Box::new(Function { live, endpoint, supervisor: Arc::clone(supervisor) }))
+            }
             None => Found::Gone,
         }
     }
