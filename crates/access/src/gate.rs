@@ -11,6 +11,7 @@ use crate::caller::Caller;
 use crate::contention::Contention;
 use crate::evaluations::Evaluations;
 use crate::fault::fault;
+use crate::invocation::Invocations;
 use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
 use crate::open::OpenGrants;
@@ -83,6 +84,7 @@ pub(crate) struct Inner {
     /// In dev only.
     evaluations: Option<Evaluations>,
     requests: AtomicU64,
+    invocations: Invocations,
     /// The project that the log names where a session names no other.
     project: OnceLock<String>,
     /// Whether the log keeps what requests ask.
@@ -113,6 +115,7 @@ impl Gate {
             mode,
             evaluations,
             requests,
+            invocations: Invocations::default(),
             project: OnceLock::new(),
             keeps_requests,
         };
@@ -182,6 +185,11 @@ impl Gate {
 
     pub(crate) fn keeps_requests(&self) -> bool {
         self.inner.keeps_requests.load(Ordering::Relaxed)
+    }
+
+    /// The credentials of work that the house does on somebody's behalf.
+    pub fn invocations(&self) -> &Invocations {
+        &self.inner.invocations
     }
 
     /// Dev or serve.

@@ -9,7 +9,7 @@ use crate::caller::Caller;
 use crate::fault::fault;
 use crate::gate::{Gate, Operation};
 use crate::grant::{Evidence, Permit};
-use crate::log::{Cause, Event, Verdict};
+use crate::log::{Cause, Event, TRACE, Verdict};
 use crate::reads::Reads;
 
 /// Why nothing was committed.
@@ -404,6 +404,13 @@ impl Session {
         let details = std::mem::take(&mut self.details);
         if let Some(last) = self.events.last_mut() {
             last.details.extend(details);
+        }
+        let Some(origin) = &self.caller.origin else { return };
+        for event in &mut self.events {
+            event.details.insert("via".to_owned(), origin.via.as_str().into());
+            if !origin.trace.is_empty() {
+                event.details.insert(TRACE.to_owned(), origin.trace.as_str().into());
+            }
         }
     }
 

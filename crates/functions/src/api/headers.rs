@@ -1,5 +1,6 @@
 //! The headers of calls: what the decision sees, what the code gets, what goes back.
 
+use access::Invocation;
 use base::{Code, Fields, Value};
 use http::header::{
     AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
@@ -19,6 +20,8 @@ const NEVER: [&str; 3] = ["keep-alive", "x-callable-context-auth", "x-original-a
 /// Hearth's own, between it and a worker.
 const OURS: &str = "x-hearth-";
 const TRACEPARENT: &str = "traceparent";
+/// Where partners have their key.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A trace of the W3C's standard.
 pub struct Trace {
@@ -50,9 +53,14 @@ pub fn authorization(headers: &HeaderMap) -> Option<Option<String>> {
     headers.get(AUTHORIZATION).map(|value| value.to_str().ok().map(str::to_owned))
 }
 
+/// A partner's key.
+pub fn key(headers: &HeaderMap) -> Option<String> {
+    headers.get(API_KEY)?.to_str().ok().map(str::to_owned)
+}
+
 /// What a guard may look at.
 pub fn decided_on(headers: &HeaderMap) -> Fields {
-    let shown = headers.iter().filter(|(name, _)| *name != AUTHORIZATION && *name != COOKIE);
+    let shown = headers.iter().filter(|(name, _)| ![AUTHORIZATION, COOKIE, API_KEY].contains(name));
     let texts = shown.filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), Value::String(value.to_str().ok()?.to_owned())))
     });
@@ -94,6 +102,17 @@ pub fn forward(head: &mut Parts, endpoint: &Endpoint, ip: &str, trace: &Trace) {
     let host = headers.get(HOST).cloned().or(host).unwrap_or(HeaderValue::from_static("localhost"));
     headers.insert("x-forwarded-host", host.clone());
     headers.insert(HOST, host);
+}
+
+/// Adds the credential of what the code asks for. A partner's key has done its work: the code does not get it.
+pub fn on_behalf(head: &mut Parts, invocation: &Invocation, has_key: bool) {
+    if has_key {
+        head.headers.remove(API_KEY);
+    }
+    if let Ok(mut credential) = HeaderValue::from_str(invocation.credential()) {
+        credential.set_sensitive(true);
+        head.headers.insert("x-hearth-invocation", credential);
+    }
 }
 
 #[cfg(test)]

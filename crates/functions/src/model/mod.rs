@@ -4,6 +4,7 @@ mod codebase;
 mod env;
 mod manifest;
 mod params;
+pub mod partner;
 
 pub use codebase::{Codebase, Settings};
 pub use env::{EnvError, environment, parse as parse_env, secrets};

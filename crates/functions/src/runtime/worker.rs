@@ -22,6 +22,8 @@ use crate::model::Codebase;
 
 /// What runs inside of it.
 const RUNNER: &str = include_str!("../../glue/runner.js");
+/// What leads its requests to Hearth.
+const HOUSE: &str = include_str!("../../glue/house.js");
 /// How long it may take until it answers.
 const READY_SECONDS_MAX: u64 = 30;
 /// How often it is asked meanwhile.
@@ -70,6 +72,7 @@ impl Worker {
         let folder = tempfile::Builder::new().prefix("hearth-fn-").tempdir()?;
         let (runner, socket) = (folder.path().join("runner.js"), folder.path().join("s.sock"));
         std::fs::write(&runner, RUNNER)?;
+        std::fs::write(folder.path().join("house.js"), HOUSE)?;
         let mut variables = variables.clone();
         variables.insert("HEARTH_SOCKET".to_owned(), socket.display().to_string());
         let process = Process::start(&codebase.name, &codebase.source, &[&runner], &variables)?;
@@ -93,6 +96,11 @@ impl Worker {
         };
         worker.health = health;
         Ok(worker)
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.process.has_exited()
     }
 
     /// Waits for its end. Returns how it ended.
