@@ -4,6 +4,7 @@ mod codebase;
 mod env;
 mod manifest;
 mod params;
+pub mod partner;
 mod trigger;
 
 pub use codebase::{Codebase, Settings};
