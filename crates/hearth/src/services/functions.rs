@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use functions::Functions;
 use functions::model::Settings;
@@ -38,6 +39,7 @@ struct Calls {
     settings: Mutex<Option<Settings>>,
 }
 
+#[async_trait]
 impl Service for Calls {
     fn routes(&self, _: &Addresses) -> Router {
         // Production's port is shared, and its workers are not built yet.
@@ -52,8 +54,10 @@ impl Service for Calls {
         true
     }
 
-    fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
+    async fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
         let project = beginning.project;
+        let names: Vec<String> = project.codebases.iter().map(|codebase| codebase.name.clone()).collect();
+        self.functions.restore_interests(&names).await.map_err(|status| status.message)?;
         if project.codebases.is_empty() {
             return Ok(());
         }
