@@ -104,6 +104,21 @@ impl Functions {
         Ok(session)
     }
 
+    /// The caller behind a credential.
+    pub(crate) async fn caller_of(&self, credential: Credential<'_>) -> Result<Caller, Status> {
+        self.authenticate.caller(&self.project, credential).await
+    }
+
+    /// The project's own server, which sends no credential to what emulators are there.
+    ///
+    /// Errors: `UNAUTHENTICATED` in production.
+    pub(crate) fn local_server(&self) -> Result<Caller, Status> {
+        match self.gate.mode().dev() {
+            Some(_) => Ok(Caller::admin("owner")),
+            None => Err(Status::new(Code::Unauthenticated, "the request has no credential")),
+        }
+    }
+
     async fn caller(&self, call: &Call) -> Result<Caller, Status> {
         let bad = || Status::new(Code::Unauthenticated, "the Authorization header has no bearer token");
         let credential = match &call.authorization {

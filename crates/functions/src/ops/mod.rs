@@ -5,14 +5,16 @@ mod events;
 mod guards;
 mod slots;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::events::Interest;
 use access::{Authenticate, Gate};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use base::Code;
 use kv::Version;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use crate::model::{Endpoint, Kind, Settings};
@@ -20,7 +22,7 @@ use crate::runtime::{Live, State, Supervisor};
 use crate::status::Failure;
 
 pub use admit::Call;
-pub use events::Delivery;
+pub use events::{Delivery, Message, Task};
 pub use guards::{GuardText, Guards};
 pub use slots::{Slot, Slots};
 
@@ -39,6 +41,8 @@ pub struct Functions {
     /// What is committed from here on is of this process.
     began: Version,
     delivery: Delivery,
+    /// Functions that have a say before somebody signs in, by codebase.
+    blocking: Mutex<BTreeMap<String, Vec<Interest>>>,
 }
 
 /// A function that can be called.
@@ -55,16 +59,19 @@ impl Functions {
     /// The service over a gate; it has no codebases yet.
     pub fn new(gate: Gate, project: &str, authenticate: Arc<dyn Authenticate>) -> Arc<Self> {
         let began = *gate.published().borrow();
-        Arc::new(Self {
+        let functions = Arc::new(Self {
             gate,
             began: Version(began.0 + 1),
             delivery: Delivery::default(),
+            blocking: Mutex::default(),
             authenticate,
             project: project.to_owned(),
             guards: ArcSwap::default(),
             codebases: ArcSwapOption::empty(),
             slots: Slots::default(),
-        })
+        });
+        functions.register_sources();
+        functions
     }
 
     /// The project's id.
@@ -91,8 +98,10 @@ impl Functions {
         self.codebases.store(Some(Arc::new(supervisors.clone())));
         let triggers = supervisors.iter().map(|supervisor| self.follow_triggers(supervisor));
         let triggers = futures_util::future::join_all(triggers);
+        let schedules = supervisors.iter().map(|supervisor| self.fire_schedules(supervisor));
+        let schedules = futures_util::future::join_all(schedules);
         let codebases = futures_util::future::join_all(supervisors.iter().cloned().map(Supervisor::run));
-        tokio::join!(codebases, triggers, self.delivery.run(&self));
+        tokio::join!(codebases, triggers, schedules, self.delivery.run(&self));
     }
 
     /// The function of this name in this region. Waits for code that is being loaded.
