@@ -1,5 +1,7 @@
 //! Generated SDKs beside those that the official tool generated for public projects.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

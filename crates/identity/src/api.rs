@@ -157,15 +157,19 @@ impl Call<'_> {
     async fn run(&self, context: &RequestContext, fields: Fields) -> Result<Json, Failure> {
         let settings = &self.identity.settings;
         Ok(match self.route.endpoint {
-            Endpoint::SignUp => answer::signed_up(&self.verb::<SignUp>(context, fields).await?),
+            Endpoint::SignUp => {
+                answer::signed_up(&self.verb::<SignUp>(context, fields).await?.unless_disabled(context)?)
+            }
             Endpoint::SignInWithPassword => {
-                answer::with_password(&self.verb::<SignInWithPassword>(context, fields).await?)
+                let signed = self.verb::<SignInWithPassword>(context, fields).await?;
+                answer::with_password(&signed.unless_disabled(context)?)
             }
             Endpoint::SignInWithCustomToken => {
                 answer::with_custom_token(&self.verb::<SignInWithCustomToken>(context, fields).await?)
             }
             Endpoint::SignInWithEmailLink => {
-                answer::with_email_link(&self.verb::<SignInWithEmailLink>(context, fields).await?)
+                let signed = self.verb::<SignInWithEmailLink>(context, fields).await?;
+                answer::with_email_link(&signed.unless_disabled(context)?)
             }
             Endpoint::Refresh => {
                 answer::refreshed(&self.verb::<Refresh>(context, fields).await?, &settings.project_number)
