@@ -11,6 +11,7 @@ use crate::caller::Caller;
 use crate::contention::Contention;
 use crate::evaluations::Evaluations;
 use crate::fault::fault;
+use crate::hold::Holds;
 use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
 use crate::open::OpenGrants;
@@ -77,6 +78,7 @@ pub(crate) struct Inner {
     pub(crate) contention: Contention,
     past: Shares,
     pub(crate) grants: OpenGrants,
+    pub(crate) holds: Holds,
     pub(crate) log: AccessLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mode: Mode,
@@ -108,6 +110,7 @@ impl Gate {
             contention,
             past,
             grants,
+            holds: Holds::default(),
             log,
             clock,
             mode,

@@ -48,3 +48,6 @@ pub const OBJECTS: Keyspace = Keyspace(0x51);
 pub const UPLOADS: Keyspace = Keyspace(0x52);
 /// How many objects use a file of Cloud Storage.
 pub const BLOBS: Keyspace = Keyspace(0x53);
+
+/// The rows that callers are held to.
+pub(crate) const OF_CALLERS: [Keyspace; 3] = [USERS, SIGNING_KEYS, SERVICE_ACCOUNTS];

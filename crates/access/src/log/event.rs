@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The detail that names the record of an effect in another database.
+pub(crate) const COMMIT: &str = "commit";
+
 /// What came of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -130,6 +133,6 @@ fn is_zero(number: &u64) -> bool {
 impl Event {
     /// Whether the log keeps it at any cost: denials, administrators' acts, failures, and what changed data.
     pub fn must_be_kept(&self) -> bool {
-        self.verdict != Verdict::Allow || self.version.is_some()
+        self.verdict != Verdict::Allow || self.version.is_some() || self.details.contains_key(COMMIT)
     }
 }

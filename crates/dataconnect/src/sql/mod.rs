@@ -24,7 +24,7 @@ use crate::schema::values::{Misfit, coerce};
 use crate::schema::{Base, Column, ColumnType, Scalar, Schema, Table};
 
 pub use ddl::create;
-pub use read::query;
+pub use read::{query, query_held};
 pub use write::mutation;
 
 /// Rows of one level without a `limit`.
@@ -112,13 +112,15 @@ impl Given<'_> {
 pub(crate) struct Builder<'b> {
     pub(crate) schema: &'b Schema,
     pub(crate) given: &'b Given<'b>,
+    /// Rows that are read are held until the transaction ends; of these tables, which it writes, for itself alone.
+    pub(crate) held: Option<&'b [usize]>,
     parameters: Vec<Option<String>>,
     aliases: usize,
 }
 
 impl<'b> Builder<'b> {
     pub(crate) fn new(schema: &'b Schema, given: &'b Given<'b>) -> Self {
-        Self { schema, given, parameters: Vec::new(), aliases: 0 }
+        Self { schema, given, held: None, parameters: Vec::new(), aliases: 0 }
     }
 
     /// A new alias.
@@ -231,7 +233,7 @@ fn no_nul(text: String, path: &str) -> Result<String, Failure> {
 }
 
 /// A quoted name.
-pub(crate) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

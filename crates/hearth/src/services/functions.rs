@@ -54,7 +54,8 @@ impl Service for Calls {
 
     fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
         let project = beginning.project;
-        if project.codebases.is_empty() {
+        // Production's workers are not built yet.
+        if project.codebases.is_empty() || !self.functions.is_dev() {
             return Ok(());
         }
         let ours = settings::read(project.folder())?.unwrap_or_default();
