@@ -68,7 +68,8 @@ impl Holds {
     /// Waits until the holds on these rows that are there now have ended.
     pub(crate) async fn ended(&self, keys: &[Key]) {
         for key in keys {
-            let Some((newest, ended)) = self.rows.lock().get(key).map(|row| (row.next, Arc::clone(&row.ended)))
+            let Some((newest, ended)) =
+                self.rows.lock().get(key).map(|row| (row.next, Arc::clone(&row.ended)))
             else {
                 continue;
             };

@@ -304,7 +304,8 @@ impl Session {
 
     async fn commit_to_the_end(mut self) -> Result<Version, CommitFailure> {
         let txn = self.txn()?;
-        let of_callers = txn.writes.iter().map(|(key, _)| key).filter(|key| OF_CALLERS.contains(&key.keyspace()));
+        let of_callers =
+            txn.writes.iter().map(|(key, _)| key).filter(|key| OF_CALLERS.contains(&key.keyspace()));
         let of_callers: Vec<Key> = of_callers.cloned().collect();
         let gate = self.gate.clone();
         let committed = gate.inner.store.commit(txn).await;

@@ -77,9 +77,9 @@ fn graphql_error(said: &Diagnostic) -> Json {
 /// What a denial is to a client. `guard` is the level or the expression; only in dev the client reads why.
 pub fn denied(guard: &str, denial: &Denial) -> Status {
     let why = match (&denial.reason, denial.shows_reasons) {
-        (Reason::Rules(causes), Some(_)) => causes.first().map_or_else(String::new, |cause| {
-            format!(" [{}: {}]", cause.expression(), cause.text())
-        }),
+        (Reason::Rules(causes), Some(_)) => causes
+            .first()
+            .map_or_else(String::new, |cause| format!(" [{}: {}]", cause.expression(), cause.text())),
         _ => String::new(),
     };
     match Level::named(guard) {

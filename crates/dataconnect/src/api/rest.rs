@@ -65,7 +65,8 @@ async fn serve(
     match answer(dataconnect, &rest, request).await {
         Ok(body) => json(StatusCode::OK, body),
         Err(failure) => {
-            let status = StatusCode::from_u16(failure.code().http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let status =
+                StatusCode::from_u16(failure.code().http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             json(status, failure.body().to_string())
         }
     }
@@ -80,8 +81,8 @@ fn json(status: StatusCode, body: String) -> Response {
 }
 
 async fn answer(dataconnect: Arc<DataConnect>, rest: &str, request: Request) -> Result<String, Failure> {
-    let target = Target::of(rest)
-        .ok_or_else(|| Failure::not_found(format!("nothing is at `services/{rest}`")))?;
+    let target =
+        Target::of(rest).ok_or_else(|| Failure::not_found(format!("nothing is at `services/{rest}`")))?;
     let is_of_clients = matches!(target.verb, "executeQuery" | "executeMutation");
     let caller = caller(&dataconnect, request.headers(), is_of_clients).await?;
     let address = request.extensions().get::<ClientAddress>().map(|client| client.0.to_string());
@@ -114,7 +115,11 @@ fn ask(
             return Err(unknown());
         }
         let query = text(body, "query")?.unwrap_or_default();
-        Ok(What::Text { query, name: text(body, "operationName")?.filter(|name| !name.is_empty()), read_only })
+        Ok(What::Text {
+            query,
+            name: text(body, "operationName")?.filter(|name| !name.is_empty()),
+            read_only,
+        })
     };
     let (what, needs_admin) = match target.verb {
         "executeQuery" => (operation(Kind::Query, body)?, false),
@@ -146,7 +151,10 @@ fn text(body: &mut Map<String, Json>, name: &str) -> Result<Option<String>, Fail
     match body.shift_remove(name) {
         None | Some(Json::Null) => Ok(None),
         Some(Json::String(text)) if name == "query" || text.len() <= NAME_BYTES_MAX => Ok(Some(text)),
-        Some(_) => Err(Failure::of(Code::InvalidArgument, format!("`{name}` is no text of at most {NAME_BYTES_MAX} bytes"))),
+        Some(_) => Err(Failure::of(
+            Code::InvalidArgument,
+            format!("`{name}` is no text of at most {NAME_BYTES_MAX} bytes"),
+        )),
     }
 }
 
@@ -211,9 +219,20 @@ mod tests {
     #[test]
     fn impersonation_is_one_or_the_other() {
         let of = |json: Json| impersonation(Some(&json));
-        assert_eq!(of(serde_json::json!({"unauthenticated": true})), Ok((Some(Impersonation::Unauthenticated), false)));
-        assert!(matches!(of(serde_json::json!({"authClaims": {"sub": "a"}})), Ok((Some(Impersonation::User(_)), false))));
-        for json in [r#"{}"#, r#"{"unauthenticated": false}"#, r#"{"authClaims": {}, "unauthenticated": true}"#, r#"{"authClaims": 1}"#] {
+        assert_eq!(
+            of(serde_json::json!({"unauthenticated": true})),
+            Ok((Some(Impersonation::Unauthenticated), false))
+        );
+        assert!(matches!(
+            of(serde_json::json!({"authClaims": {"sub": "a"}})),
+            Ok((Some(Impersonation::User(_)), false))
+        ));
+        for json in [
+            r#"{}"#,
+            r#"{"unauthenticated": false}"#,
+            r#"{"authClaims": {}, "unauthenticated": true}"#,
+            r#"{"authClaims": 1}"#,
+        ] {
             assert!(of(serde_json::from_str(json).unwrap()).is_err(), "{json}");
         }
     }

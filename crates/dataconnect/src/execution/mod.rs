@@ -212,7 +212,8 @@ impl<'e> Execution<'e> {
 
     /// The tables that the operation writes.
     fn written(&self) -> Vec<usize> {
-        let names = || self.fields.iter().filter_map(|field| field.name.rsplit_once('_').map(|(name, _)| name));
+        let names =
+            || self.fields.iter().filter_map(|field| field.name.rsplit_once('_').map(|(name, _)| name));
         let tables = self.schema.tables.iter().enumerate();
         tables.filter(|(_, table)| names().any(|name| name == table.singular)).map(|(at, _)| at).collect()
     }

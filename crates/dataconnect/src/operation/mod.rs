@@ -178,7 +178,9 @@ impl Api {
                 None => return said("the text has no operation".to_owned()),
             },
             (None, 0, None) => return said("the text has no operation".to_owned()),
-            (None, ..) => return said("operationName is required: the text has several operations".to_owned()),
+            (None, ..) => {
+                return said("operationName is required: the text has several operations".to_owned());
+            }
         };
         let mut compiler = compile::Compiler::new(self, &document, &mut diagnostics);
         let compiled = compiler.operation(name, parsed);

@@ -77,9 +77,7 @@ impl Reply {
             Reply::Data(data) => format!("{{\"data\":{data}}}"),
             Reply::Answer(answer, details) => answer.json(details).to_string(),
             Reply::Variables(faults) => {
-                let error = |fault: &VariableFault| {
-                    json!({"message": fault.to_string(), "extensions": {"code": "INVALID_ARGUMENT"}})
-                };
+                let error = |fault: &VariableFault| json!({"message": fault.to_string(), "extensions": {"code": "INVALID_ARGUMENT"}});
                 let errors: Vec<Json> = faults.iter().map(error).collect();
                 json!({"data": null, "errors": errors}).to_string()
             }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use access::{Caller, Facts, Operation as Asked, Reads, Refusal, Service, Session, Subject, User};
 use async_trait::async_trait;
 use base::{Code, Fields, Status, Value as Stored};
-use policy::cel::{Call, Guard, Supply};
 use policy::Policy as _;
+use policy::cel::{Call, Guard, Supply};
 use serde_json::{Map, Value as Json};
 use tokio::time::timeout;
 
@@ -151,7 +151,8 @@ impl DataConnect {
         };
         let (caller, by) = as_whom(&ask)?;
         // A turn comes before the session: who waits holds no snapshot.
-        let name = caller.id().map_or_else(|| format!("address {}", ask.address), |id| format!("caller {id}"));
+        let name =
+            caller.id().map_or_else(|| format!("address {}", ask.address), |id| format!("caller {id}"));
         let turn = served.database.shares.turn(&name).await;
         let _turn = turn.map_err(|busy| Failure::of(Code::ResourceExhausted, busy.to_string()))?;
         let _hold = (operation.kind == Kind::Mutation).then(|| self.gate.hold(&caller));
@@ -248,9 +249,11 @@ fn as_whom(ask: &Ask) -> Result<(Caller, Option<String>), Failure> {
     let caller = match impersonation {
         Impersonation::Unauthenticated => Caller::unauthenticated(),
         Impersonation::User(claims) => {
-            let uid = claims.get("sub").and_then(Json::as_str).filter(|uid| !uid.is_empty() && uid.len() <= 128);
+            let uid =
+                claims.get("sub").and_then(Json::as_str).filter(|uid| !uid.is_empty() && uid.len() <= 128);
             let Some(uid) = uid else {
-                let message = "`extensions.impersonate.authClaims.sub` is no user id: a text of 1 to 128 characters";
+                let message =
+                    "`extensions.impersonate.authClaims.sub` is no user id: a text of 1 to 128 characters";
                 return Err(Failure::of(Code::InvalidArgument, message));
             };
             let Stored::Map(fields) = stored(&Json::Object(claims.clone())) else {

@@ -372,4 +372,3 @@ fn type_of(value: &Stored) -> &'static str {
         _ => "value",
     }
 }
-

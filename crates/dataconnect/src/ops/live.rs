@@ -220,7 +220,9 @@ impl Live {
             return Ok(Arc::clone(served));
         }
         match self.broken.get(id) {
-            Some(why) => Err(Failure::of(Code::FailedPrecondition, format!("the service `{id}` is not served: {why}"))),
+            Some(why) => {
+                Err(Failure::of(Code::FailedPrecondition, format!("the service `{id}` is not served: {why}")))
+            }
             None => Err(Failure::not_found(format!("there is no service `{id}`"))),
         }
     }

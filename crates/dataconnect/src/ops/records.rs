@@ -82,7 +82,9 @@ impl DataConnect {
                         }
                     }
                 }
-                let Some((_, client)) = clients.iter().find(|(name, _)| *name == database.name) else { continue };
+                let Some((_, client)) = clients.iter().find(|(name, _)| *name == database.name) else {
+                    continue;
+                };
                 if let Err(why) = self.take_out(&database, client, KEPT_SECONDS).await {
                     tracing::warn!(why, database = database.name, "records stay in the database");
                 }
@@ -110,7 +112,12 @@ impl DataConnect {
 
     /// Takes the records of an age out of a database; the log gets the lines it lacks first. Gives how many there were, and how
     /// many the log lacked.
-    async fn take_out(&self, database: &Database, client: &Client, age_s: u64) -> Result<(usize, usize), String> {
+    async fn take_out(
+        &self,
+        database: &Database,
+        client: &Client,
+        age_s: u64,
+    ) -> Result<(usize, usize), String> {
         let rows = client
             .query(
                 &format!(

@@ -9,8 +9,7 @@ use super::local::StartError;
 pub const VERSION_MIN: u32 = 13;
 
 /// Where packages put them that do not put them in `PATH`; each has a folder for each version.
-const FOLDERS: [&str; 4] =
-    ["/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/Library/PostgreSQL"];
+const FOLDERS: [&str; 4] = ["/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/Library/PostgreSQL"];
 
 /// The programs of one installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +56,8 @@ impl Binaries {
 
 /// `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`
 fn major_of(text: &str) -> Option<u32> {
-    let version = text.split_whitespace().find(|word| word.starts_with(|letter: char| letter.is_ascii_digit()))?;
+    let version =
+        text.split_whitespace().find(|word| word.starts_with(|letter: char| letter.is_ascii_digit()))?;
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
 }

@@ -60,7 +60,10 @@ impl Access {
             format!("the URL of PostgreSQL cannot be read: {error}; it is `postgres://USER:PASSWORD@HOST:PORT/DATABASE`")
         })?;
         if config.get_hosts().is_empty() {
-            return Err("the URL of PostgreSQL names no host: it is `postgres://USER:PASSWORD@HOST:PORT/DATABASE`".to_owned());
+            return Err(
+                "the URL of PostgreSQL names no host: it is `postgres://USER:PASSWORD@HOST:PORT/DATABASE`"
+                    .to_owned(),
+            );
         }
         Ok(Self { config: bounded(config), tls: tls(), owned: false })
     }

@@ -50,7 +50,9 @@ pub enum StartError {
     )]
     NoBinaries,
     /// Too old.
-    #[error("PostgreSQL {major} is installed and Data Connect needs {VERSION_MIN} or newer; `--postgres URL` names another server")]
+    #[error(
+        "PostgreSQL {major} is installed and Data Connect needs {VERSION_MIN} or newer; `--postgres URL` names another server"
+    )]
     TooOld {
         /// What is installed.
         major: u32,
@@ -133,7 +135,11 @@ impl Cluster {
         let user = if geteuid().is_root() { Some(other_user()?) } else { None };
         if let Some(user) = &user {
             if let Some(data) = folder.parent().filter(|data| !enters(user, data)) {
-                let_in(user, data).map_err(io(format!("`{}` cannot be opened to `{}`", data.display(), user.name)))?;
+                let_in(user, data).map_err(io(format!(
+                    "`{}` cannot be opened to `{}`",
+                    data.display(),
+                    user.name
+                )))?;
             }
             let closed = folder.ancestors().skip(1).find(|above| !enters(user, above));
             if let Some(closed) = closed {

@@ -9,15 +9,15 @@
 //!
 //! deadpool keeps prepared statements with each connection and bounds how long one is waited for; bb8 does the second only.
 
-mod bind;
 mod binaries;
+mod bind;
 mod connect;
 mod local;
 mod pools;
 mod shares;
 
-pub use bind::Text;
 pub use binaries::{Binaries, VERSION_MIN};
+pub use bind::Text;
 pub use connect::{Access, Roles};
 pub use local::{Cluster, Local, StartError};
 pub use pools::{Connection, Pools, STATEMENT_MS_MAX, fault_of};

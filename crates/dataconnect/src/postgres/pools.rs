@@ -141,7 +141,6 @@ impl Connection {
         self.dirty = false;
         Ok(())
     }
-
 }
 
 impl Drop for Connection {

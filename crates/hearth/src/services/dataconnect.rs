@@ -42,7 +42,12 @@ pub static ROW: Row = Row {
         let authenticate = Arc::clone(&ground.authenticate);
         let data = ground.data.clone();
         let dataconnect = DataConnect::new(ground.gate.clone(), &ground.project, data.clone(), authenticate);
-        Box::new(Operations { dataconnect, data, plan: Mutex::default(), phase: watch::Sender::new(Phase::Idle) })
+        Box::new(Operations {
+            dataconnect,
+            data,
+            plan: Mutex::default(),
+            phase: watch::Sender::new(Phase::Idle),
+        })
     },
 };
 
@@ -101,7 +106,8 @@ impl Service for Operations {
         let plan = self.plan.lock().take()?;
         self.dataconnect.set(State::Starting);
         self.phase.send_replace(Phase::Running);
-        let (dataconnect, data, phase) = (Arc::clone(&self.dataconnect), self.data.clone(), self.phase.clone());
+        let (dataconnect, data, phase) =
+            (Arc::clone(&self.dataconnect), self.data.clone(), self.phase.clone());
         Some(Box::pin(async move {
             let mut ending = phase.subscribe();
             let records = Arc::clone(&dataconnect).run_records();
@@ -253,7 +259,8 @@ fn write_output(path: &Path, text: &str) {
     if std::fs::read_to_string(path).is_ok_and(|there| there == text) {
         return;
     }
-    let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, text));
+    let written =
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, text));
     if let Err(error) = written {
         tracing::debug!(%error, "`{}` cannot be written", path.display());
     }
