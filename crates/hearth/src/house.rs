@@ -93,7 +93,7 @@ impl House {
         let Some(folder) = data else {
             let store = Store::open(Mem::default(), options(history)).await?;
             let gate = Gate::new(store, AccessLog::discarding(), Arc::new(SystemClock), mode);
-            return Self::over(gate, settings, Arc::new(Memory::default())).await;
+            return Self::over(gate, settings, Arc::new(Memory::default()), None).await;
         };
         let (store, claim) = open_store(folder, history).await?;
         if let Some(claim) = claim.as_ref().filter(|claim| !claim.allows(&mode)) {
@@ -106,7 +106,7 @@ impl House {
         if claim.is_none_or(|claim| claim.project.is_none()) {
             gate.claim(&settings.project).await.map_err(OpenError::Service)?;
         }
-        Self::over(gate, settings, files_in(folder)?).await
+        Self::over(gate, settings, files_in(folder)?, Some(folder)).await
     }
 
     /// Opens data as what it was made by, for the project that it was made for where none is given.
@@ -135,10 +135,15 @@ impl House {
         if !is_known {
             gate.claim(&project).await.map_err(OpenError::Service)?;
         }
-        Self::over(gate, Settings { seal, ..Settings::new(project) }, files_in(data)?).await
+        Self::over(gate, Settings { seal, ..Settings::new(project) }, files_in(data)?, Some(data)).await
     }
 
-    async fn over(gate: Gate, settings: Settings, files: Arc<dyn Files>) -> Result<Self, OpenError> {
+    async fn over(
+        gate: Gate,
+        settings: Settings,
+        files: Arc<dyn Files>,
+        data: Option<&Path>,
+    ) -> Result<Self, OpenError> {
         let project = settings.project.clone();
         let identity = Identity::new(gate.clone(), settings).await.map_err(|failure| match failure {
             Failure::Fault(status) => OpenError::Service(status),
@@ -148,7 +153,8 @@ impl House {
         gate.set_project(&project);
         let firestore = Arc::new(Firestore::new(gate.clone(), &project));
         firestore.restore().await.map_err(OpenError::Service)?;
-        let ground = Ground { gate: gate.clone(), project, identity, firestore, files, authenticate };
+        let data = data.map(Path::to_owned);
+        let ground = Ground { gate: gate.clone(), project, identity, firestore, files, data, authenticate };
         let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
         Ok(Self { gate, ground, services, work: Vec::new() })
     }
@@ -207,7 +213,7 @@ impl House {
         self.ground.firestore.require_indexes();
     }
 
-    /// Has services know what `dev` is about. Errors: what the project must correct first.
+    /// Has services know what the project is about. Errors: what the project must correct first.
     pub async fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
         for (_, service) in &self.services {
             service.begin(beginning).await?;
@@ -285,6 +291,9 @@ impl House {
 
     /// Flushes and closes.
     pub async fn close(self) -> Result<(), Status> {
+        for (_, service) in &self.services {
+            service.close().await;
+        }
         for work in &self.work {
             work.abort();
         }

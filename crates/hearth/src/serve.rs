@@ -13,9 +13,9 @@ use crate::house::{History, House};
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
-use crate::services::{self, Addresses};
+use crate::services::{self, Addresses, Beginning};
 use crate::stop::{Asked, Signals};
-use crate::{indexes, sealing};
+use crate::{indexes, sealing, settings};
 
 /// Runs until told to stop. Rules are read at start and again on SIGHUP; rules that were deployed stand before the file's.
 pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
@@ -30,8 +30,8 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let tls = tls(ask).map_err(Failure::usage)?;
     let history =
         History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
-    let settings = settings(ask, &id).map_err(Failure::usage)?;
-    let mut house = House::open_with(Mode::Serve, settings.clone(), Some(&ask.data), history).await?;
+    let identity = identity_settings(ask, &id).map_err(Failure::usage)?;
+    let mut house = House::open_with(Mode::Serve, identity.clone(), Some(&ask.data), history).await?;
 
     if ask.log_requests {
         house.gate.keep_requests();
@@ -46,13 +46,15 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let mut notes = project.notes.clone();
     notes.extend(services::not_served(&project));
     notes.extend(house.clock_note());
-    notes.extend(warnings(&settings, &project));
+    notes.extend(warnings(&identity, &project));
     notes.extend(rules::load_in_production(&house.gate, &mut guarded, restored, screen)?);
 
     let socket = server::bind(ask.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
+    let postgres = settings::postgres(&ask.project_dir, ask.postgres.as_deref())?;
+    house.begin(&Beginning { project: &project, variables: Vec::new(), postgres }).await?;
     house.begin_work();
     if let Some((file, warnings)) = indexes {
         notes.extend(warnings);
@@ -133,7 +135,7 @@ fn warnings(settings: &identity::Settings, project: &Project) -> Vec<String> {
 }
 
 /// What the command line says of identity.
-fn settings(ask: &Serve, project: &str) -> Result<identity::Settings, String> {
+fn identity_settings(ask: &Serve, project: &str) -> Result<identity::Settings, String> {
     if let Some(url) = ask.public_url.as_ref().filter(|url| !url.starts_with("https://")) {
         return Err(format!(
             "`--public-url {url}` does not begin with https://: links in e-mails carry codes"

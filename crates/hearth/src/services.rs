@@ -6,6 +6,7 @@
 
 mod auth;
 mod database;
+mod dataconnect;
 mod deploy;
 mod firestore;
 mod functions;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -33,8 +35,16 @@ use crate::project::{Project, RulesKind};
 use crate::transfer::Portable;
 
 /// All rows, in the order their sockets are bound.
-pub static TABLE: [&Row; 7] =
-    [&auth::ROW, &firestore::ROW, &database::ROW, &storage::ROW, &functions::ROW, &deploy::ROW, &hub::ROW];
+pub static TABLE: [&Row; 8] = [
+    &auth::ROW,
+    &firestore::ROW,
+    &database::ROW,
+    &storage::ROW,
+    &dataconnect::ROW,
+    &functions::ROW,
+    &deploy::ROW,
+    &hub::ROW,
+];
 
 /// The services that a project configures and this table does not have, in a sentence.
 pub fn not_served(project: &Project) -> Option<String> {
@@ -157,6 +167,8 @@ pub struct Ground {
     pub firestore: Arc<Firestore>,
     /// Where the bytes of objects are.
     pub files: Arc<dyn Files>,
+    /// The data folder; `None` where data is in memory only.
+    pub data: Option<PathBuf>,
     /// Makes callers, for services whose protocol signs in in-band.
     pub authenticate: Arc<dyn Authenticate>,
 }
@@ -180,12 +192,15 @@ pub trait Service: Send + Sync {
     /// Ends the answers that would go on for ever: the house is about to be closed.
     fn end_streams(&self) {}
 
-    /// In `dev`, before the work begins: what the project says, and where everything is.
+    /// Before the work begins: what the project says, and where everything is.
     ///
     /// Errors: what the project must correct first.
     async fn begin(&self, _: &Beginning<'_>) -> Result<(), String> {
         Ok(())
     }
+
+    /// Ends what it has started: nothing is answered any more.
+    async fn close(&self) {}
 
     /// What it does beside answering, until the house is closed.
     fn work(&self) -> Option<Work> {
@@ -193,12 +208,14 @@ pub trait Service: Send + Sync {
     }
 }
 
-/// What a service learns in `dev` before its work begins.
+/// What a service learns before its work begins.
 pub struct Beginning<'a> {
     /// The project.
     pub project: &'a Project,
-    /// The variables by which SDKs find everything.
+    /// The variables by which SDKs find everything; in `dev` only.
     pub variables: Vec<(String, String)>,
+    /// The URL of a PostgreSQL, where one is given.
+    pub postgres: Option<String>,
 }
 
 /// Work that is polled until the house is closed, or it ends by itself.
