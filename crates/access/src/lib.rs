@@ -14,6 +14,7 @@ mod claim;
 mod contention;
 mod documents;
 mod evaluations;
+pub mod events;
 mod facts;
 mod fault;
 mod gate;

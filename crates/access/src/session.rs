@@ -6,6 +6,7 @@ use kv::{Chain, CommitError, Key, KeyRange, Page, Row, Scan, Txn, Version};
 use tokio::task::JoinHandle;
 
 use crate::caller::Caller;
+use crate::events;
 use crate::fault::fault;
 use crate::gate::{Gate, Operation};
 use crate::grant::{Evidence, Permit};
@@ -77,7 +78,8 @@ pub struct Session {
     pub(crate) now: Timestamp,
     pub(crate) reads: Reads,
     pub(crate) evidence: Evidence,
-    writes: Vec<(Key, Option<Bytes>)>,
+    pub(crate) writes: Vec<(Key, Option<Bytes>)>,
+    pub(crate) staged_events: events::Staged,
     /// A write was staged against another session's permit: nothing may be committed.
     broken: bool,
     pub(crate) events: Vec<Event>,
@@ -102,6 +104,7 @@ impl Session {
             reads,
             evidence: Evidence::default(),
             writes: Vec::new(),
+            staged_events: events::Staged::default(),
             broken: false,
             events: Vec::new(),
             details: serde_json::Map::new(),
@@ -302,6 +305,10 @@ impl Session {
     }
 
     async fn commit_to_the_end(mut self) -> Result<Version, CommitFailure> {
+        if let Err(status) = self.stage_events().await {
+            self.fail(&status.message);
+            return Err(CommitFailure::Failed(status));
+        }
         let txn = self.txn()?;
         let committed = self.gate.inner.store.commit(txn).await;
         self.committed(committed)
@@ -350,6 +357,7 @@ impl Session {
     fn committed(mut self, committed: Result<Version, CommitError>) -> Result<Version, CommitFailure> {
         match committed {
             Ok(version) => {
+                self.staged_events.rooms.drain(..).for_each(events::Room::keep);
                 self.record(Some(version));
                 Ok(version)
             }

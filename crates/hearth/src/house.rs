@@ -17,7 +17,7 @@ use storage::files::{Disk, Files, Memory};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
-use crate::services::{Addresses, Beginning, Callers, Ground, Part, Row, Service, TABLE};
+use crate::services::{Addresses, Beginning, Callers, Ground, Part, Private, Row, Service, TABLE};
 use crate::transfer::{self, Transfer};
 
 /// Where a data folder has the bytes of objects.
@@ -208,8 +208,11 @@ impl House {
     }
 
     /// Has services know what `dev` is about. Errors: what the project must correct first.
-    pub fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
-        self.services.iter().try_for_each(|(_, service)| service.begin(beginning))
+    pub async fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
+        for (_, service) in &self.services {
+            service.begin(beginning).await?;
+        }
+        Ok(())
     }
 
     /// Begins what services do beside answering.
@@ -230,9 +233,10 @@ impl House {
     fn merged(&self, wanted: impl Fn(&Row) -> bool, addresses: &Addresses) -> Routes {
         let of = |callers: Callers| {
             let services = self.services.iter().filter(|(row, _)| row.callers == callers && wanted(row));
-            let routes = services.map(|(_, service)| match service.streams_bodies() {
-                true => server::streamed(service.routes(addresses)),
-                false => service.routes(addresses),
+            let routes = services.map(|(_, service)| match service.patience() {
+                Some(patience) => server::patient(service.routes(addresses), patience),
+                None if service.streams_bodies() => server::streamed(service.routes(addresses)),
+                None => service.routes(addresses),
             });
             routes.reduce(Router::merge)
         };
@@ -243,6 +247,12 @@ impl House {
         // A path that nobody has is answered as the last of these answers it.
         let merged = found.into_iter().chain(of(Callers::Own)).reduce(Router::merge);
         Routes::from(merged.unwrap_or_default())
+    }
+
+    /// The way of the house's own processes to it: everything, bounded as on the public port.
+    pub fn private(&self, limits: &Limits) -> Private {
+        let routes = Arc::new(server::guarded(server::with_google_hosts(self.routes()), limits));
+        Arc::new(move |path, user| server::listen_private(path, user, &routes))
     }
 
     /// The routes of one socket of `dev` with all that goes around them: bounds, CORS, and closed to web pages from elsewhere.
@@ -282,10 +292,14 @@ impl House {
 
     /// Flushes and closes.
     pub async fn close(self) -> Result<(), Status> {
-        for work in &self.work {
+        let Self { gate, ground, services, work } = self;
+        for work in work {
             work.abort();
+            // Aborted, or ended by a panic: either way it has let go of what it held.
+            let _ = work.await;
         }
-        self.gate.close().await
+        drop((services, ground));
+        gate.close().await
     }
 }
 

@@ -178,6 +178,21 @@ impl Store {
         Ok(changes)
     }
 
+    /// The versions of the commits after one, oldest first, without gaps; at most `limit`, and fewer only where there are no
+    /// more. For those who look for a few commits among many: [`Store::changes`] reads all that each did.
+    pub async fn versions(&self, after: Version, limit: usize) -> Result<Vec<Version>, StoreError> {
+        let view = self.view().await?;
+        let oldest = history::floor(&*view).await?;
+        if after < oldest {
+            return Err(StoreError::TooOld { asked: after, oldest });
+        }
+        let range = meta::log_range(after, view.version());
+        if limit == 0 || range.is_empty() {
+            return Ok(Vec::new());
+        }
+        view.keys(&range, limit).await?.iter().map(meta::log_version).collect()
+    }
+
     /// The newest version, and a way to wait for the next.
     pub fn published(&self) -> watch::Receiver<Version> {
         self.shared.published.subscribe()

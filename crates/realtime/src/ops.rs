@@ -13,6 +13,7 @@ mod delta;
 mod departure;
 pub mod events;
 mod facts;
+mod has;
 mod hello;
 mod hub;
 mod index;

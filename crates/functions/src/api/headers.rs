@@ -1,7 +1,7 @@
 //! The headers of calls: what the decision sees, what the code gets, what goes back.
 
 use access::Invocation;
-use base::{Code, Fields, Value};
+use base::{Code, Fields, Status, Value};
 use http::header::{
     AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -39,13 +39,19 @@ pub fn trace(headers: &HeaderMap) -> Result<Trace, Failure> {
     {
         return Ok(Trace { id: id.to_owned(), header: header.clone() });
     }
-    let unavailable = |_| Failure::of(Code::Unavailable, "the system's source of randomness failed");
+    let text = new_trace()?;
+    let header = HeaderValue::from_str(&text);
+    let header = header.map_err(|_| Failure::of(Code::Internal, "internal error"))?;
+    Ok(Trace { id: text.split('-').nth(1).unwrap_or_default().to_owned(), header })
+}
+
+/// The `traceparent` of a new trace. Errors: `UNAVAILABLE` without randomness.
+pub fn new_trace() -> Result<String, Status> {
+    let unavailable = |_| Status::new(Code::Unavailable, "the system's source of randomness failed");
     let bytes: [u8; 24] = base::id::random_bytes().map_err(unavailable)?;
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let (id, span) = digits.split_at(32);
-    let header = HeaderValue::from_str(&format!("00-{id}-{span}-01"));
-    let header = header.map_err(|_| Failure::of(Code::Internal, "internal error"))?;
-    Ok(Trace { id: id.to_owned(), header })
+    Ok(format!("00-{id}-{span}-01"))
 }
 
 /// The `Authorization` header; `Some(None)` is one that is no text.
@@ -104,14 +110,19 @@ pub fn forward(head: &mut Parts, endpoint: &Endpoint, ip: &str, trace: &Trace) {
     headers.insert(HOST, host);
 }
 
-/// Adds the credential of what the code asks for. A partner's key has done its work: the code does not get it.
+/// The same where a client calls. A partner's key has done its work: the code does not get it.
 pub fn on_behalf(head: &mut Parts, invocation: &Invocation, has_key: bool) {
     if has_key {
         head.headers.remove(API_KEY);
     }
+    add_credential(&mut head.headers, invocation);
+}
+
+/// Adds the credential of what the code asks for.
+pub fn add_credential(headers: &mut HeaderMap, invocation: &Invocation) {
     if let Ok(mut credential) = HeaderValue::from_str(invocation.credential()) {
         credential.set_sensitive(true);
-        head.headers.insert("x-hearth-invocation", credential);
+        headers.insert("x-hearth-invocation", credential);
     }
 }
 

@@ -4,4 +4,5 @@ mod answer;
 mod gateway;
 mod headers;
 
-pub use gateway::router;
+pub use gateway::{router, shared_router};
+pub use headers::{add_credential, new_trace};

@@ -1,6 +1,7 @@
 //! The verbs: calling a function. Only the files here talk to the gate.
 
 mod admit;
+mod events;
 mod guards;
 mod partners;
 mod rates;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use access::{Authenticate, Caller, Gate, Invocation, Origin};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use base::{Code, Timestamp};
+use kv::Version;
 use tokio::time::timeout;
 
 use crate::model::{Endpoint, Kind, Settings};
@@ -21,6 +23,7 @@ use crate::status::Failure;
 use rates::Buckets;
 
 pub use admit::{Admitted, Call};
+pub use events::Delivery;
 pub use guards::{GuardText, Guards, RunAs};
 pub use partners::{add_partner, change_partner, partners};
 pub use slots::{Slot, Slots};
@@ -38,6 +41,9 @@ pub struct Functions {
     buckets: Buckets,
     /// Bounds of what is in flight and what waits.
     pub slots: Slots,
+    /// What is committed from here on is of this process.
+    began: Version,
+    delivery: Delivery,
 }
 
 /// A function that can be called.
@@ -53,8 +59,11 @@ pub struct Function {
 impl Functions {
     /// The service over a gate; it has no codebases yet.
     pub fn new(gate: Gate, project: &str, authenticate: Arc<dyn Authenticate>) -> Arc<Self> {
+        let began = *gate.published().borrow();
         Arc::new(Self {
             gate,
+            began: Version(began.0 + 1),
+            delivery: Delivery::default(),
             authenticate,
             project: project.to_owned(),
             guards: ArcSwap::default(),
@@ -92,7 +101,10 @@ impl Functions {
             supervisors.push(Supervisor::new(Arc::clone(&settings), codebase, identity));
         }
         self.codebases.store(Some(Arc::new(supervisors.clone())));
-        futures_util::future::join_all(supervisors.into_iter().map(Supervisor::run)).await;
+        let triggers = supervisors.iter().map(|supervisor| self.follow_triggers(supervisor));
+        let triggers = futures_util::future::join_all(triggers);
+        let codebases = futures_util::future::join_all(supervisors.iter().cloned().map(Supervisor::run));
+        tokio::join!(codebases, triggers, self.delivery.run(&self));
     }
 
     /// What a codebase's worker does outside of any call, it does as this.
@@ -107,15 +119,12 @@ impl Functions {
     pub fn begin(
         &self,
         function: &Function,
-        admitted: &Admitted,
+        on_behalf_of: Option<&Caller>,
         trace: &str,
     ) -> Result<Invocation, Failure> {
         let endpoint = &function.endpoint;
         let via = format!("function:{}", endpoint.name);
-        let caller = match admitted.run_as {
-            RunAs::Function => Caller::admin(via.clone()),
-            RunAs::Caller => admitted.caller.clone(),
-        };
+        let caller = on_behalf_of.cloned().unwrap_or_else(|| Caller::admin(via.clone()));
         let now = self.gate.clock().now();
         let seconds = now.seconds.saturating_add(i64::try_from(endpoint.timeout_s).unwrap_or(i64::MAX));
         let ends = Timestamp { seconds, nanos: now.nanos };
@@ -125,8 +134,8 @@ impl Functions {
         begun.map_err(|error| Failure::of(Code::Unavailable, error.to_string()))
     }
 
-    /// The function of this name in this region. Waits for code that is being loaded.
-    pub async fn find(&self, region: &str, name: &str) -> Result<Function, Failure> {
+    /// The function of this name in this region, or in its first. Waits for code that is being loaded.
+    pub async fn find(&self, region: Option<&str>, name: &str) -> Result<Function, Failure> {
         let codebases = self.codebases.load_full().map(|all| all.to_vec()).unwrap_or_default();
         let (mut names, mut broken) = (BTreeSet::new(), None);
         for supervisor in codebases {
@@ -147,7 +156,8 @@ impl Functions {
                 }
             };
             let is_asked = |endpoint: &&Endpoint| {
-                endpoint.name == name && endpoint.regions.iter().any(|one| one == region)
+                let is_there = |region: &str| endpoint.regions.iter().any(|one| one == region);
+                endpoint.name == name && region.is_none_or(is_there)
             };
             if let Some(endpoint) = live.endpoints.iter().find(is_asked).cloned() {
                 return Ok(Function { live, endpoint, supervisor });
@@ -164,10 +174,12 @@ impl Functions {
                 format!("The codebase `{codebase}` is not in service{shown}"),
             ));
         }
+        let asked = region.map_or_else(|| name.to_owned(), |region| format!("{region}-{name}"));
+        if !self.is_dev() {
+            return Err(Failure::Unknown(format!("Function {asked} does not exist")));
+        }
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
-        Err(Failure::Unknown(format!(
-            "Function {region}-{name} does not exist, valid functions are: {names}"
-        )))
+        Err(Failure::Unknown(format!("Function {asked} does not exist, valid functions are: {names}")))
     }
 }
 

@@ -149,16 +149,15 @@ impl<'a> Report<'a> {
 
     /// For programs.
     pub fn json(&self) -> Json {
-        let counted = |all: &BTreeMap<String, Counts>, names: [&str; 3]| {
-            let row = |(name, counts): (&String, &Counts)| {
-                let Counts { read, written, denied, first, last } = counts;
-                let mut row = json!({ names[0]: read, "denied": denied, "first": first, "last": last });
-                if !names[1].is_empty() {
-                    row[names[1]] = (*written).into();
-                }
-                (name.clone(), row)
-            };
-            all.iter().map(row).collect::<serde_json::Map<_, _>>()
+        let call = |(name, counts): (&String, &Counts)| {
+            let Counts { read, denied, first, last, .. } = counts;
+            (name.clone(), json!({ "allowed": read, "denied": denied, "first": first, "last": last }))
+        };
+        let collection = |(name, counts): (&String, &Counts)| {
+            let Counts { read, written, denied, first, last } = counts;
+            let row =
+                json!({ "read": read, "written": written, "denied": denied, "first": first, "last": last });
+            (name.clone(), row)
         };
         let denials = self
             .denials
@@ -167,9 +166,9 @@ impl<'a> Report<'a> {
         json!({
             "partner": self.partner.name,
             "since": self.since.to_string(),
-            "calls": counted(&self.calls, ["allowed", "", ""]),
+            "calls": self.calls.iter().map(call).collect::<serde_json::Map<_, _>>(),
             "callsByDay": self.days,
-            "collections": counted(&self.collections, ["read", "written", ""]),
+            "collections": self.collections.iter().map(collection).collect::<serde_json::Map<_, _>>(),
             "denials": denials.collect::<Vec<_>>(),
             "neverUsed": self.unused(),
             "beyondItsCollections": self.beyond(),
@@ -214,7 +213,7 @@ fn collection_of(event: &Event) -> String {
     let path = event.path.trim_matches('/');
     let segments: Vec<&str> = path.split('/').collect();
     match (event.service.as_str(), segments.split_last()) {
-        ("firestore", Some((_, parent))) if segments.len() % 2 == 0 => parent.join("/"),
+        ("firestore", Some((_, parent))) if segments.len().is_multiple_of(2) => parent.join("/"),
         ("firestore", _) => path.to_owned(),
         (service, _) => format!("{service}:/{}", segments.first().unwrap_or(&"")),
     }
