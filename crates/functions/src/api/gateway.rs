@@ -146,15 +146,18 @@ async fn call(functions: &Functions, request: Request) -> Result<Response, Failu
     let apart = function.worker_apart(admitted.run_as).await?;
     // A call that has waited has its whole time before it.
     let until = Instant::now() + seconds;
-    let invocation = functions.begin(&function, admitted.on_behalf_of(), &call.trace)?;
+    let invocation = functions.begin(&function, &admitted, &call.trace)?;
     let (mut head, body) = request.into_parts();
     headers::forward(&mut head, endpoint, &call.ip, &trace);
-    headers::on_behalf(&mut head, &invocation, admitted.has_key);
+    // A partner's key has done its work: the code does not get it.
+    if admitted.has_key {
+        head.headers.remove(headers::API_KEY);
+    }
     head.uri = named.rest.parse().map_err(|_| Failure::of(Code::InvalidArgument, "Bad Request"))?;
     head.version = http::Version::HTTP_11;
     let request = http::Request::from_parts(head, Body::new(Limited::new(body, bytes_max)));
     let worker = apart.as_deref().unwrap_or(&function.live.worker);
-    match timeout_at(until, worker.send(request)).await {
+    match timeout_at(until, worker.send(request, &invocation)).await {
         Err(_) => Err(timed_out(function, apart)),
         Ok(Err(error)) => {
             tracing::debug!(%error, function = named.name, "a call has no answer");

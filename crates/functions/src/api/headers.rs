@@ -1,6 +1,5 @@
 //! The headers of calls: what the decision sees, what the code gets, what goes back.
 
-use access::Invocation;
 use base::{Code, Fields, Status, Value};
 use http::header::{
     AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
@@ -21,7 +20,7 @@ const NEVER: [&str; 3] = ["keep-alive", "x-callable-context-auth", "x-original-a
 const OURS: &str = "x-hearth-";
 const TRACEPARENT: &str = "traceparent";
 /// Where partners have their key.
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A trace of the W3C's standard.
 pub struct Trace {
@@ -59,7 +58,6 @@ pub fn authorization(headers: &HeaderMap) -> Option<Option<String>> {
     headers.get(AUTHORIZATION).map(|value| value.to_str().ok().map(str::to_owned))
 }
 
-/// A partner's key.
 pub fn key(headers: &HeaderMap) -> Option<String> {
     headers.get(API_KEY)?.to_str().ok().map(str::to_owned)
 }
@@ -108,22 +106,6 @@ pub fn forward(head: &mut Parts, endpoint: &Endpoint, ip: &str, trace: &Trace) {
     let host = headers.get(HOST).cloned().or(host).unwrap_or(HeaderValue::from_static("localhost"));
     headers.insert("x-forwarded-host", host.clone());
     headers.insert(HOST, host);
-}
-
-/// The same where a client calls. A partner's key has done its work: the code does not get it.
-pub fn on_behalf(head: &mut Parts, invocation: &Invocation, has_key: bool) {
-    if has_key {
-        head.headers.remove(API_KEY);
-    }
-    add_credential(&mut head.headers, invocation);
-}
-
-/// Adds the credential of what the code asks for.
-pub fn add_credential(headers: &mut HeaderMap, invocation: &Invocation) {
-    if let Ok(mut credential) = HeaderValue::from_str(invocation.credential()) {
-        credential.set_sensitive(true);
-        headers.insert("x-hearth-invocation", credential);
-    }
 }
 
 #[cfg(test)]

@@ -5,4 +5,4 @@ mod gateway;
 mod headers;
 
 pub use gateway::{router, shared_router};
-pub use headers::{add_credential, new_trace};
+pub use headers::new_trace;

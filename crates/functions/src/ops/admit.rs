@@ -54,13 +54,6 @@ pub struct Admitted {
     pub has_key: bool,
 }
 
-impl Admitted {
-    /// The caller, where the code runs as them.
-    pub fn on_behalf_of(&self) -> Option<&Caller> {
-        (self.run_as == RunAs::Caller).then_some(&self.caller)
-    }
-}
-
 /// What is decided about: a function and its guard.
 struct Asked<'a> {
     endpoint: &'a Endpoint,

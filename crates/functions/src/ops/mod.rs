@@ -119,17 +119,27 @@ impl Functions {
     pub fn begin(
         &self,
         function: &Function,
-        on_behalf_of: Option<&Caller>,
+        admitted: &Admitted,
         trace: &str,
     ) -> Result<Invocation, Failure> {
+        match admitted.run_as {
+            RunAs::Function => self.begin_own(function, trace),
+            RunAs::Caller => self.begin_as(function, admitted.caller.clone(), trace),
+        }
+    }
+
+    /// Begins what a function does by itself: an event, a schedule.
+    pub fn begin_own(&self, function: &Function, trace: &str) -> Result<Invocation, Failure> {
+        self.begin_as(function, Caller::admin(via(function)), trace)
+    }
+
+    fn begin_as(&self, function: &Function, caller: Caller, trace: &str) -> Result<Invocation, Failure> {
         let endpoint = &function.endpoint;
-        let via = format!("function:{}", endpoint.name);
-        let caller = on_behalf_of.cloned().unwrap_or_else(|| Caller::admin(via.clone()));
         let now = self.gate.clock().now();
         let seconds = now.seconds.saturating_add(i64::try_from(endpoint.timeout_s).unwrap_or(i64::MAX));
         let ends = Timestamp { seconds, nanos: now.nanos };
         let until = caller.until.map_or(ends, |until| until.min(ends));
-        let caller = caller.until(until).via(Origin { via, trace: trace.to_owned() });
+        let caller = caller.until(until).via(Origin { via: via(function), trace: trace.to_owned() });
         let begun = self.gate.invocations().begin(&self.project, caller);
         begun.map_err(|error| Failure::of(Code::Unavailable, error.to_string()))
     }
@@ -209,4 +219,9 @@ impl Function {
             }
         });
     }
+}
+
+/// What records of a function's work say it was done by.
+fn via(function: &Function) -> String {
+    format!("function:{}", function.endpoint.name)
 }

@@ -286,7 +286,7 @@ async fn conclude(
     session.note("outcome", ended.into());
     session.note("attempts", (event.attempts + 1).into());
     if let Some((_, trace)) = told {
-        session.note("trace", trace.split('-').nth(1).unwrap_or_default().into());
+        session.note("trace", trace_id(trace).into());
     }
     session.write(&permit, event.row.clone(), None);
     match session.commit().await {
@@ -297,6 +297,11 @@ async fn conclude(
         Err(CommitFailure::Failed(status)) => Err(status),
         Err(CommitFailure::Conflict) => Err(Status::unavailable("an event could not be taken away")),
     }
+}
+
+/// The id in a `traceparent`.
+fn trace_id(traceparent: &str) -> &str {
+    traceparent.split('-').nth(1).unwrap_or_default()
 }
 
 /// Calls the worker. Errors: an event that cannot be translated now.
@@ -316,13 +321,13 @@ async fn call(
         Err(status) => return Err(status),
     };
     let request = request(&function.endpoint, record, version, told, trace)?;
-    Ok(send(functions, function, request, trace).await)
+    Ok(send(functions, function, request, trace_id(trace)).await)
 }
 
 async fn send(
     functions: &Functions,
     function: &Function,
-    mut request: Request<axum::body::Body>,
+    request: Request<axum::body::Body>,
     trace: &str,
 ) -> Outcome {
     let endpoint = &function.endpoint;
@@ -331,13 +336,12 @@ async fn send(
         Ok(slot) => slot,
         Err(failure) => return Outcome::Lost(failure.to_string()),
     };
-    let invocation = match functions.begin(function, None, trace.split('-').nth(1).unwrap_or_default()) {
+    let invocation = match functions.begin_own(function, trace) {
         Ok(invocation) => invocation,
         Err(failure) => return Outcome::Lost(failure.to_string()),
     };
-    crate::api::add_credential(request.headers_mut(), &invocation);
     let answered = async {
-        let (response, _connection) = function.live.worker.send(request).await?;
+        let (response, _connection) = function.live.worker.send(request, &invocation).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
         // An answer that breaks off is one of a worker that ended; a long one is an answer.
