@@ -230,12 +230,13 @@ if (house.socket || closed.size > 0) {
   const { connect } = net.Socket.prototype;
   net.Socket.prototype.connect = function (...args) {
     const options = Array.isArray(args[0]) ? args[0][0] : args[0];
-    const host = typeof options === "object" && options !== null && options.port !== undefined ? `${options.host ?? "127.0.0.1"}:${options.port}` : null;
+    const isAddress = typeof options === "object" && options !== null && !options.path;
+    const host = isAddress && options.port !== undefined ? `${options.host ?? "127.0.0.1"}:${options.port}` : null;
     if (host !== null && closed.has(host)) {
       process.nextTick(() => this.destroy(new Error(`run_as = "caller": ${host} (the Realtime Database) has one connection for all calls, so it is closed to this function`)));
       return this;
     }
-    if (house.socket && typeof options?.host === "string" && options.host.endsWith(".googleapis.com")) {
+    if (house.socket && isAddress && String(options.host).endsWith(".googleapis.com")) {
       process.nextTick(() => this.destroy(new Error(`${options.host}: Hearth does not serve this Google API`)));
       return this;
     }

@@ -56,6 +56,15 @@ pub struct Function {
     supervisor: Arc<Supervisor>,
 }
 
+/// Lets go of the codebases when the work ends: their processes end then, and their folders go.
+struct Closing<'a>(&'a Functions);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.codebases.store(None);
+    }
+}
+
 impl Functions {
     /// The service over a gate; it has no codebases yet.
     pub fn new(gate: Gate, project: &str, authenticate: Arc<dyn Authenticate>) -> Arc<Self> {
@@ -90,6 +99,7 @@ impl Functions {
 
     /// Runs the codebases until it is dropped.
     pub async fn run(self: Arc<Self>, settings: Settings) {
+        let _closing = Closing(&self);
         let settings = Arc::new(settings);
         let mut supervisors = Vec::new();
         for codebase in settings.codebases.iter().cloned() {
