@@ -18,7 +18,15 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 BINARY = os.environ.get("HEARTH_BIN", str(REPOSITORY / "target/debug/hearth"))
 PROJECT = "functions-integration-test"
-PARTS = ["packages/functions/src", "packages/functions/test", "packages/functions/package.json", "config/functions/index.js"]
+PARTS = [
+    "packages/functions/src",
+    "packages/functions/test",
+    "packages/functions/package.json",
+    "packages/functions/tsconfig.json",
+    "packages/messaging-interop-types",
+    "config/tsconfig.base.json",
+    "config/functions/index.js",
+]
 
 
 def extract(clone: Path, to: Path) -> None:
@@ -52,8 +60,9 @@ def main() -> int:
         try:
             ready = json.loads(server.stdout.readline())
             origin = f"http://127.0.0.1:{ready['ports']['functions']}"
-            environment = {**os.environ, "FIREBASE_FUNCTIONS_EMULATOR_ORIGIN": origin}
-            command = ["npx", "mocha", "--require", "tsx/cjs", "--exit", "--timeout", "10000", "--file", "src/index.ts", "--reporter", "json", "src/*.test.ts"]
+            options = {"TS_NODE_COMPILER_OPTIONS": '{"module": "commonjs"}', "TS_NODE_LOG_ERROR": "true"}
+            environment = {**os.environ, **options, "FIREBASE_FUNCTIONS_EMULATOR_ORIGIN": origin}
+            command = ["npx", "mocha", "--require", "ts-node/register", "--exit", "--timeout", "10000", "--file", "src/index.ts", "--reporter", "json", "src/callable.test.ts"]
             done = subprocess.run(
                 command, cwd=work / "packages/functions", env=environment, capture_output=True, text=True, timeout=300
             )

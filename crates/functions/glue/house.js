@@ -14,6 +14,7 @@ const http = require("node:http");
 const https = require("node:https");
 const Module = require("node:module");
 const net = require("node:net");
+const tls = require("node:tls");
 
 const house = { hosts: [], open: [], token: null, closed: [], google: [], ...JSON.parse(process.env.HEARTH_HOUSE ?? "{}") };
 delete process.env.HEARTH_HOUSE;
@@ -173,7 +174,7 @@ function pairs(raw) {
   return raw.filter((_, at) => at % 2 === 0).map((name, at) => [name, raw[2 * at + 1]]);
 }
 
-// gRPC, and the Realtime Database's connection.
+// gRPC.
 const REQUESTS = [["makeUnaryRequest", 4], ["makeServerStreamRequest", 4], ["makeClientStreamRequest", 3], ["makeBidiStreamRequest", 3]];
 
 function patchGrpc(Client, Metadata) {
@@ -200,15 +201,6 @@ function patchGrpc(Client, Metadata) {
   }
 }
 
-/** One connection for all calls: it has the worker's identity. */
-function patchWebsocket(Client) {
-  const { send } = Client.prototype;
-  Client.prototype.send = function (message) {
-    const isOwner = typeof message === "string" && message.includes('"a":"gauth"') && message.includes('"cred":"owner"');
-    return send.call(this, isOwner && house.token ? message.replace('"cred":"owner"', `"cred":"${house.token}"`) : message);
-  };
-}
-
 const seen = new WeakSet();
 const load = Module._load;
 if (hosts.size > 0) {
@@ -218,8 +210,6 @@ if (hosts.size > 0) {
     // Before others of the package take functions of the class as they are.
     if (request === "./client" && /[\\/]@grpc[\\/]grpc-js[\\/]/.test(parent?.filename) && isFirst()) {
       patchGrpc(loaded.Client, load.call(this, "./metadata", parent, ...rest).Metadata);
-    } else if (request === "faye-websocket" && isFirst()) {
-      patchWebsocket(loaded.Client);
     }
     return loaded;
   };
@@ -244,6 +234,25 @@ if (house.socket || closed.size > 0) {
       Object.assign(options, { path: house.socket, host: undefined, port: undefined });
     }
     return connect.apply(this, args);
+  };
+}
+
+// The Realtime Database's connection is TLS in production. One for all calls: it has the codebase's account, by its access token.
+if (house.socket) {
+  const { connect } = tls;
+  tls.connect = (...args) => {
+    const [first, second] = args;
+    const host = typeof first === "object" ? `${first.host}:${first.port}` : `${second}:${first}`;
+    if (!hosts.has(host) || closed.has(host)) {
+      return connect(...args);
+    }
+    const socket = net.connect({ path: house.socket });
+    const done = args.find((one) => typeof one === "function");
+    if (done) {
+      socket.once("secureConnect", done);
+    }
+    socket.once("connect", () => socket.emit("secureConnect"));
+    return Object.assign(socket, { encrypted: true, authorized: true });
   };
 }
 

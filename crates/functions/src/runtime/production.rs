@@ -49,7 +49,7 @@ pub fn variables(settings: &Settings) -> BTreeMap<String, String> {
     let project = &settings.project;
     let config = serde_json::json!({
         "projectId": project,
-        "databaseURL": format!("http://{DATABASE}/?ns={project}-default-rtdb"),
+        "databaseURL": format!("https://{DATABASE}/?ns={project}-default-rtdb"),
         "storageBucket": format!("{project}.appspot.com"),
     });
     let all = [
