@@ -10,10 +10,13 @@
 "use strict";
 
 const { AsyncLocalStorage } = require("node:async_hooks");
+const crypto = require("node:crypto");
+const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
 const Module = require("node:module");
 const net = require("node:net");
+const path = require("node:path");
 const tls = require("node:tls");
 
 const house = { hosts: [], open: [], token: null, closed: [], google: [], ...JSON.parse(process.env.HEARTH_HOUSE ?? "{}") };
@@ -73,6 +76,38 @@ function hostOf(options, isSecure) {
   return /:\d+$/.test(name) ? name : `${name}:${options.port ?? (isSecure ? 443 : 80)}`;
 }
 
+// Custom tokens: the SDK asks for the account's name and for a signature where its credential is the environment's. The key is in
+// this worker's folder, so both are answered here.
+const SIGNING = "iamcredentials.googleapis.com";
+const METADATA = "metadata";
+const signing = house.socket && process.env.GOOGLE_APPLICATION_CREDENTIALS ? path.join(path.dirname(house.socket), "sign.sock") : null;
+if (signing) {
+  const account = JSON.parse(fs.readFileSync(process.env.GOOGLE_APPLICATION_CREDENTIALS, "utf8"));
+  const server = http.createServer((request, response) => {
+    const parts = [];
+    request.on("data", (part) => parts.push(part));
+    request.on("end", () => {
+      if (request.method === "GET") {
+        response.writeHead(200, { "content-type": "text/plain", "metadata-flavor": "Google" }).end(account.client_email);
+        return;
+      }
+      const { payload } = JSON.parse(Buffer.concat(parts).toString());
+      const signed = crypto.sign("RSA-SHA256", Buffer.from(payload, "base64"), account.private_key).toString("base64");
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ keyId: account.private_key_id, signedBlob: signed }));
+    });
+  });
+  server.listen(signing);
+  server.unref();
+}
+
+/** The socket that answers for a host; nothing where the host does by itself. */
+function socketOf(name, isSecure) {
+  if (isSecure) {
+    return signing && name === SIGNING ? signing : google.has(name) ? house.socket : undefined;
+  }
+  return signing && name === METADATA ? signing : undefined;
+}
+
 // HTTP.
 function asOptions(args) {
   const [first, second] = args;
@@ -91,10 +126,11 @@ function wrap(module, isSecure) {
   const start = (args) => {
     const { options, done } = asOptions(args);
     const name = options.hostname ?? options.host;
-    if (isSecure && google.has(name)) {
+    const socket = socketOf(name, isSecure);
+    if (socket) {
       // Answered by Hearth: without TLS, on its socket.
       const { agent, port, protocol, ...rest } = options;
-      const to = { ...rest, socketPath: house.socket, host: name, hostname: name, agent: undefined, setHost: false };
+      const to = { ...rest, socketPath: socket, host: name, hostname: name, agent: undefined, setHost: false };
       const made = plain(to, done);
       made.setHeader("host", name);
       return authorized(made, name);
@@ -133,8 +169,9 @@ if (hosts.size > 0 && fetch) {
   globalThis.fetch = (resource, init) => {
     const request = new Request(resource, init);
     const url = new URL(request.url);
-    if (url.protocol === "https:" && google.has(url.hostname)) {
-      return fetched(request, url);
+    const socket = socketOf(url.hostname, url.protocol === "https:");
+    if (socket) {
+      return fetched(request, url, socket);
     }
     const host = url.port ? url.host : `${url.hostname}:${url.protocol === "https:" ? 443 : 80}`;
     if (hosts.has(host)) {
@@ -148,7 +185,7 @@ if (hosts.size > 0 && fetch) {
 }
 
 /** The answer of one of Google's hosts, over Hearth's socket. */
-async function fetched(request, url) {
+async function fetched(request, url, socket) {
   const body = request.body ? Buffer.from(await request.arrayBuffer()) : undefined;
   return new Promise((resolve, reject) => {
     const { hostname, pathname, search } = url;
@@ -156,7 +193,7 @@ async function fetched(request, url) {
     if (body) {
       headers["content-length"] = String(body.length);
     }
-    const sent = plain({ socketPath: house.socket, method: request.method, path: pathname + search, headers, signal: request.signal }, (answer) => {
+    const sent = plain({ socketPath: socket, method: request.method, path: pathname + search, headers, signal: request.signal }, (answer) => {
       const parts = [];
       answer.on("data", (part) => parts.push(part));
       answer.on("error", reject);

@@ -62,7 +62,7 @@ const REGIONS: [&str; 24] = [
 
 /// The routes of a socket that has nothing else.
 pub fn router(functions: Arc<Functions>) -> Router {
-    Router::new().fallback(serve).with_state(functions)
+    super::publish::routes().fallback(serve).with_state(functions)
 }
 
 /// The routes beside those of other services: `/fn/NAME`, `/fn/REGION/NAME` and the emulator's `/PROJECT/REGION/NAME`.

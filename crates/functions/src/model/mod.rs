@@ -6,6 +6,7 @@ mod manifest;
 mod params;
 pub mod partner;
 mod production;
+mod schedule;
 mod trigger;
 
 pub use codebase::{Codebase, Settings};
@@ -13,4 +14,5 @@ pub use env::{EnvError, bound_secret, environment, parse as parse_env, secrets};
 pub use manifest::{Endpoint, Kind, Manifest, ManifestError};
 pub use params::{ParamError, resolve};
 pub use production::{Production, SystemUser};
+pub use schedule::{Schedule, ScheduleError};
 pub use trigger::{EventTrigger, Trigger};

@@ -17,7 +17,7 @@ const HOUSE: &str = "127.0.0.1:1";
 /// The same for the Realtime Database, whose connection is shared by calls.
 const DATABASE: &str = "127.0.0.1:2";
 /// The hosts of Google's that the house answers for.
-const GOOGLE: [&str; 11] = [
+const GOOGLE: [&str; 9] = [
     "www.googleapis.com",
     "oauth2.googleapis.com",
     "identitytoolkit.googleapis.com",
@@ -27,8 +27,6 @@ const GOOGLE: [&str; 11] = [
     "firestore.googleapis.com",
     "storage.googleapis.com",
     "firebasestorage.googleapis.com",
-    "cloudtasks.googleapis.com",
-    "pubsub.googleapis.com",
 ];
 /// The house's socket in a worker's folder.
 pub const SOCKET_FILE: &str = "house.sock";

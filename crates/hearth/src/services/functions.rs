@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::Gate;
+use access::{Blocking, Gate};
 use async_trait::async_trait;
 use axum::Router;
 use functions::Functions;
@@ -29,12 +29,18 @@ pub static ROW: Row = Row {
     socket: Socket::OwnIfConfigured(5001),
     callers: Callers::Own,
     feed: false,
-    variables: &[Variable { name: "FUNCTIONS_EMULATOR_HOST", before: "" }],
+    variables: &[
+        Variable { name: "FUNCTIONS_EMULATOR_HOST", before: "" },
+        Variable { name: "PUBSUB_EMULATOR_HOST", before: "" },
+        Variable { name: "CLOUD_EVENTARC_EMULATOR_HOST", before: "http://" },
+        Variable { name: "CLOUD_TASKS_EMULATOR_HOST", before: "" },
+    ],
     rules: None,
     portable: None,
     open: |ground| {
         let functions =
             Functions::new(ground.gate.clone(), &ground.project, Arc::clone(&ground.authenticate));
+        ground.identity.set_blocking(Arc::clone(&functions) as Arc<dyn Blocking>);
         Box::new(Calls { functions, gate: ground.gate.clone(), settings: Mutex::default() })
     },
 };
