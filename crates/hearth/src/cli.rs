@@ -223,6 +223,9 @@ pub struct Serve {
     /// A file with the key that encrypts the signing keys: 32 random bytes in base64 (or the environment variable HEARTH_KEY)
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// A folder with a file for each secret that functions bind, as systemd's and Kubernetes' credentials are
+    #[arg(long, value_name = "DIR")]
+    pub secrets: Option<PathBuf>,
     /// A PEM certificate chain; without one, put a TLS proxy in front
     #[arg(long, requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,

@@ -80,7 +80,8 @@ impl Served {
         let environment = variables(&addresses, &id).into_iter();
         let variables = environment.map(|(name, value)| (name.to_owned(), value)).collect();
         let postgres = settings::postgres(&place.project, ask.postgres.as_deref())?;
-        house.begin(&Beginning { project: &project, variables, postgres }).await?;
+        let beginning = Beginning { project: &project, private: None, secrets: None, variables, postgres };
+        house.begin(&beginning).await?;
         let listening = serve(ask, share, &house, bound, &addresses);
         house.begin_work();
         let mut notes: Vec<String> = place.note.into_iter().chain(project.notes.clone()).collect();

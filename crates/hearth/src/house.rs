@@ -17,7 +17,7 @@ use storage::files::{Disk, Files, Memory};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
-use crate::services::{Addresses, Beginning, Callers, Ground, Part, Row, Service, TABLE};
+use crate::services::{Addresses, Beginning, Callers, Ground, Part, Private, Row, Service, TABLE};
 use crate::transfer::{self, Transfer};
 
 /// Where a data folder has the bytes of objects.
@@ -239,9 +239,10 @@ impl House {
     fn merged(&self, wanted: impl Fn(&Row) -> bool, addresses: &Addresses) -> Routes {
         let of = |callers: Callers| {
             let services = self.services.iter().filter(|(row, _)| row.callers == callers && wanted(row));
-            let routes = services.map(|(_, service)| match service.streams_bodies() {
-                true => server::streamed(service.routes(addresses)),
-                false => service.routes(addresses),
+            let routes = services.map(|(_, service)| match service.patience() {
+                Some(patience) => server::patient(service.routes(addresses), patience),
+                None if service.streams_bodies() => server::streamed(service.routes(addresses)),
+                None => service.routes(addresses),
             });
             routes.reduce(Router::merge)
         };
@@ -252,6 +253,12 @@ impl House {
         // A path that nobody has is answered as the last of these answers it.
         let merged = found.into_iter().chain(of(Callers::Own)).reduce(Router::merge);
         Routes::from(merged.unwrap_or_default())
+    }
+
+    /// The way of the house's own processes to it: everything, bounded as on the public port.
+    pub fn private(&self, limits: &Limits) -> Private {
+        let routes = Arc::new(server::guarded(server::with_google_hosts(self.routes()), limits));
+        Arc::new(move |path, user| server::listen_private(path, user, &routes))
     }
 
     /// The routes of one socket of `dev` with all that goes around them: bounds, CORS, and closed to web pages from elsewhere.
@@ -291,13 +298,17 @@ impl House {
 
     /// Flushes and closes.
     pub async fn close(self) -> Result<(), Status> {
-        for (_, service) in &self.services {
+        let Self { gate, ground, services, work } = self;
+        for (_, service) in &services {
             service.close().await;
         }
-        for work in &self.work {
+        for work in work {
             work.abort();
+            // Aborted, or ended by a panic: either way it has let go of what it held.
+            let _ = work.await;
         }
-        self.gate.close().await
+        drop((services, ground));
+        gate.close().await
     }
 }
 

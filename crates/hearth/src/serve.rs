@@ -54,14 +54,16 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
     let postgres = settings::postgres(&ask.project_dir, ask.postgres.as_deref())?;
-    house.begin(&Beginning { project: &project, variables: Vec::new(), postgres }).await?;
+    let limits = Limits::from(&ask.limits);
+    let (private, secrets) = (Some(house.private(&limits)), ask.secrets.clone());
+    let beginning = Beginning { project: &project, private, secrets, variables: Vec::new(), postgres };
+    house.begin(&beginning).await?;
     house.begin_work();
     if let Some((file, warnings)) = indexes {
         notes.extend(warnings);
         house.load_indexes(file);
     }
     let admin = admin::listen(&house, Some(&ask.data), ACTS, &mut notes);
-    let limits = Limits::from(&ask.limits);
     let routes = server::guarded(server::with_google_hosts(house.routes()), &limits);
     let routes = server::with_cors(routes, ask.allow_origin.clone());
     let listening =
@@ -116,8 +118,7 @@ fn reload_indexes(house: &House, ask: &Serve, screen: Screen) {
 fn warnings(settings: &identity::Settings, project: &Project) -> Vec<String> {
     let mut warnings = Vec::new();
     if !project.codebases.is_empty() {
-        let text = "firebase.json configures functions, which `hearth serve` does not run yet";
-        warnings.push(text.to_owned());
+        warnings.extend(services::functions_note());
     }
     if settings.seal.is_none() {
         warnings.push(

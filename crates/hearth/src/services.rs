@@ -16,10 +16,12 @@ mod storage;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::deploy::Restored;
 use ::firestore::Firestore;
@@ -54,6 +56,11 @@ pub fn not_served(project: &Project) -> Option<String> {
     let names =
         if others.is_empty() { (*last).to_owned() } else { format!("{} and {last}", others.join(", ")) };
     Some(format!("firebase.json configures {names}, which Hearth does not serve yet: calls to them fail"))
+}
+
+/// What is to be said of the functions of production: who they run as.
+pub fn functions_note() -> Option<String> {
+    functions::note()
 }
 
 /// What is to be known of a service before it is open.
@@ -189,6 +196,11 @@ pub trait Service: Send + Sync {
         false
     }
 
+    /// How long its answers may take, where that is longer than others may.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
     /// Ends the answers that would go on for ever: the house is about to be closed.
     fn end_streams(&self) {}
 
@@ -208,11 +220,19 @@ pub trait Service: Send + Sync {
     }
 }
 
+/// Serves the house on a unix socket at a path, for a user of this machine (number and group) or for its own.
+pub type Private =
+    Arc<dyn Fn(&Path, Option<(u32, u32)>) -> io::Result<server::PrivateListening> + Send + Sync>;
+
 /// What a service learns before its work begins.
 pub struct Beginning<'a> {
     /// The project.
     pub project: &'a Project,
-    /// The variables by which SDKs find everything; in `dev` only.
+    /// In `serve`: the way of its own processes to the house.
+    pub private: Option<Private>,
+    /// In `serve`: the folder with a file for each secret of functions.
+    pub secrets: Option<PathBuf>,
+    /// In `dev`: the variables by which SDKs find everything.
     pub variables: Vec<(String, String)>,
     /// The URL of a PostgreSQL, where one is given.
     pub postgres: Option<String>,

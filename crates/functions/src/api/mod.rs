@@ -6,5 +6,5 @@ mod headers;
 mod publish;
 mod pubsub;
 
-pub use gateway::router;
+pub use gateway::{router, shared_router};
 pub use headers::new_trace;

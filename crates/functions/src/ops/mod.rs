@@ -60,6 +60,15 @@ pub struct Function {
     supervisor: Arc<Supervisor>,
 }
 
+/// Lets go of the codebases when the work ends: their processes end then, and their folders go.
+struct Closing<'a>(&'a Functions);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.codebases.store(None);
+    }
+}
+
 impl Functions {
     /// The service over a gate; it has no codebases yet.
     pub fn new(gate: Gate, project: &str, authenticate: Arc<dyn Authenticate>) -> Arc<Self> {
@@ -97,6 +106,7 @@ impl Functions {
 
     /// Runs the codebases until it is dropped.
     pub async fn run(self: Arc<Self>, settings: Settings) {
+        let _closing = Closing(&self);
         let settings = Arc::new(settings);
         let mut supervisors = Vec::new();
         for codebase in settings.codebases.iter().cloned() {
@@ -153,8 +163,8 @@ impl Functions {
         begun.map_err(|error| Failure::of(Code::Unavailable, error.to_string()))
     }
 
-    /// The function of this name in this region. Waits for code that is being loaded.
-    pub async fn find(&self, region: &str, name: &str) -> Result<Function, Failure> {
+    /// The function of this name in this region, or in its first. Waits for code that is being loaded.
+    pub async fn find(&self, region: Option<&str>, name: &str) -> Result<Function, Failure> {
         let codebases = self.codebases.load_full().map(|all| all.to_vec()).unwrap_or_default();
         let (mut names, mut broken) = (BTreeSet::new(), None);
         for supervisor in codebases {
@@ -175,7 +185,8 @@ impl Functions {
                 }
             };
             let is_asked = |endpoint: &&Endpoint| {
-                endpoint.name == name && endpoint.regions.iter().any(|one| one == region)
+                let is_there = |region: &str| endpoint.regions.iter().any(|one| one == region);
+                endpoint.name == name && region.is_none_or(is_there)
             };
             if let Some(endpoint) = live.endpoints.iter().find(is_asked).cloned() {
                 return Ok(Function { live, endpoint, supervisor });
@@ -192,10 +203,12 @@ impl Functions {
                 format!("The codebase `{codebase}` is not in service{shown}"),
             ));
         }
+        let asked = region.map_or_else(|| name.to_owned(), |region| format!("{region}-{name}"));
+        if !self.is_dev() {
+            return Err(Failure::Unknown(format!("Function {asked} does not exist")));
+        }
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
-        Err(Failure::Unknown(format!(
-            "Function {region}-{name} does not exist, valid functions are: {names}"
-        )))
+        Err(Failure::Unknown(format!("Function {asked} does not exist, valid functions are: {names}")))
     }
 }
 

@@ -264,7 +264,7 @@ impl Functions {
     /// The function whose queue this is.
     async fn queue(&self, location: &str, queue: &str) -> Result<Function, Status> {
         let missing = || Status::new(Code::NotFound, format!("Queue {queue} does not exist in {location}"));
-        match self.find(location, queue).await {
+        match self.find(Some(location), queue).await {
             Ok(function) if matches!(function.endpoint.trigger, Some(Trigger::TaskQueue(_))) => Ok(function),
             Ok(_) | Err(Failure::Unknown(_)) => Err(missing()),
             Err(Failure::Refused(status)) => Err(status),
