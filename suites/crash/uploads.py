@@ -72,10 +72,17 @@ class Writer:
     """Writes, overwrites and deletes a few objects, some in chunks. Knows what each may be after a kill."""
 
     def __init__(self, number, chance):
-        self.number, self.chance = number, chance
+        self.number, self.chance, self.made = number, chance, 0
         self.may_be = {f"w{number}/{n}": {None} for n in range(NAMES)}
         self.acknowledged = 0
         self.upload = None  # (address, content, acknowledged bytes)
+
+    def content(self):
+        """One that others have, too, or one that goes with its object."""
+        if self.chance.random() < 0.5:
+            return self.chance.choice(CONTENTS)
+        self.made += 1
+        return f"{self.number} {self.made} ".encode() * 1000
 
     def step(self, connection):
         name = f"w{self.number}/{self.chance.randrange(NAMES)}"
@@ -84,7 +91,7 @@ class Writer:
             after = None
             act = lambda: ask(connection, "DELETE", f"/v0/b/{BUCKET}/o/{name.replace('/', '%2F')}")
         elif choice < 0.7:
-            after = self.chance.choice(CONTENTS)
+            after = self.content()
             act = lambda: ask(connection, "POST", f"/v0/b/{BUCKET}/o?name={name}", after)
         else:
             return self.resumable(connection, name)
@@ -98,7 +105,7 @@ class Writer:
         self.acknowledged += 1
 
     def resumable(self, connection, name):
-        content = self.chance.choice(CONTENTS)
+        content = self.content()
         start = {"x-goog-upload-protocol": "resumable", "x-goog-upload-command": "start"}
         status, answer, headers = ask(connection, "POST", f"/v0/b/{BUCKET}/o?name={name}", b"{}", start)
         if status == 503:
@@ -200,7 +207,7 @@ def main():
         (folder / "firebase.json").write_text("{}")
         (folder / ".firebaserc").write_text(json.dumps({"projects": {"default": PROJECT}}))
         writers = [Writer(number, random.Random(chance.random())) for number in range(options.writers)]
-        server = None
+        server, there, collected = None, set(), 0
         try:
             for _ in range(options.kills):
                 server = Server(folder)
@@ -208,12 +215,15 @@ def main():
                 threads = [threading.Thread(target=writer.run, args=(server, stopping, failures)) for writer in writers]
                 for thread in threads:
                     thread.start()
-                time.sleep(chance.uniform(0.02, 0.6))
+                time.sleep(chance.uniform(0.02, chance.choice((0.6, 1.5))))
                 server.kill()
                 stopping.set()
                 for thread in threads:
                     thread.join()
                 assert not failures, failures[0]
+                # Files that went since the kill before: collection, which begins at each start, was under way.
+                now = {path.name for path in files_in(folder)[0]}
+                collected, there = collected + len(there - now), now
                 server = Server(folder)
                 connection = server.connect()
                 for writer in writers:
@@ -223,6 +233,7 @@ def main():
                 survived += 1
             total = sum(writer.acknowledged for writer in writers)
             assert total > options.kills, f"only {total} writes: the writers were idle"
+            assert collected >= options.kills // 20, f"only {collected} files were collected: nothing was put to the test"
             server = Server(folder)
             check_files(folder, writers)
             server.stop()
@@ -234,7 +245,7 @@ def main():
         finally:
             if server:
                 server.kill()
-    print(f"uploads: {total} writes acknowledged, none lost or torn; no file too many")
+    print(f"uploads: {total} writes acknowledged, none lost or torn; {collected} files collected; no file too many")
     print(f"{survived} passed, 0 failed")
     return 0
 

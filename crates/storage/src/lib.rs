@@ -12,5 +12,6 @@ pub mod files;
 pub mod model;
 pub mod ops;
 pub mod status;
+pub mod verify;
 
 pub use ops::Storage;
