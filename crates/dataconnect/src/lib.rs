@@ -10,8 +10,10 @@
 pub mod diagnostic;
 pub mod execution;
 pub mod generated;
+pub mod migration;
 pub mod names;
 pub mod operation;
 pub mod project;
 pub mod schema;
+pub mod sdk;
 pub mod sql;

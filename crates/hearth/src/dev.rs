@@ -78,7 +78,7 @@ impl Served {
         let (bound, addresses) = bind(ask, &project, ports).await?;
         let environment = variables(&addresses, &id).into_iter();
         let variables = environment.map(|(name, value)| (name.to_owned(), value)).collect();
-        house.begin(&Beginning { project: &project, variables })?;
+        house.begin(&Beginning { project: &project, variables }).await?;
         let listening = serve(ask, share, &house, bound, &addresses);
         house.begin_work();
         let mut notes: Vec<String> = place.note.into_iter().chain(project.notes.clone()).collect();

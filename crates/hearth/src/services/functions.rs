@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Blocking;
+use async_trait::async_trait;
 use axum::Router;
 use functions::Functions;
 use functions::model::Settings;
@@ -22,12 +24,18 @@ pub static ROW: Row = Row {
     socket: Socket::OwnIfConfigured(5001),
     callers: Callers::Own,
     feed: false,
-    variables: &[Variable { name: "FUNCTIONS_EMULATOR_HOST", before: "" }],
+    variables: &[
+        Variable { name: "FUNCTIONS_EMULATOR_HOST", before: "" },
+        Variable { name: "PUBSUB_EMULATOR_HOST", before: "" },
+        Variable { name: "CLOUD_EVENTARC_EMULATOR_HOST", before: "http://" },
+        Variable { name: "CLOUD_TASKS_EMULATOR_HOST", before: "" },
+    ],
     rules: None,
     portable: None,
     open: |ground| {
         let functions =
             Functions::new(ground.gate.clone(), &ground.project, Arc::clone(&ground.authenticate));
+        ground.identity.set_blocking(Arc::clone(&functions) as Arc<dyn Blocking>);
         Box::new(Calls { functions, settings: Mutex::default() })
     },
 };
@@ -38,6 +46,7 @@ struct Calls {
     settings: Mutex<Option<Settings>>,
 }
 
+#[async_trait]
 impl Service for Calls {
     fn routes(&self, _: &Addresses) -> Router {
         // Production's port is shared, and its workers are not built yet.
@@ -52,8 +61,10 @@ impl Service for Calls {
         true
     }
 
-    fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
+    async fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
         let project = beginning.project;
+        let names: Vec<String> = project.codebases.iter().map(|codebase| codebase.name.clone()).collect();
+        self.functions.restore_interests(&names).await.map_err(|status| status.message)?;
         if project.codebases.is_empty() {
             return Ok(());
         }

@@ -49,6 +49,15 @@ impl<'a> UnitOfWork<'a> {
         Self { identity, context, rounds, session, about: "/users".into(), now }
     }
 
+    pub(super) fn rounds(&self) -> &'a Rounds {
+        self.rounds
+    }
+
+    /// The id of the user that is made here.
+    pub fn new_uid(&self) -> Result<String, Failure> {
+        self.rounds.new_uid()
+    }
+
     pub fn realm(&self) -> &'a Realm {
         &self.context.realm
     }
@@ -73,6 +82,11 @@ impl<'a> UnitOfWork<'a> {
     /// Adds a fact to the record: never a value.
     pub fn note(&mut self, name: &'static str, value: serde_json::Value) {
         self.session.note(name, value);
+    }
+
+    /// What is made here is nobody's event: an import.
+    pub fn without_events(&mut self) {
+        self.session.without_events();
     }
 
     /// The right of an administrator.

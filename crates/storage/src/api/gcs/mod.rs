@@ -5,7 +5,7 @@
 mod acl;
 mod buckets;
 mod objects;
-mod shown;
+pub(crate) mod shown;
 mod upload;
 
 use std::sync::Arc;
