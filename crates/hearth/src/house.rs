@@ -20,8 +20,8 @@ use crate::admin::{self, Site};
 use crate::services::{Addresses, Beginning, Callers, Ground, Part, Private, Row, Service, TABLE};
 use crate::transfer::{self, Transfer};
 
-/// Where a data folder has the bytes of objects.
-const BLOBS_FOLDER: &str = "blobs";
+/// Where a data folder, and a backup, has the bytes of objects.
+pub const BLOBS_FOLDER: &str = "blobs";
 
 /// A running house, before it has sockets.
 pub struct House {
@@ -161,12 +161,13 @@ impl House {
 
     /// Where acts of administrators are done on behalf of a user of this machine.
     pub fn site(&self, user: &SystemUser) -> Site {
-        let Ground { gate, project, identity, firestore, .. } = &self.ground;
+        let Ground { gate, project, identity, firestore, files, .. } = &self.ground;
         Site {
             gate: gate.clone(),
             project: project.clone(),
             identity: Arc::clone(identity),
             firestore: Arc::clone(firestore),
+            files: Arc::clone(files),
             caller: admin::system_caller(user),
         }
     }
