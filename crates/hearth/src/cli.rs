@@ -421,8 +421,9 @@ fn port(text: &str) -> Result<(PortOf, u16), String> {
 fn ports_help() -> String {
     let usual: Vec<String> = Row::listening().map(|(row, port)| format!("{}={port}", row.name)).collect();
     format!(
-        "Ports other than those of `firebase.json`, as `{}`; 0 picks a free one, and `all=0` one for every service",
-        usual.join(",")
+        "Ports other than those of `firebase.json`, as `auth=9199,firestore=8081`; 0 picks a free one, and `all=0` one for every \
+         service. The usual ones: {}",
+        usual.join(", ")
     )
 }
 

@@ -31,7 +31,7 @@ Exit codes:
   3    stored data is damaged
   126, 127, 128+N  `hearth exec`: not runnable, not found, ended by signal N
 
-With `--json` an error is one line of JSON on standard output: {\"error\": {\"message\": …, \"code\": …}}.
+With `--json` an error is JSON on standard output: {\"error\": {\"message\": …, \"code\": …}}.
 
 Documentation: docs/index.md in the source, /usr/share/doc/hearth/docs in the Debian package";
 

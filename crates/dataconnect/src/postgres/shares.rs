@@ -141,7 +141,9 @@ mod tests {
                 tokio::spawn(async move { shares.turn("mallory").await.map(drop) })
             })
             .collect();
-        tokio::task::yield_now().await;
+        while shares.waiting.load(Ordering::Relaxed) < WAITING_OF_ONE_MAX {
+            tokio::task::yield_now().await;
+        }
         let asked = tokio::time::Instant::now();
         assert_eq!(shares.turn("mallory").await.unwrap_err(), Busy);
         assert_eq!(asked.elapsed(), Duration::ZERO);
