@@ -32,7 +32,6 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
     let settings = settings(ask, &id).map_err(Failure::usage)?;
     let mut house = House::open_with(Mode::Serve, settings.clone(), Some(&ask.data), history).await?;
-
     if ask.log_requests {
         house.gate.keep_requests();
     }
