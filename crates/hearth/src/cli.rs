@@ -173,6 +173,10 @@ pub struct Dev {
     /// Reject queries whose index is missing, as production does, instead of creating it
     #[arg(long)]
     pub strict_indexes: bool,
+    /// A PostgreSQL for Data Connect: postgres://USER:PASSWORD@HOST/DATABASE (or the environment variable HEARTH_POSTGRES; default:
+    /// one of Hearth's own, in the data folder)
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
     /// Web origins that may act as administrators, besides those on localhost
     #[arg(long, value_delimiter = ',', value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
@@ -251,6 +255,10 @@ pub struct Serve {
     /// ask them again: users' data, up to 4 KiB of each request
     #[arg(long)]
     pub log_requests: bool,
+    /// A PostgreSQL for Data Connect: postgres://USER:PASSWORD@HOST/DATABASE (or the environment variable HEARTH_POSTGRES; default:
+    /// one of Hearth's own, in the data folder)
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
     /// Print one line of JSON when ready, and nothing else
     #[arg(long)]
     pub json: bool,

@@ -20,8 +20,8 @@ use crate::admin::{self, Site};
 use crate::services::{Addresses, Beginning, Callers, Ground, Part, Private, Row, Service, TABLE};
 use crate::transfer::{self, Transfer};
 
-/// Where a data folder has the bytes of objects.
-const BLOBS_FOLDER: &str = "blobs";
+/// Where a data folder, and a backup, has the bytes of objects.
+pub const BLOBS_FOLDER: &str = "blobs";
 
 /// A running house, before it has sockets.
 pub struct House {
@@ -93,7 +93,7 @@ impl House {
         let Some(folder) = data else {
             let store = Store::open(Mem::default(), options(history)).await?;
             let gate = Gate::new(store, AccessLog::discarding(), Arc::new(SystemClock), mode);
-            return Self::over(gate, settings, Arc::new(Memory::default())).await;
+            return Self::over(gate, settings, Arc::new(Memory::default()), None).await;
         };
         let (store, claim) = open_store(folder, history).await?;
         if let Some(claim) = claim.as_ref().filter(|claim| !claim.allows(&mode)) {
@@ -106,7 +106,7 @@ impl House {
         if claim.is_none_or(|claim| claim.project.is_none()) {
             gate.claim(&settings.project).await.map_err(OpenError::Service)?;
         }
-        Self::over(gate, settings, files_in(folder)?).await
+        Self::over(gate, settings, files_in(folder)?, Some(folder)).await
     }
 
     /// Opens data as what it was made by, for the project that it was made for where none is given.
@@ -135,10 +135,15 @@ impl House {
         if !is_known {
             gate.claim(&project).await.map_err(OpenError::Service)?;
         }
-        Self::over(gate, Settings { seal, ..Settings::new(project) }, files_in(data)?).await
+        Self::over(gate, Settings { seal, ..Settings::new(project) }, files_in(data)?, Some(data)).await
     }
 
-    async fn over(gate: Gate, settings: Settings, files: Arc<dyn Files>) -> Result<Self, OpenError> {
+    async fn over(
+        gate: Gate,
+        settings: Settings,
+        files: Arc<dyn Files>,
+        data: Option<&Path>,
+    ) -> Result<Self, OpenError> {
         let project = settings.project.clone();
         let identity = Identity::new(gate.clone(), settings).await.map_err(|failure| match failure {
             Failure::Fault(status) => OpenError::Service(status),
@@ -148,19 +153,21 @@ impl House {
         gate.set_project(&project);
         let firestore = Arc::new(Firestore::new(gate.clone(), &project));
         firestore.restore().await.map_err(OpenError::Service)?;
-        let ground = Ground { gate: gate.clone(), project, identity, firestore, files, authenticate };
+        let data = data.map(Path::to_owned);
+        let ground = Ground { gate: gate.clone(), project, identity, firestore, files, data, authenticate };
         let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
         Ok(Self { gate, ground, services, work: Vec::new() })
     }
 
     /// Where acts of administrators are done on behalf of a user of this machine.
     pub fn site(&self, user: &SystemUser) -> Site {
-        let Ground { gate, project, identity, firestore, .. } = &self.ground;
+        let Ground { gate, project, identity, firestore, files, .. } = &self.ground;
         Site {
             gate: gate.clone(),
             project: project.clone(),
             identity: Arc::clone(identity),
             firestore: Arc::clone(firestore),
+            files: Arc::clone(files),
             caller: admin::system_caller(user),
         }
     }
@@ -207,7 +214,7 @@ impl House {
         self.ground.firestore.require_indexes();
     }
 
-    /// Has services know what `dev` is about. Errors: what the project must correct first.
+    /// Has services know what the project is about. Errors: what the project must correct first.
     pub async fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
         for (_, service) in &self.services {
             service.begin(beginning).await?;
@@ -293,6 +300,9 @@ impl House {
     /// Flushes and closes.
     pub async fn close(self) -> Result<(), Status> {
         let Self { gate, ground, services, work } = self;
+        for (_, service) in &services {
+            service.close().await;
+        }
         for work in work {
             work.abort();
             // Aborted, or ended by a panic: either way it has let go of what it held.

@@ -15,7 +15,7 @@ use crate::rules;
 use crate::screen::{Running, Screen};
 use crate::services::{self, Addresses, Beginning};
 use crate::stop::{Asked, Signals};
-use crate::{indexes, sealing};
+use crate::{indexes, sealing, settings};
 
 /// Runs until told to stop. Rules are read at start and again on SIGHUP; rules that were deployed stand before the file's.
 pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
@@ -30,8 +30,8 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let tls = tls(ask).map_err(Failure::usage)?;
     let history =
         History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
-    let settings = settings(ask, &id).map_err(Failure::usage)?;
-    let mut house = House::open_with(Mode::Serve, settings.clone(), Some(&ask.data), history).await?;
+    let identity = identity_settings(ask, &id).map_err(Failure::usage)?;
+    let mut house = House::open_with(Mode::Serve, identity.clone(), Some(&ask.data), history).await?;
     if ask.log_requests {
         house.gate.keep_requests();
     }
@@ -45,7 +45,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let mut notes = project.notes.clone();
     notes.extend(services::not_served(&project));
     notes.extend(house.clock_note());
-    notes.extend(warnings(&settings, &project));
+    notes.extend(warnings(&identity, &project));
     notes.extend(rules::load_in_production(&house.gate, &mut guarded, restored, screen)?);
 
     let socket = server::bind(ask.listen)
@@ -53,8 +53,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
     let limits = Limits::from(&ask.limits);
-    let (private, secrets) = (Some(house.private(&limits)), ask.secrets.clone());
-    house.begin(&Beginning { project: &project, private, secrets, variables: Vec::new() }).await?;
+    begin(&house, ask, &project, &limits).await?;
     house.begin_work();
     if let Some((file, warnings)) = indexes {
         notes.extend(warnings);
@@ -87,6 +86,14 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     house.end_streams();
     listening.stop().await;
     house.close().await.map_err(|status| status.message.into())
+}
+
+/// Has services know what the project says, and how their own processes reach the house.
+async fn begin(house: &House, ask: &Serve, project: &Project, limits: &Limits) -> Result<(), Failure> {
+    let postgres = settings::postgres(&ask.project_dir, ask.postgres.as_deref())?;
+    let (private, secrets) = (Some(house.private(limits)), ask.secrets.clone());
+    let beginning = Beginning { project, private, secrets, variables: Vec::new(), postgres };
+    house.begin(&beginning).await.map_err(Failure::from)
 }
 
 /// The certificate and its key, where they are given.
@@ -133,7 +140,7 @@ fn warnings(settings: &identity::Settings, project: &Project) -> Vec<String> {
 }
 
 /// What the command line says of identity.
-fn settings(ask: &Serve, project: &str) -> Result<identity::Settings, String> {
+fn identity_settings(ask: &Serve, project: &str) -> Result<identity::Settings, String> {
     if let Some(url) = ask.public_url.as_ref().filter(|url| !url.starts_with("https://")) {
         return Err(format!(
             "`--public-url {url}` does not begin with https://: links in e-mails carry codes"

@@ -6,6 +6,7 @@
 
 mod auth;
 mod database;
+mod dataconnect;
 mod deploy;
 mod firestore;
 mod functions;
@@ -36,8 +37,16 @@ use crate::project::{Project, RulesKind};
 use crate::transfer::Portable;
 
 /// All rows, in the order their sockets are bound.
-pub static TABLE: [&Row; 7] =
-    [&auth::ROW, &firestore::ROW, &database::ROW, &storage::ROW, &functions::ROW, &deploy::ROW, &hub::ROW];
+pub static TABLE: [&Row; 8] = [
+    &auth::ROW,
+    &firestore::ROW,
+    &database::ROW,
+    &storage::ROW,
+    &dataconnect::ROW,
+    &functions::ROW,
+    &deploy::ROW,
+    &hub::ROW,
+];
 
 /// The services that a project configures and this table does not have, in a sentence.
 pub fn not_served(project: &Project) -> Option<String> {
@@ -165,6 +174,8 @@ pub struct Ground {
     pub firestore: Arc<Firestore>,
     /// Where the bytes of objects are.
     pub files: Arc<dyn Files>,
+    /// The data folder; `None` where data is in memory only.
+    pub data: Option<PathBuf>,
     /// Makes callers, for services whose protocol signs in in-band.
     pub authenticate: Arc<dyn Authenticate>,
 }
@@ -200,6 +211,9 @@ pub trait Service: Send + Sync {
         Ok(())
     }
 
+    /// Ends what it has started: nothing is answered any more.
+    async fn close(&self) {}
+
     /// What it does beside answering, until the house is closed.
     fn work(&self) -> Option<Work> {
         None
@@ -220,6 +234,8 @@ pub struct Beginning<'a> {
     pub secrets: Option<PathBuf>,
     /// In `dev`: the variables by which SDKs find everything.
     pub variables: Vec<(String, String)>,
+    /// The URL of a PostgreSQL, where one is given.
+    pub postgres: Option<String>,
 }
 
 /// Work that is polled until the house is closed, or it ends by itself.

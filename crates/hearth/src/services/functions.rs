@@ -74,7 +74,8 @@ impl Service for Calls {
         let project = beginning.project;
         let names: Vec<String> = project.codebases.iter().map(|codebase| codebase.name.clone()).collect();
         self.functions.restore_interests(&names).await.map_err(|status| status.message)?;
-        if project.codebases.is_empty() {
+        // Production's workers are not built yet.
+        if project.codebases.is_empty() || !self.functions.is_dev() {
             return Ok(());
         }
         let ours = settings::read(project.folder())?.unwrap_or_default();

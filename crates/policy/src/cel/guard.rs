@@ -200,6 +200,7 @@ impl Guard {
         let cause = || {
             let text = format!("the level {} requires {}", level.name(), level.wants());
             let mut cause = Cause::plain(text, false);
+            (cause.line, cause.column) = self.source.line_column(0);
             cause.words.next(1, |out| out.push_str(level.name()));
             let seen = if who.auth.is_some() { "signed in" } else { "not signed in" };
             cause.words.next(2, |out| out.push_str(seen));
