@@ -101,18 +101,20 @@ def descendants(pid):
     found, rest = [], [pid]
     while rest:
         one = rest.pop()
-        try:
-            children = pathlib.Path(f"/proc/{one}/task/{one}/children").read_text().split()
-        except OSError:
-            continue
-        found += [int(child) for child in children]
-        rest += [int(child) for child in children]
+        # Any thread may have started them.
+        for task in pathlib.Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                children = [int(child) for child in task.read_text().split()]
+            except OSError:
+                continue
+            found += children
+            rest += children
     return found
 
 
 def memory_mib(pid, of):
     """Of the processes below this one that run code."""
-    total = 0
+    total = 0.0
     for child in descendants(pid):
         try:
             command = pathlib.Path(f"/proc/{child}/cmdline").read_bytes()

@@ -19,7 +19,7 @@ PROJECT = os.environ.setdefault("GOOGLE_CLOUD_PROJECT", "demo-partner-api")
 
 import firebase_admin
 import requests
-from firebase_admin import auth, firestore
+from firebase_admin import auth
 
 
 # Give role of "partner"
@@ -72,6 +72,14 @@ class Collection:
         return requests.delete(f"{self.url}/{document}", headers=self.headers, timeout=10).status_code
 
 
+def seed():
+    """What `fetchData` returns. `owner` is the administrator in development."""
+    host = os.environ["FIRESTORE_EMULATOR_HOST"]
+    url = f"http://{host}/v1/projects/{PROJECT}/databases/(default)/documents/demo/invoice"
+    body = {"fields": {"name": {"stringValue": "Invoice 17"}}}
+    requests.patch(url, json=body, headers={"Authorization": "Bearer owner"}, timeout=10).raise_for_status()
+
+
 def fetch_data(token=None, method="POST"):
     """Calls the endpoint as a foreign system does. Returns the HTTP status and the answer."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -87,7 +95,7 @@ def main():
     email, password = f"partner-{unique}@example.com", "a long password"
     user = auth.create_user(email=email, password=password)
 
-    firestore.client().collection("demo").document("invoice").set({"name": "Invoice 17"})
+    seed()
 
     without_role = sign_in(email, password)
     before = Collection(without_role)

@@ -32,7 +32,6 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
     let identity = identity_settings(ask, &id).map_err(Failure::usage)?;
     let mut house = House::open_with(Mode::Serve, identity.clone(), Some(&ask.data), history).await?;
-
     if ask.log_requests {
         house.gate.keep_requests();
     }
@@ -53,11 +52,8 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
-    let postgres = settings::postgres(&ask.project_dir, ask.postgres.as_deref())?;
     let limits = Limits::from(&ask.limits);
-    let (private, secrets) = (Some(house.private(&limits)), ask.secrets.clone());
-    let beginning = Beginning { project: &project, private, secrets, variables: Vec::new(), postgres };
-    house.begin(&beginning).await?;
+    begin(&house, ask, &project, &limits).await?;
     house.begin_work();
     if let Some((file, warnings)) = indexes {
         notes.extend(warnings);
@@ -90,6 +86,14 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     house.end_streams();
     listening.stop().await;
     house.close().await.map_err(|status| status.message.into())
+}
+
+/// Has services know what the project says, and how their own processes reach the house.
+async fn begin(house: &House, ask: &Serve, project: &Project, limits: &Limits) -> Result<(), Failure> {
+    let postgres = settings::postgres(&ask.project_dir, ask.postgres.as_deref())?;
+    let (private, secrets) = (Some(house.private(limits)), ask.secrets.clone());
+    let beginning = Beginning { project, private, secrets, variables: Vec::new(), postgres };
+    house.begin(&beginning).await.map_err(Failure::from)
 }
 
 /// The certificate and its key, where they are given.
