@@ -12,6 +12,7 @@ use crate::contention::Contention;
 use crate::evaluations::Evaluations;
 use crate::events::Events;
 use crate::fault::fault;
+use crate::invocation::Invocations;
 use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
 use crate::open::OpenGrants;
@@ -85,6 +86,7 @@ pub(crate) struct Inner {
     evaluations: Option<Evaluations>,
     events: Events,
     requests: AtomicU64,
+    invocations: Invocations,
     /// The project that the log names where a session names no other.
     project: OnceLock<String>,
     /// Whether the log keeps what requests ask.
@@ -116,6 +118,7 @@ impl Gate {
             evaluations,
             events: Events::default(),
             requests,
+            invocations: Invocations::default(),
             project: OnceLock::new(),
             keeps_requests,
         };
@@ -191,6 +194,11 @@ impl Gate {
 
     pub(crate) fn keeps_requests(&self) -> bool {
         self.inner.keeps_requests.load(Ordering::Relaxed)
+    }
+
+    /// The credentials of work that the house does on somebody's behalf.
+    pub fn invocations(&self) -> &Invocations {
+        &self.inner.invocations
     }
 
     /// Dev or serve.

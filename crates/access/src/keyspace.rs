@@ -46,6 +46,8 @@ pub const BUCKETS: Keyspace = Keyspace(0x50);
 pub const OBJECTS: Keyspace = Keyspace(0x51);
 /// Uploads that are under way.
 pub const UPLOADS: Keyspace = Keyspace(0x52);
+/// Partners: other businesses that call functions, their keys hashed.
+pub const PARTNERS: Keyspace = Keyspace(0x68);
 /// How many objects use a file of Cloud Storage.
 pub const BLOBS: Keyspace = Keyspace(0x53);
 /// Events that wait to be told.

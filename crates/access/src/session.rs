@@ -10,7 +10,7 @@ use crate::events;
 use crate::fault::fault;
 use crate::gate::{Gate, Operation};
 use crate::grant::{Evidence, Permit};
-use crate::log::{Cause, Event, Verdict};
+use crate::log::{Cause, Event, TRACE, Verdict};
 use crate::reads::Reads;
 
 /// Why nothing was committed.
@@ -412,6 +412,13 @@ impl Session {
         let details = std::mem::take(&mut self.details);
         if let Some(last) = self.events.last_mut() {
             last.details.extend(details);
+        }
+        let Some(origin) = &self.caller.origin else { return };
+        for event in &mut self.events {
+            event.details.insert("via".to_owned(), origin.via.as_str().into());
+            if !origin.trace.is_empty() {
+                event.details.insert(TRACE.to_owned(), origin.trace.as_str().into());
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The promises of the outbox, over a store in memory and a source of two rows.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::sync::Arc;
 

@@ -39,6 +39,10 @@ struct Guard {
     require: Option<String>,
     #[serde(default)]
     methods: Vec<String>,
+    rate: Option<String>,
+    #[serde(default)]
+    api_keys: bool,
+    run_as: Option<String>,
 }
 
 /// Reads the file of a project's folder; `None` where there is none.
@@ -52,7 +56,10 @@ pub fn read(folder: &Path) -> Result<Option<Settings>, String> {
 
 fn parse(text: &str) -> Result<Settings, String> {
     let file: File = toml::from_str(text).map_err(|error| format!("{FILE_NAME}: {error}"))?;
-    let guard = |(function, Guard { require, methods })| GuardText { function, require, methods };
+    let guard = |(function, guard)| {
+        let Guard { require, methods, rate, api_keys, run_as } = guard;
+        GuardText { function, require, methods, rate, api_keys, run_as }
+    };
     let Functions { params, guards } = file.functions;
     Ok(Settings { guards: guards.into_iter().map(guard).collect(), params })
 }
@@ -70,6 +77,7 @@ mod tests {
             function: "fetchData".to_owned(),
             require: Some("auth != null".to_owned()),
             methods: vec!["POST".to_owned()],
+            ..GuardText::default()
         };
         assert_eq!(settings.guards, [guard]);
     }

@@ -16,7 +16,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use event::{Basis, Cause, Event, Verdict};
+pub use event::{Basis, Cause, Event, TRACE, Verdict};
 use policy::Source;
 pub use query::{Filter, Reader};
 pub(crate) use recorded::Recorded;

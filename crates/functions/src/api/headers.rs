@@ -19,6 +19,8 @@ const NEVER: [&str; 3] = ["keep-alive", "x-callable-context-auth", "x-original-a
 /// Hearth's own, between it and a worker.
 const OURS: &str = "x-hearth-";
 const TRACEPARENT: &str = "traceparent";
+/// Where partners have their key.
+pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A trace of the W3C's standard.
 pub struct Trace {
@@ -56,9 +58,13 @@ pub fn authorization(headers: &HeaderMap) -> Option<Option<String>> {
     headers.get(AUTHORIZATION).map(|value| value.to_str().ok().map(str::to_owned))
 }
 
+pub fn key(headers: &HeaderMap) -> Option<String> {
+    headers.get(API_KEY)?.to_str().ok().map(str::to_owned)
+}
+
 /// What a guard may look at.
 pub fn decided_on(headers: &HeaderMap) -> Fields {
-    let shown = headers.iter().filter(|(name, _)| *name != AUTHORIZATION && *name != COOKIE);
+    let shown = headers.iter().filter(|(name, _)| ![AUTHORIZATION, COOKIE, API_KEY].contains(name));
     let texts = shown.filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), Value::String(value.to_str().ok()?.to_owned())))
     });

@@ -4,6 +4,7 @@ mod codebase;
 mod env;
 mod manifest;
 mod params;
+pub mod partner;
 mod schedule;
 mod trigger;
 

@@ -12,6 +12,7 @@ use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, Limited};
 use tokio::time::{Instant, timeout_at};
 
+use super::delivery::trace_id;
 use super::request::to_worker;
 use super::{Found, target_of};
 use crate::ops::Functions;
@@ -47,7 +48,7 @@ impl Blocking for Functions {
         session.authorize_self("blocking function", &resource);
         let trace = crate::api::new_trace()?;
         session.note("event", event.into());
-        session.note("trace", trace.split('-').nth(1).unwrap_or_default().into());
+        session.note("trace", trace_id(&trace).into());
         let seconds = if self.is_dev() { DEV_SECONDS_MAX } else { SECONDS_MAX };
         let until = Instant::now() + Duration::from_secs(seconds);
         let answered = async {
@@ -57,7 +58,9 @@ impl Blocking for Functions {
             let request =
                 to_worker(&function.endpoint, "http", &trace).header(CONTENT_TYPE, "application/json");
             let request = request.body(Body::from(body)).map_err(|error| error.to_string())?;
-            let sent = function.live.worker.send(request).await;
+            let invocation =
+                self.begin_own(&function, trace_id(&trace)).map_err(|failure| failure.to_string())?;
+            let sent = function.live.worker.send(request, &invocation).await;
             let (response, _connection) = sent.map_err(|error| error.to_string())?;
             let http = response.status().as_u16();
             let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
@@ -68,7 +71,7 @@ impl Blocking for Functions {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(why)) => Err(Status::unavailable(format!("`{name}` has not answered: {why}"))),
             Err(_) => {
-                function.clone().look_after();
+                function.clone().look_after(None);
                 let text = format!("`{name}` has not answered within {seconds} s");
                 Err(Status::new(Code::DeadlineExceeded, text))
             }

@@ -334,7 +334,7 @@ async fn conclude(
     session.note("outcome", ended.into());
     session.note("attempts", (event.attempts + 1).into());
     if let Some((_, trace)) = told {
-        session.note("trace", trace.split('-').nth(1).unwrap_or_default().into());
+        session.note("trace", trace_id(trace).into());
     }
     session.write(&permit, event.row.clone(), None);
     if record.source == Own::Task.name() {
@@ -348,6 +348,11 @@ async fn conclude(
         Err(CommitFailure::Failed(status)) => Err(status),
         Err(CommitFailure::Conflict) => Err(Status::unavailable("an event could not be taken away")),
     }
+}
+
+/// The id in a `traceparent`.
+pub(super) fn trace_id(traceparent: &str) -> &str {
+    traceparent.split('-').nth(1).unwrap_or_default()
 }
 
 /// Calls the worker. Errors: an event that cannot be translated now.
@@ -367,18 +372,27 @@ async fn call(
         Err(status) => return Err(status),
     };
     let request = request(&function.endpoint, record, event.version, (told, event.attempts), trace)?;
-    Ok(send(functions, function, request).await)
+    Ok(send(functions, function, request, trace_id(trace)).await)
 }
 
-async fn send(functions: &Functions, function: &Function, request: Request<axum::body::Body>) -> Outcome {
+async fn send(
+    functions: &Functions,
+    function: &Function,
+    request: Request<axum::body::Body>,
+    trace: &str,
+) -> Outcome {
     let endpoint = &function.endpoint;
     let until = || Instant::now() + Duration::from_secs(endpoint.timeout_s);
     let _slot = match functions.slots.take(endpoint, until()).await {
         Ok(slot) => slot,
         Err(failure) => return Outcome::Lost(failure.to_string()),
     };
+    let invocation = match functions.begin_own(function, trace) {
+        Ok(invocation) => invocation,
+        Err(failure) => return Outcome::Lost(failure.to_string()),
+    };
     let answered = async {
-        let (response, _connection) = function.live.worker.send(request).await?;
+        let (response, _connection) = function.live.worker.send(request, &invocation).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
         // An answer that breaks off is one of a worker that ended; a long one is an answer.
@@ -391,7 +405,7 @@ async fn send(functions: &Functions, function: &Function, request: Request<axum:
     };
     match timeout_at(until(), answered).await {
         Err(_) => {
-            function.clone().look_after();
+            function.clone().look_after(None);
             Outcome::Failed(format!("it has not returned within {} s", endpoint.timeout_s))
         }
         Ok(Err(error)) => Outcome::Lost(format!("the worker ended before it returned ({error})")),

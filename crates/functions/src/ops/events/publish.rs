@@ -268,7 +268,7 @@ impl Functions {
             Ok(function) if matches!(function.endpoint.trigger, Some(Trigger::TaskQueue(_))) => Ok(function),
             Ok(_) | Err(Failure::Unknown(_)) => Err(missing()),
             Err(Failure::Refused(status)) => Err(status),
-            Err(failure @ Failure::TooLarge(_)) => Err(Status::invalid(failure.to_string())),
+            Err(failure) => Err(Status::invalid(failure.to_string())),
         }
     }
 
