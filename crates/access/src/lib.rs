@@ -14,6 +14,7 @@ mod caller;
 mod claim;
 mod contention;
 mod documents;
+mod emit;
 mod evaluations;
 pub mod events;
 mod facts;

@@ -6,6 +6,7 @@ mod manifest;
 mod params;
 pub mod partner;
 mod schedule;
+mod trace;
 mod trigger;
 
 pub use codebase::{Codebase, Settings};
@@ -13,4 +14,5 @@ pub use env::{EnvError, environment, parse as parse_env, secrets};
 pub use manifest::{Endpoint, Kind, Manifest, ManifestError};
 pub use params::{ParamError, resolve};
 pub use schedule::{Schedule, ScheduleError};
+pub use trace::{new_trace, trace_id};
 pub use trigger::{EventTrigger, Trigger};

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use kv::Key;
 use serde_json::{Value as Json, json};
 
+use super::events::target;
 use super::sources::{Own, PUBLISHED, custom_attributes};
-use super::target;
+use super::{Function, Functions};
 use crate::model::{Endpoint, Trigger};
-use crate::ops::{Function, Functions};
 use crate::status::Failure;
 
 /// Messages or events of one request.
