@@ -15,6 +15,7 @@ mod claim;
 mod contention;
 mod documents;
 mod elsewhere;
+mod emit;
 mod evaluations;
 pub mod events;
 mod facts;

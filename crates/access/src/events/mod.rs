@@ -11,7 +11,7 @@ mod backlog;
 mod interest;
 mod pattern;
 mod record;
-mod stage;
+mod staged;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ pub use backlog::{BYTES_MAX, BYTES_OF_TARGET_MAX, Backlog, EVENTS_OF_TARGET_MAX}
 pub use interest::{Interest, Interests, Watched};
 pub use pattern::{Pattern, Segment};
 pub use record::{Cause, Record};
-pub use stage::Emitted;
+pub use staged::Emitted;
 
 pub(crate) use backlog::Room;
-pub(crate) use stage::Staged;
+pub(crate) use staged::Staged;
 
 /// A service whose changes are events.
 pub trait Source: Send + Sync {
@@ -137,7 +137,7 @@ impl Events {
     }
 
     /// Sources of rows of this keyspace whose events somebody wants to be told of.
-    fn sources_of(&self, keyspace: Keyspace) -> Vec<Arc<dyn Source>> {
+    pub(crate) fn sources_of(&self, keyspace: Keyspace) -> Vec<Arc<dyn Source>> {
         let sources = self.sources.lock();
         sources.iter().filter(|source| source.keyspace() == Some(keyspace)).cloned().collect()
     }

@@ -62,7 +62,9 @@ const REGIONS: [&str; 24] = [
 
 /// The routes of a socket that has nothing else.
 pub fn router(functions: Arc<Functions>) -> Router {
-    super::publish::routes().fallback(serve).with_state(functions)
+    // What stands in for Google's services exists for development only.
+    let routes = if functions.is_dev() { super::publish::routes() } else { Router::new() };
+    routes.fallback(serve).with_state(functions)
 }
 
 /// The routes beside those of other services: `/fn/NAME`, `/fn/REGION/NAME` and the emulator's `/PROJECT/REGION/NAME`.

@@ -1,6 +1,6 @@
 //! The headers of calls: what the decision sees, what the code gets, what goes back.
 
-use base::{Code, Fields, Status, Value};
+use base::{Code, Fields, Value};
 use http::header::{
     AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -8,7 +8,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
-use crate::model::Endpoint;
+use crate::model::{Endpoint, new_trace, trace_id};
 use crate::status::Failure;
 
 /// Headers of one connection.
@@ -41,16 +41,7 @@ pub fn trace(headers: &HeaderMap) -> Result<Trace, Failure> {
     let text = new_trace()?;
     let header = HeaderValue::from_str(&text);
     let header = header.map_err(|_| Failure::of(Code::Internal, "internal error"))?;
-    Ok(Trace { id: text.split('-').nth(1).unwrap_or_default().to_owned(), header })
-}
-
-/// The `traceparent` of a new trace. Errors: `UNAVAILABLE` without randomness.
-pub fn new_trace() -> Result<String, Status> {
-    let unavailable = |_| Status::new(Code::Unavailable, "the system's source of randomness failed");
-    let bytes: [u8; 24] = base::id::random_bytes().map_err(unavailable)?;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let (id, span) = digits.split_at(32);
-    Ok(format!("00-{id}-{span}-01"))
+    Ok(Trace { id: trace_id(&text).to_owned(), header })
 }
 
 /// The `Authorization` header; `Some(None)` is one that is no text.

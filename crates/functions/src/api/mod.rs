@@ -7,4 +7,3 @@ mod publish;
 mod pubsub;
 
 pub use gateway::{router, shared_router};
-pub use headers::new_trace;

@@ -51,7 +51,7 @@ pub async fn publisher(functions: &Functions, headers: &HeaderMap) -> Result<Cal
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     match header.map_or(Credential::None, Credential::from_header) {
         Credential::None => functions.local_server(),
-        bearer => functions.caller_of(bearer).await,
+        bearer => functions.caller_behind(bearer).await,
     }
 }
 

@@ -7,6 +7,7 @@ mod params;
 pub mod partner;
 mod production;
 mod schedule;
+mod trace;
 mod trigger;
 
 pub use codebase::{Codebase, Settings};
@@ -15,4 +16,5 @@ pub use manifest::{Endpoint, Kind, Manifest, ManifestError};
 pub use params::{ParamError, resolve};
 pub use production::{Production, SystemUser};
 pub use schedule::{Schedule, ScheduleError};
+pub use trace::{new_trace, trace_id};
 pub use trigger::{EventTrigger, Trigger};

@@ -178,7 +178,7 @@ impl Functions {
     }
 
     /// The caller behind a credential.
-    pub(crate) async fn caller_of(&self, credential: Credential<'_>) -> Result<Caller, Status> {
+    pub(crate) async fn caller_behind(&self, credential: Credential<'_>) -> Result<Caller, Status> {
         self.authenticate.caller(&self.project, credential).await
     }
 

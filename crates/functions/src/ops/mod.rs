@@ -1,11 +1,20 @@
 //! The verbs: calling a function. Only the files here talk to the gate.
 
 mod admit;
+mod blocking;
+mod delivery;
 mod events;
 mod guards;
+mod interests;
 mod partners;
+mod policy;
+mod publish;
+mod queue;
 mod rates;
+mod schedules;
 mod slots;
+mod sources;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,9 +34,10 @@ use crate::status::Failure;
 use rates::Buckets;
 
 pub use admit::{Admitted, Call};
-pub use events::{Delivery, Message, Task};
+pub use delivery::Delivery;
 pub use guards::{GuardText, Guards, RunAs};
 pub use partners::{add_partner, change_partner, partners};
+pub use publish::{Message, Task};
 pub use slots::{Slot, Slots};
 
 /// How long a call waits for code that is being loaded.

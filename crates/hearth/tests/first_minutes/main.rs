@@ -82,8 +82,7 @@ fn a_command_finds_the_services_and_its_code_is_passed_on() {
 
 #[test]
 fn what_firebase_json_says_and_nobody_does_is_told_with_its_place() {
-    let config =
-        r#"{"firestore": {"rule": "x"}, "hosting": {}, "emulators": {"auth": {"host": "0.0.0.0"}}}"#;
+    let config = r#"{"firestore": {"rule": "x"}, "hosting": {}, "emulators": {"auth": {"host": "0.0.0.0"}}}"#;
     let folder = project(&[("firebase.json", config)]);
     let screen = text(&exec(folder.path(), &[], "true").stderr);
     for told in [

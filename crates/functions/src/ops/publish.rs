@@ -11,10 +11,10 @@ use bytes::Bytes;
 use kv::Key;
 use serde_json::{Value as Json, json};
 
+use super::events::target;
 use super::sources::{Own, PUBLISHED, custom_attributes};
-use super::target;
+use super::{Function, Functions};
 use crate::model::{Endpoint, Trigger};
-use crate::ops::{Function, Functions};
 use crate::status::Failure;
 
 /// Messages or events of one request.
@@ -268,9 +268,7 @@ impl Functions {
             Ok(function) if matches!(function.endpoint.trigger, Some(Trigger::TaskQueue(_))) => Ok(function),
             Ok(_) | Err(Failure::Unknown(_)) => Err(missing()),
             Err(Failure::Refused(status)) => Err(status),
-            Err(failure @ (Failure::TooLarge(_) | Failure::TooOften(_))) => {
-                Err(Status::invalid(failure.to_string()))
-            }
+            Err(failure) => Err(Status::invalid(failure.to_string())),
         }
     }
 

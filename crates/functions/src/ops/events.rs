@@ -1,18 +1,5 @@
 //! Events: which functions want to be told of what, and how they are told.
 
-mod blocking;
-mod delivery;
-mod interests;
-mod policy;
-mod publish;
-mod queue;
-mod request;
-mod schedules;
-mod sources;
-
-pub use delivery::Delivery;
-pub use publish::{Message, Task};
-
 use std::sync::Arc;
 
 use super::{Function, Functions};
@@ -29,7 +16,7 @@ pub enum Found {
 }
 
 /// Where functions are that say nothing of it.
-const REGION: &str = "us-central1";
+pub const REGION: &str = "us-central1";
 
 /// The name of a function that is told of events.
 pub fn target(codebase: &str, function: &str) -> String {

@@ -19,13 +19,13 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::events::{Found, target_of};
 use super::policy::{Limits, Policy};
 use super::queue::{Lane, Next, OF_TARGET_MAX, Queue, Waiting};
-use super::request::{request, trace_id};
 use super::sources::Own;
-use super::{Found, target_of};
-use crate::model::Endpoint;
-use crate::ops::{Function, Functions};
+use super::telling::request;
+use super::{Function, Functions};
+use crate::model::{Endpoint, new_trace, trace_id};
 
 /// Commits that are read at once.
 const BATCH_COMMITS: usize = 256;
@@ -282,7 +282,7 @@ async fn attempt(functions: &Functions, function: Option<Function>, event: &Wait
     if record.source == Own::Task.name() && !is_task(functions, &record).await? {
         return conclude(functions, event, &record, bytes, "taken away", None).await;
     }
-    let trace = crate::api::new_trace()?;
+    let trace = new_trace()?;
     let outcome = call(functions, &function, &record, event, &trace).await?;
     let name = &function.endpoint.name;
     let policy = Policy::of(&function.endpoint);

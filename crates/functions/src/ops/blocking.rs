@@ -12,9 +12,10 @@ use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, Limited};
 use tokio::time::{Instant, timeout_at};
 
-use super::request::{to_worker, trace_id};
-use super::{Found, target_of};
-use crate::ops::Functions;
+use super::Functions;
+use super::events::{Found, REGION, target_of};
+use super::telling::to_worker;
+use crate::model::{new_trace, trace_id};
 use crate::runtime::State;
 
 /// How a blocking function stands among the triggers.
@@ -31,7 +32,7 @@ impl Blocking for Functions {
     fn function(&self, event: &str) -> Option<String> {
         let target = self.blocking_target(event)?;
         let (_, name) = target_of(&target);
-        Some(format!("http://localhost/{}/{}/{name}", self.project(), super::REGION))
+        Some(format!("http://localhost/{}/{}/{name}", self.project(), REGION))
     }
 
     async fn ask(&self, event: &str, question: &str) -> Result<BlockingAnswer, Status> {
@@ -45,7 +46,7 @@ impl Blocking for Functions {
         let operation = Operation { service: Service::Functions, verb: "ask", resource: resource.clone() };
         let mut session = self.gate.begin(&Caller::admin("identity"), operation).await?;
         session.authorize_self("blocking function", &resource);
-        let trace = crate::api::new_trace()?;
+        let trace = new_trace()?;
         session.note("event", event.into());
         session.note("trace", trace_id(&trace).into());
         let seconds = if self.is_dev() { DEV_SECONDS_MAX } else { SECONDS_MAX };
@@ -57,8 +58,8 @@ impl Blocking for Functions {
             let request =
                 to_worker(&function.endpoint, "http", &trace).header(CONTENT_TYPE, "application/json");
             let request = request.body(Body::from(body)).map_err(|error| error.to_string())?;
-            let trace = trace_id(&trace);
-            let invocation = self.begin_own(&function, trace).map_err(|failure| failure.to_string())?;
+            let invocation =
+                self.begin_own(&function, trace_id(&trace)).map_err(|failure| failure.to_string())?;
             let sent = function.live.worker.send(request, &invocation).await;
             let (response, _connection) = sent.map_err(|error| error.to_string())?;
             let http = response.status().as_u16();

@@ -119,8 +119,3 @@ fn first_generation(record: &Record, version: Version, told: Told) -> Json {
     }
     json!({ "context": context, "data": told.first_generation_data.unwrap_or(told.data) })
 }
-
-/// The id in a `traceparent`.
-pub fn trace_id(traceparent: &str) -> &str {
-    traceparent.split('-').nth(1).unwrap_or_default()
-}

@@ -10,10 +10,10 @@ use base::{Code, Status};
 use bytes::Bytes;
 use kv::{Key, KeyRange, Scan};
 
+use super::Functions;
 use super::blocking::EVENT;
-use super::target;
+use super::events::target;
 use crate::model::Trigger;
-use crate::ops::Functions;
 use crate::runtime::{Live, State, Supervisor};
 
 /// Interests of one codebase.

@@ -1,42 +1,14 @@
 //! The rows of the outbox that a session adds to its commit.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use base::Status;
 use bytes::Bytes;
-use kv::{Key, Keyspace, Row, Version};
+use kv::{Key, Keyspace, Row};
 
-use super::backlog::Room;
-use super::{Record, Source, Watched};
+use crate::events::{Cause, Emitted, Record, Source, Watched};
 use crate::session::Session;
-
-/// An event that a service emits itself.
-#[derive(Clone, Debug)]
-pub struct Emitted {
-    /// What it is about: events about the same are told in order.
-    pub key: Bytes,
-    /// What triggers are matched by.
-    pub attributes: Vec<(&'static str, String)>,
-    /// What was there before, as the source has it.
-    pub before: Option<Bytes>,
-    /// The version of that.
-    pub before_version: Option<Version>,
-    /// What is there now.
-    pub after: Option<Bytes>,
-}
-
-/// The events of a session.
-#[derive(Debug, Default)]
-pub(crate) struct Staged {
-    /// An import, or the like.
-    pub are_none: bool,
-    /// What they are known by.
-    unique: Option<[u8; 16]>,
-    /// How many occurrences, and how many rows.
-    occurrences: usize,
-    rows: u32,
-    pub rooms: Vec<Room>,
-}
 
 impl Session {
     /// What this session commits is no event: an import, a clearing.
@@ -70,7 +42,7 @@ impl Session {
                 target: watched.interest.target.clone(),
                 event: watched.interest.event.clone(),
                 attributes: attributes.collect::<BTreeMap<_, _>>(),
-                cause: super::Cause::of(&self.caller),
+                cause: Cause::of(&self.caller),
                 request: self.request,
                 key: event.key.clone(),
                 before: event.before.clone(),
@@ -126,7 +98,7 @@ impl Session {
     }
 }
 
-type Concerned = (std::sync::Arc<dyn Source>, std::sync::Arc<[std::sync::Arc<Watched>]>);
+type Concerned = (Arc<dyn Source>, Arc<[Arc<Watched>]>);
 
 fn concerned(session: &Session, keyspace: Keyspace) -> Vec<Concerned> {
     let events = session.gate().events();

@@ -13,10 +13,10 @@ use kv::Key;
 use serde_json::Value as Json;
 use tokio::time::sleep;
 
+use super::Functions;
+use super::events::target;
 use super::publish::end;
-use super::target;
 use crate::model::{Endpoint, Schedule, Trigger};
-use crate::ops::Functions;
 use crate::runtime::{State, Supervisor};
 
 /// What was due before this many seconds, while Hearth did not run, is not fired any more.

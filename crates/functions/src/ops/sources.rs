@@ -12,7 +12,7 @@ use bytes::Bytes;
 use kv::{Key, Keyspace, Row, Version};
 use serde_json::{Map, Value as Json, json};
 
-use super::request::time;
+use super::telling::time;
 
 /// The types of a message's event.
 pub const PUBLISHED: [&str; 2] =
