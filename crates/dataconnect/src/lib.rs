@@ -9,6 +9,7 @@
 
 pub mod diagnostic;
 pub mod execution;
+pub mod fuzz;
 pub mod generated;
 pub mod migration;
 pub mod names;

@@ -56,6 +56,8 @@ pub struct Project {
     pub notes: Vec<String>,
     /// The name of the file with Firestore's indexes, where one is named.
     pub indexes: Option<String>,
+    /// The folders of Data Connect's services, as `firebase.json` names them.
+    pub services: Vec<String>,
     /// Where Data Connect's operations are, if there is such a folder.
     pub operations: PathBuf,
     /// The services that `firebase.json` names, in sections of their own or among the emulators.
@@ -244,13 +246,14 @@ impl Project {
                 entries.push(Entry { kind, database: None, parts, rules });
             }
         }
-        let source = ["/source", "/0/source"].iter().find_map(|at| config.dataconnect.pointer(at));
-        let operations = folder.join(source.and_then(Json::as_str).unwrap_or("dataconnect"));
+        let services = parts::services(&config.dataconnect);
+        let operations = folder.join(services.first().map_or("dataconnect", String::as_str));
         let of = |(name, emulator): (String, Emulator)| Some((name, emulator.port?));
         let ports = config.emulators.into_iter().filter_map(of).collect();
         Ok(Self {
             notes,
             indexes: named_indexes,
+            services,
             operations,
             configured,
             codebases: codebases::of(folder, &config.functions),

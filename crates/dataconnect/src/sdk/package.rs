@@ -32,23 +32,29 @@ fn printed(mut package: Map<String, Json>, mains: bool, rest: Json) -> String {
     serde_json::to_string_pretty(&package).unwrap_or_default()
 }
 
+fn map(entries: Vec<(&str, Json)>) -> Json {
+    Json::Object(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
 pub(super) fn web(target: &Target<'_>) -> String {
-    let mut exports = json!({".": {
+    let main = json!({
         "types": "./index.d.ts", "require": "./index.cjs.js", "default": "./esm/index.esm.js",
-    }});
-    let mut peers = json!({"firebase": "^12.11.0"});
+    });
+    let mut exports = vec![(".", main)];
+    let mut peers = vec![("firebase", json!("^12.11.0"))];
     if target.react {
-        exports["./react"] = json!({
+        let react = json!({
             "types": "./react/index.d.ts",
             "require": "./react/index.cjs.js",
             "import": "./react/esm/index.esm.js",
             "default": "./react/esm/index.esm.js",
         });
-        peers["@tanstack-query-firebase/react"] = json!("^2.0.0");
+        exports.push(("./react", react));
+        peers.push(("@tanstack-query-firebase/react", json!("^2.0.0")));
     }
-    exports["./package.json"] = json!("./package.json");
+    exports.push(("./package.json", json!("./package.json")));
     let package = package(target.package, "1.0.0", format!("Generated SDK For {}", target.connector));
-    printed(package, true, json!({"exports": exports, "peerDependencies": peers}))
+    printed(package, true, json!({"exports": map(exports), "peerDependencies": map(peers)}))
 }
 
 pub(super) fn react(target: &Target<'_>) -> String {

@@ -44,6 +44,15 @@ pub(super) fn buckets(entry: &Json, rc: &FirebaseRc) -> Vec<String> {
     buckets
 }
 
+/// The folders of Data Connect's services: of the entry `dataconnect`, or of several.
+pub fn services(dataconnect: &Json) -> Vec<String> {
+    let several = dataconnect.as_array().map_or(&[][..], Vec::as_slice);
+    let entries = std::iter::once(dataconnect).chain(several).filter(|entry| entry.is_object());
+    entries
+        .map(|entry| entry.get("source").and_then(Json::as_str).unwrap_or("dataconnect").to_owned())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::STORAGE;
