@@ -37,7 +37,7 @@ class Server:
         if not line:
             raise AssertionError(f"did not start within {self.start_s_max} s: exit code {self.process.wait()}")
         self.port = json.loads(line)["ports"][service]
-        self.start_s = time.monotonic() - begun
+        self.start_s, self.folder = time.monotonic() - begun, folder
 
     def connect(self, timeout=20):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)

@@ -37,10 +37,17 @@ class Writer:
     """Writes, overwrites and deletes a few objects, some in chunks. Knows what each may be after a kill."""
 
     def __init__(self, number, chance):
-        self.number, self.chance = number, chance
+        self.number, self.chance, self.made = number, chance, 0
         self.may_be = {f"w{number}/{n}": {None} for n in range(NAMES)}
         self.acknowledged = 0
         self.upload = None  # (address, content, acknowledged bytes)
+
+    def content(self):
+        """One that others have, too, or one that goes with its object."""
+        if self.chance.random() < 0.5:
+            return self.chance.choice(CONTENTS)
+        self.made += 1
+        return f"{self.number} {self.made} ".encode() * 1000
 
     def step(self, connection):
         name = f"w{self.number}/{self.chance.randrange(NAMES)}"
@@ -49,7 +56,7 @@ class Writer:
             after = None
             act = lambda: ask(connection, "DELETE", f"/v0/b/{BUCKET}/o/{name.replace('/', '%2F')}")
         elif choice < 0.7:
-            after = self.chance.choice(CONTENTS)
+            after = self.content()
             act = lambda: ask(connection, "POST", f"/v0/b/{BUCKET}/o?name={name}", after)
         else:
             return self.resumable(connection, name)
@@ -63,7 +70,7 @@ class Writer:
         self.acknowledged += 1
 
     def resumable(self, connection, name):
-        content = self.chance.choice(CONTENTS)
+        content = self.content()
         start = {"x-goog-upload-protocol": "resumable", "x-goog-upload-command": "start"}
         status, answer, headers = ask(connection, "POST", f"/v0/b/{BUCKET}/o?name={name}", b"{}", start)
         if status == 503:
@@ -152,12 +159,17 @@ def check_files(folder, writers):
 class Uploads(Suite):
     name = "uploads"
     service = "storage"
-    write_s_max = 0.6
+    # Long enough for the look through all files that begins at each start.
+    write_s_max = 1.2
+    there, collected = frozenset(), 0
 
     def __init__(self, writers, chance):
         self.writers = [Writer(number, random.Random(chance.random())) for number in range(writers)]
 
     def check(self, server):
+        # Files that went since the kill before: collection was under way.
+        now = frozenset(path.name for path in files_in(server.folder)[0])
+        self.collected, self.there = self.collected + len(self.there - now), now
         connection = server.connect()
         for writer in self.writers:
             writer.check(connection)
@@ -165,12 +177,13 @@ class Uploads(Suite):
     def finish(self, folder):
         total = sum(writer.acknowledged for writer in self.writers)
         assert total > self.kills, f"only {total} writes: the writers were idle"
+        assert self.collected >= self.kills // 20, f"only {self.collected} files were collected: nothing was put to the test"
         server = Server(folder, self.service)
         try:
             check_files(folder, self.writers)
         finally:
             server.stop()
-        return f"{total} writes acknowledged, none lost or torn; no file too many"
+        return f"{total} writes acknowledged, none lost or torn; {self.collected} files collected, none too many"
 
 
 if __name__ == "__main__":

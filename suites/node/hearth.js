@@ -57,7 +57,7 @@ export function folder(files) {
 /** A copy of an example's project files, to be edited and thrown away. */
 export function example(name) {
   const path = folder({});
-  for (const file of ["firebase.json", ".firebaserc", "firestore.rules", "firestore.indexes.json", "seed-verbatim.rules"]) {
+  for (const file of ["firebase.json", ".firebaserc", "firestore.rules", "firestore.indexes.json", "storage.rules", "seed-verbatim.rules"]) {
     const from = join(repository, "examples", name, file);
     if (existsSync(from)) {
       cpSync(from, join(path, file));

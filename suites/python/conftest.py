@@ -104,8 +104,10 @@ def partner_api(tmp_path_factory):
         hearth.stop()
         return
     folder = tmp_path_factory.mktemp("partner-api")
-    for name in ("firebase.json", ".firebaserc", "firestore.rules", "seed-verbatim.rules", "partner.py"):
+    for name in ("firebase.json", ".firebaserc", "firestore.rules", "hearth.toml", "seed-verbatim.rules", "partner.py"):
         shutil.copy(example / name, folder)
+    shutil.copytree(example / "functions", folder / "functions", ignore=shutil.ignore_patterns("node_modules"))
+    (folder / "functions/node_modules").symlink_to(REPOSITORY / "suites/node/node_modules")
     hearth = start(folder)
     yield hearth
     hearth.stop()

@@ -73,6 +73,7 @@ def test_the_script_of_the_example_runs(partner_api):
         **os.environ,
         "FIREBASE_AUTH_EMULATOR_HOST": partner_api.auth,
         "FIRESTORE_EMULATOR_HOST": partner_api.firestore,
+        "FUNCTIONS_EMULATOR_HOST": f"127.0.0.1:{partner_api.ready['ports']['functions']}",
         "GOOGLE_CLOUD_PROJECT": partner_api.project,
     }
     script = REPOSITORY / "examples/partner-api/partner.py"

@@ -28,7 +28,8 @@ struct Judged<P: Policy> {
 
 /// Lets a policy evaluate until it needs no more facts.
 async fn judge<P: Policy>(
-    enforced: &Enforced<P>,
+    policy: &P,
+    enforced: Option<&Enforced<P>>,
     who: &Who<'_>,
     request: &P::Request<'_>,
     facts: &dyn Facts<P>,
@@ -39,7 +40,7 @@ async fn judge<P: Policy>(
     known.begin();
     let mut asked = Vec::new();
     let decision = loop {
-        let needs = match enforced.policy.decide(who, request, &known, None) {
+        let needs = match policy.decide(who, request, &known, None) {
             Step::Decided(decision) => break decision,
             Step::Needs(needs) => needs,
         };
@@ -66,9 +67,11 @@ async fn judge<P: Policy>(
         }
     };
     // The answer is the same.
-    enforced.cover(|trace| {
-        let _ = enforced.policy.decide(who, request, &known, Some(trace));
-    });
+    if let Some(enforced) = enforced {
+        enforced.cover(|trace| {
+            let _ = policy.decide(who, request, &known, Some(trace));
+        });
+    }
     evidence.keep(known);
     Ok(Judged { decision, asked })
 }
@@ -85,42 +88,113 @@ impl Session {
         request: &P::Request<'_>,
         facts: &dyn Facts<P>,
     ) -> Result<Grant, Refusal> {
-        let mut event = self.event(subject.method, subject.path);
         if self.caller().is_admin() {
-            event.verdict = Verdict::Admin;
-            self.events.push(event);
-            return Ok(self.grant(Footprint::default(), false));
+            return Ok(self.pass_admin(subject));
         }
-        let mut basis = Basis {
-            state: self.reads.version().0,
-            time: self.now.micros(),
-            asked: P::asked(request, self.gate().keeps_requests()),
-            ..Basis::default()
-        };
         let enforced = match rules {
             Rules::Enforced(enforced) => enforced,
             Rules::Open(_) => {
+                let mut event = self.event(subject.method, subject.path);
                 event.rule = Some("no rules are loaded: dev allows everything".to_owned());
-                event.basis = Some(Box::new(basis));
+                event.basis = Some(Box::new(self.basis::<P>(request)));
                 self.events.push(event);
                 return Ok(self.grant(Footprint::default(), false));
             }
             Rules::Closed(why) => {
+                let mut event = self.event(subject.method, subject.path);
+                event.basis = Some(Box::new(self.basis::<P>(request)));
                 let cause = Cause::plain(why);
-                event.basis = Some(Box::new(basis));
                 return Err(self.deny(subject.method, event, vec![cause], Reason::NoRules(Arc::clone(why))));
             }
         };
+        self.decide(&enforced.policy, Some(enforced), subject, request, facts).await
+    }
+
+    /// The same by the guard of a single operation, which is part of no rules.
+    pub async fn authorize_by<P: Policy>(
+        &mut self,
+        guard: &P,
+        subject: Subject<'_>,
+        request: &P::Request<'_>,
+        facts: &dyn Facts<P>,
+    ) -> Result<Grant, Refusal> {
+        if self.caller().is_admin() {
+            return Ok(self.pass_admin(subject));
+        }
+        self.decide(guard, None, subject, request, facts).await
+    }
+
+    /// Asks whether a condition holds that is a part of an operation and not only of who may call it: administrators are asked,
+    /// too. A decision that allows and repeats the one before it is counted with it. `details`: further facts for its line.
+    pub async fn check<P: Policy>(
+        &mut self,
+        condition: &P,
+        subject: Subject<'_>,
+        details: serde_json::Map<String, Json>,
+        request: &P::Request<'_>,
+        facts: &dyn Facts<P>,
+    ) -> Result<Grant, Refusal> {
+        let decided = self.decide(condition, None, subject, request, facts).await;
+        if let (Some(last), false) = (self.events.last_mut(), matches!(decided, Err(Refusal::Fault(_)))) {
+            last.details.extend(details);
+        }
+        let grant = decided?;
+        if let [.., before, last] = self.events.as_mut_slice()
+            && before.verdict == last.verdict
+            && before.details == last.details
+            && (&before.method, &before.path, &before.rule) == (&last.method, &last.path, &last.rule)
+        {
+            before.count = Some(before.count.unwrap_or(1) + 1);
+            before.expressions += last.expressions;
+            self.events.pop();
+        }
+        Ok(grant)
+    }
+
+    /// Leaves the record of what a condition refuses that could not even be asked.
+    pub fn refuse_check(&mut self, subject: Subject<'_>, at: &str, reason: &str) {
+        let mut event = self.event(subject.method, subject.path);
+        event.verdict = Verdict::Deny;
+        event.causes = vec![Cause { at: at.to_owned(), ..Cause::plain(reason) }];
+        self.events.push(event);
+    }
+
+    fn pass_admin(&mut self, subject: Subject<'_>) -> Grant {
+        let mut event = self.event(subject.method, subject.path);
+        event.verdict = Verdict::Admin;
+        self.events.push(event);
+        self.grant(Footprint::default(), false)
+    }
+
+    fn basis<P: Policy>(&self, request: &P::Request<'_>) -> Basis {
+        Basis {
+            state: self.reads.version().0,
+            time: self.now.micros(),
+            asked: P::asked(request, self.gate().keeps_requests()),
+            ..Basis::default()
+        }
+    }
+
+    async fn decide<P: Policy>(
+        &mut self,
+        policy: &P,
+        enforced: Option<&Enforced<P>>,
+        subject: Subject<'_>,
+        request: &P::Request<'_>,
+        facts: &dyn Facts<P>,
+    ) -> Result<Grant, Refusal> {
+        let mut event = self.event(subject.method, subject.path);
+        let mut basis = self.basis::<P>(request);
         let Session { caller, now, reads, evidence, .. } = self;
         let who = Who { auth: caller.auth(), app: caller.app.as_deref(), time: *now };
-        let judged = judge(enforced, &who, request, facts, reads, evidence).await;
+        let judged = judge(policy, enforced, &who, request, facts, reads, evidence).await;
         let Judged { decision, asked } = judged.map_err(Refusal::Fault)?;
         event.expressions = u64::from(decision.cost.expressions);
         event.read = read_of::<P>(&decision, &asked);
-        basis.rules.clone_from(&enforced.fingerprint);
+        basis.rules = enforced.and_then(|enforced| enforced.fingerprint.clone());
         basis.claims = self.claims_for_log();
         event.basis = Some(Box::new(basis));
-        let source = enforced.policy.source();
+        let source = policy.source();
         if decision.allowed {
             event.rule = decision.by.map(|by| format!("{}:{}:{}", source.name, by.line, by.column));
             self.events.push(event);

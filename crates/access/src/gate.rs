@@ -12,6 +12,7 @@ use crate::contention::Contention;
 use crate::evaluations::Evaluations;
 use crate::events::Events;
 use crate::fault::fault;
+use crate::hold::Holds;
 use crate::invocation::Invocations;
 use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
@@ -79,6 +80,7 @@ pub(crate) struct Inner {
     pub(crate) contention: Contention,
     past: Shares,
     pub(crate) grants: OpenGrants,
+    pub(crate) holds: Holds,
     pub(crate) log: AccessLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mode: Mode,
@@ -112,6 +114,7 @@ impl Gate {
             contention,
             past,
             grants,
+            holds: Holds::default(),
             log,
             clock,
             mode,

@@ -58,3 +58,6 @@ pub const INTERESTS: Keyspace = Keyspace(0x61);
 pub const TASKS: Keyspace = Keyspace(0x62);
 /// When schedules were due last.
 pub const SCHEDULES: Keyspace = Keyspace(0x63);
+
+/// The rows that callers are held to.
+pub(crate) const OF_CALLERS: [Keyspace; 3] = [USERS, SIGNING_KEYS, SERVICE_ACCOUNTS];

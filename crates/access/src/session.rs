@@ -10,6 +10,7 @@ use crate::events;
 use crate::fault::fault;
 use crate::gate::{Gate, Operation};
 use crate::grant::{Evidence, Permit};
+use crate::keyspace::OF_CALLERS;
 use crate::log::{Cause, Event, TRACE, Verdict};
 use crate::reads::Reads;
 
@@ -310,8 +311,16 @@ impl Session {
             return Err(CommitFailure::Failed(status));
         }
         let txn = self.txn()?;
-        let committed = self.gate.inner.store.commit(txn).await;
-        self.committed(committed)
+        let of_callers =
+            txn.writes.iter().map(|(key, _)| key).filter(|key| OF_CALLERS.contains(&key.keyspace()));
+        let of_callers: Vec<Key> = of_callers.cloned().collect();
+        let gate = self.gate.clone();
+        let committed = gate.inner.store.commit(txn).await;
+        let committed = self.committed(committed);
+        if committed.is_ok() {
+            gate.inner.holds.ended(&of_callers).await;
+        }
+        committed
     }
 
     /// Hands over what was staged as the next commit of a line: commits of a line are decided in the order of these calls.
@@ -408,7 +417,7 @@ impl Session {
         }
     }
 
-    fn take_details(&mut self) {
+    pub(crate) fn take_details(&mut self) {
         let details = std::mem::take(&mut self.details);
         if let Some(last) = self.events.last_mut() {
             last.details.extend(details);
@@ -423,7 +432,7 @@ impl Session {
     }
 
     /// Hands the events to the log.
-    fn record(&mut self, version: Option<Version>) {
+    pub(crate) fn record(&mut self, version: Option<Version>) {
         self.recorded = true;
         self.take_details();
         for mut event in std::mem::take(&mut self.events) {
@@ -433,7 +442,7 @@ impl Session {
     }
 
     /// The same for an operation that came to nothing: what was allowed did not happen, and the record says so.
-    fn fail(&mut self, reason: &str) {
+    pub(crate) fn fail(&mut self, reason: &str) {
         for event in &mut self.events {
             if event.verdict != Verdict::Deny {
                 event.verdict = Verdict::Error;

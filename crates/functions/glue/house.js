@@ -10,10 +10,14 @@
 "use strict";
 
 const { AsyncLocalStorage } = require("node:async_hooks");
+const crypto = require("node:crypto");
+const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
 const Module = require("node:module");
 const net = require("node:net");
+const path = require("node:path");
+const tls = require("node:tls");
 
 const house = { hosts: [], open: [], token: null, closed: [], google: [], ...JSON.parse(process.env.HEARTH_HOUSE ?? "{}") };
 delete process.env.HEARTH_HOUSE;
@@ -72,6 +76,38 @@ function hostOf(options, isSecure) {
   return /:\d+$/.test(name) ? name : `${name}:${options.port ?? (isSecure ? 443 : 80)}`;
 }
 
+// Custom tokens: the SDK asks for the account's name and for a signature where its credential is the environment's. The key is in
+// this worker's folder, so both are answered here.
+const SIGNING = "iamcredentials.googleapis.com";
+const METADATA = "metadata";
+const signing = house.socket && process.env.GOOGLE_APPLICATION_CREDENTIALS ? path.join(path.dirname(house.socket), "sign.sock") : null;
+if (signing) {
+  const account = JSON.parse(fs.readFileSync(process.env.GOOGLE_APPLICATION_CREDENTIALS, "utf8"));
+  const server = http.createServer((request, response) => {
+    const parts = [];
+    request.on("data", (part) => parts.push(part));
+    request.on("end", () => {
+      if (request.method === "GET") {
+        response.writeHead(200, { "content-type": "text/plain", "metadata-flavor": "Google" }).end(account.client_email);
+        return;
+      }
+      const { payload } = JSON.parse(Buffer.concat(parts).toString());
+      const signed = crypto.sign("RSA-SHA256", Buffer.from(payload, "base64"), account.private_key).toString("base64");
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ keyId: account.private_key_id, signedBlob: signed }));
+    });
+  });
+  server.listen(signing);
+  server.unref();
+}
+
+/** The socket that answers for a host; nothing where the host does by itself. */
+function socketOf(name, isSecure) {
+  if (isSecure) {
+    return signing && name === SIGNING ? signing : google.has(name) ? house.socket : undefined;
+  }
+  return signing && name === METADATA ? signing : undefined;
+}
+
 // HTTP.
 function asOptions(args) {
   const [first, second] = args;
@@ -90,10 +126,11 @@ function wrap(module, isSecure) {
   const start = (args) => {
     const { options, done } = asOptions(args);
     const name = options.hostname ?? options.host;
-    if (isSecure && google.has(name)) {
+    const socket = socketOf(name, isSecure);
+    if (socket) {
       // Answered by Hearth: without TLS, on its socket.
       const { agent, port, protocol, ...rest } = options;
-      const to = { ...rest, socketPath: house.socket, host: name, hostname: name, agent: undefined, setHost: false };
+      const to = { ...rest, socketPath: socket, host: name, hostname: name, agent: undefined, setHost: false };
       const made = plain(to, done);
       made.setHeader("host", name);
       return authorized(made, name);
@@ -132,8 +169,9 @@ if (hosts.size > 0 && fetch) {
   globalThis.fetch = (resource, init) => {
     const request = new Request(resource, init);
     const url = new URL(request.url);
-    if (url.protocol === "https:" && google.has(url.hostname)) {
-      return fetched(request, url);
+    const socket = socketOf(url.hostname, url.protocol === "https:");
+    if (socket) {
+      return fetched(request, url, socket);
     }
     const host = url.port ? url.host : `${url.hostname}:${url.protocol === "https:" ? 443 : 80}`;
     if (hosts.has(host)) {
@@ -147,7 +185,7 @@ if (hosts.size > 0 && fetch) {
 }
 
 /** The answer of one of Google's hosts, over Hearth's socket. */
-async function fetched(request, url) {
+async function fetched(request, url, socket) {
   const body = request.body ? Buffer.from(await request.arrayBuffer()) : undefined;
   return new Promise((resolve, reject) => {
     const { hostname, pathname, search } = url;
@@ -155,7 +193,7 @@ async function fetched(request, url) {
     if (body) {
       headers["content-length"] = String(body.length);
     }
-    const sent = plain({ socketPath: house.socket, method: request.method, path: pathname + search, headers, signal: request.signal }, (answer) => {
+    const sent = plain({ socketPath: socket, method: request.method, path: pathname + search, headers, signal: request.signal }, (answer) => {
       const parts = [];
       answer.on("data", (part) => parts.push(part));
       answer.on("error", reject);
@@ -173,7 +211,7 @@ function pairs(raw) {
   return raw.filter((_, at) => at % 2 === 0).map((name, at) => [name, raw[2 * at + 1]]);
 }
 
-// gRPC, and the Realtime Database's connection.
+// gRPC.
 const REQUESTS = [["makeUnaryRequest", 4], ["makeServerStreamRequest", 4], ["makeClientStreamRequest", 3], ["makeBidiStreamRequest", 3]];
 
 function patchGrpc(Client, Metadata) {
@@ -200,15 +238,6 @@ function patchGrpc(Client, Metadata) {
   }
 }
 
-/** One connection for all calls: it has the worker's identity. */
-function patchWebsocket(Client) {
-  const { send } = Client.prototype;
-  Client.prototype.send = function (message) {
-    const isOwner = typeof message === "string" && message.includes('"a":"gauth"') && message.includes('"cred":"owner"');
-    return send.call(this, isOwner && house.token ? message.replace('"cred":"owner"', `"cred":"${house.token}"`) : message);
-  };
-}
-
 const seen = new WeakSet();
 const load = Module._load;
 if (hosts.size > 0) {
@@ -218,8 +247,6 @@ if (hosts.size > 0) {
     // Before others of the package take functions of the class as they are.
     if (request === "./client" && /[\\/]@grpc[\\/]grpc-js[\\/]/.test(parent?.filename) && isFirst()) {
       patchGrpc(loaded.Client, load.call(this, "./metadata", parent, ...rest).Metadata);
-    } else if (request === "faye-websocket" && isFirst()) {
-      patchWebsocket(loaded.Client);
     }
     return loaded;
   };
@@ -230,12 +257,13 @@ if (house.socket || closed.size > 0) {
   const { connect } = net.Socket.prototype;
   net.Socket.prototype.connect = function (...args) {
     const options = Array.isArray(args[0]) ? args[0][0] : args[0];
-    const host = typeof options === "object" && options !== null && options.port !== undefined ? `${options.host ?? "127.0.0.1"}:${options.port}` : null;
+    const isAddress = typeof options === "object" && options !== null && !options.path;
+    const host = isAddress && options.port !== undefined ? `${options.host ?? "127.0.0.1"}:${options.port}` : null;
     if (host !== null && closed.has(host)) {
       process.nextTick(() => this.destroy(new Error(`run_as = "caller": ${host} (the Realtime Database) has one connection for all calls, so it is closed to this function`)));
       return this;
     }
-    if (house.socket && typeof options?.host === "string" && options.host.endsWith(".googleapis.com")) {
+    if (house.socket && isAddress && String(options.host).endsWith(".googleapis.com")) {
       process.nextTick(() => this.destroy(new Error(`${options.host}: Hearth does not serve this Google API`)));
       return this;
     }
@@ -243,6 +271,25 @@ if (house.socket || closed.size > 0) {
       Object.assign(options, { path: house.socket, host: undefined, port: undefined });
     }
     return connect.apply(this, args);
+  };
+}
+
+// The Realtime Database's connection is TLS in production. One for all calls: it has the codebase's account, by its access token.
+if (house.socket) {
+  const { connect } = tls;
+  tls.connect = (...args) => {
+    const [first, second] = args;
+    const host = typeof first === "object" ? `${first.host}:${first.port}` : `${second}:${first}`;
+    if (!hosts.has(host) || closed.has(host)) {
+      return connect(...args);
+    }
+    const socket = net.connect({ path: house.socket });
+    const done = args.find((one) => typeof one === "function");
+    if (done) {
+      socket.once("secureConnect", done);
+    }
+    socket.once("connect", () => socket.emit("secureConnect"));
+    return Object.assign(socket, { encrypted: true, authorized: true });
   };
 }
 

@@ -135,7 +135,7 @@ async function main() {
   );
   app.use((request, response, next) => call(exports, request, response).catch(next));
   app.use((error, _request, response, _next) => {
-    const isClients = error.status >= 400 && error.status < 500 && error.expose;
+    const isClients = error?.status >= 400 && error.status < 500 && error.expose;
     if (!isClients) {
       console.error(error);
     }
@@ -143,8 +143,12 @@ async function main() {
       response.destroy();
       return;
     }
-    const said = isClients ? { message: "Bad Request", status: "INVALID_ARGUMENT" } : { message: "INTERNAL", status: "INTERNAL" };
-    response.status(isClients ? error.status : 500).json({ error: said });
+    // Callables answer their errors themselves: what comes here is a body that cannot be read, or an HTTPS function's failure.
+    if (isClients) {
+      response.status(error.status).json({ error: { message: "Bad Request", status: "INVALID_ARGUMENT" } });
+    } else {
+      response.status(500).type("text").send("Internal Server Error");
+    }
   });
   const server = app.listen(process.env.HEARTH_SOCKET);
   server.requestTimeout = 0;

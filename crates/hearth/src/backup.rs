@@ -1,7 +1,9 @@
 //! `hearth backup`: a copy of all data, of a running server or of a folder.
 //!
-//! A backup is a folder: `store.sqlite`, the data as it was at one version, with its change log; and `backup.json`, which has
-//! what the copy reaches and its SHA-256.
+//! A backup is a folder: `store.sqlite`, the data as it was at one version, with its change log; `blobs`, the bytes of objects,
+//! named by their SHA-256; and `backup.json`, which has what the copy reaches and its SHA-256.
+//!
+//! No blob is removed from before the store is copied until all blobs are. So whatever the copy's rows name is there.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,10 +13,12 @@ use base::{Code, Status, Timestamp};
 use kv::{Options, Sqlite, Store};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use storage::files::{Copied, Disk, Files};
 
 use crate::admin::{self, Act, Site};
 use crate::cli;
 use crate::failure::Failure;
+use crate::house::BLOBS_FOLDER;
 use crate::table::print_json;
 use crate::verify::time;
 
@@ -35,6 +39,26 @@ pub struct Manifest {
     file: String,
     bytes: u64,
     sha256: String,
+    /// The files with the bytes of objects.
+    #[serde(default)]
+    blobs: Blobs,
+}
+
+/// What a backup has of the bytes of objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blobs {
+    files: u64,
+    bytes: u64,
+    /// Files that were damaged where they were copied from, and have no copy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    damaged: Vec<String>,
+}
+
+impl Blobs {
+    fn of(copied: &Copied) -> Self {
+        let damaged = copied.damaged.iter().map(ToString::to_string).collect();
+        Self { files: copied.files, bytes: copied.bytes, damaged }
+    }
 }
 
 /// Makes a backup and says what it reaches.
@@ -48,18 +72,31 @@ pub async fn run(ask: &cli::Backup) -> Result<(), Failure> {
         None => of_folder(&data, &to).await?,
     };
     if ask.json {
-        return print_json(&manifest);
+        print_json(&manifest)?;
+        return whole(&manifest);
     }
     let said = format!(
-        "{}: {} bytes, SHA-256 {}\nit can be restored to any time from {} to {}\n",
+        "{}: {} bytes, SHA-256 {}\n{} files with {} bytes of objects\nit can be restored to any time from {} to {}\n",
         to.join(COPY).display(),
         manifest.bytes,
         manifest.sha256,
+        manifest.blobs.files,
+        manifest.blobs.bytes,
         manifest.oldest,
         manifest.newest
     );
     let written = io::stdout().lock().write_all(said.as_bytes());
-    written.map_err(|error| format!("standard output cannot be written: {error}").into())
+    written.map_err(|error| format!("standard output cannot be written: {error}"))?;
+    whole(&manifest)
+}
+
+/// Errors: the backup was made, and bytes of objects were damaged already.
+fn whole(manifest: &Manifest) -> Result<(), Failure> {
+    let Some(first) = manifest.blobs.damaged.first() else { return Ok(()) };
+    Err(Failure::damaged(format!(
+        "{} files with bytes of objects are damaged and have no copy, `{first}` first; `hearth verify` says of which objects",
+        manifest.blobs.damaged.len()
+    )))
 }
 
 /// Makes a backup in the server that has the data.
@@ -75,9 +112,12 @@ impl Act for Backup {
 
     async fn run(self, site: Site) -> Result<Manifest, Status> {
         let copy = begin(&self.to)?;
+        let kept = site.files.keep().keep().await;
         site.gate.backup(&site.caller, &copy).await?;
         let to = self.to;
-        let described = tokio::task::spawn_blocking(move || describe(&to)).await;
+        let blobs = copy_blobs(site.files.as_ref(), &to).await?;
+        drop(kept);
+        let described = tokio::task::spawn_blocking(move || describe(&to, blobs)).await;
         described.map_err(|error| Status::unavailable(error.to_string()))?
     }
 }
@@ -91,7 +131,8 @@ async fn of_folder(data: &Path, to: &Path) -> Result<Manifest, Failure> {
     let store = store.await.map_err(crate::house::OpenError::from)?;
     let copied = async {
         store.backup(&begin(to)?).await.map_err(|error| failed(&error))?;
-        describe(to)
+        let blobs = copy_blobs(&Disk::at(&data.join(BLOBS_FOLDER)), to).await?;
+        describe(to, blobs)
     };
     let copied = copied.await;
     store.close().await.map_err(|error| error.to_string())?;
@@ -101,7 +142,7 @@ async fn of_folder(data: &Path, to: &Path) -> Result<Manifest, Failure> {
 /// Makes the backup's folder, for its owner alone. Gives where the copy goes.
 fn begin(to: &Path) -> Result<PathBuf, Status> {
     let copy = to.join(COPY);
-    for path in [&copy, &to.join(MANIFEST)] {
+    for path in [&copy, &to.join(MANIFEST), &to.join(BLOBS_FOLDER)] {
         if path.exists() {
             let message =
                 format!("`{}` exists already; give each backup a folder of its own", path.display());
@@ -116,8 +157,17 @@ fn begin(to: &Path) -> Result<PathBuf, Status> {
     Ok(copy)
 }
 
+/// Copies the bytes of objects.
+async fn copy_blobs(files: &dyn Files, to: &Path) -> Result<Blobs, Status> {
+    let folder = to.join(BLOBS_FOLDER);
+    let place = Disk::open(&folder).map_err(|error| at(&folder, &error))?;
+    let copied = storage::files::copy(files, &place).await;
+    let copied = copied.map_err(|error| Status::new(Code::FailedPrecondition, error.to_string()))?;
+    Ok(Blobs::of(&copied))
+}
+
 /// Writes what a finished copy is.
-fn describe(to: &Path) -> Result<Manifest, Status> {
+fn describe(to: &Path, blobs: Blobs) -> Result<Manifest, Status> {
     let copy = to.join(COPY);
     let reach = kv::reach(&copy).map_err(|error| failed(&error))?;
     let (bytes, sha256) = digest(&copy).map_err(|error| at(&copy, &error))?;
@@ -129,6 +179,7 @@ fn describe(to: &Path) -> Result<Manifest, Status> {
         file: COPY.to_owned(),
         bytes,
         sha256,
+        blobs,
     };
     let path = to.join(MANIFEST);
     let text =

@@ -179,6 +179,10 @@ pub struct Dev {
     /// Reject queries whose index is missing, as production does, instead of creating it
     #[arg(long)]
     pub strict_indexes: bool,
+    /// A PostgreSQL for Data Connect: postgres://USER:PASSWORD@HOST/DATABASE (or the environment variable HEARTH_POSTGRES; default:
+    /// one of Hearth's own, in the data folder)
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
     /// Web origins that may act as administrators, besides those on localhost
     #[arg(long, value_delimiter = ',', value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
@@ -225,6 +229,9 @@ pub struct Serve {
     /// A file with the key that encrypts the signing keys: 32 random bytes in base64 (or the environment variable HEARTH_KEY)
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// A folder with a file for each secret that functions bind, as systemd's and Kubernetes' credentials are
+    #[arg(long, value_name = "DIR")]
+    pub secrets: Option<PathBuf>,
     /// A PEM certificate chain; without one, put a TLS proxy in front
     #[arg(long, requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
@@ -254,6 +261,10 @@ pub struct Serve {
     /// ask them again: users' data, up to 4 KiB of each request
     #[arg(long)]
     pub log_requests: bool,
+    /// A PostgreSQL for Data Connect: postgres://USER:PASSWORD@HOST/DATABASE (or the environment variable HEARTH_POSTGRES; default:
+    /// one of Hearth's own, in the data folder)
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
     /// Print one line of JSON when ready, and nothing else
     #[arg(long)]
     pub json: bool,

@@ -22,6 +22,7 @@ use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
 use crate::services::{self, Addresses, Beginning, Part, Row};
+use crate::settings;
 use crate::stop::{Asked, Signals};
 use follow::Followed;
 use place::{Place, keep_out_of_git};
@@ -78,7 +79,9 @@ impl Served {
         let (bound, addresses) = bind(ask, &project, ports).await?;
         let environment = variables(&addresses, &id).into_iter();
         let variables = environment.map(|(name, value)| (name.to_owned(), value)).collect();
-        house.begin(&Beginning { project: &project, variables }).await?;
+        let postgres = settings::postgres(&place.project, ask.postgres.as_deref())?;
+        let beginning = Beginning { project: &project, private: None, secrets: None, variables, postgres };
+        house.begin(&beginning).await?;
         let listening = serve(ask, share, &house, bound, &addresses);
         house.begin_work();
         let mut notes: Vec<String> = place.note.into_iter().chain(project.notes.clone()).collect();

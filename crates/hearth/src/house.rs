@@ -17,11 +17,11 @@ use storage::files::{Disk, Files, Memory};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
-use crate::services::{Addresses, Beginning, Callers, Ground, Part, Row, Service, TABLE};
+use crate::services::{Addresses, Beginning, Callers, Ground, Part, Private, Row, Service, TABLE};
 use crate::transfer::{self, Transfer};
 
-/// Where a data folder has the bytes of objects.
-const BLOBS_FOLDER: &str = "blobs";
+/// Where a data folder, and a backup, has the bytes of objects.
+pub const BLOBS_FOLDER: &str = "blobs";
 
 /// A running house, before it has sockets.
 pub struct House {
@@ -93,7 +93,7 @@ impl House {
         let Some(folder) = data else {
             let store = Store::open(Mem::default(), options(history)).await?;
             let gate = Gate::new(store, AccessLog::discarding(), Arc::new(SystemClock), mode);
-            return Self::over(gate, settings, Arc::new(Memory::default())).await;
+            return Self::over(gate, settings, Arc::new(Memory::default()), None).await;
         };
         let (store, claim) = open_store(folder, history).await?;
         if let Some(claim) = claim.as_ref().filter(|claim| !claim.allows(&mode)) {
@@ -106,7 +106,7 @@ impl House {
         if claim.is_none_or(|claim| claim.project.is_none()) {
             gate.claim(&settings.project).await.map_err(OpenError::Service)?;
         }
-        Self::over(gate, settings, files_in(folder)?).await
+        Self::over(gate, settings, files_in(folder)?, Some(folder)).await
     }
 
     /// Opens data as what it was made by, for the project that it was made for where none is given.
@@ -135,10 +135,15 @@ impl House {
         if !is_known {
             gate.claim(&project).await.map_err(OpenError::Service)?;
         }
-        Self::over(gate, Settings { seal, ..Settings::new(project) }, files_in(data)?).await
+        Self::over(gate, Settings { seal, ..Settings::new(project) }, files_in(data)?, Some(data)).await
     }
 
-    async fn over(gate: Gate, settings: Settings, files: Arc<dyn Files>) -> Result<Self, OpenError> {
+    async fn over(
+        gate: Gate,
+        settings: Settings,
+        files: Arc<dyn Files>,
+        data: Option<&Path>,
+    ) -> Result<Self, OpenError> {
         let project = settings.project.clone();
         let identity = Identity::new(gate.clone(), settings).await.map_err(|failure| match failure {
             Failure::Fault(status) => OpenError::Service(status),
@@ -148,19 +153,21 @@ impl House {
         gate.set_project(&project);
         let firestore = Arc::new(Firestore::new(gate.clone(), &project));
         firestore.restore().await.map_err(OpenError::Service)?;
-        let ground = Ground { gate: gate.clone(), project, identity, firestore, files, authenticate };
+        let data = data.map(Path::to_owned);
+        let ground = Ground { gate: gate.clone(), project, identity, firestore, files, data, authenticate };
         let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
         Ok(Self { gate, ground, services, work: Vec::new() })
     }
 
     /// Where acts of administrators are done on behalf of a user of this machine.
     pub fn site(&self, user: &SystemUser) -> Site {
-        let Ground { gate, project, identity, firestore, .. } = &self.ground;
+        let Ground { gate, project, identity, firestore, files, .. } = &self.ground;
         Site {
             gate: gate.clone(),
             project: project.clone(),
             identity: Arc::clone(identity),
             firestore: Arc::clone(firestore),
+            files: Arc::clone(files),
             caller: admin::system_caller(user),
         }
     }
@@ -207,7 +214,7 @@ impl House {
         self.ground.firestore.require_indexes();
     }
 
-    /// Has services know what `dev` is about. Errors: what the project must correct first.
+    /// Has services know what the project is about. Errors: what the project must correct first.
     pub async fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
         for (_, service) in &self.services {
             service.begin(beginning).await?;
@@ -233,9 +240,10 @@ impl House {
     fn merged(&self, wanted: impl Fn(&Row) -> bool, addresses: &Addresses) -> Routes {
         let of = |callers: Callers| {
             let services = self.services.iter().filter(|(row, _)| row.callers == callers && wanted(row));
-            let routes = services.map(|(_, service)| match service.streams_bodies() {
-                true => server::streamed(service.routes(addresses)),
-                false => service.routes(addresses),
+            let routes = services.map(|(_, service)| match service.patience() {
+                Some(patience) => server::patient(service.routes(addresses), patience),
+                None if service.streams_bodies() => server::streamed(service.routes(addresses)),
+                None => service.routes(addresses),
             });
             routes.reduce(Router::merge)
         };
@@ -246,6 +254,12 @@ impl House {
         // A path that nobody has is answered as the last of these answers it.
         let merged = found.into_iter().chain(of(Callers::Own)).reduce(Router::merge);
         Routes::from(merged.unwrap_or_default())
+    }
+
+    /// The way of the house's own processes to it: everything, bounded as on the public port.
+    pub fn private(&self, limits: &Limits) -> Private {
+        let routes = Arc::new(server::guarded(server::with_google_hosts(self.routes()), limits));
+        Arc::new(move |path, user| server::listen_private(path, user, &routes))
     }
 
     /// The routes of one socket of `dev` with all that goes around them: bounds, CORS, and closed to web pages from elsewhere.
@@ -285,10 +299,17 @@ impl House {
 
     /// Flushes and closes.
     pub async fn close(self) -> Result<(), Status> {
-        for work in &self.work {
-            work.abort();
+        let Self { gate, ground, services, work } = self;
+        for (_, service) in &services {
+            service.close().await;
         }
-        self.gate.close().await
+        for work in work {
+            work.abort();
+            // Aborted, or ended by a panic: either way it has let go of what it held.
+            let _ = work.await;
+        }
+        drop((services, ground));
+        gate.close().await
     }
 }
 

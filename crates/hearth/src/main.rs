@@ -110,8 +110,8 @@ fn main() -> ExitCode {
         }
         Verb::Man { folder } => man(folder),
         Verb::Backup(ask) => block_on(backup::run(ask)),
-        Verb::Restore(ask) => restore::run(ask),
-        Verb::Verify(ask) => verify::run(ask),
+        Verb::Restore(ask) => block_on(restore::run(ask)),
+        Verb::Verify(ask) => block_on(verify::run(ask)),
     };
     ended(outcome.map(|()| ExitCode::SUCCESS), as_json)
 }

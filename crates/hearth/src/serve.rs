@@ -13,9 +13,9 @@ use crate::house::{History, House};
 use crate::project::Project;
 use crate::rules;
 use crate::screen::{Running, Screen};
-use crate::services::{self, Addresses};
+use crate::services::{self, Addresses, Beginning};
 use crate::stop::{Asked, Signals};
-use crate::{indexes, sealing};
+use crate::{indexes, sealing, settings};
 
 /// Runs until told to stop. Rules are read at start and again on SIGHUP; rules that were deployed stand before the file's.
 pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
@@ -30,8 +30,8 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let tls = tls(ask).map_err(Failure::usage)?;
     let history =
         History { ms: u64::from(ask.history_minutes) * 60_000, bytes: u64::from(ask.history_mib) << 20 };
-    let settings = settings(ask, &id).map_err(Failure::usage)?;
-    let mut house = House::open_with(Mode::Serve, settings.clone(), Some(&ask.data), history).await?;
+    let identity = identity_settings(ask, &id).map_err(Failure::usage)?;
+    let mut house = House::open_with(Mode::Serve, identity.clone(), Some(&ask.data), history).await?;
 
     if ask.log_requests {
         house.gate.keep_requests();
@@ -46,20 +46,24 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     let mut notes = project.notes.clone();
     notes.extend(services::not_served(&project));
     notes.extend(house.clock_note());
-    notes.extend(warnings(&settings, &project));
+    notes.extend(warnings(&identity, &project));
     notes.extend(rules::load_in_production(&house.gate, &mut guarded, restored, screen)?);
 
     let socket = server::bind(ask.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
+    let postgres = settings::postgres(&ask.project_dir, ask.postgres.as_deref())?;
+    let limits = Limits::from(&ask.limits);
+    let (private, secrets) = (Some(house.private(&limits)), ask.secrets.clone());
+    let beginning = Beginning { project: &project, private, secrets, variables: Vec::new(), postgres };
+    house.begin(&beginning).await?;
     house.begin_work();
     if let Some((file, warnings)) = indexes {
         notes.extend(warnings);
         house.load_indexes(file);
     }
     let admin = admin::listen(&house, Some(&ask.data), ACTS, &mut notes);
-    let limits = Limits::from(&ask.limits);
     let routes = server::guarded(server::with_google_hosts(house.routes()), &limits);
     let routes = server::with_cors(routes, ask.allow_origin.clone());
     let listening =
@@ -114,8 +118,7 @@ fn reload_indexes(house: &House, ask: &Serve, screen: Screen) {
 fn warnings(settings: &identity::Settings, project: &Project) -> Vec<String> {
     let mut warnings = Vec::new();
     if !project.codebases.is_empty() {
-        let text = "firebase.json configures functions, which `hearth serve` does not run yet";
-        warnings.push(text.to_owned());
+        warnings.extend(services::functions_note());
     }
     if settings.seal.is_none() {
         warnings.push(
@@ -133,7 +136,7 @@ fn warnings(settings: &identity::Settings, project: &Project) -> Vec<String> {
 }
 
 /// What the command line says of identity.
-fn settings(ask: &Serve, project: &str) -> Result<identity::Settings, String> {
+fn identity_settings(ask: &Serve, project: &str) -> Result<identity::Settings, String> {
     if let Some(url) = ask.public_url.as_ref().filter(|url| !url.starts_with("https://")) {
         return Err(format!(
             "`--public-url {url}` does not begin with https://: links in e-mails carry codes"

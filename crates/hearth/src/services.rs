@@ -6,6 +6,7 @@
 
 mod auth;
 mod database;
+mod dataconnect;
 mod deploy;
 mod firestore;
 mod functions;
@@ -15,9 +16,12 @@ mod storage;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::deploy::Restored;
 use ::firestore::Firestore;
@@ -33,8 +37,16 @@ use crate::project::{Project, RulesKind};
 use crate::transfer::Portable;
 
 /// All rows, in the order their sockets are bound.
-pub static TABLE: [&Row; 7] =
-    [&auth::ROW, &firestore::ROW, &database::ROW, &storage::ROW, &functions::ROW, &deploy::ROW, &hub::ROW];
+pub static TABLE: [&Row; 8] = [
+    &auth::ROW,
+    &firestore::ROW,
+    &database::ROW,
+    &storage::ROW,
+    &dataconnect::ROW,
+    &functions::ROW,
+    &deploy::ROW,
+    &hub::ROW,
+];
 
 /// The services that a project configures and this table does not have, in a sentence.
 pub fn not_served(project: &Project) -> Option<String> {
@@ -44,6 +56,11 @@ pub fn not_served(project: &Project) -> Option<String> {
     let names =
         if others.is_empty() { (*last).to_owned() } else { format!("{} and {last}", others.join(", ")) };
     Some(format!("firebase.json configures {names}, which Hearth does not serve yet: calls to them fail"))
+}
+
+/// What is to be said of the functions of production: who they run as.
+pub fn functions_note() -> Option<String> {
+    functions::note()
 }
 
 /// What is to be known of a service before it is open.
@@ -157,6 +174,8 @@ pub struct Ground {
     pub firestore: Arc<Firestore>,
     /// Where the bytes of objects are.
     pub files: Arc<dyn Files>,
+    /// The data folder; `None` where data is in memory only.
+    pub data: Option<PathBuf>,
     /// Makes callers, for services whose protocol signs in in-band.
     pub authenticate: Arc<dyn Authenticate>,
 }
@@ -177,15 +196,23 @@ pub trait Service: Send + Sync {
         false
     }
 
+    /// How long its answers may take, where that is longer than others may.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
     /// Ends the answers that would go on for ever: the house is about to be closed.
     fn end_streams(&self) {}
 
-    /// In `dev`, before the work begins: what the project says, and where everything is.
+    /// Before the work begins: what the project says, and where everything is.
     ///
     /// Errors: what the project must correct first.
     async fn begin(&self, _: &Beginning<'_>) -> Result<(), String> {
         Ok(())
     }
+
+    /// Ends what it has started: nothing is answered any more.
+    async fn close(&self) {}
 
     /// What it does beside answering, until the house is closed.
     fn work(&self) -> Option<Work> {
@@ -193,12 +220,22 @@ pub trait Service: Send + Sync {
     }
 }
 
-/// What a service learns in `dev` before its work begins.
+/// Serves the house on a unix socket at a path, for a user of this machine (number and group) or for its own.
+pub type Private =
+    Arc<dyn Fn(&Path, Option<(u32, u32)>) -> io::Result<server::PrivateListening> + Send + Sync>;
+
+/// What a service learns before its work begins.
 pub struct Beginning<'a> {
     /// The project.
     pub project: &'a Project,
-    /// The variables by which SDKs find everything.
+    /// In `serve`: the way of its own processes to the house.
+    pub private: Option<Private>,
+    /// In `serve`: the folder with a file for each secret of functions.
+    pub secrets: Option<PathBuf>,
+    /// In `dev`: the variables by which SDKs find everything.
     pub variables: Vec<(String, String)>,
+    /// The URL of a PostgreSQL, where one is given.
+    pub postgres: Option<String>,
 }
 
 /// Work that is polled until the house is closed, or it ends by itself.

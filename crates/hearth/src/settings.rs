@@ -16,6 +16,8 @@ pub struct Settings {
     pub guards: Vec<GuardText>,
     /// `[functions.params]`
     pub params: BTreeMap<String, String>,
+    /// `[dataconnect] postgres`
+    pub postgres: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -23,6 +25,14 @@ pub struct Settings {
 struct File {
     #[serde(default)]
     functions: Functions,
+    #[serde(default)]
+    dataconnect: DataConnect,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct DataConnect {
+    postgres: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -54,6 +64,20 @@ pub fn read(folder: &Path) -> Result<Option<Settings>, String> {
     }
 }
 
+/// The URL of a PostgreSQL: of the command line, of the environment (ours, then the official emulator's), of the file.
+pub fn postgres(folder: &Path, asked: Option<&str>) -> Result<Option<String>, String> {
+    if let Some(url) = asked {
+        return Ok(Some(url.to_owned()));
+    }
+    let of_environment = ["HEARTH_POSTGRES", "FIREBASE_DATACONNECT_POSTGRESQL_STRING"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
+    match of_environment {
+        Some(url) => Ok(Some(url)),
+        None => Ok(read(folder)?.and_then(|settings| settings.postgres)),
+    }
+}
+
 fn parse(text: &str) -> Result<Settings, String> {
     let file: File = toml::from_str(text).map_err(|error| format!("{FILE_NAME}: {error}"))?;
     let guard = |(function, guard)| {
@@ -61,7 +85,8 @@ fn parse(text: &str) -> Result<Settings, String> {
         GuardText { function, require, methods, rate, api_keys, run_as }
     };
     let Functions { params, guards } = file.functions;
-    Ok(Settings { guards: guards.into_iter().map(guard).collect(), params })
+    let postgres = file.dataconnect.postgres;
+    Ok(Settings { guards: guards.into_iter().map(guard).collect(), params, postgres })
 }
 
 #[cfg(test)]
@@ -80,6 +105,8 @@ mod tests {
             ..GuardText::default()
         };
         assert_eq!(settings.guards, [guard]);
+        let settings = parse("[dataconnect]\npostgres = \"postgres://db\"").unwrap();
+        assert_eq!(settings.postgres.as_deref(), Some("postgres://db"));
     }
 
     #[test]

@@ -1,33 +1,41 @@
 //! `hearth verify`: whether all data is as it was written.
 
 use std::io::Write;
+use std::path::Path;
 
 use base::Timestamp;
 use kv::{Report, Sqlite, StoreError, Version};
 use serde_json::{Value as Json, json};
+use storage::files::Disk;
+use storage::verify::{Found, KEYSPACES, Objects};
 
 use crate::cli::Verify;
 use crate::failure::Failure;
+use crate::house::BLOBS_FOLDER;
 use crate::table::print_json;
 
 /// Looks, and says what it found. Exit code 3 for damage, 2 when it could not look.
-pub fn run(ask: &Verify) -> Result<(), Failure> {
+pub async fn run(ask: &Verify) -> Result<(), Failure> {
     if !ask.data.is_dir() {
         return Err(Failure::usage(format!("`{}` is not a data folder", ask.data.display())));
     }
-    let report = kv::verify(&ask.data).map_err(|error| match error {
+    let mut objects = Objects::default();
+    let seen = kv::verify_with(&ask.data, &KEYSPACES, &mut |row| objects.see(&row));
+    let report = seen.map_err(|error| match error {
         StoreError::Locked { path } => Failure::usage(format!(
             "`{}` is in use by a server: stop it first, or verify a backup of it",
             path.display()
         )),
         error => Failure::usage(error.to_string()),
     })?;
+    let blobs = check(objects, &ask.data).await?;
     if ask.json {
-        print_json(&as_json(&report))?;
+        print_json(&as_json(&report, &blobs))?;
     } else {
-        print(&report)?;
+        print(&report, &blobs)?;
     }
-    if report.findings.is_empty() {
+    let findings = report.findings.len() as u64 + blobs.faults;
+    if findings == 0 {
         return Ok(());
     }
     if ask.accept {
@@ -37,15 +45,24 @@ pub fn run(ask: &Verify) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    Err(Failure::damaged(format!("`{}` is damaged: {} findings", ask.data.display(), report.findings.len())))
+    Err(Failure::damaged(format!("`{}` is damaged: {findings} findings", ask.data.display())))
+}
+
+/// Holds the files with the bytes of objects against what rows say of them.
+pub async fn check(objects: Objects, data: &Path) -> Result<Found, Failure> {
+    let folder = data.join(BLOBS_FOLDER);
+    let found = objects.check(&Disk::at(&folder)).await;
+    found.map_err(|error| Failure::usage(format!("`{}`: {error}", folder.display())))
 }
 
 /// A report as JSON.
-pub fn as_json(report: &Report) -> Json {
-    let findings = report
+pub fn as_json(report: &Report, blobs: &Found) -> Json {
+    let of_store = report
         .findings
         .iter()
         .map(|finding| json!({ "file": finding.path.to_string_lossy(), "reason": finding.reason }));
+    let of_objects = blobs.listed.iter().map(|reason| json!({ "file": BLOBS_FOLDER, "reason": reason }));
+    let findings = of_store.chain(of_objects);
     json!({
         "newest": time(report.version),
         "oldest": time(report.oldest),
@@ -53,6 +70,10 @@ pub fn as_json(report: &Report) -> Json {
         "rows": report.rows,
         "journalRecords": report.journal_records,
         "changes": report.changes,
+        "objects": blobs.objects,
+        "objectFiles": blobs.files,
+        "objectBytes": blobs.bytes,
+        "objectsWithoutBytes": blobs.missing,
         "findings": findings.collect::<Vec<_>>(),
     })
 }
@@ -62,18 +83,28 @@ pub fn time(version: Version) -> String {
     Timestamp::from_micros(version.0).to_string()
 }
 
-fn print(report: &Report) -> Result<(), Failure> {
+fn print(report: &Report, blobs: &Found) -> Result<(), Failure> {
     let mut text = String::new();
     for finding in &report.findings {
         text += &format!("{}: {}\n", finding.path.display(), finding.reason);
     }
+    for reason in &blobs.listed {
+        text += &format!("{BLOBS_FOLDER}: {reason}\n");
+    }
     text += &format!(
-        "{} pages, {} rows, {} journal records, {} changes looked at; {}\n",
+        "{} pages, {} rows, {} journal records, {} changes, {} objects, {} files with {} bytes looked at; {}\n",
         report.pages,
         report.rows,
         report.journal_records,
         report.changes,
-        if report.findings.is_empty() { "all is as it was written" } else { "damage was found" }
+        blobs.objects,
+        blobs.files,
+        blobs.bytes,
+        if report.findings.is_empty() && blobs.faults == 0 {
+            "all is as it was written"
+        } else {
+            "damage was found"
+        }
     );
     if report.version != Version::ZERO {
         text += &format!(

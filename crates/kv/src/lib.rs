@@ -45,7 +45,7 @@ pub use options::Options;
 pub use row::Row;
 pub use scan::Scan;
 pub use snapshot::{Page, Snapshot};
-pub use sqlite::{Finding, Reach, Report, Sqlite, SqliteOptions, reach, restore, verify};
+pub use sqlite::{Finding, Reach, Report, Sqlite, SqliteOptions, reach, restore, verify, verify_with};
 pub use store::Store;
 pub use txn::{Chain, Txn};
 pub use version::Version;

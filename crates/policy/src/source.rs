@@ -15,6 +15,8 @@ pub struct Source {
     pub text: Arc<str>,
     /// Where every line but the first begins; `None` when there is only one.
     lines: Option<Arc<[u32]>>,
+    /// Line and column of the first character, where the text is a part of a file.
+    origin: (u32, u32),
 }
 
 /// A range of bytes in a [`Source`], the end exclusive.
@@ -56,7 +58,13 @@ impl Source {
         let begins = |(newline, _)| Span::new(newline + 1, newline + 1).start;
         let lines: Vec<u32> = text.match_indices('\n').map(begins).collect();
         let lines = (!lines.is_empty()).then(|| lines.into());
-        Self { name: name.into(), text, lines }
+        Self { name: name.into(), text, lines, origin: (1, 1) }
+    }
+
+    /// The same as a part of a file: places in it are those of the file, where its first character is at this line and column.
+    #[must_use]
+    pub fn placed(self, line: u32, column: u32) -> Self {
+        Self { origin: (line, column), ..self }
     }
 
     /// What tells this text from every other: the first 64 bits of its SHA-256, in hex. The name does not matter.
@@ -106,8 +114,10 @@ impl Source {
         let before = starts.partition_point(|start| *start <= offset);
         let line_start = before.checked_sub(1).and_then(|line| starts.get(line)).copied().unwrap_or(0);
         let column = self.slice(Span { start: line_start, end: offset }).chars().count();
-        let count = |n| u32::try_from(n).unwrap_or(u32::MAX - 1) + 1;
-        (count(before), count(column))
+        let count = |n| u32::try_from(n).unwrap_or(u32::MAX - 1);
+        let (line, first) = self.origin;
+        let column = count(column).saturating_add(if before == 0 { first } else { 1 });
+        (count(before).saturating_add(line), column)
     }
 }
 
@@ -123,6 +133,8 @@ mod tests {
         assert_eq!(source.line_column(4), (2, 2));
         assert_eq!(source.line_column(99), (3, 1));
         assert_eq!(source.slice(Span::new(2, 4)), "ß");
+        let placed = source.clone().placed(10, 7);
+        assert_eq!((placed.line_column(0), placed.line_column(2)), ((10, 7), (11, 1)));
         assert_eq!(source.slice(Span::new(3, 4)), "");
     }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -71,6 +71,8 @@ struct Seen {
     is_large: AtomicBool,
     /// Its service takes it piece by piece and keeps none.
     is_streamed: AtomicBool,
+    /// For how long its service answers at most, in seconds, where that is longer than usual.
+    patience_s: AtomicU64,
     /// When a piece of such a body came last.
     moved: Mutex<Option<tokio::time::Instant>>,
 }
@@ -87,22 +89,32 @@ impl Streams {
     }
 }
 
+impl Streams {
+    /// An answer may take so long, whether its body moves or not: the service sees to its end by itself.
+    pub fn be_patient(&self, patience: Duration) {
+        self.0.patience_s.store(patience.as_secs(), Ordering::Relaxed);
+    }
+}
+
 impl Seen {
     fn is_streamed(&self) -> bool {
         self.is_streamed.load(Ordering::Relaxed)
     }
 
-    /// Waits for an answer: for [`REQUEST_SECONDS_MAX`], which begin anew with each piece of a body that is streamed.
+    /// Waits for an answer: for [`REQUEST_SECONDS_MAX`], which begin anew with each piece of a body that is streamed, or for as long
+    /// as its service has asked.
     async fn in_time<F: Future>(&self, answered: F) -> Option<F::Output> {
         let mut answered = pin!(answered);
         let seconds = Duration::from_secs(REQUEST_SECONDS_MAX);
-        let mut until = tokio::time::Instant::now() + seconds;
+        let began = tokio::time::Instant::now();
+        let mut until = began + seconds;
         loop {
             if let Ok(answer) = tokio::time::timeout_at(until, &mut answered).await {
                 return Some(answer);
             }
             let moved = self.moved.lock().map(|moved| moved + seconds);
-            until = moved.filter(|later| *later > until)?;
+            let patient = began + Duration::from_secs(self.patience_s.load(Ordering::Relaxed));
+            until = moved.into_iter().chain([patient]).max().filter(|later| *later > until)?;
         }
     }
 }

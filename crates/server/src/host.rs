@@ -13,6 +13,8 @@ use crate::answer::Answer;
 const UNPREFIXED: [&str; 1] = ["firestore.googleapis.com"];
 
 const GOOGLE: &str = ".googleapis.com";
+/// Cloud Storage's buckets have hosts of their own: `BUCKET.storage.googleapis.com/NAME` is `storage.googleapis.com/BUCKET/NAME`.
+const OF_BUCKETS: &str = ".storage.googleapis.com";
 
 /// Goes around routes: rewrites before they see it.
 pub fn with_google_hosts(routes: impl Answer) -> impl Answer {
@@ -41,7 +43,11 @@ fn prefixed(mut request: Request) -> Request {
     if UNPREFIXED.contains(&host.as_str()) || path.starts_with(&format!("/{host}/")) {
         return request;
     }
-    if let Ok(uri) = format!("/{host}{path}").parse::<Uri>() {
+    let prefix = match host.strip_suffix(OF_BUCKETS) {
+        Some(bucket) => format!("{}/{bucket}", OF_BUCKETS.replacen('.', "/", 1)),
+        None => format!("/{host}"),
+    };
+    if let Ok(uri) = format!("{prefix}{path}").parse::<Uri>() {
         *request.uri_mut() = uri;
     }
     request
@@ -62,6 +68,7 @@ mod tests {
                 "/identitytoolkit.googleapis.com/v1/x?key=1",
             ),
             ("https://securetoken.googleapis.com/v1/token", None, "/securetoken.googleapis.com/v1/token"),
+            ("/a%20b?x=1", Some("a.b.storage.googleapis.com"), "/storage.googleapis.com/a.b/a%20b?x=1"),
             ("/v1/projects/p", Some("firestore.googleapis.com"), "/v1/projects/p"),
             (
                 "/identitytoolkit.googleapis.com/v1/x",

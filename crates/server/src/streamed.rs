@@ -3,9 +3,11 @@
 //! What a request holds of its body counts until it is answered, and a request has two minutes: sound for messages, not for
 //! files. A service that streams says so of its routes, and of its bodies only the piece in hand counts.
 
+use std::time::Duration;
+
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 
 use crate::guard::Streams;
@@ -20,10 +22,25 @@ pub fn streamed(routes: Router) -> Router {
     }))
 }
 
+/// The same for routes whose answers may take longer than usual, and which see to their end by themselves.
+pub fn patient(routes: Router, patience: Duration) -> Router {
+    let declare = from_fn_with_state(
+        patience,
+        async |State(patience): State<Duration>, request: Request, next: Next| -> Response {
+            if let Some(streams) = request.extensions().get::<Streams>() {
+                streams.declare();
+                streams.be_patient(patience);
+            }
+            next.run(request).await
+        },
+    );
+    routes.layer(declare)
+}
+
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::routing::post;
+    use axum::routing::{get, post};
     use base::limits::REQUEST_BYTES_MAX;
     use bytes::Bytes;
     use futures_util::{StreamExt, stream};
@@ -32,6 +49,27 @@ mod tests {
     use crate::answer::{Answer, Routes};
     use crate::guard::guarded;
     use crate::limits::Limits;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_patient_answers_late_and_others_do_not() {
+        let slow = |seconds: u64| {
+            get(async move || {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                "late"
+            })
+        };
+        let patient = patient(
+            Router::new().route("/patient", slow(500)).route("/never", slow(9_999)),
+            Duration::from_secs(600),
+        );
+        let routes = Router::new().route("/usual", slow(500)).merge(patient);
+        let routes = guarded(Routes::from(routes), &Limits::default());
+        for (path, status) in [("/patient", 200), ("/usual", 503), ("/never", 503)] {
+            let began = tokio::time::Instant::now();
+            let request = http::Request::get(path).body(Body::empty()).unwrap();
+            assert_eq!(routes.answer(request).await.status(), status, "{path} after {:?}", began.elapsed());
+        }
+    }
 
     #[tokio::test]
     async fn who_streams_takes_any_length_within_the_same_memory_and_others_do_not() {

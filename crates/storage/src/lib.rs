@@ -13,6 +13,7 @@ pub mod files;
 pub mod model;
 pub mod ops;
 pub mod status;
+pub mod verify;
 
 pub use events::Events;
 pub use ops::Storage;

@@ -114,3 +114,30 @@ async fn nothing_is_an_object_too() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_copy_has_every_blob_that_is_whole_and_names_those_that_are_not() {
+    each(async |from| {
+        let mut digests = Vec::new();
+        for text in ["one", "two", ""] {
+            let digest = write(from.as_ref(), "d", &[text.as_bytes()]).await;
+            from.publish("d", &digest.blob).await.unwrap();
+            from.discard("d").await.unwrap();
+            digests.push(digest);
+        }
+        // A blob that has other bytes than its name says.
+        let wrong = storage::model::BlobName([9; 32]);
+        write(from.as_ref(), "w", &[b"wrong"]).await;
+        from.publish("w", &wrong).await.unwrap();
+        from.discard("w").await.unwrap();
+        let to = Memory::default();
+        let copied = storage::files::copy(from.as_ref(), &to).await.unwrap();
+        assert_eq!((copied.files, copied.bytes, copied.damaged), (3, 6, vec![wrong]));
+        for digest in &digests {
+            assert_eq!(read(&to, digest).await.len() as u64, digest.size);
+        }
+        assert!(matches!(to.open(&wrong).await, Err(FilesError::Missing(_))));
+        assert!(to.drafts().await.unwrap().is_empty());
+    })
+    .await;
+}

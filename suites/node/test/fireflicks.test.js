@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after } from "node:test";
 
 import { createUserWithEmailAndPassword } from "firebase/auth";
+import { connectStorageEmulator, getBytes, getStorage, ref, uploadBytes } from "firebase/storage";
 import { collection, doc, getDoc, getDocs, serverTimestamp, setDoc } from "firebase/firestore/lite";
 
 import { admin, address, client, fails } from "../clients.js";
@@ -13,10 +14,22 @@ const hearth = await dev({ path: example("fireflicks"), args: [] });
 after(() => hearth.stop());
 const data = `${hearth.folder}/.hearth`;
 
-const { auth, db } = client(hearth);
+const { app, auth, db } = client(hearth);
 const server = admin(hearth);
 const email = address("maria");
 let user;
+
+/** Cloud Storage of an app. */
+function filesOf(app) {
+  const storage = getStorage(app, `gs://${hearth.project}.appspot.com`);
+  const [host, port] = hearth.storage.split(":");
+  if (!pointed.has(storage)) {
+    pointed.add(storage);
+    connectStorageEmulator(storage, host, Number(port));
+  }
+  return storage;
+}
+const pointed = new WeakSet();
 
 const addMovie = (id) => setDoc(doc(db, "movies", id), { title: id, year: 2009 });
 
@@ -61,6 +74,35 @@ test("the claim removed, the next token is refused again", async () => {
   await fails("permission-denied", () => addMovie("ratatouille"));
 });
 
+hearthTest("posters: moderators put up images of movies that are there, everyone looks", async () => {
+  const poster = ref(filesOf(client(hearth).app), "posters/up");
+  const hers = ref(filesOf(app), "posters/up");
+  const png = { contentType: "image/png" };
+  const bytes = new Uint8Array(1000);
+  await fails("storage/unauthorized", () => uploadBytes(hers, bytes, png));
+  await server.auth.setCustomUserClaims(user.uid, { moderator: true });
+  await user.getIdToken(true);
+  await uploadBytes(hers, bytes, png);
+  assert.equal((await getBytes(poster)).byteLength, 1000);
+  await fails("storage/unauthorized", () => uploadBytes(hers, bytes, { contentType: "image/svg+xml" }));
+  await fails("storage/unauthorized", () => uploadBytes(hers, new Uint8Array(3 << 20), png));
+  await fails("storage/unauthorized", () => uploadBytes(ref(filesOf(app), "posters/none"), bytes, png));
+  assert.equal((await getBytes(poster)).byteLength, 1000, "what was refused left no trace");
+});
+
+hearthTest("screenings: who has paid sees them, for as long as the claim is there", async () => {
+  await uploadBytes(ref(filesOf(app), "screenings/up/1"), new Uint8Array(10), { contentType: "video/mp4" });
+  const guest = client(hearth);
+  const { user: viewer } = await createUserWithEmailAndPassword(guest.auth, address("viewer"), "correct horse");
+  const screening = ref(filesOf(guest.app), "screenings/up/1");
+  await fails("storage/unauthorized", () => getBytes(screening));
+  await server.auth.setCustomUserClaims(viewer.uid, { paid: true });
+  await viewer.getIdToken(true);
+  assert.equal((await getBytes(screening)).byteLength, 10);
+  await server.auth.setCustomUserClaims(user.uid, null);
+  await user.getIdToken(true);
+});
+
 hearthTest("the log names who was refused what, and the rule that refused", async () => {
   const question = ["--who", user.uid, "--verdict", "deny", "--path", "/movies/*"];
   const events = await log(data, question, (found) => found.length >= 3);
@@ -86,7 +128,7 @@ hearthTest("the log names the rule that allowed the write", async () => {
 hearthTest("the log tells of both claim changes, and holds no token and no value", async () => {
   const events = await log(data, ["--service", "identity", "--verdict", "admin"], (found) => found.length >= 2);
   const changes = events.filter((event) => event.path.includes(user.uid) && /update/i.test(event.verb));
-  assert.equal(changes.length, 2, JSON.stringify(events, null, 1));
+  assert.equal(changes.length, 4, JSON.stringify(events, null, 1));
   assert.match(JSON.stringify(changes[0].details), /moderator/);
   assert.ok(changes.every((event) => event.caller === "admin" && event.who === "owner"));
   const everything = await log(data, []);

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// The detail that names the trace an event belongs to: 32 hexadecimal digits.
 pub const TRACE: &str = "trace";
+/// The detail that names the record of an effect in another database.
+pub(crate) const COMMIT: &str = "commit";
 
 /// What came of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,6 +140,6 @@ impl Event {
 
     /// Whether the log keeps it at any cost: denials, administrators' acts, failures, and what changed data.
     pub fn must_be_kept(&self) -> bool {
-        self.verdict != Verdict::Allow || self.version.is_some()
+        self.verdict != Verdict::Allow || self.version.is_some() || self.details.contains_key(COMMIT)
     }
 }

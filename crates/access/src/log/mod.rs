@@ -16,10 +16,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use event::COMMIT;
 pub use event::{Basis, Cause, Event, TRACE, Verdict};
 use policy::Source;
 pub use query::{Filter, Reader};
-pub(crate) use recorded::Recorded;
+pub(crate) use recorded::{Recorded, commits};
 use tokio::sync::broadcast;
 pub use writer::FILE_NAME;
 use writer::Writer;

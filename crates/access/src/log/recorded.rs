@@ -5,18 +5,46 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead as _, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use kv::Version;
 
-use super::event::Event;
+use super::event::{COMMIT, Event};
 use super::writer::{FILE_NAME, OLD_FILES_MAX};
 
 /// How much of the log is read at a time, from its end backwards.
 const STRETCH_BYTES: u64 = 4 * 1024 * 1024;
 /// The commits of so much time must be in view: requests that end out of order do so within milliseconds.
 const SPAN_MICROS: i64 = 1_000_000;
+
+/// The names of commits elsewhere that have a line, of those that are asked for. Looks at the current file and, where some
+/// are missing, at the one before it.
+pub(crate) fn commits(folder: &Path, asked: &BTreeSet<String>) -> io::Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    let current = folder.join(FILE_NAME);
+    for path in [current.clone(), super::old_file(&current, 1)] {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for line in io::BufReader::new(file).lines() {
+            let line = line?;
+            // Most lines name no commit and are not read further.
+            if !line.contains("\"commit\"") {
+                continue;
+            }
+            let event: Option<Event> = serde_json::from_str(&line).ok();
+            let commit = event.as_ref().and_then(|event| event.details.get(COMMIT)?.as_str());
+            found.extend(commit.filter(|commit| asked.contains(*commit)).map(str::to_owned));
+        }
+        if found.len() == asked.len() {
+            break;
+        }
+    }
+    Ok(found)
+}
 
 /// The recent commits that have a line.
 #[derive(Debug, Default)]

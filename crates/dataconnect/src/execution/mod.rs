@@ -20,14 +20,15 @@ pub use answer::{Answer, Fault};
 /// What the driver does next.
 #[derive(Debug)]
 pub enum Step<'e> {
-    /// Begins a transaction. It is serializable when the operation looks at what it decides by.
+    /// Begins the transaction of a mutation. It is serializable when the operation looks at what it decides by. Where not
+    /// everything is to happen or nothing ([`Operation::transaction`]), a statement that fails undoes itself alone.
     Begin {
         /// Whether it reads what decides about it.
         serializable: bool,
     },
     /// Runs a statement, which gives one row with one text.
     Run(Statement),
-    /// Decides a check, with `this` and `response`.
+    /// Decides a check, with `this` and `response`. One that reached no value does not hold.
     Decide {
         /// The check with its value.
         evaluation: Evaluation<'e>,
@@ -62,7 +63,7 @@ pub struct Caller<'e> {
     /// The same, as policies see them.
     pub stored: &'e Fields,
     /// The value of a default's expression.
-    pub default: &'e dyn Fn(&str) -> Result<Json, ExpressionFault>,
+    pub default: &'e (dyn Fn(&str) -> Result<Json, ExpressionFault> + Sync),
     /// Makes 32 hexadecimal digits.
     pub uuid: &'e (dyn Fn() -> String + Sync),
 }
@@ -146,7 +147,7 @@ impl<'e> Execution<'e> {
             match self.state {
                 State::New => {
                     self.state = State::Ready;
-                    if self.operation.transaction {
+                    if self.operation.kind == Kind::Mutation {
                         return Step::Begin { serializable: self.decides() };
                     }
                 }
@@ -163,11 +164,10 @@ impl<'e> Execution<'e> {
                     self.ran(Err(SqlFault { state: "XX000".into(), message: "no outcome".into() }))
                 }
                 State::Deciding => match self.pending.pop() {
-                    Some(evaluation) if evaluation.this.is_some() => {
+                    Some(evaluation) => {
                         let response = Stored::Map(self.response.clone());
                         return Step::Decide { evaluation, response };
                     }
-                    Some(unreached) => self.refuse(&unreached),
                     None => self.end_checks(),
                 },
                 State::Committing => {
@@ -197,23 +197,25 @@ impl<'e> Execution<'e> {
 
     fn statement(&self, field: &Selected) -> Result<Statement, Failure> {
         let response = Stored::Map(self.response.clone());
-        let scope = Scope {
-            who: self.caller.who,
-            kind: self.operation.kind.name(),
-            variables: self.caller.stored,
-            response: &response,
-            uuid: self.caller.uuid,
-        };
-        let expression = |at: usize| match self.operation.expressions.get(at) {
-            Some(expression) => expression.value(&scope),
-            None => Ok(Json::Null),
-        };
+        let scope = self.scope(&response);
+        let expression = |at: usize| self.expression(at, &scope);
         let given = self.given(&expression);
         match (self.operation.kind, field.name.as_str()) {
+            (Kind::Mutation, "query") if self.decides() => {
+                sql::query_held(self.schema, &field.selection, &given, &self.written())
+            }
             (Kind::Mutation, "query") => sql::query(self.schema, &field.selection, &given),
             (Kind::Mutation, _) => sql::mutation(self.schema, field, &given),
             (Kind::Query, _) => sql::query(self.schema, std::slice::from_ref(field), &given),
         }
+    }
+
+    /// The tables that the operation writes.
+    fn written(&self) -> Vec<usize> {
+        let names =
+            || self.fields.iter().filter_map(|field| field.name.rsplit_once('_').map(|(name, _)| name));
+        let tables = self.schema.tables.iter().enumerate();
+        tables.filter(|(_, table)| names().any(|name| name == table.singular)).map(|(at, _)| at).collect()
     }
 
     /// A statement's outcome.
@@ -252,8 +254,7 @@ impl<'e> Execution<'e> {
         self.at += 1;
         self.state = match self.at > self.fields.len() {
             false => State::Ready,
-            true if self.operation.transaction => State::Committing,
-            true => State::Over,
+            true => self.last(),
         };
     }
 
@@ -321,7 +322,42 @@ impl<'e> Execution<'e> {
             self.data.insert(field.key.clone(), Json::Null);
             self.faults.push(Fault::aborted("(aborted)", &field.key));
         }
-        self.state = if self.operation.transaction { State::RollingBack } else { State::Over };
+        self.state = if self.operation.transaction { State::RollingBack } else { self.last() };
+    }
+
+    /// What comes when all ran that is to run.
+    fn last(&self) -> State {
+        match self.operation.kind {
+            Kind::Mutation => State::Committing,
+            Kind::Query => State::Over,
+        }
+    }
+
+    /// The statement that answers all fields of a query at once: where nothing of the answer is decided on or taken out, it is
+    /// the answer. `None`: the fields are run one by one, so that one that fails leaves the others.
+    pub fn whole(&self) -> Option<Statement> {
+        let fields = &self.operation.selection;
+        let plain = self.operation.kind == Kind::Query
+            && !self.decides()
+            && !fields.iter().any(Selected::has_redactions);
+        let response = Stored::Map(Fields::new());
+        let scope = self.scope(&response);
+        let expression = |at: usize| self.expression(at, &scope);
+        plain.then(|| sql::query(self.schema, fields, &self.given(&expression)).ok()).flatten()
+    }
+
+    fn scope<'s>(&'s self, response: &'s Stored) -> Scope<'s> {
+        Scope {
+            who: self.caller.who,
+            kind: self.operation.kind.name(),
+            variables: self.caller.stored,
+            response,
+            uuid: self.caller.uuid,
+        }
+    }
+
+    fn expression(&self, at: usize, scope: &Scope<'_>) -> Result<Json, ExpressionFault> {
+        self.operation.expressions.get(at).map_or(Ok(Json::Null), |expression| expression.value(scope))
     }
 
     /// The commit failed: nothing was written. `retry` says that the whole call may be begun again.

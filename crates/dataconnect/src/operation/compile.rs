@@ -218,7 +218,8 @@ impl<'c> Compiler<'c> {
 
     fn guard(&mut self, name: &str, at: Option<SourceSpan>, directives: &DirectiveList) -> Option<Guard> {
         let Some(auth) = directives.get("auth") else {
-            let source = Source::new(format!("guard:{name}"), Level::NoAccess.name());
+            let place = self.place(at);
+            let source = Source::new(place.file, Level::NoAccess.name()).placed(place.line, place.column);
             self.warning(
                 at,
                 format!("`{name}` has no `@auth`: only administrators may call it"),
@@ -241,9 +242,11 @@ impl<'c> Compiler<'c> {
                 None
             }
             (Some(level), None) => {
-                let word = level.as_enum().map(ToString::to_string).unwrap_or_default();
+                let (word, value_at) =
+                    (level.as_enum().map(ToString::to_string).unwrap_or_default(), level.location());
                 let level = Level::named(&word)?;
-                Some(Guard::level(Source::new(format!("guard:{name}"), word), level))
+                let place = self.place(value_at);
+                Some(Guard::level(Source::new(place.file, word).placed(place.line, place.column), level))
             }
             (None, Some(expr)) => {
                 let text = self.constant_text(expr, "the expression of `@auth`")?;
@@ -271,11 +274,13 @@ impl<'c> Compiler<'c> {
         at: Option<SourceSpan>,
         place: CelPlace,
     ) -> Option<Guard> {
-        let source = Source::new(name, text);
-        match Guard::expression(source.clone(), &self.environment(place)) {
+        let written = self.place(at);
+        // The quote comes before the text.
+        let source = Source::new(written.file, text).placed(written.line, written.column.saturating_add(1));
+        match Guard::expression(source, &self.environment(place)) {
             Ok(guard) => Some(guard),
             Err(diagnostics) => {
-                self.error(at, cel::report(&source, &diagnostics), "");
+                self.error(at, cel::report(&Source::new(name, text), &diagnostics), "");
                 None
             }
         }

@@ -149,7 +149,7 @@ pub type Operations = IndexMap<String, Operation>;
 impl Api {
     /// Compiles the operation files of one connector. Operations that have errors are left out.
     pub fn compile(&self, texts: &[Text]) -> (Operations, Vec<Diagnostic>) {
-        let (document, mut diagnostics) = self.validate(texts);
+        let (document, mut diagnostics) = self.validate(texts, true);
         let mut operations = Operations::new();
         if let Some(document) = document {
             for (name, operation) in &document.operations.named {
@@ -161,6 +161,32 @@ impl Api {
         }
         diagnostics.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
         (operations, diagnostics)
+    }
+
+    /// Compiles the operation of a text that an administrator sends; `name` chooses among several. `Err`: what is wrong with it.
+    pub fn compile_one(&self, text: &Text, name: Option<&str>) -> Result<Operation, Vec<Diagnostic>> {
+        let (document, mut diagnostics) = self.validate(std::slice::from_ref(text), false);
+        let Some(document) = document else { return Err(diagnostics) };
+        let operations = &document.operations;
+        let said = |message: String| Err(vec![Diagnostic::error(Place::file(&text.name), message)]);
+        let (name, parsed) = match (name, operations.named.len(), &operations.anonymous) {
+            (Some(name), ..) => match operations.named.get(name) {
+                Some(parsed) => (name, parsed),
+                None => return said(format!("the text has no operation `{name}`")),
+            },
+            (None, 0, Some(parsed)) => ("", parsed),
+            (None, 1, None) => match operations.named.first() {
+                Some((name, parsed)) => (name.as_str(), parsed),
+                None => return said("the text has no operation".to_owned()),
+            },
+            (None, 0, None) => return said("the text has no operation".to_owned()),
+            (None, ..) => {
+                return said("operationName is required: the text has several operations".to_owned());
+            }
+        };
+        let mut compiler = compile::Compiler::new(self, &document, &mut diagnostics);
+        let compiled = compiler.operation(name, parsed);
+        compiled.ok_or(diagnostics)
     }
 
     /// The schema.

@@ -74,7 +74,12 @@ impl Api {
     }
 
     /// Validates the texts of one connector together: fragments are visible across them.
-    pub(super) fn validate(&self, texts: &[Text]) -> (Option<Valid<ExecutableDocument>>, Vec<Diagnostic>) {
+    /// `named`: an operation must have a name.
+    pub(super) fn validate(
+        &self,
+        texts: &[Text],
+        named: bool,
+    ) -> (Option<Valid<ExecutableDocument>>, Vec<Diagnostic>) {
         let mut errors = DiagnosticList::new(SourceMap::default());
         let mut builder = ExecutableDocument::builder(Some(&self.graphql), &mut errors);
         let mut diagnostics = Vec::new();
@@ -86,7 +91,7 @@ impl Api {
             }
         }
         let document = builder.build();
-        let unnamed = document.operations.anonymous.as_ref();
+        let unnamed = document.operations.anonymous.as_ref().filter(|_| named);
         diagnostics.extend(unnamed.map(|operation| {
             let place = Place::of(operation.location(), &document.sources);
             Diagnostic::error(place, "an operation of a connector has no name")

@@ -24,7 +24,7 @@ use crate::operation::{ExpressionFault, Selected};
 use crate::schema::values::{Misfit, coerce};
 use crate::schema::{Base, Column, ColumnType, Scalar, Schema, Table, View};
 
-pub use read::query;
+pub use read::{query, query_held};
 pub use write::mutation;
 
 /// Rows of one level without a `limit`.
@@ -112,6 +112,8 @@ impl Given<'_> {
 pub(crate) struct Builder<'b> {
     pub(crate) schema: &'b Schema,
     pub(crate) given: &'b Given<'b>,
+    /// Rows that are read are held until the transaction ends; of these tables, which it writes, for itself alone.
+    pub(crate) held: Option<&'b [usize]>,
     parameters: Vec<Option<String>>,
     aliases: usize,
     ranking: Option<search::Ranking>,
@@ -119,7 +121,7 @@ pub(crate) struct Builder<'b> {
 
 impl<'b> Builder<'b> {
     pub(crate) fn new(schema: &'b Schema, given: &'b Given<'b>) -> Self {
-        Self { schema, given, parameters: Vec::new(), aliases: 0, ranking: None }
+        Self { schema, given, held: None, parameters: Vec::new(), aliases: 0, ranking: None }
     }
 
     /// A new alias.
@@ -237,7 +239,7 @@ fn no_nul(text: String, path: &str) -> Result<String, Failure> {
 }
 
 /// A quoted name.
-pub(crate) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -19,7 +19,22 @@ use crate::schema::{Reverse, ReverseKind, Schema, Table};
 
 /// The statement that answers root fields of a query: one row with one text.
 pub fn query(schema: &Schema, roots: &[Selected], given: &Given<'_>) -> Result<Statement, Failure> {
-    let mut builder = Builder::new(schema, given);
+    all(Builder::new(schema, given), roots)
+}
+
+/// The same within a mutation that is decided by what is read: the rows cannot be changed before its transaction ends.
+/// `written` are the tables that it writes: two that hold a row of theirs together would wait for one another.
+pub fn query_held<'q>(
+    schema: &'q Schema,
+    roots: &[Selected],
+    given: &'q Given<'q>,
+    written: &'q [usize],
+) -> Result<Statement, Failure> {
+    all(Builder { held: Some(written), ..Builder::new(schema, given) }, roots)
+}
+
+fn all(mut builder: Builder<'_>, roots: &[Selected]) -> Result<Statement, Failure> {
+    let given = builder.given;
     let mut columns = Vec::new();
     for root in roots.iter().filter(|root| given.includes(root)) {
         let value = builder.root(root)?;
@@ -120,7 +135,12 @@ impl Builder<'_> {
         if columns.is_empty() {
             columns.push("1 AS one".to_owned());
         }
-        Ok(format!("SELECT {} FROM {} {alias}{rest}", columns.join(", "), source(table)))
+        let held = match self.held.filter(|_| table.view.is_none()) {
+            None => String::new(),
+            Some(written) if written.contains(&at) => format!(" FOR NO KEY UPDATE OF {alias}"),
+            Some(_) => format!(" FOR SHARE OF {alias}"),
+        };
+        Ok(format!("SELECT {} FROM {} {alias}{rest}{held}", columns.join(", "), source(table)))
     }
 
     /// A list as one JSON value.

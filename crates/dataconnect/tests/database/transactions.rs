@@ -2,7 +2,7 @@
 
 use base::{Fields, Timestamp, Value as Stored};
 use dataconnect::execution::{Answer, Caller, Execution, SqlFault, Step};
-use dataconnect::operation::stored;
+use dataconnect::operation::{Kind, stored};
 use policy::cel::Call;
 use policy::{Auth, Known, Policy as _, Step as Decided, Who};
 use serde_json::{Map, Value as Json, json};
@@ -83,8 +83,18 @@ impl Driver<'_> {
                     self.session.run(&format!("BEGIN{level}")).unwrap();
                 }
                 Step::Run(statement) => {
+                    let alone = operation.kind == Kind::Mutation && !operation.transaction;
+                    if alone {
+                        self.session.run("SAVEPOINT one").unwrap();
+                    }
                     let outcome = self.session.execute(&statement);
+                    if alone && outcome.is_err() {
+                        self.session.run("ROLLBACK TO SAVEPOINT one").unwrap();
+                    }
                     execution.ran(outcome.map_err(|(state, message)| SqlFault { state, message }));
+                }
+                Step::Decide { evaluation, .. } if evaluation.this.is_none() => {
+                    execution.decided(&evaluation, false);
                 }
                 Step::Decide { evaluation, response } => {
                     let call = Call {

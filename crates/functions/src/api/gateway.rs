@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::routing::any;
 use base::Code;
 use http::header::CONTENT_LENGTH;
 use http::{StatusCode, Uri};
@@ -29,9 +30,48 @@ const BODY_BYTES_MAX: usize = 32 << 20;
 /// The same of the first.
 const FIRST_GENERATION_BODY_BYTES_MAX: usize = 10 << 20;
 
-/// The routes. They are everything on their socket.
+/// What a path without the project begins with.
+const SHORT: &str = "fn";
+/// Regions of Google's that clients may name: in production their paths are beside those of other services.
+const REGIONS: [&str; 24] = [
+    "us-central1",
+    "us-east1",
+    "us-east4",
+    "us-west1",
+    "us-west2",
+    "us-west3",
+    "us-west4",
+    "northamerica-northeast1",
+    "southamerica-east1",
+    "europe-west1",
+    "europe-west2",
+    "europe-west3",
+    "europe-west4",
+    "europe-west6",
+    "europe-central2",
+    "europe-north1",
+    "asia-east1",
+    "asia-east2",
+    "asia-northeast1",
+    "asia-northeast2",
+    "asia-northeast3",
+    "asia-south1",
+    "asia-southeast1",
+    "australia-southeast1",
+];
+
+/// The routes of a socket that has nothing else.
 pub fn router(functions: Arc<Functions>) -> Router {
-    Router::new().fallback(serve).with_state(functions)
+    super::publish::routes().fallback(serve).with_state(functions)
+}
+
+/// The routes beside those of other services: `/fn/NAME`, `/fn/REGION/NAME` and the emulator's `/PROJECT/REGION/NAME`.
+pub fn shared_router(functions: Arc<Functions>) -> Router {
+    let mut routes = Router::new().route("/fn/{*rest}", any(serve));
+    for region in REGIONS {
+        routes = routes.route(&format!("/{}/{region}/{{*rest}}", functions.project()), any(serve));
+    }
+    routes.with_state(functions)
 }
 
 async fn serve(State(functions): State<Arc<Functions>>, request: Request) -> Response {
@@ -40,7 +80,8 @@ async fn serve(State(functions): State<Arc<Functions>>, request: Request) -> Res
 
 /// What a URL names.
 struct Named<'a> {
-    region: &'a str,
+    /// `None`: the function's first.
+    region: Option<&'a str>,
     name: &'a str,
     /// From its slash on, with the query.
     rest: String,
@@ -48,14 +89,23 @@ struct Named<'a> {
 
 impl<'a> Named<'a> {
     fn of(uri: &'a Uri, project: &str) -> Option<Self> {
-        let mut parts = uri.path().strip_prefix('/')?.splitn(4, '/');
-        let (of, region, name) = (parts.next()?, parts.next()?, parts.next()?);
-        if of != project || region.is_empty() || name.is_empty() {
+        let (of, path) = uri.path().strip_prefix('/')?.split_once('/')?;
+        let (first, after) = path.split_once('/').map_or((path, None), |(first, after)| (first, Some(after)));
+        let is_short = of == SHORT && !REGIONS.contains(&first);
+        let (region, name, rest) = match after {
+            rest if is_short => (None, first, rest),
+            Some(after) if of == SHORT || of == project => {
+                let (name, rest) =
+                    after.split_once('/').map_or((after, None), |(name, rest)| (name, Some(rest)));
+                (Some(first), name, rest)
+            }
+            _ => return None,
+        };
+        if region == Some("") || name.is_empty() {
             return None;
         }
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let rest = format!("/{}{query}", parts.next().unwrap_or_default());
-        Some(Self { region, name, rest })
+        Some(Self { region, name, rest: format!("/{}{query}", rest.unwrap_or_default()) })
     }
 }
 
@@ -69,7 +119,7 @@ async fn call(functions: &Functions, request: Request) -> Result<Response, Failu
     let function = functions.find(named.region, named.name).await?;
     let endpoint = &function.endpoint;
     if endpoint.kind == Kind::Background {
-        let text = format!("Function {}-{} is called by events, not by clients", named.region, named.name);
+        let text = format!("Function {} is called by events, not by clients", named.name);
         return Err(Failure::Unknown(text));
     }
     let trace = headers::trace(request.headers())?;
@@ -140,4 +190,33 @@ fn timed_out(function: Function, apart: Option<Arc<Worker>>) -> Failure {
         Failure::of(Code::DeadlineExceeded, format!("`{name}` has not answered within {seconds} s"));
     function.look_after(apart);
     failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_functions_with_and_without_a_region() {
+        let named = |uri: &str| {
+            let uri = uri.parse().unwrap();
+            Named::of(&uri, "p")
+                .map(|named| format!("{} {} {}", named.region.unwrap_or("-"), named.name, named.rest))
+        };
+        for (uri, expected) in [
+            ("/p/us-central1/f", Some("us-central1 f /")),
+            ("/p/anywhere/f/a/b?c=d", Some("anywhere f /a/b?c=d")),
+            ("/fn/f", Some("- f /")),
+            ("/fn/f/a?b", Some("- f /a?b")),
+            ("/fn/europe-west1/f/a", Some("europe-west1 f /a")),
+            ("/fn/europe-west1", None),
+            ("/other/us-central1/f", None),
+            ("/p/us-central1", None),
+            ("/p//f", None),
+            ("/fn/", None),
+            ("/", None),
+        ] {
+            assert_eq!(named(uri).as_deref(), expected, "{uri}");
+        }
+    }
 }

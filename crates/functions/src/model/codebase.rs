@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::production::Production;
 
 /// A folder with functions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,4 +28,8 @@ pub struct Settings {
     pub params: BTreeMap<String, String>,
     /// Variables by which SDKs find the other services.
     pub variables: Vec<(String, String)>,
+    /// What production brings; `None` in dev.
+    pub production: Option<Arc<dyn Production>>,
+    /// In production: the folder with a file for each secret.
+    pub secrets: Option<PathBuf>,
 }

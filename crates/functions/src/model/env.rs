@@ -36,6 +36,16 @@ pub enum EnvError {
         /// Why.
         source: std::io::Error,
     },
+    /// A function binds a secret that is not there.
+    #[error(
+        "the secret `{name}`: {source}; `hearth serve --secrets DIR` names a folder with a file `{name}`"
+    )]
+    Secret {
+        /// Its name.
+        name: String,
+        /// Why it cannot be read.
+        source: std::io::Error,
+    },
     /// A line is no variable.
     #[error("{file}:{line}: `{text}` is not a variable such as KEY=value")]
     Syntax {
@@ -56,10 +66,11 @@ pub enum EnvError {
     },
 }
 
-/// The variables of a codebase: `.env`, then `.env.PROJECT`, then `.env.local`; later files win.
-pub fn environment(source: &Path, project: &str) -> Result<BTreeMap<String, String>, EnvError> {
+/// The variables of a codebase: `.env`, then `.env.PROJECT`, then in dev `.env.local`; later files win.
+pub fn environment(source: &Path, project: &str, is_dev: bool) -> Result<BTreeMap<String, String>, EnvError> {
     let mut variables = BTreeMap::new();
-    for file in [".env".to_owned(), format!(".env.{project}"), ".env.local".to_owned()] {
+    let local = is_dev.then(|| ".env.local".to_owned());
+    for file in [".env".to_owned(), format!(".env.{project}")].into_iter().chain(local) {
         for (name, value) in read(source, &file)? {
             let is_reserved = RESERVED.contains(&name.as_str())
                 || name.starts_with("K_")
@@ -76,6 +87,15 @@ pub fn environment(source: &Path, project: &str) -> Result<BTreeMap<String, Stri
 /// The secrets of a codebase on this machine: `.secret.local`.
 pub fn secrets(source: &Path) -> Result<BTreeMap<String, String>, EnvError> {
     Ok(read(source, ".secret.local")?.into_iter().collect())
+}
+
+/// A secret that a function binds, in production: a file of its name, as systemd's and Kubernetes' credentials are.
+pub fn bound_secret(folder: Option<&Path>, name: &str) -> Result<String, EnvError> {
+    let missing = |source| EnvError::Secret { name: name.to_owned(), source };
+    let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let folder = folder.filter(|_| is_name).ok_or_else(|| missing(std::io::ErrorKind::NotFound.into()))?;
+    let text = std::fs::read_to_string(folder.join(name)).map_err(missing)?;
+    Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
 }
 
 fn read(source: &Path, file: &str) -> Result<Vec<(String, String)>, EnvError> {
@@ -181,17 +201,30 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_a_file_of_its_name_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("KEY"), "value\n").unwrap();
+        assert_eq!(bound_secret(Some(folder.path()), "KEY").unwrap(), "value");
+        for (folder, name) in [(Some(folder.path()), "OTHER"), (Some(folder.path()), "../KEY"), (None, "KEY")]
+        {
+            assert!(bound_secret(folder, name).unwrap_err().to_string().contains("--secrets"));
+        }
+    }
+
+    #[test]
     fn later_files_win_and_reserved_names_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         write(".env", "A=1\nB=1\nC=1");
         write(".env.demo-p", "B=2\nC=2");
         write(".env.local", "C=3");
-        let variables = environment(folder.path(), "demo-p").unwrap();
+        let variables = environment(folder.path(), "demo-p", true).unwrap();
         assert_eq!(variables.values().map(String::as_str).collect::<Vec<_>>(), ["1", "2", "3"]);
+        let of_production = environment(folder.path(), "demo-p", false).unwrap();
+        assert_eq!(of_production["C"], "2");
         for name in ["FIREBASE_X", "PORT", "K_SERVICE", "GCLOUD_PROJECT"] {
             write(".env.local", &format!("{name}=1"));
-            let error = environment(folder.path(), "demo-p").unwrap_err().to_string();
+            let error = environment(folder.path(), "demo-p", true).unwrap_err().to_string();
             assert!(error.contains(name), "{error}");
         }
     }

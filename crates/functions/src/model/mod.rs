@@ -5,10 +5,14 @@ mod env;
 mod manifest;
 mod params;
 pub mod partner;
+mod production;
+mod schedule;
 mod trigger;
 
 pub use codebase::{Codebase, Settings};
-pub use env::{EnvError, environment, parse as parse_env, secrets};
+pub use env::{EnvError, bound_secret, environment, parse as parse_env, secrets};
 pub use manifest::{Endpoint, Kind, Manifest, ManifestError};
 pub use params::{ParamError, resolve};
+pub use production::{Production, SystemUser};
+pub use schedule::{Schedule, ScheduleError};
 pub use trigger::{EventTrigger, Trigger};

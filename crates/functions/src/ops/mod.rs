@@ -7,14 +7,16 @@ mod partners;
 mod rates;
 mod slots;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::events::Interest;
 use access::{Authenticate, Caller, Gate, Invocation, Origin};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use base::{Code, Timestamp};
 use kv::Version;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use crate::model::{Endpoint, Kind, Settings};
@@ -23,7 +25,7 @@ use crate::status::Failure;
 use rates::Buckets;
 
 pub use admit::{Admitted, Call};
-pub use events::Delivery;
+pub use events::{Delivery, Message, Task};
 pub use guards::{GuardText, Guards, RunAs};
 pub use partners::{add_partner, change_partner, partners};
 pub use slots::{Slot, Slots};
@@ -44,6 +46,8 @@ pub struct Functions {
     /// What is committed from here on is of this process.
     began: Version,
     delivery: Delivery,
+    /// Functions that have a say before somebody signs in, by codebase.
+    blocking: Mutex<BTreeMap<String, Vec<Interest>>>,
 }
 
 /// A function that can be called.
@@ -56,21 +60,33 @@ pub struct Function {
     supervisor: Arc<Supervisor>,
 }
 
+/// Lets go of the codebases when the work ends: their processes end then, and their folders go.
+struct Closing<'a>(&'a Functions);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.codebases.store(None);
+    }
+}
+
 impl Functions {
     /// The service over a gate; it has no codebases yet.
     pub fn new(gate: Gate, project: &str, authenticate: Arc<dyn Authenticate>) -> Arc<Self> {
         let began = *gate.published().borrow();
-        Arc::new(Self {
+        let functions = Arc::new(Self {
             gate,
             began: Version(began.0 + 1),
             delivery: Delivery::default(),
+            blocking: Mutex::default(),
             authenticate,
             project: project.to_owned(),
             guards: ArcSwap::default(),
             codebases: ArcSwapOption::empty(),
             buckets: Buckets::default(),
             slots: Slots::default(),
-        })
+        });
+        functions.register_sources();
+        functions
     }
 
     /// The project's id.
@@ -90,6 +106,7 @@ impl Functions {
 
     /// Runs the codebases until it is dropped.
     pub async fn run(self: Arc<Self>, settings: Settings) {
+        let _closing = Closing(&self);
         let settings = Arc::new(settings);
         let mut supervisors = Vec::new();
         for codebase in settings.codebases.iter().cloned() {
@@ -103,8 +120,10 @@ impl Functions {
         self.codebases.store(Some(Arc::new(supervisors.clone())));
         let triggers = supervisors.iter().map(|supervisor| self.follow_triggers(supervisor));
         let triggers = futures_util::future::join_all(triggers);
+        let schedules = supervisors.iter().map(|supervisor| self.fire_schedules(supervisor));
+        let schedules = futures_util::future::join_all(schedules);
         let codebases = futures_util::future::join_all(supervisors.iter().cloned().map(Supervisor::run));
-        tokio::join!(codebases, triggers, self.delivery.run(&self));
+        tokio::join!(codebases, triggers, schedules, self.delivery.run(&self));
     }
 
     /// What a codebase's worker does outside of any call, it does as this.
@@ -144,8 +163,8 @@ impl Functions {
         begun.map_err(|error| Failure::of(Code::Unavailable, error.to_string()))
     }
 
-    /// The function of this name in this region. Waits for code that is being loaded.
-    pub async fn find(&self, region: &str, name: &str) -> Result<Function, Failure> {
+    /// The function of this name in this region, or in its first. Waits for code that is being loaded.
+    pub async fn find(&self, region: Option<&str>, name: &str) -> Result<Function, Failure> {
         let codebases = self.codebases.load_full().map(|all| all.to_vec()).unwrap_or_default();
         let (mut names, mut broken) = (BTreeSet::new(), None);
         for supervisor in codebases {
@@ -166,7 +185,8 @@ impl Functions {
                 }
             };
             let is_asked = |endpoint: &&Endpoint| {
-                endpoint.name == name && endpoint.regions.iter().any(|one| one == region)
+                let is_there = |region: &str| endpoint.regions.iter().any(|one| one == region);
+                endpoint.name == name && region.is_none_or(is_there)
             };
             if let Some(endpoint) = live.endpoints.iter().find(is_asked).cloned() {
                 return Ok(Function { live, endpoint, supervisor });
@@ -183,10 +203,12 @@ impl Functions {
                 format!("The codebase `{codebase}` is not in service{shown}"),
             ));
         }
+        let asked = region.map_or_else(|| name.to_owned(), |region| format!("{region}-{name}"));
+        if !self.is_dev() {
+            return Err(Failure::Unknown(format!("Function {asked} does not exist")));
+        }
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
-        Err(Failure::Unknown(format!(
-            "Function {region}-{name} does not exist, valid functions are: {names}"
-        )))
+        Err(Failure::Unknown(format!("Function {asked} does not exist, valid functions are: {names}")))
     }
 }
 

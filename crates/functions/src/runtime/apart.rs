@@ -2,7 +2,6 @@
 //!
 //! It is apart because it has no identity: what its code asks outside of a call, or over a connection that calls share, is refused.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::StartError;
-use super::worker::Worker;
-use crate::model::Codebase;
+use super::worker::{Beginning, Worker};
 
 /// How soon after a start another one may follow.
 const PAUSE_SECONDS: u64 = 2;
@@ -19,15 +17,14 @@ const PAUSE_SECONDS: u64 = 2;
 /// The worker, or how to start it.
 #[derive(Debug)]
 pub struct Apart {
-    codebase: Codebase,
-    variables: BTreeMap<String, String>,
+    beginning: Beginning,
     running: Mutex<Option<(Instant, Option<Arc<Worker>>)>>,
 }
 
 impl Apart {
     /// Nothing runs yet.
-    pub fn new(codebase: Codebase, variables: BTreeMap<String, String>) -> Self {
-        Self { codebase, variables, running: Mutex::default() }
+    pub fn new(beginning: Beginning) -> Self {
+        Self { beginning, running: Mutex::default() }
     }
 
     /// The running worker; calls that come meanwhile wait for the same start.
@@ -42,7 +39,7 @@ impl Apart {
             }
         }
         *running = Some((Instant::now(), None));
-        let worker = Arc::new(Worker::start(&self.codebase, &self.variables).await?);
+        let worker = Arc::new(Worker::start(&self.beginning).await?);
         *running = Some((Instant::now(), Some(Arc::clone(&worker))));
         Ok(worker)
     }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::StartError;
 use super::packages::Packages;
 use super::process::Process;
-use crate::model::{Codebase, Manifest};
+use crate::model::{Codebase, Manifest, SystemUser};
 
 /// How long a codebase may take to load.
 const LOAD_SECONDS_MAX: u64 = 30;
@@ -29,12 +29,13 @@ pub async fn discover(
     codebase: &Codebase,
     packages: &Packages,
     variables: &BTreeMap<String, String>,
+    user: Option<SystemUser>,
 ) -> Result<Manifest, StartError> {
     let port = free_port().await?;
     let mut variables = variables.clone();
     variables.insert("FUNCTIONS_CONTROL_API".to_owned(), "true".to_owned());
     variables.insert("PORT".to_owned(), port.to_string());
-    let process = Process::start(&codebase.name, &codebase.source, &[&packages.lister], &variables)?;
+    let process = Process::start(&codebase.name, &codebase.source, &[&packages.lister], &variables, user)?;
     let until = Instant::now() + Duration::from_secs(LOAD_SECONDS_MAX);
     let asked = async {
         loop {

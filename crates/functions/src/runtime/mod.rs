@@ -5,6 +5,7 @@ mod discovery;
 mod output;
 mod packages;
 mod process;
+mod production;
 mod sources;
 mod supervisor;
 mod variables;
@@ -32,6 +33,9 @@ pub enum StartError {
     /// The code does not load.
     #[error("the code does not load: {0}")]
     Code(String),
+    /// Its service account's key cannot be made.
+    #[error("the codebase's service account: {}", .0.message)]
+    Account(base::Status),
     /// A process cannot be started or spoken to.
     #[error("Node.js cannot be run: {0}")]
     Io(#[from] std::io::Error),

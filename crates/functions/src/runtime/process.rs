@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use super::StartError;
 use super::output;
 use super::packages::PackagesError;
+use crate::model::SystemUser;
 
 /// Variables of Hearth's own environment that a process gets: the rest is not the code's business.
 const INHERITED: [&str; 8] =
@@ -36,6 +37,7 @@ impl Process {
         folder: &Path,
         arguments: &[&Path],
         variables: &BTreeMap<String, String>,
+        user: Option<SystemUser>,
     ) -> Result<Self, StartError> {
         let mut command = Command::new("node");
         command.args(arguments).current_dir(folder).env_clear().envs(variables);
@@ -46,6 +48,10 @@ impl Process {
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
+        if let Some(SystemUser { uid, gid }) = user {
+            // Of the groups that this process is in, it gets none.
+            command.uid(uid).gid(gid);
+        }
         let mut child = command.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StartError::Packages(PackagesError::NoNode),
             _ => StartError::Io(error),

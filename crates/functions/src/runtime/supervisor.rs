@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::Invocation;
+use serde_json::Value as Json;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
@@ -17,8 +18,8 @@ use super::discovery::discover;
 use super::packages::Packages;
 use super::sources::fingerprint;
 use super::variables;
-use super::worker::Worker;
-use crate::model::{Codebase, Endpoint, Settings, environment, resolve, secrets};
+use super::worker::{Beginning, Worker};
+use crate::model::{Codebase, Endpoint, Settings, bound_secret, environment, resolve, secrets};
 
 /// How often files are looked at.
 const LOOK_MILLIS: u64 = 200;
@@ -161,31 +162,44 @@ impl Supervisor {
     async fn start(&self) -> Result<Arc<Live>, StartError> {
         let Codebase { source, .. } = &self.codebase;
         let packages = Packages::of(source)?;
-        let mut own = environment(source, &self.settings.project)?;
-        let secret_values = secrets(source)?;
+        let mut own = environment(source, &self.settings.project, self.settings.production.is_none())?;
+        let user = self.settings.production.as_ref().and_then(|production| production.user());
+        let secret_values = match &self.settings.production {
+            None => secrets(source)?,
+            // Those that functions bind, once it is known which they are.
+            Some(_) => BTreeMap::new(),
+        };
         let base = |own: &BTreeMap<String, String>| variables::of(&self.settings, &self.codebase, own);
-        let discovered = discover(&self.codebase, &packages, &base(&own)).await;
+        let discovered = discover(&self.codebase, &packages, &base(&own), user).await;
         let manifest = discovered.map_err(|error| with_mend(error, &packages))?;
         let mut known = own.clone();
         known.extend(secret_values.clone());
-        let values = resolve(&manifest.params, &known, &self.settings.params)?;
+        let is_secret = |param: &&Json| param.get("type").and_then(Json::as_str) == Some("secret");
+        let declared: Vec<Json> = match &self.settings.production {
+            None => manifest.params.clone(),
+            Some(_) => manifest.params.iter().filter(|param| !is_secret(param)).cloned().collect(),
+        };
+        let values = resolve(&declared, &known, &self.settings.params)?;
         let mut params = values.clone();
         params.insert("PROJECT_ID".to_owned(), self.settings.project.clone());
         let endpoints = manifest.endpoints(&params)?;
         own.extend(values);
         for secret in endpoints.iter().flat_map(|endpoint| &endpoint.secrets) {
-            if let Some(value) = secret_values.get(secret) {
-                own.insert(secret.clone(), value.clone());
-            }
+            let value = match &self.settings.production {
+                None => secret_values.get(secret).cloned(),
+                Some(_) => Some(bound_secret(self.settings.secrets.as_deref(), secret)?),
+            };
+            own.extend(value.map(|value| (secret.clone(), value)));
         }
-        let variables = |house: String| {
-            let mut variables = base(&own);
-            variables.insert("HEARTH_HOUSE".to_owned(), house);
-            variables
+        let beginning = Beginning {
+            codebase: self.codebase.clone(),
+            variables: base(&own),
+            settings: Arc::clone(&self.settings),
+            identity: None,
         };
-        let house = variables::house(&self.settings, Some(self.identity.credential()));
-        let worker = Worker::start(&self.codebase, &variables(house)).await?;
-        let apart = Apart::new(self.codebase.clone(), variables(variables::house(&self.settings, None)));
+        let apart = Apart::new(beginning.clone());
+        let identity = Some(self.identity.credential().to_owned());
+        let worker = Worker::start(&Beginning { identity, ..beginning }).await?;
         let has_second_generation_root = packages.has_second_generation_root();
         Ok(Arc::new(Live { endpoints, worker, apart, has_second_generation_root }))
     }

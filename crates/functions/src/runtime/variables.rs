@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::production;
 use crate::model::{Codebase, Settings};
 
 /// The base of both processes: where the other services are, and what the packages demand. `own` are the codebase's variables.
@@ -21,17 +22,21 @@ pub fn of(
     let mut variables = own.clone();
     variables.extend(settings.variables.iter().cloned());
     let mut put = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
-    put("FIREBASE_CONFIG", &config.to_string());
     put("GCLOUD_PROJECT", project);
     put("GOOGLE_CLOUD_PROJECT", project);
     put("GOOGLE_CLOUD_QUOTA_PROJECT", project);
     put("K_REVISION", "1");
     put("TZ", "UTC");
     put("METADATA_SERVER_DETECTION", "none");
+    put("HEARTH_CODEBASE", &codebase.name);
+    if settings.production.is_some() {
+        variables.extend(production::variables(settings));
+        return variables;
+    }
+    put("FIREBASE_CONFIG", &config.to_string());
     put("FUNCTIONS_EMULATOR", "true");
     put("FIREBASE_DEBUG_MODE", "true");
     put("FIREBASE_DEBUG_FEATURES", r#"{"skipTokenVerification":true,"enableCors":true}"#);
-    put("HEARTH_CODEBASE", &codebase.name);
     variables
 }
 

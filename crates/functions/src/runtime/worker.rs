@@ -1,8 +1,9 @@
 //! The process that runs a codebase's functions, and the way to it: a unix socket in a folder that only this user can enter.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use access::Invocation;
@@ -19,7 +20,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::StartError;
 use super::process::Process;
-use crate::model::Codebase;
+use super::production::{self, hand_over};
+use super::variables;
+use crate::model::{Codebase, Settings};
 
 /// What runs inside of it.
 const RUNNER: &str = include_str!("../../glue/runner.js");
@@ -41,7 +44,22 @@ pub struct Worker {
     socket: PathBuf,
     /// What it says of itself.
     pub health: Health,
+    /// In production, the house's socket.
+    _house: Option<Box<dyn std::fmt::Debug + Send + Sync>>,
     _folder: TempDir,
+}
+
+/// What a worker is started with.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// Its codebase.
+    pub codebase: Codebase,
+    /// The codebase's variables.
+    pub variables: BTreeMap<String, String>,
+    /// What the project says.
+    pub settings: Arc<Settings>,
+    /// The credential of what it does outside of any call; without one it has none.
+    pub identity: Option<String>,
 }
 
 /// What a worker says of itself.
@@ -64,20 +82,53 @@ impl Drop for Connection {
     }
 }
 
+/// Puts what the code reaches the house by into a worker's folder and its variables.
+async fn furnish(
+    beginning: &Beginning,
+    folder: &Path,
+    variables: &mut BTreeMap<String, String>,
+) -> Result<Option<Box<dyn std::fmt::Debug + Send + Sync>>, StartError> {
+    let Beginning { codebase, settings, identity, .. } = beginning;
+    let mut put = |name: &str, value: String| variables.insert(name.to_owned(), value);
+    let Some(production) = &settings.production else {
+        put("HEARTH_HOUSE", variables::house(settings, identity.as_deref()));
+        return Ok(None);
+    };
+    let user = production.user();
+    put("HEARTH_HOUSE", production::house(folder, identity.as_deref()));
+    put("HOME", folder.display().to_string());
+    for file in ["runner.js", "house.js"] {
+        hand_over(&folder.join(file), user, 0o400)?;
+    }
+    // Who runs as the caller has no key: there is nothing that it could be the key of.
+    if identity.is_some() {
+        let key = production.key_file(&codebase.name).await.map_err(StartError::Account)?;
+        let file = folder.join(production::KEY_FILE);
+        let mut options = std::fs::OpenOptions::new();
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.write(true).create_new(true).open(&file)?.write_all(key.as_bytes())?;
+        hand_over(&file, user, 0o400)?;
+        put("GOOGLE_APPLICATION_CREDENTIALS", file.display().to_string());
+    }
+    let served = production.serve(&folder.join(production::SOCKET_FILE))?;
+    hand_over(folder, user, 0o700)?;
+    Ok(Some(served))
+}
+
 impl Worker {
     /// Starts one and waits until its code is loaded.
-    pub async fn start(
-        codebase: &Codebase,
-        variables: &BTreeMap<String, String>,
-    ) -> Result<Self, StartError> {
+    pub async fn start(beginning: &Beginning) -> Result<Self, StartError> {
+        let Beginning { codebase, settings, .. } = beginning;
         let folder = tempfile::Builder::new().prefix("hearth-fn-").tempdir()?;
         let (runner, socket) = (folder.path().join("runner.js"), folder.path().join("s.sock"));
         std::fs::write(&runner, RUNNER)?;
         std::fs::write(folder.path().join("house.js"), HOUSE)?;
-        let mut variables = variables.clone();
+        let mut variables = beginning.variables.clone();
+        let house = furnish(beginning, folder.path(), &mut variables).await?;
         variables.insert("HEARTH_SOCKET".to_owned(), socket.display().to_string());
-        let process = Process::start(&codebase.name, &codebase.source, &[&runner], &variables)?;
-        let mut worker = Self { process, socket, health: Health::default(), _folder: folder };
+        let user = settings.production.as_ref().and_then(|production| production.user());
+        let process = Process::start(&codebase.name, &codebase.source, &[&runner], &variables, user)?;
+        let mut worker = Self { process, socket, health: Health::default(), _house: house, _folder: folder };
         let until = Instant::now() + Duration::from_secs(READY_SECONDS_MAX);
         let ready = async {
             loop {

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use server::SystemUser;
+use storage::files::Files;
 
 pub use ask::{Folder, ask, ask_running};
 pub use listen::listen;
@@ -51,6 +52,8 @@ pub struct Site {
     pub identity: Arc<Identity>,
     /// The documents service.
     pub firestore: Arc<Firestore>,
+    /// The bytes of objects.
+    pub files: Arc<dyn Files>,
     /// Who runs the command line: an administrator, `system:NAME` in the access log.
     pub caller: Caller,
 }

@@ -1,21 +1,27 @@
-//! Cloud Functions: in `dev` only so far.
+//! Cloud Functions.
+
+mod production;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::{Blocking, Gate};
 use async_trait::async_trait;
 use axum::Router;
 use functions::Functions;
-use functions::model::Settings;
+use functions::model::{Production, Settings};
 use functions::ops::Guards;
 use parking_lot::Mutex;
 
-use super::{Addresses, Beginning, Callers, Part, Row, Service, Socket, Variable, Work};
+use super::{Addresses, Beginning, Callers, Part, Private, Row, Service, Socket, Variable, Work};
 use crate::settings::{self, FILE_NAME};
+use production::Served;
 
 /// How often `hearth.toml` is looked at.
 const LOOK_MILLIS: u64 = 500;
+/// A call may wait as long as its function may take, and then take as long: an hour each at most. The gateway ends it before.
+const PATIENCE_SECONDS: u64 = 2 * 3600 + 60;
 
 pub static ROW: Row = Row {
     name: "functions",
@@ -23,31 +29,41 @@ pub static ROW: Row = Row {
     socket: Socket::OwnIfConfigured(5001),
     callers: Callers::Own,
     feed: false,
-    variables: &[Variable { name: "FUNCTIONS_EMULATOR_HOST", before: "" }],
+    variables: &[
+        Variable { name: "FUNCTIONS_EMULATOR_HOST", before: "" },
+        Variable { name: "PUBSUB_EMULATOR_HOST", before: "" },
+        Variable { name: "CLOUD_EVENTARC_EMULATOR_HOST", before: "http://" },
+        Variable { name: "CLOUD_TASKS_EMULATOR_HOST", before: "" },
+    ],
     rules: None,
     portable: None,
     open: |ground| {
         let functions =
             Functions::new(ground.gate.clone(), &ground.project, Arc::clone(&ground.authenticate));
-        Box::new(Calls { functions, settings: Mutex::default() })
+        ground.identity.set_blocking(Arc::clone(&functions) as Arc<dyn Blocking>);
+        Box::new(Calls { functions, gate: ground.gate.clone(), settings: Mutex::default() })
     },
 };
 
 struct Calls {
     functions: Arc<Functions>,
-    /// Set in `dev`, taken when the work begins.
+    gate: Gate,
+    /// Set before the work begins, taken when the work begins.
     settings: Mutex<Option<Settings>>,
 }
 
 #[async_trait]
 impl Service for Calls {
     fn routes(&self, _: &Addresses) -> Router {
-        // Production's port is shared, and its workers are not built yet.
-        if self.functions.is_dev() {
-            functions::api::router(Arc::clone(&self.functions))
-        } else {
-            Router::new()
+        // Production's port is shared.
+        match self.functions.is_dev() {
+            true => functions::api::router(Arc::clone(&self.functions)),
+            false => functions::api::shared_router(Arc::clone(&self.functions)),
         }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(Duration::from_secs(PATIENCE_SECONDS))
     }
 
     fn streams_bodies(&self) -> bool {
@@ -58,7 +74,8 @@ impl Service for Calls {
         let project = beginning.project;
         let names: Vec<String> = project.codebases.iter().map(|codebase| codebase.name.clone()).collect();
         self.functions.restore_interests(&names).await.map_err(|status| status.message)?;
-        if project.codebases.is_empty() {
+        // Production's workers are not built yet.
+        if project.codebases.is_empty() || !self.functions.is_dev() {
             return Ok(());
         }
         let ours = settings::read(project.folder())?.unwrap_or_default();
@@ -69,6 +86,8 @@ impl Service for Calls {
             codebases: project.codebases.clone(),
             params: ours.params,
             variables: beginning.variables.clone(),
+            production: beginning.private.clone().map(|private| self.production(private)),
+            secrets: beginning.secrets.clone(),
         });
         Ok(())
     }
@@ -82,6 +101,14 @@ impl Service for Calls {
         }))
     }
 }
+
+impl Calls {
+    fn production(&self, private: Private) -> Arc<dyn Production> {
+        Arc::new(Served::new(self.gate.clone(), self.functions.project(), private))
+    }
+}
+
+pub use production::note;
 
 fn guards(texts: Vec<functions::ops::GuardText>) -> Result<Guards, String> {
     Guards::compile(FILE_NAME, texts).map_err(|errors| errors.join("\n"))

@@ -57,7 +57,7 @@ use crate::version::Version;
 
 pub(crate) use copy::NewFile;
 pub use restore::{Reach, reach, restore};
-pub use verify::{Finding, Report, verify};
+pub use verify::{Finding, Report, verify, verify_with};
 
 use checkpoint::Checkpointer;
 use front::Front;

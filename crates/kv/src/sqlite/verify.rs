@@ -15,7 +15,7 @@ use super::{file, ground, journal, untouched};
 use crate::change::Change;
 use crate::engine::Batch;
 use crate::error::StoreError;
-use crate::key::Key;
+use crate::key::{Key, KeyRange, Keyspace};
 use crate::meta::{self, Mark};
 use crate::row::Row;
 use crate::scan::Scan;
@@ -58,6 +58,16 @@ pub struct Finding {
 /// Looks at a folder that no process has open: the mark, every page, SQLite's own structure, every row, every record of the
 /// journal, and whether change log and rows agree. Fails if it cannot look.
 pub fn verify(folder: &Path) -> Result<Report, StoreError> {
+    verify_with(folder, &[], &mut |_| ())
+}
+
+/// The same, and shows all rows of some keyspaces as the newest commit left them, in no order. A row that cannot be read is a
+/// finding and not shown.
+pub fn verify_with(
+    folder: &Path,
+    keyspaces: &[Keyspace],
+    show: &mut dyn FnMut(Row),
+) -> Result<Report, StoreError> {
     let _lock = file::lock(folder)?;
     let data = file::data_path(folder);
     let mut look = Look { folder, data: &data, report: Report::default() };
@@ -69,8 +79,45 @@ pub fn verify(folder: &Path) -> Result<Report, StoreError> {
     let batches = look.journal(&connection, promise)?;
     if let Some(batches) = batches {
         look.changes(&connection, &batches)?;
+        for keyspace in keyspaces {
+            show_rows(&connection, &batches, *keyspace, show);
+        }
     }
     Ok(look.report)
+}
+
+/// The rows of a keyspace: those of the data file, corrected by what is in the journal.
+fn show_rows(
+    connection: &Connection,
+    batches: &[(u64, Batch)],
+    keyspace: Keyspace,
+    show: &mut dyn FnMut(Row),
+) {
+    let mut newer: BTreeMap<&Key, &Option<Bytes>> = BTreeMap::new();
+    for (_, batch) in batches {
+        newer.extend(batch.rows.iter().filter(|(key, _)| key.keyspace() == keyspace));
+    }
+    let mut one = |key: &Key, stored: &Bytes| {
+        if let Ok(row) = Row::decode(key.clone(), stored.clone()) {
+            show(row);
+        }
+    };
+    for (key, stored) in &newer {
+        if let Some(stored) = stored {
+            one(key, stored);
+        }
+    }
+    let mut rest = KeyRange::prefix(keyspace, b"");
+    // What cannot be read was found already.
+    while let Ok(slice) = table::scan(connection, &rest, ROWS) {
+        for (key, stored) in slice.rows.iter().filter(|(key, _)| !newer.contains_key(key)) {
+            one(key, stored);
+        }
+        match slice.rows.last() {
+            Some((last, _)) if slice.more => rest = rest.beyond(last, false),
+            _ => break,
+        }
+    }
 }
 
 struct Look<'a> {

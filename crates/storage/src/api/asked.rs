@@ -174,6 +174,17 @@ impl Asked {
         expected
     }
 
+    /// Errors: the client brings a key of its own to encrypt the object with, which would not happen.
+    pub fn refuse_encryption(&self) -> Result<(), Failure> {
+        let has = |name: &str| self.headers.contains_key(name);
+        if has("x-goog-encryption-key") || has("x-goog-copy-source-encryption-key") {
+            let text =
+                "Customer-supplied encryption keys are not supported: the object would not be encrypted.";
+            return Err(Failure::Bad(text.to_owned()));
+        }
+        Ok(())
+    }
+
     /// How many bytes the body is said to have.
     pub fn content_length(&self) -> Option<u64> {
         self.header("content-length").and_then(|length| length.parse().ok())

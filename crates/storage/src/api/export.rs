@@ -17,7 +17,7 @@ use base::Timestamp;
 use futures_util::stream;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::control::permit;
@@ -26,7 +26,7 @@ use crate::Storage;
 use crate::files::{FilesError, ReceiveError};
 use crate::model::{BucketName, Object, ObjectName, Patch};
 use crate::ops::control::file_fault;
-use crate::ops::{Body, Conditions, Expected, Put};
+use crate::ops::{Body, BucketChange, Conditions, Expected, Put};
 use crate::status::Failure;
 
 /// What is read or written of a file at a time.
@@ -75,8 +75,13 @@ async fn to_folder(storage: &Arc<Storage>, permit: DevPermit, folder: &Path) -> 
     for made in [&blobs, &metadata] {
         tokio::fs::create_dir_all(made).await.map_err(|error| file_fault(made, &error))?;
     }
-    let buckets = storage.buckets(&caller).await?;
-    let buckets: Vec<Value> = buckets.iter().map(|(id, _)| json!({"id": id})).collect();
+    let mut buckets: Vec<Value> = Vec::new();
+    let mut from = Some(String::new());
+    while let Some(start) = from.take() {
+        let page = storage.buckets(&caller, "", &start, usize::MAX).await?;
+        buckets.extend(page.items.iter().map(|(id, _)| json!({"id": id})));
+        from = page.next;
+    }
     write(&folder.join("buckets.json"), &json!({"buckets": buckets})).await?;
     for (index, object) in storage.all_objects(permit, &caller).await?.iter().enumerate() {
         let id = format!("{index:08}-{}", object.generation);
@@ -143,6 +148,7 @@ fn described(object: &Object) -> Value {
 }
 
 async fn from_folder(storage: &Arc<Storage>, permit: DevPermit, folder: &Path) -> Result<(), Failure> {
+    make_buckets(storage, folder).await?;
     let (blobs, metadata) = (folder.join("blobs"), folder.join("metadata"));
     let mut waiting = vec![metadata.clone()];
     while let Some(inside) = waiting.pop() {
@@ -160,6 +166,27 @@ async fn from_folder(storage: &Arc<Storage>, permit: DevPermit, folder: &Path) -
             if let Some(id) = relative.and_then(|relative| relative.strip_suffix(".json")) {
                 from_files(storage, permit, &path, &blobs, id).await?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// The buckets of an export, those without objects, too.
+async fn make_buckets(storage: &Arc<Storage>, folder: &Path) -> Result<(), Failure> {
+    let path = folder.join("buckets.json");
+    let text = match tokio::fs::read_to_string(&path).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        text => text.map_err(|error| file_fault(&path, &error))?,
+    };
+    let json: Value = serde_json::from_str(&text).map_err(|error| {
+        Failure::Bad(format!("{}:{}:{}: {error}", path.display(), error.line(), error.column()))
+    })?;
+    let buckets = json.get("buckets").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for bucket in buckets.iter().filter_map(|bucket| bucket.get("id")?.as_str()) {
+        let (name, create) = (BucketName::new(bucket)?, BucketChange::Create(Map::new()));
+        match storage.change_bucket(&Caller::admin("owner"), &name, Conditions::default(), &create).await {
+            Ok(_) | Err(Failure::BucketExists) => {}
+            Err(failure) => return Err(failure),
         }
     }
     Ok(())
@@ -193,7 +220,7 @@ async fn from_files(
     }
     let put = Put {
         bucket: BucketName::new(&text("bucket"))?,
-        name: ObjectName::new(&text("name"))?,
+        name: ObjectName::new(&of_any_system(&text("name")))?,
         metadata: Patch::from_json(&described)?,
         conditions: Conditions::default(),
         declared_size: None,
@@ -211,6 +238,15 @@ async fn from_files(
     let network = ClientAddress([127, 0, 0, 1].into()).network();
     let exported = exported(&put, &json);
     storage.import(permit, &Caller::admin("owner"), network, put, body, &exported).await
+}
+
+/// A name as it was given: exports made on Windows have backslashes for its slashes. As the emulator does, the separator that
+/// comes first is taken for the one that is meant.
+fn of_any_system(name: &str) -> String {
+    match name.find(['/', '\\']) {
+        Some(at) if name.get(at..).is_some_and(|rest| rest.starts_with('\\')) => name.replace('\\', "/"),
+        _ => name.to_owned(),
+    }
 }
 
 /// What an import keeps of the exported object: its tokens, numbers and times.

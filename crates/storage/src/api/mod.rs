@@ -1,9 +1,10 @@
-//! Protocols: the Firebase API (`/v0`), Cloud Storage's JSON API and its way of addressing objects by path, and the control
+//! Protocols: the Firebase API (`/v0`), Cloud Storage's JSON and XML APIs, and the control
 //! routes of the emulator. They decode and encode, nothing else.
 
 mod asked;
 mod control;
 mod export;
+mod fields;
 mod gcs;
 mod gunzip;
 mod media;
@@ -11,6 +12,7 @@ mod multipart;
 mod range;
 mod signed;
 mod v0;
+mod xml;
 
 use std::sync::Arc;
 
@@ -48,7 +50,9 @@ pub fn router(storage: Arc<Storage>) -> Router {
     for path in JSON {
         routes = routes.route(path, any(json));
     }
-    routes = routes.route("/storage.googleapis.com/{bucket}/{*object}", any(by_path));
+    for path in ["{bucket}", "{bucket}/", "{bucket}/{*object}"] {
+        routes = routes.route(&format!("/storage.googleapis.com/{path}"), any(by_path));
+    }
     if storage.is_dev() {
         // On its own port, where nothing else answers.
         routes = routes
@@ -58,7 +62,9 @@ pub fn router(storage: Arc<Storage>) -> Router {
             .route("/internal/import", post(export::import))
             .route("/b", any(json))
             .route("/b/{*path}", any(json))
+            .route("/", post(by_path))
             .route("/{bucket}", any(by_path))
+            .route("/{bucket}/", any(by_path))
             .route("/{bucket}/{*object}", any(by_path));
     }
     routes.with_state(storage)
@@ -81,9 +87,9 @@ async fn json(State(storage): Api, request: Request) -> Response {
 async fn by_path(State(storage): Api, request: Request) -> Response {
     match Asked::of(&storage, request, asked::Surface::ByPath) {
         Ok(mut asked) => match signed::admit(&storage, &mut asked).await {
-            Ok(()) => gcs::answer_by_path(&storage, asked).await,
-            Err(failure) => gcs::refused(&failure).into_response(),
+            Ok(()) => xml::answer(&storage, asked).await,
+            Err(failure) => xml::refused(&failure),
         },
-        Err(failure) => gcs::refused(&failure).into_response(),
+        Err(failure) => xml::refused(&failure),
     }
 }

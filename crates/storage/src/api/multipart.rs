@@ -49,7 +49,13 @@ pub async fn read(content_type: &str, body: Body) -> Result<Parts, Failure> {
     reader.until(first.as_bytes(), HEADERS_BYTES_MAX).await?;
     let delimiter = format!("\r\n--{boundary}");
     reader.headers().await?;
-    let metadata = reader.until(delimiter.as_bytes(), METADATA_BYTES_MAX).await?;
+    let metadata = reader.until(delimiter.as_bytes(), METADATA_BYTES_MAX).await;
+    let metadata = metadata.map_err(|failure| match reader.is_over {
+        false => {
+            Failure::Bad(format!("Metadata part is too large: the limit is {METADATA_BYTES_MAX} bytes."))
+        }
+        true => failure,
+    })?;
     let metadata = metadata.trim_ascii();
     let metadata = if metadata.is_empty() { Ok(Json::Null) } else { serde_json::from_slice(metadata) };
     let metadata =

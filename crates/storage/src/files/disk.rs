@@ -16,18 +16,26 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::{Blob, Draft, Files, FilesError};
+use super::{Blob, Draft, Files, FilesError, Keep};
 use crate::model::BlobName;
 
 const DRAFTS: &str = "drafts";
 /// Only its owner reads what is stored.
 const FILE_MODE: u32 = 0o600;
+/// Files that are read at once.
+const READS_MAX: usize = 16;
+/// Files that are written, synced, renamed or removed at once.
+const WRITES_MAX: usize = 16;
+static READS: Semaphore = Semaphore::const_new(READS_MAX);
+static WRITES: Semaphore = Semaphore::const_new(WRITES_MAX);
 
 /// A folder of files.
 pub struct Disk {
     folder: PathBuf,
+    keep: Keep,
 }
 
 impl Disk {
@@ -38,7 +46,12 @@ impl Disk {
             File::open(above)?.sync_all()?;
         }
         File::open(folder)?.sync_all()?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self::at(folder))
+    }
+
+    /// The files of a folder as it is, to look at them. One that is not there has none.
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), keep: Keep::default() }
     }
 
     fn draft_path(&self, id: &str) -> PathBuf {
@@ -89,6 +102,22 @@ fn part(draft: &Path, file: File) -> io::Result<File> {
 async fn apart<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, FilesError> {
+    queued(&WRITES, work).await
+}
+
+/// The same for reads, which do not wait behind syncs.
+async fn reading<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, FilesError> {
+    queued(&READS, work).await
+}
+
+/// With as few threads as keep a disk busy: hundreds would hold a MiB each, and no transfer would be faster.
+async fn queued<T: Send + 'static>(
+    queue: &'static Semaphore,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, FilesError> {
+    let _turn = queue.acquire().await;
     match spawn_blocking(work).await {
         Ok(done) => done.map_err(FilesError::from),
         Err(_) => Err(FilesError::Io(io::Error::other("the process is stopping"))),
@@ -104,6 +133,10 @@ fn unless_missing(done: io::Result<()>) -> io::Result<()> {
 
 #[async_trait]
 impl Files for Disk {
+    fn keep(&self) -> &Keep {
+        &self.keep
+    }
+
     async fn draft(&self, id: &str, at: u64) -> Result<Box<dyn Draft>, FilesError> {
         let path = self.draft_path(id);
         let opened = apart(move || {
@@ -121,7 +154,7 @@ impl Files for Disk {
 
     async fn read_draft(&self, id: &str) -> Result<Option<Box<dyn Blob>>, FilesError> {
         let path = self.draft_path(id);
-        let opened = apart(move || match File::open(path) {
+        let opened = reading(move || match File::open(path) {
             Ok(file) => DiskBlob::of(file).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -150,7 +183,7 @@ impl Files for Disk {
 
     async fn open(&self, blob: &BlobName) -> Result<Box<dyn Blob>, FilesError> {
         let (path, name) = (self.blob_path(blob), blob.to_string());
-        let opened = apart(move || match File::open(path) {
+        let opened = reading(move || match File::open(path) {
             Ok(file) => DiskBlob::of(file).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -229,7 +262,7 @@ impl Blob for DiskBlob {
         let file = Arc::clone(&self.file);
         let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
         let length = bytes_max.min(left);
-        apart(move || {
+        reading(move || {
             let mut bytes = vec![0; length];
             file.read_exact_at(&mut bytes, at)?;
             Ok(bytes.into())

@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::{Draft, FilesError};
@@ -9,6 +10,10 @@ use crate::model::Digests;
 
 /// What is gathered before it is written. Twice as much is held of one stream.
 const PIECE_BYTES: usize = 256 * 1024;
+
+/// Pieces that are digested at once: more than processors are no faster.
+const DIGESTS_MAX: usize = 8;
+static DIGESTS: Semaphore = Semaphore::const_new(DIGESTS_MAX);
 
 /// Why a stream did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -73,10 +78,14 @@ impl Incoming {
 
     async fn write(&mut self, piece: Bytes) -> Result<(), ReceiveError> {
         let (mut digests, to_digest) = (self.digests.clone(), piece.clone());
-        let digesting = spawn_blocking(move || {
-            digests.update(&to_digest);
-            digests
-        });
+        let digesting = async {
+            let _turn = DIGESTS.acquire().await;
+            let digesting = spawn_blocking(move || {
+                digests.update(&to_digest);
+                digests
+            });
+            digesting.await
+        };
         let (written, digested) = tokio::join!(self.draft.append(piece), digesting);
         written?;
         self.digests = digested.map_err(|_| ReceiveError::Broken("the process is stopping".to_owned()))?;

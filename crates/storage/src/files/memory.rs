@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{Blob, Draft, Files, FilesError};
+use super::{Blob, Draft, Files, FilesError, Keep};
 use crate::model::BlobName;
 
 /// Pieces are kept as they come.
@@ -18,6 +18,7 @@ type Pieces = Vec<Bytes>;
 pub struct Memory {
     drafts: Arc<Mutex<HashMap<String, Pieces>>>,
     blobs: Mutex<HashMap<BlobName, Arc<Pieces>>>,
+    keep: Keep,
 }
 
 fn length(pieces: &Pieces) -> u64 {
@@ -26,6 +27,10 @@ fn length(pieces: &Pieces) -> u64 {
 
 #[async_trait]
 impl Files for Memory {
+    fn keep(&self) -> &Keep {
+        &self.keep
+    }
+
     async fn draft(&self, id: &str, at: u64) -> Result<Box<dyn Draft>, FilesError> {
         let mut drafts = self.drafts.lock();
         let pieces = drafts.entry(id.to_owned()).or_default();

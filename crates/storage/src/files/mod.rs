@@ -2,8 +2,10 @@
 //!
 //! Two implementations, one test suite (`tests/files.rs`): a folder, and memory for `--ephemeral`.
 
+mod copy;
 mod disk;
 mod incoming;
+mod keep;
 mod memory;
 mod turns;
 
@@ -14,8 +16,10 @@ use bytes::Bytes;
 
 use crate::model::BlobName;
 
+pub use copy::{Copied, copy, digest_of};
 pub use disk::Disk;
 pub use incoming::{Incoming, ReceiveError};
+pub use keep::{Keep, Kept, Removal};
 pub use memory::Memory;
 pub use turns::{Turn, Turns};
 
@@ -62,6 +66,9 @@ pub trait Files: Send + Sync {
 
     /// Opens a blob.
     async fn open(&self, blob: &BlobName) -> Result<Box<dyn Blob>, FilesError>;
+
+    /// Whether blobs may be removed: not while they are copied.
+    fn keep(&self) -> &Keep;
 
     /// Removes a blob, if there is one. Who has it open reads on.
     async fn remove(&self, blob: &BlobName) -> Result<(), FilesError>;

@@ -15,5 +15,5 @@ pub use key::{PrefixRange, blob_key, bucket_key, object_key, object_of, objects_
 pub use name::{BucketName, NameError, ObjectName};
 pub use object::{Headers, Object, TOKENS_KEY};
 pub use patch::{MetadataError, Patch};
-pub use rows::{Bucket, Uses, decode, encode};
+pub use rows::{Acl, Bucket, Uses, decode, encode};
 pub use upload::{Owner, Upload, UploadState};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::blob::BlobName;
 use super::digest::{Digest, crc32c_text};
 use super::name::{BucketName, ObjectName};
+use super::rows::Acl;
 
 /// The custom key that sets download tokens and is never shown by the Firebase API.
 pub const TOKENS_KEY: &str = "firebaseStorageDownloadTokens";
@@ -70,6 +71,9 @@ pub struct Object {
     /// What its users say of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub custom: BTreeMap<String, String>,
+    /// Its access control list, kept without effect.
+    #[serde(default, skip_serializing_if = "Acl::is_empty")]
+    pub acl: Acl,
     /// Who shows one of these may read it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<String>,
@@ -98,6 +102,7 @@ impl Object {
             updated: now_micros,
             headers: Headers::default(),
             custom: BTreeMap::new(),
+            acl: Acl::new(),
             tokens: Vec::new(),
         }
     }

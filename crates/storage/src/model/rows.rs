@@ -1,5 +1,7 @@
 //! How rows are written: one byte of version, then JSON. A row of another version is a fault, never a guess.
 
+use std::collections::BTreeMap;
+
 use base::{Code, Status};
 use bytes::Bytes;
 use kv::Row;
@@ -18,7 +20,19 @@ pub struct Bucket {
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// Raised by each patch.
     pub metageneration: i64,
+    /// Its access control list, kept without effect.
+    #[serde(default, skip_serializing_if = "Acl::is_empty")]
+    pub acl: Acl,
+    /// The list for its new objects, kept without effect.
+    #[serde(default, skip_serializing_if = "Acl::is_empty")]
+    pub default_acl: Acl,
+    /// Its IAM policy as it was set, kept without effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<serde_json::Value>,
 }
+
+/// An access control list: roles by entity.
+pub type Acl = BTreeMap<String, String>;
 
 /// How many objects use a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ use access::{Caller, Session};
 use policy::request::Method;
 
 use super::Storage;
+use super::buckets::AclChange;
 use super::decide::Ask;
 use super::publish::{new_token, object_in};
 use super::read::Wanted;
@@ -104,21 +105,45 @@ impl Storage {
         wanted: &Wanted,
         change: &TokenChange,
     ) -> Result<Object, Failure> {
+        let edit = |object: &mut Object| {
+            match change {
+                TokenChange::Create => object.tokens.push(new_token()?),
+                TokenChange::Revoke(token) => object.tokens.retain(|known| known != token),
+            }
+            if object.tokens.is_empty() {
+                object.tokens.push(new_token()?);
+            }
+            Ok(Patch::default().apply(object)?)
+        };
+        self.change_as_admin("changeTokens", caller, wanted, &edit).await
+    }
+
+    /// Changes an access control list, which has no effect. For administrators.
+    pub async fn change_acl(
+        &self,
+        caller: &Caller,
+        wanted: &Wanted,
+        change: &AclChange,
+    ) -> Result<Object, Failure> {
+        let edit = |object: &mut Object| change.apply(&mut object.acl);
+        self.change_as_admin("changeAcl", caller, wanted, &edit).await
+    }
+
+    async fn change_as_admin(
+        &self,
+        verb: &'static str,
+        caller: &Caller,
+        wanted: &Wanted,
+        edit: &(impl Fn(&mut Object) -> Result<(), Failure> + Sync),
+    ) -> Result<Object, Failure> {
         let contended = [object_key(&wanted.bucket, &wanted.name)];
-        let operation = Self::operation("changeTokens", wanted.resource());
+        let operation = Self::operation(verb, wanted.resource());
         let changed =
             self.gate.transact(caller, &operation, Self::attempts(&contended), |mut session| async move {
                 let permit = session.authorize_admin(&wanted.resource())?;
                 let key = object_key(&wanted.bucket, &wanted.name);
                 let mut object = wanted.found(object_in(session.get(&key).await?.as_ref())?)?;
-                match change {
-                    TokenChange::Create => object.tokens.push(new_token()?),
-                    TokenChange::Revoke(token) => object.tokens.retain(|known| known != token),
-                }
-                if object.tokens.is_empty() {
-                    object.tokens.push(new_token()?);
-                }
-                Patch::default().apply(&mut object)?;
+                edit(&mut object)?;
                 object.metageneration += 1;
                 object.updated = self.now_micros();
                 session.write(&permit, key, Some(encode(&object)?));

@@ -99,6 +99,8 @@ impl Storage {
         for blob in due {
             // Somebody is at it: it is looked at again.
             let Some(_turn) = self.turns.try_take(&blob) else { continue };
+            // All are copied: they are looked at again when that is done.
+            let Some(_removal) = self.files.keep().try_remove() else { return Ok(()) };
             self.unused.lock().remove(&blob);
             if let Err(failure) = self.collect_one(&blob).await {
                 self.unused.lock().insert(blob, self.now_micros());
@@ -146,7 +148,6 @@ impl Storage {
                 continue;
             }
             if is_active {
-                uploads.release(&entry.upload.network);
                 entry.upload.state = UploadState::Cancelled;
             }
             self.files.discard(&id).await?;

@@ -62,6 +62,13 @@ impl Conditions {
         self.check_or(object, || Failure::Precondition)
     }
 
+    /// Checks those on the metageneration, which buckets have, too.
+    pub fn check_metageneration(&self, metageneration: i64) -> Result<(), Failure> {
+        let holds = self.metageneration.is_none_or(|wanted| wanted == metageneration)
+            && self.metageneration_not.is_none_or(|other| other != metageneration);
+        if holds { Ok(()) } else { Err(Failure::Precondition) }
+    }
+
     /// Checks them for a read: one that asks for something else than the client has is answered as not modified.
     pub fn check_read(&self, object: &Object) -> Result<(), Failure> {
         self.check_or(Some(object), || Failure::NotModified)

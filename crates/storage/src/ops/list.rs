@@ -3,6 +3,7 @@
 use access::Caller;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use globset::GlobMatcher;
 use kv::Scan;
 use policy::request::Method;
 
@@ -37,6 +38,8 @@ pub struct Listing {
     pub start: String,
     /// Names before this; empty: all.
     pub end: String,
+    /// Objects with such names only.
+    pub glob: Option<GlobMatcher>,
 }
 
 /// A page.
@@ -95,6 +98,9 @@ async fn page(reads: &mut access::Reads, listing: &Listing) -> Result<Listed, Fa
         let mut inside: Option<String> = None;
         for row in &found.rows {
             let Some(name) = object_of(&row.key) else { continue };
+            if listing.glob.as_ref().is_some_and(|glob| !glob.is_match(name)) {
+                continue;
+            }
             if inside.as_ref().is_some_and(|folder| name.starts_with(folder.as_str())) {
                 continue;
             }

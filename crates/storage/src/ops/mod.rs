@@ -28,7 +28,7 @@ use crate::files::{Files, Turns};
 use crate::model::BlobName;
 use crate::status::Failure;
 
-pub use buckets::BucketChange;
+pub use buckets::{AclChange, BucketChange};
 pub use change::TokenChange;
 pub use conditions::Conditions;
 pub use list::{Listed, Listing};

@@ -10,7 +10,7 @@ use super::decide::Ask;
 use super::put::Put;
 use super::{ATTEMPTS_MAX, Storage, pause};
 use crate::model::{
-    BlobName, Bucket, Digest, Object, Upload, UploadState, Uses, blob_key, bucket_key, decode, encode,
+    Acl, BlobName, Bucket, Digest, Object, Upload, UploadState, Uses, blob_key, bucket_key, decode, encode,
     object_key, upload_key,
 };
 use crate::status::Failure;
@@ -144,7 +144,14 @@ impl Storage {
     }
 
     pub(super) fn new_bucket(&self) -> Bucket {
-        Bucket { created: self.now_micros(), settings: serde_json::Map::new(), metageneration: 1 }
+        Bucket {
+            created: self.now_micros(),
+            settings: serde_json::Map::new(),
+            metageneration: 1,
+            acl: Acl::new(),
+            default_acl: Acl::new(),
+            policy: None,
+        }
     }
 }
 

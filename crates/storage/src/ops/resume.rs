@@ -76,9 +76,16 @@ impl Storage {
         let uploads = self.uploads().await?;
         let declared = self.declared(caller, put, "startUpload").await?;
         let network = network.to_string();
-        uploads.reserve(&network)?;
-        let started = self.started(caller, &network, put, declared).await;
-        match started {
+        let displaced = uploads.reserve(&network)?;
+        let started = async {
+            if let Some(id) = displaced {
+                tracing::warn!(network, "an idle upload gives way: all places are taken");
+                self.files.discard(&id).await?;
+                self.forget_row(&id).await?;
+            }
+            self.started(caller, &network, put, declared).await
+        };
+        match started.await {
             Ok((id, upload)) => {
                 let entry = Entry { upload, digests: Some(Digests::default()), caller: Some(caller.clone()) };
                 uploads.insert(&id, entry);
@@ -130,8 +137,13 @@ impl Storage {
     }
 
     async fn held(&self, id: &str) -> Result<OwnedMutexGuard<Entry>, Failure> {
-        let shared = self.uploads().await?.get(id).ok_or(Failure::NoUpload)?;
+        let uploads = self.uploads().await?;
+        let shared = uploads.get(id).ok_or(Failure::NoUpload)?;
         let entry = shared.lock_owned().await;
+        // It may have given way to another meanwhile.
+        if uploads.get(id).is_none() {
+            return Err(Failure::NoUpload);
+        }
         let age_us = self.now_micros().saturating_sub(entry.upload.created);
         if age_us > UPLOAD_DAYS_MAX * 86_400_000_000 {
             return Err(Failure::NoUpload);
@@ -170,13 +182,19 @@ impl Storage {
 
     /// An upload ends without an object: its bytes go, its row goes later.
     async fn over(&self, id: &str, entry: &mut Entry, state: UploadState) -> Result<(), Failure> {
-        if entry.upload.state == UploadState::Active {
-            self.uploads().await?.release(&entry.upload.network);
-        }
         entry.upload.state = state;
         entry.digests = None;
+        self.ended(id).await?;
         self.files.discard(id).await?;
         self.forget_row(id).await
+    }
+
+    /// Gives an upload's place back. The oldest of those that are over are forgotten beyond their bound.
+    async fn ended(&self, id: &str) -> Result<(), Failure> {
+        for forgotten in self.uploads().await?.end(id) {
+            self.forget_row(&forgotten).await?;
+        }
+        Ok(())
     }
 
     /// Removes an upload's row.
@@ -273,9 +291,11 @@ impl Storage {
         let of_upload = OfUpload { id, upload: &entry.upload };
         match self.publish(caller, &put, id, &digest, Some(of_upload)).await {
             Ok(object) => {
-                self.uploads().await?.release(&entry.upload.network);
                 entry.upload.state = UploadState::Final(object.generation);
                 entry.digests = None;
+                if let Err(failure) = self.ended(id).await {
+                    tracing::warn!(%failure, "an upload that is over could not be forgotten");
+                }
                 if let Err(error) = self.files.discard(id).await {
                     tracing::warn!(%error, "the draft of a finished upload could not be removed");
                 }

@@ -139,6 +139,105 @@ async fn copies_moves_and_compositions() {
     assert_eq!(house.blobs().await, 2);
     let acl = post("a/acl", r#"{"entity":"allUsers","role":"READER"}"#).await.json();
     assert_eq!((&acl["kind"], &acl["role"]), (&json!("storage#objectAccessControl"), &json!("READER")));
+    let rewrite = house
+        .ask(
+            &admin(),
+            "POST",
+            &format!("/storage/v1/b/{BUCKET}/o/a/rewriteTo/b/{BUCKET}/o/z?rewriteToken=x"),
+            &[],
+            "",
+        )
+        .await;
+    assert_eq!(rewrite.status, 501);
+}
+
+#[tokio::test]
+async fn access_control_lists_and_policies_are_kept_and_returned() {
+    let house = House::new(OPEN).await;
+    put(&house, "a", "x").await;
+    ask(&house, "POST", "", r#"{"name":"mine"}"#).await;
+    for list in [format!("{BUCKET}/o/a/acl"), "mine/acl".to_owned(), "mine/defaultObjectAcl".to_owned()] {
+        let entry = r#"{"entity":"user-a@b","role":"OWNER"}"#;
+        assert_eq!(ask(&house, "POST", &list, entry).await.json()["role"], "OWNER", "{list}");
+        let one = format!("{list}/user-a@b");
+        assert_eq!(ask(&house, "PUT", &one, r#"{"role":"READER"}"#).await.json()["role"], "READER", "{list}");
+        assert_eq!(ask(&house, "GET", &list, "").await.json()["items"][0]["entity"], "user-a@b", "{list}");
+        assert_eq!(ask(&house, "DELETE", &one, "").await.status, 204, "{list}");
+        let gone = (ask(&house, "GET", &one, "").await.status, ask(&house, "DELETE", &one, "").await.status);
+        assert_eq!(gone, (404, 404), "{list}");
+        for number in 0..110 {
+            let entry = json!({"entity": format!("user-{number}"), "role": "READER"}).to_string();
+            let expected = if number < 100 { 200 } else { 400 };
+            assert_eq!(ask(&house, "POST", &list, &entry).await.status, expected, "{list}");
+        }
+    }
+    let policy = ask(&house, "GET", "mine/iam", "").await.json();
+    let set =
+        json!({"bindings": [{"role": "r", "members": ["allUsers"]}], "etag": policy["etag"]}).to_string();
+    ask(&house, "PUT", "mine/iam", &set).await;
+    assert_eq!(ask(&house, "GET", "mine/iam", "").await.json()["bindings"][0]["role"], "r");
+    // Nobody is anybody by them.
+    assert_eq!(
+        House::with(OPEN, house.files.clone(), Mode::Serve)
+            .await
+            .ask(&Caller::unauthenticated(), "GET", "/storage/v1/b/mine/o", &[], "")
+            .await
+            .status,
+        401
+    );
+}
+
+#[tokio::test]
+async fn lists_have_patterns_parts_and_pages_of_buckets() {
+    let house = House::new(OPEN).await;
+    for name in ["a/1.txt", "a/b/2.txt", "3.txt", "4.png"] {
+        put(&house, &name.replace('/', "%2F"), "x").await;
+    }
+    let names = async |query: &str| {
+        let answer = ask(&house, "GET", &format!("{BUCKET}/o?{query}"), "").await.json();
+        let items = answer["items"].as_array().cloned().unwrap_or_default();
+        items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("matchGlob=*.txt").await, ["3.txt"]);
+    assert_eq!(names("matchGlob=**.%7Btxt,png%7D").await, ["3.txt", "4.png", "a/1.txt", "a/b/2.txt"]);
+    assert_eq!(ask(&house, "GET", &format!("{BUCKET}/o?matchGlob=%5Ba"), "").await.status, 400);
+    let part = ask(&house, "GET", &format!("{BUCKET}/o/3.txt?fields=name,size"), "").await.json();
+    assert_eq!(part, json!({"name": "3.txt", "size": "1"}));
+    assert_eq!(ask(&house, "GET", &format!("{BUCKET}/o?fields=items("), "").await.status, 400);
+    for bucket in ["b-1", "b-2", "b-3"] {
+        ask(&house, "POST", "", &json!({"name": bucket}).to_string()).await;
+    }
+    let page = async |query: &str| {
+        let uri = format!("/storage/v1/b?prefix=b-&{query}");
+        house.ask(&admin(), "GET", &uri, &[], "").await.json()
+    };
+    let first = page("maxResults=2").await;
+    assert_eq!((first["items"].as_array().unwrap().len(), &first["nextPageToken"]), (2, &json!("b-3")));
+    let second = page("maxResults=2&pageToken=b-3").await;
+    assert_eq!((second["items"].as_array().unwrap().len(), &second["nextPageToken"]), (1, &Json::Null));
+    assert_eq!(ask(&house, "PATCH", "b-1?ifMetagenerationMatch=7", "{}").await.status, 412);
+}
+
+#[tokio::test]
+async fn exports_of_windows_and_buckets_without_objects_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |part: &str| folder.path().join(part);
+    for part in ["blobs", "metadata"] {
+        std::fs::create_dir(name(part)).unwrap();
+    }
+    std::fs::write(name("buckets.json"), r#"{"buckets":[{"id":"empty"}]}"#).unwrap();
+    for (file, object) in [("w", r"dir\\x.txt"), ("u", r"dir/a\\b")] {
+        let text = format!(r#"{{"name":"{object}","bucket":"{BUCKET}","size":1}}"#);
+        std::fs::write(name(&format!("metadata/{file}.json")), text).unwrap();
+        std::fs::write(name(&format!("blobs/{file}")), "x").unwrap();
+    }
+    let house = House::new(OPEN).await;
+    let body = json!({"path": folder.path()}).to_string();
+    assert_eq!(house.ask(&admin(), "POST", "/internal/import", &[], body).await.status, 200);
+    for object in ["dir%2Fx.txt", "dir%2Fa%5Cb"] {
+        assert_eq!(ask(&house, "GET", &format!("{BUCKET}/o/{object}"), "").await.status, 200, "{object}");
+    }
+    assert_eq!(ask(&house, "GET", "empty", "").await.status, 200);
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use access::{Caller, Mode};
+use access::{Caller, Mode, Operation, Service};
+use kv::{KeyRange, Scan};
 use storage::files::{Disk, Files};
 
 use crate::firebase::OPEN;
@@ -130,4 +131,69 @@ async fn many_at_once_over_few_names_and_bytes_leave_no_file_too_many_or_too_few
     house.clock.advance(60_000_000);
     house.storage.collect().await.unwrap();
     assert_eq!(house.blobs().await, kept.len());
+}
+
+#[tokio::test]
+async fn what_is_copied_is_not_collected_meanwhile() {
+    let house = House::new(OPEN).await;
+    house.upload(&admin(), "a", "bytes").await;
+    let kept = house.files.keep().keep().await;
+    house.ask(&admin(), "DELETE", &format!("/v0/b/{BUCKET}/o/a"), &[], "").await;
+    house.clock.advance(60_000_000);
+    house.storage.collect().await.unwrap();
+    assert_eq!(house.blobs().await, 1);
+    // The same bytes can be written meanwhile.
+    assert_eq!(house.upload(&admin(), "b", "bytes").await.status, 200);
+    house.ask(&admin(), "DELETE", &format!("/v0/b/{BUCKET}/o/b"), &[], "").await;
+    drop(kept);
+    house.clock.advance(60_000_000);
+    house.storage.collect().await.unwrap();
+    assert_eq!(house.blobs().await, 0);
+}
+
+#[tokio::test]
+async fn rows_are_held_against_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let files: Arc<dyn Files> = Arc::new(Disk::open(folder.path()).unwrap());
+    let house = House::with(OPEN, Arc::clone(&files), Mode::Serve).await;
+    for (name, bytes) in [("a", "same"), ("b", "same"), ("c", "other"), ("d", "third")] {
+        house.upload(&admin(), name, bytes).await;
+    }
+    let check = async || {
+        let mut objects = storage::verify::Objects::default();
+        let operation = Operation { service: Service::Storage, verb: "verify", resource: String::new() };
+        let mut session = house.gate.begin(&admin(), operation).await.unwrap();
+        for keyspace in storage::verify::KEYSPACES {
+            let page = session.reads().look(&KeyRange::prefix(keyspace, b""), Scan::default()).await.unwrap();
+            page.rows.iter().for_each(|row| objects.see(row));
+        }
+        session.discard();
+        objects.check(files.as_ref()).await.unwrap()
+    };
+    let whole = check().await;
+    assert_eq!((whole.objects, whole.files, whole.bytes, whole.faults), (4, 3, 14, 0), "{:?}", whole.listed);
+    // A file that no row names is none.
+    files.draft("extra", 0).await.unwrap();
+    files.publish("extra", &storage::model::BlobName([7; 32])).await.unwrap();
+    assert_eq!((check().await.unused, check().await.faults), (1, 1), "its bytes are not what its name says");
+    files.remove(&storage::model::BlobName([7; 32])).await.unwrap();
+    let named = |bytes: &str| {
+        let mut digests = storage::model::Digests::default();
+        digests.update(bytes.as_bytes());
+        let name = digests.finish().blob;
+        (name, folder.path().join(&name.to_string()[..2]).join(name.to_string()))
+    };
+    std::fs::write(named("same").1, "sane").unwrap();
+    std::fs::write(named("third").1, "short").and_then(|()| std::fs::write(named("third").1, "t")).unwrap();
+    files.remove(&named("other").0).await.unwrap();
+    let damaged = check().await;
+    let listed = damaged.listed.join("\n");
+    assert_eq!((damaged.missing, damaged.faults), (1, 4), "{listed}");
+    for why in [
+        "of `demo.appspot.com/b`, has other bytes",
+        "is missing: the bytes of `demo.appspot.com/c`",
+        "has 1 bytes",
+    ] {
+        assert!(listed.contains(why), "{why}: {listed}");
+    }
 }

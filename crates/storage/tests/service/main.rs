@@ -4,7 +4,9 @@
 
 mod attacks;
 mod firebase;
+mod full;
 mod gcs;
 mod house;
 mod lives;
 mod rules;
+mod xml;

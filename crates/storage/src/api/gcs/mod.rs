@@ -1,10 +1,9 @@
-//! Cloud Storage's JSON API, and objects addressed by path: what the Admin SDKs and Google's own clients speak. For
-//! administrators; whoever else asks is decided by the rules like everybody.
+//! Cloud Storage's JSON API: what the Admin SDKs and Google's own clients speak. For administrators.
 //!
 //! Source: the JSON API's discovery document; `src/emulator/storage/apis/gcloud.ts` of firebase-tools.
 
+mod acl;
 mod buckets;
-mod by_path;
 mod objects;
 pub(crate) mod shown;
 mod upload;
@@ -18,10 +17,12 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::asked::Asked;
+use super::fields;
 use crate::Storage;
 use crate::status::Failure;
 
-pub use by_path::answer_by_path;
+pub use shown::time;
+pub use upload::resume;
 
 /// A failure in the words of this API.
 pub fn refused(failure: &Failure) -> Response {
@@ -45,10 +46,42 @@ pub fn refused(failure: &Failure) -> Response {
 
 /// Answers a request of the JSON API.
 pub async fn answer(storage: &Arc<Storage>, asked: Asked) -> Response {
-    answered(storage, asked).await.unwrap_or_else(|failure| refused(&failure))
+    let selected = asked.parameter("fields").filter(|_| asked.parameter("alt") != Some("media"));
+    let selected = selected.map(str::to_owned);
+    let answer = match answered(storage, asked).await {
+        Ok(answer) => answer,
+        Err(failure) => return refused(&failure),
+    };
+    match selected {
+        Some(fields) if answer.status() == StatusCode::OK => {
+            part(answer, &fields).await.unwrap_or_else(|failure| refused(&failure))
+        }
+        _ => answer,
+    }
+}
+
+/// The part of an answer that is asked for.
+async fn part(answer: Response, fields: &str) -> Result<Response, Failure> {
+    let selection =
+        fields::parse(fields).ok_or_else(|| Failure::Bad(format!("Invalid field selection {fields}")))?;
+    let (mut parts, body) = answer.into_parts();
+    // It is in memory already.
+    let bytes = axum::body::to_bytes(body, usize::MAX).await;
+    let bytes = bytes.map_err(|error| Failure::Broken(error.to_string()))?;
+    parts.headers.remove(http::header::CONTENT_LENGTH);
+    let Ok(json) = serde_json::from_slice(&bytes) else {
+        return Ok(Response::from_parts(parts, bytes.into()));
+    };
+    let selected = selection.apply(json).to_string();
+    Ok(Response::from_parts(parts, selected.into()))
 }
 
 async fn answered(storage: &Arc<Storage>, asked: Asked) -> Result<Response, Failure> {
+    asked.refuse_encryption()?;
+    // Whoever goes on with an upload has its address, which nobody guesses.
+    if let Some(id) = asked.parameter("upload_id").map(str::to_owned) {
+        return resume(storage, asked, &id).await;
+    }
     require_admin(&asked)?;
     let path: Vec<String> = asked.path.clone();
     let path: Vec<&str> = path.iter().map(String::as_str).filter(|segment| !segment.is_empty()).collect();
@@ -62,8 +95,8 @@ async fn answered(storage: &Arc<Storage>, asked: Asked) -> Result<Response, Fail
             let names: Vec<&str> = rest.to_vec();
             objects::answer(storage, asked, bucket, &names).await
         }
-        ["b", bucket, what] => buckets::part(storage, asked, bucket, what).await,
-        ["b", bucket, what, ..] => buckets::part(storage, asked, bucket, what).await,
+        ["b", bucket, what] => buckets::part(storage, asked, bucket, what, "").await,
+        ["b", bucket, what, which, ..] => buckets::part(storage, asked, bucket, what, which).await,
         ["projects", project, "serviceAccount"] => {
             let email = format!("service-{project}@gs-project-accounts.iam.gserviceaccount.com");
             Ok(Json(json!({"kind": "storage#serviceAccount", "email_address": email})).into_response())
@@ -73,7 +106,7 @@ async fn answered(storage: &Arc<Storage>, asked: Asked) -> Result<Response, Fail
 }
 
 /// The JSON API is administrators'.
-pub(super) fn require_admin(asked: &Asked) -> Result<(), Failure> {
+pub fn require_admin(asked: &Asked) -> Result<(), Failure> {
     match asked.caller.who {
         Principal::Admin(_) => Ok(()),
         Principal::Unauthenticated => Err(Failure::Unauthenticated(

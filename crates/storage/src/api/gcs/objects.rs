@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use base::{Code, Status};
+use globset::{GlobBuilder, GlobMatcher};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::shown;
+use super::{acl, shown};
 use crate::Storage;
 use crate::api::asked::Asked;
 use crate::api::media;
 use crate::model::{BucketName, ObjectName, Patch};
 use crate::ops::{Conditions, Expected, Listing, Put, Wanted};
 use crate::status::Failure;
+
+/// Bytes of a pattern.
+const GLOB_BYTES_MAX: usize = 256;
 
 /// `/b/BUCKET/o?prefix=…`
 pub async fn list(storage: &Arc<Storage>, asked: &Asked, bucket: &str) -> Result<Response, Failure> {
@@ -27,9 +32,36 @@ pub async fn list(storage: &Arc<Storage>, asked: &Asked, bucket: &str) -> Result
         page_token: asked.parameter("pageToken").map(str::to_owned),
         start: text("startOffset"),
         end: text("endOffset"),
+        glob: asked.parameter("matchGlob").map(glob).transpose()?,
     };
     let listed = storage.list(&asked.caller, &listing).await?;
     Ok(Json(shown::listed(&asked.origin, &listed)).into_response())
+}
+
+/// A pattern of names: `*` within a folder, `**` across folders, `?`, `[a-z]`, `{a,b}`.
+fn glob(text: &str) -> Result<GlobMatcher, Failure> {
+    let bad = |why: &str| Failure::Bad(format!("Invalid value for matchGlob: {why}"));
+    if text.len() > GLOB_BYTES_MAX {
+        return Err(bad(&format!("it has more than {GLOB_BYTES_MAX} bytes")));
+    }
+    let glob = GlobBuilder::new(&across_folders(text)).literal_separator(true).build();
+    Ok(glob.map_err(|error| bad(&error.to_string()))?.compile_matcher())
+}
+
+/// `**` crosses folders wherever it stands; to `globset` it does so only between slashes.
+fn across_folders(text: &str) -> String {
+    let mut glob = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("**") {
+        let (before, from) = rest.split_at(at);
+        glob.push_str(before);
+        let behind = from.trim_start_matches('*');
+        let is_whole =
+            (glob.is_empty() || glob.ends_with('/')) && (behind.is_empty() || behind.starts_with('/'));
+        glob.push_str(if is_whole { "**" } else { "{*,*/**/*}" });
+        rest = behind;
+    }
+    glob + rest
 }
 
 /// `/b/BUCKET/o/NAME` and what is done with it. A name's slashes may come as they are where nothing follows.
@@ -85,7 +117,7 @@ async fn one(
     }
 }
 
-/// Access control of single objects: taken, and without effect, but for the metageneration.
+/// Access control of single objects: kept and returned, without effect.
 async fn acl(
     storage: &Arc<Storage>,
     mut asked: Asked,
@@ -95,29 +127,14 @@ async fn acl(
 ) -> Result<Response, Failure> {
     let wanted = Wanted { conditions: Conditions::default(), ..asked.wanted(bucket, name)? };
     if asked.method == Method::GET {
-        storage.get(&asked.caller, &wanted).await?;
-        return Ok(Json(json!({"kind": "storage#objectAccessControls", "items": []})).into_response());
+        let object = storage.get(&asked.caller, &wanted).await?;
+        let of = acl::Of { origin: &asked.origin, bucket, object: Some(&object) };
+        return acl::shown(&of, &object.acl, entity);
     }
-    let body = asked.json().await?;
-    let object = storage.patch(&asked.caller, &wanted, &Patch::default()).await?;
-    if asked.method == Method::DELETE {
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
-    let entity = body.get("entity").and_then(Value::as_str).or(entity).unwrap_or("allUsers");
-    let role = body.get("role").cloned().unwrap_or_else(|| "READER".into());
-    let encoded = percent_encoding::utf8_percent_encode(name, shown::NOT_COMPONENT);
-    Ok(Json(json!({
-        "kind": "storage#objectAccessControl",
-        "object": object.name,
-        "id": format!("{bucket}/{}/{}/{entity}", object.name, object.generation),
-        "selfLink": format!("{}/storage/v1/b/{bucket}/o/{encoded}/acl/{entity}", asked.origin),
-        "bucket": object.bucket,
-        "entity": entity,
-        "role": role,
-        "etag": object.etag(),
-        "generation": object.generation.to_string(),
-    }))
-    .into_response())
+    let change = acl::change(&mut asked, entity).await?;
+    let object = storage.change_acl(&asked.caller, &wanted, &change).await?;
+    let of = acl::Of { origin: &asked.origin, bucket, object: Some(&object) };
+    acl::changed(&of, &object.acl, &change)
 }
 
 /// What a copy reads: its preconditions and generation have names of their own.
@@ -157,6 +174,11 @@ async fn copy(
     verb: &str,
     to: (&str, &str),
 ) -> Result<Response, Failure> {
+    if asked.parameter("rewriteToken").is_some() {
+        // A copy is done in one call, whatever its size: no token was ever given.
+        let text = "Rewrites are done in one call: there are no rewrite tokens.";
+        return Err(Failure::Fault(Status::new(Code::Unimplemented, text)));
+    }
     let source = source(&asked, from.0, from.1)?;
     let body = asked.json().await?;
     let describes = [

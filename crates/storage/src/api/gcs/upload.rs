@@ -25,9 +25,6 @@ const UPLOAD_ID: HeaderName = HeaderName::from_static("x-guploader-uploadid");
 
 /// Answers `/upload/storage/v1/b/BUCKET/o`.
 pub async fn answer(storage: &Arc<Storage>, asked: Asked, bucket: &str) -> Result<Response, Failure> {
-    if let Some(id) = asked.parameter("upload_id").map(str::to_owned) {
-        return resume(storage, asked, &id).await;
-    }
     let protocol = asked.parameter("uploadType").or_else(|| asked.header("x-goog-upload-protocol"));
     match protocol.map(str::to_ascii_lowercase).as_deref() {
         Some("resumable") => start(storage, asked, bucket).await,
@@ -113,7 +110,8 @@ async fn start(storage: &Arc<Storage>, mut asked: Asked, bucket: &str) -> Result
     Ok((StatusCode::OK, [(LOCATION, location), (UPLOAD_ID, id)]).into_response())
 }
 
-async fn resume(storage: &Arc<Storage>, mut asked: Asked, id: &str) -> Result<Response, Failure> {
+/// Goes on with a resumable upload, of the JSON or the XML API.
+pub async fn resume(storage: &Arc<Storage>, mut asked: Asked, id: &str) -> Result<Response, Failure> {
     if asked.method == Method::DELETE {
         storage.cancel(id).await?;
         return Ok(StatusCode::from_u16(CANCELLED).unwrap_or(StatusCode::NO_CONTENT).into_response());

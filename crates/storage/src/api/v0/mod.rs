@@ -126,6 +126,7 @@ async fn list(storage: &Arc<Storage>, asked: &Asked, bucket: BucketName) -> Resu
         page_token: asked.parameter("pageToken").map(str::to_owned),
         start: String::new(),
         end: String::new(),
+        glob: None,
     };
     let listed = storage.list(&asked.caller, &listing).await?;
     Ok(Json(shown::listed(&listed)).into_response())
