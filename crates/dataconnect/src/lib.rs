@@ -12,6 +12,7 @@
 pub mod api;
 pub mod diagnostic;
 pub mod execution;
+pub mod fuzz;
 pub mod generated;
 pub mod migration;
 pub mod names;

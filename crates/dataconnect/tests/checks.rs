@@ -167,3 +167,23 @@ fn variables_are_checked_before_anything_runs() {
     let read = house.api.variables(&operation, json!({"id": id}).as_object().unwrap().clone()).unwrap();
     assert_eq!(read.get("n"), Some(&json!(3)));
 }
+
+#[test]
+fn numbers_of_64_bits_are_numbers_to_expressions() {
+    let text = Text::new("schema.gql", "type Account @table { cents: Int64! history: [Int64!] }");
+    let (schema, diagnostics) = Schema::read(std::slice::from_ref(&text));
+    assert_eq!(diagnostics, []);
+    let api = Api::new(schema, &[text]).unwrap_or_else(|said| panic!("{said:#?}"));
+    let query = r#"query Q($least: Int64!) @auth(expr: "vars.least > 0") { accounts(where: {cents: {ge: $least}}) { cents @check(expr: "this - 1 > 9007199254740992", message: "no") history } }"#;
+    let (mut operations, diagnostics) = api.compile(&[Text::new("o.gql", query)]);
+    let operation = operations.pop().unwrap_or_else(|| panic!("{diagnostics:#?}")).1;
+    let given = json!({"least": "9007199254740993"});
+    let variables = api.variables(&operation, given.as_object().cloned().unwrap()).unwrap();
+    assert_eq!(variables.get("least"), Some(&json!(9_007_199_254_740_993_i64)));
+    let root = operation.selection.first().unwrap();
+    let answer = json!([{"cents": "9007199254740994", "history": ["1", "2"]}]);
+    let seen = root.stored(&answer);
+    assert_eq!(stored(&json!([{"cents": 9_007_199_254_740_994_i64, "history": [1, 2]}])), seen);
+    let evaluations = root.evaluations(&seen, &|_| true);
+    assert!(evaluations.iter().all(|one| holds(one.check, one.this.as_ref().unwrap())));
+}

@@ -107,3 +107,48 @@ fn bombs_are_bounded() {
     let _ = read(SCHEMA, &fragments);
     assert!(begun.elapsed() < Duration::from_secs(60), "fragments: {:?}", begun.elapsed());
 }
+
+/// Text that hurts SQL, in every variable and in SQL itself.
+#[test]
+fn damaged_variables_and_sql_are_refused_or_bound() {
+    let variables = r#"{"where": {"_or": [{"title": {"eq": "a"}}, {"shelf": {"in": ["LOW"]}}], "at": {"ge": "2026-11-30T12:00:00Z"}}, "order": [{"title": "ASC"}], "n": 3, "key": {"id": "0f8fad5bd9cb469fa16570867728950e"}, "any": [1, "x"], "data": [{"title": "t", "shelf": "LOW", "tags": ["a"], "extra": {"a": [1]}, "likeness": [1, 2]}]}"#;
+    let sql = "WITH a AS (SELECT 'x''y', \"n\", $$d$$ FROM t WHERE c = $1 /* no */) SELECT * FROM a WHERE b[1:2] = $2::int[]";
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[12; 32]);
+    let mut runner = TestRunner::new_with_rng(Config { cases: 3_000, ..Config::default() }, rng);
+    let changes = || proptest::collection::vec((0..2_000usize, 0..12usize, 0..14usize), 0..4);
+    runner
+        .run(&(changes(), changes()), |(variable, native)| {
+            dataconnect::fuzz::variables(&damaged(variables, &variable));
+            dataconnect::fuzz::native(&damaged(sql, &native));
+            Ok(())
+        })
+        .unwrap_or_else(|failed| panic!("{failed}"));
+}
+
+/// What a save in an editor costs. The figures are those of a build without optimisation; the bounds are wide.
+#[test]
+fn schemas_and_connectors_are_read_fast() {
+    let enums: String = (0..37).map(|n| format!("enum E{n} {{ A B C D E F }}\n")).collect();
+    let tables: String = (0..40)
+        .map(|n| format!("type T{n} @table {{ name: String! @index e: E{} other: T{} at: Timestamp n: Int tags: [String!] }}\n", n % 37, (n + 1) % 40))
+        .collect();
+    let text = Text::new("schema.gql", &(enums + &tables));
+    let begun = Instant::now();
+    let (schema, diagnostics) = Schema::read(std::slice::from_ref(&text));
+    assert_eq!(diagnostics, []);
+    let api = Api::new(schema, &[text]).unwrap();
+    let schema_took = begun.elapsed();
+    let operations: String = (0..50)
+        .map(|n| {
+            let table = n % 40;
+            format!("query Q{n}($n: String!) @auth(level: USER) {{ t{table}s(where: {{name: {{eq: $n}}}}, orderBy: [{{at: DESC}}], limit: 10) {{ id name e other {{ name other {{ name }} }} t{}s_on_other {{ id at }} }} }}\n", (table + 39) % 40)
+        })
+        .collect();
+    let begun = Instant::now();
+    let (compiled, diagnostics) = api.compile(&[Text::new("o.gql", &operations)]);
+    let connector_took = begun.elapsed();
+    assert_eq!(diagnostics, []);
+    assert_eq!(compiled.len(), 50);
+    println!("37 enums and 40 tables: {schema_took:?}; 50 operations: {connector_took:?}");
+    assert!(schema_took < Duration::from_secs(30) && connector_took < Duration::from_secs(10));
+}

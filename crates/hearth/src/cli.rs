@@ -12,6 +12,7 @@ macro_rules! examples {
 }
 
 mod administration;
+mod data_connect;
 #[cfg(test)]
 mod documented;
 mod emulator;
@@ -31,6 +32,8 @@ use server::TrustedProxy;
 pub use administration::{
     AddIndex, Indexes, IndexesOutput, KeyFile, Keys, KeysOutput, NewIndex, ServiceAccount,
 };
+
+pub use data_connect::{DataConnect, DataConnectSdk};
 
 pub use format::{Form, Format};
 
@@ -103,6 +106,9 @@ pub enum Verb {
     /// Compile Bolt files
     #[command(subcommand)]
     Bolt(Bolt),
+    /// Build, print and generate what a Data Connect project is
+    #[command(subcommand, name = "dataconnect")]
+    DataConnect(DataConnect),
     /// Search the access log: who did what, by which rule
     Log(Log),
     /// Manage service accounts for the Admin SDKs

@@ -1,6 +1,7 @@
 //! `hearth explain`: what becomes of one request, and why.
 
 mod act;
+mod operation;
 pub mod request;
 mod verdict;
 
@@ -38,6 +39,12 @@ pub fn run(ask: &Explain) -> Result<ExitCode, String> {
         return Err(format!("there is no flag `{given}`: `hearth explain --help` lists them"));
     }
     let world = world(ask)?;
+    if let Some((user, name)) = ask.request.as_deref().and_then(operation::read) {
+        let variables = object(ask.vars.as_deref(), "vars")?;
+        let response = object(ask.response.as_deref(), "response")?;
+        let call = operation::Call { user, name, variables, response, world };
+        return operation::run(rules_given, &call, ask.json);
+    }
     let (source, language, request) = match (&ask.request, language) {
         (None, Some(Language::Cel)) => {
             let expression = rules_given.to_str().ok_or("the expression is not UTF-8 text")?;
@@ -114,6 +121,26 @@ fn is_of_database(text: &texts::Text) -> bool {
     matches!(text.language, Language::Realtime | Language::Bolt)
 }
 
+/// A flag's JSON object; nothing without the flag.
+fn object(argument: Option<&str>, flag: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+    let Some(argument) = argument else { return Ok(serde_json::Map::new()) };
+    match serde_json::from_str(&text_of(argument)?) {
+        Ok(serde_json::Value::Object(object)) => Ok(object),
+        Ok(other) => Err(format!("--{flag}: `{other}` is not an object")),
+        Err(error) => Err(format!("--{flag}: {error}")),
+    }
+}
+
+/// A flag's text: either JSON itself or the file that has it.
+fn text_of(argument: &str) -> Result<String, String> {
+    let is_json = argument.trim_start().starts_with(['{', '[', '"'])
+        || serde_json::from_str::<serde_json::Value>(argument).is_ok();
+    if is_json {
+        return Ok(argument.to_owned());
+    }
+    Ok(texts::read(Path::new(argument)).map_err(|error| error.to_string())?.text.to_string())
+}
+
 /// What there is, from the flags.
 fn world(ask: &Explain) -> Result<World, String> {
     let mut world = World { user: ask.user.clone(), ..World::default() };
@@ -128,14 +155,7 @@ fn world(ask: &Explain) -> Result<World, String> {
     ];
     for (kind, argument) in given {
         let Some(argument) = argument else { continue };
-        // Either JSON itself or the file that has it.
-        let is_json = argument.trim_start().starts_with(['{', '[', '"'])
-            || serde_json::from_str::<serde_json::Value>(argument).is_ok();
-        let text = if is_json {
-            argument.clone()
-        } else {
-            texts::read(Path::new(argument)).map_err(|error| error.to_string())?.text.to_string()
-        };
+        let text = text_of(argument)?;
         world_block(&mut world, kind, &text).map_err(|reason| format!("--{kind}: {reason}"))?;
     }
     if let Some(time) = &ask.time {

@@ -7,6 +7,7 @@ mod backup;
 mod bolt;
 mod check;
 mod cli;
+mod dataconnect;
 mod dev;
 mod emulator;
 mod exec;
@@ -57,6 +58,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let started = Instant::now();
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = dataconnect::as_binary(&arguments).unwrap_or(arguments);
     let arguments = match launcher::called(&arguments) {
         Called::AsHearth => arguments,
         Called::AsEmulator(flags) => {
@@ -96,6 +98,7 @@ fn main() -> ExitCode {
             Some(id) => block_on(explain::request::run(ask, id)),
             None => return about_rules(explain::run(ask), as_json),
         },
+        Verb::DataConnect(ask) => return ended(dataconnect::run(ask), as_json),
         Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask), as_json),
         Verb::Indexes(verb) => block_on(indexes::run(verb)),
         Verb::Keys(verb) => block_on(keys::run(verb)),

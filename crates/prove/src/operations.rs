@@ -17,6 +17,8 @@ pub struct Operation {
     pub writes: bool,
     /// The name of its level, or the expression of `@auth`.
     pub guard: String,
+    /// Whether its author says why so many may call it: `@auth(insecureReason:)`.
+    pub meant: bool,
     /// Its other expressions: `_expr` texts.
     pub expressions: Vec<String>,
     /// Its variables.

@@ -11,7 +11,7 @@ use base::{Fields, Value as Stored};
 use policy::Who;
 use serde_json::{Map, Value as Json};
 
-use crate::operation::{Evaluation, ExpressionFault, Kind, Operation, Scope, Selected, stored};
+use crate::operation::{Evaluation, ExpressionFault, Kind, Operation, Scope, Selected};
 use crate::schema::Schema;
 use crate::sql::{self, Failure, Given, Statement};
 
@@ -231,7 +231,7 @@ impl<'e> Execution<'e> {
         if self.operation.kind == Kind::Query {
             value = value.get_mut(&field.key).map(Json::take).unwrap_or_default();
         }
-        let seen = stored(&value);
+        let seen = field.stored(&value);
         if let (Stored::Map(inner), "query") = (&seen, field.name.as_str()) {
             // Results of an embedded query are `response.query.x` and `response.x`.
             self.response.extend(inner.clone());
@@ -260,7 +260,7 @@ impl<'e> Execution<'e> {
 
     /// All fields ran: the operation's own checks come.
     fn end_fields(&mut self) {
-        let data = stored(&Json::Object(self.data.clone()));
+        let data = self.operation.stored(&self.data);
         self.pending = self.operation.evaluations(&data);
         self.pending.reverse();
         self.at = self.fields.len();

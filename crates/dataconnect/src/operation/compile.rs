@@ -101,6 +101,12 @@ impl<'c> Compiler<'c> {
             selection: root.fields,
             expressions: std::mem::take(&mut self.expressions),
             retired: parsed.directives.has("retired"),
+            insecure_reason: parsed
+                .directives
+                .get("auth")
+                .and_then(|auth| auth.specified_argument_by_name("insecureReason")?.as_str())
+                .filter(|reason| !reason.trim().is_empty())
+                .map(str::to_owned),
             place: self.place(at),
         };
         self.unused(&compiled);

@@ -137,6 +137,8 @@ pub struct Operation {
     pub expressions: Vec<Expression>,
     /// Whether new SDKs leave it out.
     pub retired: bool,
+    /// Why its author lets so many call it: `@auth(insecureReason:)`.
+    pub insecure_reason: Option<String>,
     /// Where.
     pub place: Place,
 }

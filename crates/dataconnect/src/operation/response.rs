@@ -3,9 +3,9 @@
 //! A check is decided by whoever calls: it is a decision like any other. Source: the reference, §10.
 
 use base::Value as Stored;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
-use super::{Check, Operation, Selected};
+use super::{Check, Operation, Selected, stored};
 
 /// A check that is to be decided.
 #[derive(Debug)]
@@ -16,6 +16,14 @@ pub struct Evaluation<'o> {
     pub path: Vec<&'o str>,
     /// The value. `None`: no value was reached, and the check fails.
     pub this: Option<Stored>,
+}
+
+fn fields_of(selection: &[Selected], fields: &Map<String, Json>) -> Stored {
+    let of = |(key, value): (&String, &Json)| {
+        let field = selection.iter().find(|field| field.key == *key);
+        (key.clone(), field.map_or_else(|| stored(value), |field| field.stored(value)))
+    };
+    Stored::Map(fields.iter().map(of).collect())
 }
 
 /// A field's values: one for each time that it is reached.
@@ -38,6 +46,18 @@ impl Selected {
     /// Whether a check is on it or below it.
     pub fn has_checks(&self) -> bool {
         !self.checks.is_empty() || self.selection.iter().any(Selected::has_checks)
+    }
+
+    /// Its value as expressions see it: a number of 64 bits, which is text in an answer, is a number.
+    pub fn stored(&self, value: &Json) -> Stored {
+        match value {
+            Json::Array(items) => Stored::Array(items.iter().map(|item| self.stored(item)).collect()),
+            Json::Object(fields) if !self.selection.is_empty() => fields_of(&self.selection, fields),
+            Json::String(text) if self.named == "Int64" => {
+                text.parse().map_or_else(|_| Stored::String(text.clone()), Stored::Integer)
+            }
+            value => stored(value),
+        }
     }
 
     /// Whether something of it is redacted.
@@ -64,6 +84,11 @@ impl Selected {
 }
 
 impl Operation {
+    /// An answer as expressions see it.
+    pub fn stored(&self, data: &Map<String, Json>) -> Stored {
+        fields_of(&self.selection, data)
+    }
+
     /// The checks of the operation itself, on the whole answer.
     pub fn evaluations(&self, data: &Stored) -> Vec<Evaluation<'_>> {
         let whole = |check| Evaluation { check, path: Vec::new(), this: Some(data.clone()) };

@@ -138,10 +138,19 @@ impl Api {
             }
             _ => match Scalar::named(name) {
                 Some(scalar) => coerce(value, &Base::Scalar(scalar), &|_, _| false)
+                    .map(|value| number(scalar, value))
                     .map_err(|misfit| Wrong::new(path, misfit.to_string())),
                 None => Err(Wrong::new(path, format!("has the type `{name}`, which no variable may have"))),
             },
         }
+    }
+}
+
+/// A number of 64 bits comes as text and is compared as a number.
+fn number(scalar: Scalar, value: Json) -> Json {
+    match (scalar, value.as_str().and_then(|text| text.parse::<i64>().ok())) {
+        (Scalar::Int64, Some(number)) => number.into(),
+        _ => value,
     }
 }
 

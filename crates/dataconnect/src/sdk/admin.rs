@@ -19,7 +19,7 @@ pub(super) fn declarations(types: &Types, operations: &[Named<'_>]) -> String {
 }
 
 fn declared(named: &Named<'_>) -> String {
-    let (name, action) = (named.name, &named.action);
+    let (name, action) = (named.name, &named.function);
     let kind = if named.is_query() { "Query" } else { "Mutation" };
     let about = format!(
         "/** Generated Node Admin SDK operation action function for the '{name}' {kind}. Allow users to"
@@ -50,7 +50,7 @@ pub(super) fn program(
 }
 
 fn function(named: &Named<'_>, module: Module) -> String {
-    let (name, action) = (named.name, &named.action);
+    let (name, action) = (named.name, &named.function);
     let execute = if named.is_query() { "executeQuery" } else { "executeMutation" };
     let (parameters, parts, given, sent) = match named.has_variables {
         false => (

@@ -109,8 +109,10 @@ struct Named<'o> {
     operation: &'o Operation,
     /// `ListMovies`.
     name: &'o str,
-    /// `listMovies`.
+    /// `listMovies`, of which `listMoviesRef` is made.
     action: String,
+    /// The name of the function: a word that JavaScript keeps for itself gets a `_`.
+    function: String,
     /// Whether it has variables.
     has_variables: bool,
     /// Whether one of them must be given.
@@ -125,6 +127,7 @@ impl<'o> Named<'o> {
             operation,
             name: &operation.name,
             action: lower_first(&operation.name),
+            function: function_name(&operation.name),
             has_variables: !operation.variables.is_empty(),
             required: operation.variables.iter().any(types::is_required),
         });
@@ -148,6 +151,60 @@ impl<'o> Named<'o> {
     fn variables(&self) -> String {
         if self.has_variables { format!("{}Variables", self.name) } else { "undefined".to_owned() }
     }
+}
+
+fn function_name(operation: &str) -> String {
+    const RESERVED: [&str; 46] = [
+        "arguments",
+        "await",
+        "break",
+        "case",
+        "catch",
+        "class",
+        "const",
+        "continue",
+        "debugger",
+        "default",
+        "delete",
+        "do",
+        "else",
+        "enum",
+        "eval",
+        "export",
+        "extends",
+        "false",
+        "finally",
+        "for",
+        "function",
+        "if",
+        "implements",
+        "import",
+        "in",
+        "instanceof",
+        "interface",
+        "let",
+        "new",
+        "null",
+        "package",
+        "private",
+        "protected",
+        "public",
+        "return",
+        "static",
+        "super",
+        "switch",
+        "this",
+        "throw",
+        "true",
+        "try",
+        "typeof",
+        "var",
+        "void",
+        "while",
+    ];
+    let name = lower_first(operation);
+    let is_kept = RESERVED.contains(&name.as_str()) || ["with", "yield"].contains(&name.as_str());
+    if is_kept { format!("{name}_") } else { name }
 }
 
 fn listed(parts: &[&str]) -> String {

@@ -35,6 +35,7 @@ pub(super) fn kinds(operations: &[Named<'_>]) -> (bool, bool) {
 
 fn declared(named: &Named<'_>) -> String {
     let (name, action, variables) = (named.name, &named.action, named.variables());
+    let function = &named.function;
     let kind = if named.is_query() { "Query" } else { "Mutation" };
     let parameter = named.parameter();
     let with = listed(&["dc: DataConnect", &parameter]);
@@ -52,8 +53,8 @@ fn declared(named: &Named<'_>) -> String {
 }}
 export const {action}Ref: {name}Ref;
 
-export function {action}({bare}): {promise};
-export function {action}({given}): {promise};
+export function {function}({bare}): {promise};
+export function {function}({given}): {promise};
 
 "
     )
@@ -141,7 +142,7 @@ fn reference(named: &Named<'_>, module: Module) -> String {
 
 fn called(named: &Named<'_>, module: Module) -> String {
     let action = &named.action;
-    let begin = module.function(action);
+    let begin = module.function(&named.function);
     let end = if module == Module::CommonJs { ";\n\n" } else { "\n" };
     if !named.is_query() {
         let (parameters, given) = match (named.has_variables, named.required) {

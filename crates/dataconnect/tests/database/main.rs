@@ -16,6 +16,7 @@ mod operations;
 mod random;
 mod server;
 mod transactions;
+mod updates;
 
 use harness::House;
 
@@ -33,4 +34,5 @@ fn statements_do_what_operations_say() {
     migration::run(&server);
     native::run(&House::new(&server, "native", native::SCHEMA, native::OPERATIONS));
     random::run(&server);
+    updates::run(&server);
 }

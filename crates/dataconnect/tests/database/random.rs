@@ -18,7 +18,7 @@ const ROWS: usize = 20;
 const WORDS: [&str; 7] = ["", "a", "ab", "b%", "_", "Ab", "é"];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub enum Kind {
     Int,
     Float,
     String,
@@ -35,7 +35,7 @@ fn value(kind: Kind) -> BoxedStrategy<Json> {
 }
 
 /// A condition as the tree that both sides read.
-fn condition(columns: Vec<(String, Kind)>) -> BoxedStrategy<Json> {
+pub fn condition(columns: Vec<(String, Kind)>) -> BoxedStrategy<Json> {
     let leaf = (0..columns.len()).prop_flat_map(move |at| {
         let (name, kind) = columns[at].clone();
         let mut operators = vec!["eq", "ne", "in", "nin", "isNull"];
@@ -72,7 +72,7 @@ fn condition(columns: Vec<(String, Kind)>) -> BoxedStrategy<Json> {
 }
 
 /// GraphQL's text of a value.
-fn graphql(value: &Json) -> String {
+pub fn graphql(value: &Json) -> String {
     match value {
         Json::Object(fields) => {
             let fields: Vec<String> =
@@ -95,7 +95,7 @@ fn compare(a: &Json, b: &Json) -> Ordering {
 
 /// A condition on a row, in SQL's logic of three values. `None` in `Some(None)` is "unknown"; the outer `None`:
 /// nothing is asked.
-fn holds(rows: &[Json], row: &Json, condition: &Json) -> Option<Option<bool>> {
+pub fn holds(rows: &[Json], row: &Json, condition: &Json) -> Option<Option<bool>> {
     let and = |parts: Vec<Option<bool>>| {
         if parts.contains(&Some(false)) {
             Some(false)
@@ -233,7 +233,7 @@ fn document(columns: &[(String, Kind)], n: usize, (condition, order, limit, offs
     )
 }
 
-fn sample<S: Strategy>(runner: &mut TestRunner, strategy: &S) -> S::Value {
+pub fn sample<S: Strategy>(runner: &mut TestRunner, strategy: &S) -> S::Value {
     strategy.new_tree(runner).unwrap().current()
 }
 

@@ -45,7 +45,7 @@ pub struct Explain {
     /// A file of rules or a project's folder; with `--language cel`, the expression
     #[arg(allow_hyphen_values = true, required_unless_present = "logged")]
     pub rules: Option<PathBuf>,
-    /// The request, as in a case file: "alice get /rooms/1"
+    /// The request, as in a case file: "alice get /rooms/1"; for an operation of Data Connect: "alice call ListMovies"
     #[arg(conflicts_with = "logged")]
     pub request: Option<String>,
     /// Replay a request of the access log with the rules and documents of its moment and with today's. Its number is at the end
@@ -73,13 +73,13 @@ pub struct Explain {
     /// The user who evaluates an expression (default: signed out)
     #[arg(long)]
     pub user: Option<String>,
-    /// The variables of an expression's operation, or a file
+    /// The variables of an operation, or of an expression's, or a file
     #[arg(long)]
     pub vars: Option<String>,
     /// `this` of an expression, or a file
     #[arg(long)]
     pub this: Option<String>,
-    /// `response` of an expression, or a file
+    /// `response` of an expression, or an operation's answer by root key, or a file
     #[arg(long)]
     pub response: Option<String>,
     /// Print one JSON document

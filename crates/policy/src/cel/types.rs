@@ -94,8 +94,8 @@ impl Type {
             required = strip(&mut rest, "!");
         }
         let scalar = match rest {
-            "String" | "ID" | "UUID" | "Date" | "Timestamp" | "Int64" => Type::String,
-            "Int" => Type::Int,
+            "String" | "ID" | "UUID" | "Date" | "Timestamp" => Type::String,
+            "Int" | "Int64" => Type::Int,
             "Float" => Type::Double,
             "Boolean" => Type::Bool,
             name if is_text(name) => Type::String,

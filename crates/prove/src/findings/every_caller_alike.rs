@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Compare with the caller: `where: {authorUid: {eq_expr: "auth.uid"}}`, or a `@check` on a row that says what the caller
-//! may do.
+//! may do. One that says why (`@auth(level: USER, insecureReason: "a public catalogue")`) is not reported.
 
 use policy::Diagnostic;
 
@@ -18,7 +18,7 @@ pub const FINDING: Finding = Finding::warning("every-caller-alike", OPERATIONS);
 
 /// In an operation.
 pub fn of_operation(operation: &Operation) -> Option<Diagnostic> {
-    if !operation.is_for_users() || operation.looks_at_caller() {
+    if !operation.is_for_users() || operation.looks_at_caller() || operation.meant {
         return None;
     }
     let (name, level) = (&operation.name, &operation.guard);

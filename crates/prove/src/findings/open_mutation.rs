@@ -18,7 +18,7 @@ pub const FINDING: Finding = Finding::warning("open-mutation", OPERATIONS);
 
 /// In an operation.
 pub fn of_operation(operation: &Operation) -> Option<Diagnostic> {
-    if !operation.writes || operation.guard != "PUBLIC" {
+    if !operation.writes || operation.guard != "PUBLIC" || operation.meant {
         return None;
     }
     let message = format!("everybody may call the mutation `{}`, signed in or not", operation.name);
