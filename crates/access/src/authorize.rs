@@ -112,7 +112,7 @@ impl Session {
             }
         };
         let Session { caller, now, reads, evidence, .. } = self;
-        let who = Who { auth: caller.auth(), app: caller.app.as_deref(), time: *now };
+        let who = Who { auth: caller.auth(), app: caller.app.app(), time: *now };
         let judged = judge(enforced, &who, request, facts, reads, evidence).await;
         let Judged { decision, asked } = judged.map_err(Refusal::Fault)?;
         event.expressions = u64::from(decision.cost.expressions);

@@ -62,7 +62,7 @@ async fn functions(folder: &Path, guards: Vec<GuardText>) -> Arc<Functions> {
     let store = Store::open(Mem::default(), Options::default()).await.unwrap();
     let mode = Mode::Dev(DevPermit::for_development_only());
     let gate = Gate::new(store, AccessLog::discarding(), Arc::new(SystemClock), mode);
-    let functions = Functions::new(gate, "demo-p", Arc::new(Nobody));
+    let functions = Functions::new(gate, "demo-p", Arc::new(Nobody), Arc::new(access::NoApps));
     functions
         .set_guards(Guards::compile("hearth.toml", guards).unwrap_or_else(|errors| panic!("{errors:?}")));
     let settings = Settings {
@@ -97,6 +97,7 @@ async fn a_codebase_runs_with_its_variables_and_behind_its_guard() {
         function: "pid".to_owned(),
         require: Some("auth != null".to_owned()),
         methods: Vec::new(),
+        app_check: None,
     };
     let functions = functions(folder.path(), vec![guard]).await;
 

@@ -12,6 +12,7 @@ macro_rules! examples {
 }
 
 mod administration;
+mod app_check;
 #[cfg(test)]
 mod documented;
 mod emulator;
@@ -30,6 +31,8 @@ use server::TrustedProxy;
 pub use administration::{
     AddIndex, Indexes, IndexesOutput, KeyFile, Keys, KeysOutput, NewIndex, ServiceAccount,
 };
+
+pub use app_check::{AppCheck, AppCheckOutput, AppCheckStatus, AppVerb, DebugToken, Mode};
 
 pub use format::{Form, Format};
 
@@ -108,6 +111,9 @@ pub enum Verb {
     /// Manage the keys that sign ID tokens
     #[command(subcommand)]
     Keys(Keys),
+    /// Manage App Check: apps, debug tokens, which services require them
+    #[command(subcommand)]
+    AppCheck(AppCheck),
     /// Back up all data, also while the server runs
     Backup(Backup),
     /// Restore a backup into a new data folder, at any time that it covers

@@ -4,6 +4,7 @@
 //!
 //! A new service is a file in `services/` with its row and a line in [`TABLE`]; nowhere else does its name stand.
 
+mod app_check;
 mod auth;
 mod database;
 mod deploy;
@@ -22,8 +23,9 @@ use std::sync::Arc;
 use ::deploy::Restored;
 use ::firestore::Firestore;
 use ::storage::files::Files;
-use access::{Authenticate, Gate, Rulesets};
+use access::{Attest, Authenticate, Gate, Rulesets};
 use async_trait::async_trait;
+use attest::AppCheck;
 use axum::Router;
 use base::Status;
 use identity::Identity;
@@ -33,8 +35,16 @@ use crate::project::{Project, RulesKind};
 use crate::transfer::Portable;
 
 /// All rows, in the order their sockets are bound.
-pub static TABLE: [&Row; 7] =
-    [&auth::ROW, &firestore::ROW, &database::ROW, &storage::ROW, &functions::ROW, &deploy::ROW, &hub::ROW];
+pub static TABLE: [&Row; 8] = [
+    &auth::ROW,
+    &app_check::ROW,
+    &firestore::ROW,
+    &database::ROW,
+    &storage::ROW,
+    &functions::ROW,
+    &deploy::ROW,
+    &hub::ROW,
+];
 
 /// The services that a project configures and this table does not have, in a sentence.
 pub fn not_served(project: &Project) -> Option<String> {
@@ -153,12 +163,21 @@ pub struct Ground {
     pub project: String,
     /// The identity service: open before all others.
     pub identity: Arc<Identity>,
+    /// App Check: open before the services that ask for apps.
+    pub app_check: Arc<AppCheck>,
     /// The documents service, which administrators' commands are about, too.
     pub firestore: Arc<Firestore>,
     /// Where the bytes of objects are.
     pub files: Arc<dyn Files>,
     /// Makes callers, for services whose protocol signs in in-band.
     pub authenticate: Arc<dyn Authenticate>,
+}
+
+impl Ground {
+    /// Finds the apps of tokens, for services whose protocol brings them in-band.
+    pub fn attest(&self) -> Arc<dyn Attest> {
+        Arc::clone(&self.app_check) as _
+    }
 }
 
 /// A service that is open.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use functions::ops::GuardText;
+use access::Enforcement;
+use functions::ops::{AppGuard, GuardText};
 use serde::Deserialize;
 
 /// The file's name, in the project's folder.
@@ -14,6 +15,8 @@ pub const FILE_NAME: &str = "hearth.toml";
 pub struct Settings {
     /// `[functions.NAME]`
     pub guards: Vec<GuardText>,
+    /// `[app-check]`: what services require, by their short names.
+    pub app_check: BTreeMap<&'static str, Enforcement>,
     /// `[functions.params]`
     pub params: BTreeMap<String, String>,
 }
@@ -23,6 +26,8 @@ pub struct Settings {
 struct File {
     #[serde(default)]
     functions: Functions,
+    #[serde(default, rename = "app-check")]
+    app_check: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -39,6 +44,8 @@ struct Guard {
     require: Option<String>,
     #[serde(default)]
     methods: Vec<String>,
+    #[serde(default, rename = "app-check")]
+    app_check: Option<AppGuard>,
 }
 
 /// Reads the file of a project's folder; `None` where there is none.
@@ -52,9 +59,35 @@ pub fn read(folder: &Path) -> Result<Option<Settings>, String> {
 
 fn parse(text: &str) -> Result<Settings, String> {
     let file: File = toml::from_str(text).map_err(|error| format!("{FILE_NAME}: {error}"))?;
-    let guard = |(function, Guard { require, methods })| GuardText { function, require, methods };
+    let guard = |(function, Guard { require, methods, app_check })| GuardText {
+        function,
+        require,
+        methods,
+        app_check,
+    };
+    let app_check =
+        file.app_check.iter().map(|(name, mode)| enforcement(name, mode)).collect::<Result<_, _>>()?;
     let Functions { params, guards } = file.functions;
-    Ok(Settings { guards: guards.into_iter().map(guard).collect(), params })
+    Ok(Settings { guards: guards.into_iter().map(guard).collect(), app_check, params })
+}
+
+/// `firestore = "enforced"`
+fn enforcement(name: &str, mode: &str) -> Result<(&'static str, Enforcement), String> {
+    let service = attest::service_of(name).map(attest::short_name);
+    let service = service.ok_or_else(|| {
+        format!("{FILE_NAME}: [app-check] `{name}` is no service that App Check protects: firestore, database, storage, auth, dataconnect or functions")
+    })?;
+    let enforcement = match mode {
+        "off" => Enforcement::Off,
+        "unenforced" => Enforcement::Unenforced,
+        "enforced" => Enforcement::Enforced,
+        _ => {
+            return Err(format!(
+                "{FILE_NAME}: [app-check] {name} is `{mode}`: it is off, unenforced or enforced"
+            ));
+        }
+    };
+    Ok((service, enforcement))
 }
 
 #[cfg(test)]
@@ -70,6 +103,7 @@ mod tests {
             function: "fetchData".to_owned(),
             require: Some("auth != null".to_owned()),
             methods: vec!["POST".to_owned()],
+            app_check: None,
         };
         assert_eq!(settings.guards, [guard]);
     }

@@ -23,13 +23,14 @@ mod signatures;
 mod standing;
 pub mod status;
 pub mod token;
+mod token_keys;
 mod tokens;
 mod turns;
 
 use std::sync::Arc;
 
 use access::{Gate, Mode};
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 pub use authenticate::Authenticator;
 pub use clock_watch::behind_s;
@@ -42,6 +43,7 @@ pub use ops::signing_keys::{KeyState, SigningKeyInfo};
 pub use status::{Failure, Refused};
 
 use clock_watch::ClockWatch;
+use keys::Ring;
 use keys::seal::Seal;
 use password::Passwords;
 use tokens::Tokens;
@@ -92,6 +94,8 @@ pub struct Identity {
     settings: Settings,
     passwords: Passwords,
     tokens: Tokens,
+    /// The signing keys in use. In dev there are none before something is to be signed that is not believed there.
+    ring: Arc<ArcSwap<Ring>>,
     turns: Arc<Turns>,
     clock_watch: ClockWatch,
     /// Held while the signing keys change: what is in use is what was stored last.
@@ -107,15 +111,18 @@ impl Identity {
             Mode::Dev(permit) => Passwords::fake(*permit),
             Mode::Serve => Passwords::argon2id(),
         };
-        let tokens = Tokens::new(gate.mode());
+        let ring = Arc::<ArcSwap<Ring>>::default();
+        let tokens = Tokens::new(gate.mode(), &ring);
         // Half of the machine at most: the other half answers everybody else.
         let turns = Turns::new(std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2));
         let clock_watch = ClockWatch::new(gate.clock().now_micros());
         let key_changes = tokio::sync::Mutex::default();
         let seal = ArcSwapOption::from(settings.seal.clone().map(Arc::new));
         let identity =
-            Arc::new(Self { gate, settings, passwords, tokens, turns, clock_watch, key_changes, seal });
-        identity.rotate_keys().await?;
+            Arc::new(Self { gate, settings, passwords, tokens, ring, turns, clock_watch, key_changes, seal });
+        if identity.serves() {
+            identity.rotate_keys().await?;
+        }
         Ok(identity)
     }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::app_check::AppVerdict;
+
 /// What came of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,6 +54,12 @@ pub struct Event {
     /// The uid or the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
+    /// The app that App Check attested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// What came of the request's App Check token, where the service asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_check: Option<AppVerdict>,
     /// What came of it.
     pub verdict: Verdict,
     /// The rule that allowed it, as `file:line:column`.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::ClientAddress;
+use access::{Attestation, ClientAddress};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -77,6 +77,8 @@ async fn call(functions: &Functions, request: Request) -> Result<Response, Failu
         method: request.method().as_str().to_owned(),
         path: named.rest.split('?').next().unwrap_or("/").to_owned(),
         authorization: headers::authorization(request.headers()),
+        app: request.extensions().get::<Attestation>().cloned().unwrap_or_default(),
+        app_token: headers::app_token(request.headers()),
         headers: headers::decided_on(request.headers()),
         ip: ip.unwrap_or_default(),
         trace: trace.id.clone(),
@@ -93,6 +95,9 @@ async fn call(functions: &Functions, request: Request) -> Result<Response, Failu
     // A call that has waited has its whole time before it.
     let until = Instant::now() + Duration::from_secs(endpoint.timeout_s);
     let (mut head, body) = request.into_parts();
+    if !functions.shows_token(&call.app) {
+        head.headers.remove(headers::APP_CHECK);
+    }
     headers::forward(&mut head, endpoint, &call.ip, &trace);
     head.uri = named.rest.parse().map_err(|_| Failure::of(Code::InvalidArgument, "Bad Request"))?;
     head.version = http::Version::HTTP_11;

@@ -18,6 +18,8 @@ const OF_CONNECTION: [HeaderName; 8] =
 const NEVER: [&str; 3] = ["keep-alive", "x-callable-context-auth", "x-original-auth"];
 /// Hearth's own, between it and a worker.
 const OURS: &str = "x-hearth-";
+/// The client's App Check token.
+pub const APP_CHECK: HeaderName = HeaderName::from_static("x-firebase-appcheck");
 const TRACEPARENT: &str = "traceparent";
 
 /// A trace of the W3C's standard.
@@ -56,9 +58,15 @@ pub fn authorization(headers: &HeaderMap) -> Option<Option<String>> {
     headers.get(AUTHORIZATION).map(|value| value.to_str().ok().map(str::to_owned))
 }
 
+/// The App Check token.
+pub fn app_token(headers: &HeaderMap) -> Option<String> {
+    headers.get(APP_CHECK).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
 /// What a guard may look at.
 pub fn decided_on(headers: &HeaderMap) -> Fields {
-    let shown = headers.iter().filter(|(name, _)| *name != AUTHORIZATION && *name != COOKIE);
+    let shown =
+        headers.iter().filter(|(name, _)| *name != AUTHORIZATION && *name != COOKIE && *name != APP_CHECK);
     let texts = shown.filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), Value::String(value.to_str().ok()?.to_owned())))
     });

@@ -1,13 +1,14 @@
 //! The decision about a call: who asks, whether the function's guard admits them, and its record.
 
-use access::{Caller, Credential, Facts, Operation, Reads, Service, Session, Subject};
+use access::{Attestation, Caller, Credential, Facts, Flaw, Operation, Reads, Service, Session, Subject};
 use async_trait::async_trait;
 use base::{Code, Fields, Status};
 use policy::cel::{HttpCall, NoNeed, Requirement};
 
+use super::guards::AppGuard;
 use super::{Function, Functions};
 use crate::model::Kind;
-use crate::status::{Failure, denied};
+use crate::status::{Failure, denied, unattested};
 
 /// A call, as far as it is decided on.
 #[derive(Clone, Debug)]
@@ -18,6 +19,10 @@ pub struct Call {
     pub path: String,
     /// The `Authorization` header; `Some(None)` is one that is no text.
     pub authorization: Option<Option<String>>,
+    /// What is known of the client's app.
+    pub app: Attestation,
+    /// Its App Check token, as it came.
+    pub app_token: Option<String>,
     /// The other headers, by their names in lower case.
     pub headers: Fields,
     /// The client's address.
@@ -60,6 +65,13 @@ impl Functions {
             Err(_) => Caller::unauthenticated(),
         };
         let mut session = self.session(&caller, &resource, call).await?;
+        if let Some(required) = guard.and_then(|guard| guard.app_check)
+            && !caller.is_admin()
+            && let Err(why) = self.check_app(required, call).await?
+        {
+            session.refuse("app check", &resource, &why);
+            return Err(unattested());
+        }
         if let Some(guard) =
             guard.filter(|guard| !guard.methods.is_empty() && !guard.methods.contains(&call.method))
         {
@@ -95,10 +107,25 @@ impl Functions {
         decided.map(drop).map_err(|refusal| refusal.status(|denial| denied(name, denial)).into())
     }
 
+    /// Whether a call has the App Check token that its function's guard requires; uses it up where it is to be used once.
+    async fn check_app(&self, required: AppGuard, call: &Call) -> Result<Result<(), String>, Status> {
+        match (&call.app, required) {
+            (Attestation::Missing, _) => Ok(Err("the call has no App Check token".to_owned())),
+            (Attestation::Invalid(flaw), _) => Ok(Err(flaw.to_string())),
+            (_, AppGuard::Required) => Ok(Ok(())),
+            (_, AppGuard::Consume) => {
+                let token = call.app_token.as_deref().unwrap_or_default();
+                let is_new = self.attest.consume(&self.project, token).await?;
+                Ok(if is_new { Ok(()) } else { Err(Flaw::Consumed.to_string()) })
+            }
+        }
+    }
+
     async fn session(&self, caller: &Caller, resource: &str, call: &Call) -> Result<Session, Status> {
         let operation =
             Operation { service: Service::Functions, verb: "call", resource: resource.to_owned() };
-        let mut session = self.gate.begin(caller, operation).await?;
+        let caller = caller.clone().from_app(call.app.clone());
+        let mut session = self.gate.begin(&caller, operation).await?;
         session.note("trace", call.trace.clone().into());
         session.note("httpMethod", call.method.clone().into());
         Ok(session)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use access::Rules;
 use policy::Source;
 use policy::cel::{self, Requirement};
+use serde::Deserialize;
 
 /// A guard as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,18 @@ pub struct GuardText {
     pub require: Option<String>,
     /// The methods that may be used; empty: all.
     pub methods: Vec<String>,
+    /// Whether callers need an App Check token.
+    pub app_check: Option<AppGuard>,
+}
+
+/// What App Check token a function's callers need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AppGuard {
+    /// One of the project's apps.
+    Required,
+    /// One that was not used before; it is used up.
+    Consume,
 }
 
 /// The guards in force.
@@ -26,13 +39,14 @@ pub struct Guards(HashMap<String, Guard>);
 pub(super) struct Guard {
     pub require: Option<Arc<Rules<Requirement>>>,
     pub methods: Vec<String>,
+    pub app_check: Option<AppGuard>,
 }
 
 impl Guards {
     /// Compiles all of them. `Err`: what is wrong with each that is.
     pub fn compile(file: &str, texts: Vec<GuardText>) -> Result<Self, Vec<String>> {
         let (mut guards, mut errors) = (HashMap::new(), Vec::new());
-        for GuardText { function, require, methods } in texts {
+        for GuardText { function, require, methods, app_check } in texts {
             let compiled = require.map(|text| {
                 let source = Source::new(format!("{file} [functions.{function}]"), text);
                 let compiled = Requirement::new(source.clone());
@@ -44,7 +58,7 @@ impl Guards {
                 None => None,
             };
             let methods = methods.into_iter().map(|method| method.to_uppercase()).collect();
-            guards.insert(function, Guard { require, methods });
+            guards.insert(function, Guard { require, methods, app_check });
         }
         if errors.is_empty() { Ok(Self(guards)) } else { Err(errors) }
     }
@@ -64,6 +78,7 @@ mod tests {
             function: function.to_owned(),
             require: Some(require.to_owned()),
             methods: vec!["post".to_owned()],
+            app_check: None,
         };
         let guards =
             Guards::compile("hearth.toml", vec![guard("a", "auth.uid == 'x'")]).unwrap_or_else(|_| panic!());

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Authenticate, Gate};
+use access::{Attest, Attestation, Authenticate, Enforcement, Gate, Service};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use base::Code;
 use kv::Version;
@@ -21,7 +21,7 @@ use crate::status::Failure;
 
 pub use admit::Call;
 pub use events::Delivery;
-pub use guards::{GuardText, Guards};
+pub use guards::{AppGuard, GuardText, Guards};
 pub use slots::{Slot, Slots};
 
 /// How long a call waits for code that is being loaded.
@@ -31,6 +31,7 @@ const LOAD_SECONDS_MAX: u64 = 60;
 pub struct Functions {
     gate: Gate,
     authenticate: Arc<dyn Authenticate>,
+    attest: Arc<dyn Attest>,
     project: String,
     guards: ArcSwap<Guards>,
     codebases: ArcSwapOption<Vec<Arc<Supervisor>>>,
@@ -53,13 +54,19 @@ pub struct Function {
 
 impl Functions {
     /// The service over a gate; it has no codebases yet.
-    pub fn new(gate: Gate, project: &str, authenticate: Arc<dyn Authenticate>) -> Arc<Self> {
+    pub fn new(
+        gate: Gate,
+        project: &str,
+        authenticate: Arc<dyn Authenticate>,
+        attest: Arc<dyn Attest>,
+    ) -> Arc<Self> {
         let began = *gate.published().borrow();
         Arc::new(Self {
             gate,
             began: Version(began.0 + 1),
             delivery: Delivery::default(),
             authenticate,
+            attest,
             project: project.to_owned(),
             guards: ArcSwap::default(),
             codebases: ArcSwapOption::empty(),
@@ -75,6 +82,13 @@ impl Functions {
     /// Whether what exists for development only is there.
     pub fn is_dev(&self) -> bool {
         self.gate.mode().dev().is_some()
+    }
+
+    /// Whether code may see an App Check token: it takes every token for verified. Where dev asks nobody for tokens, it sees those
+    /// of other servers, too, as at the official emulator.
+    pub fn shows_token(&self, app: &Attestation) -> bool {
+        let asks = self.gate.app_checks().of(Service::Functions) != Enforcement::Off;
+        matches!(app, Attestation::Valid(_)) || (self.is_dev() && !asks)
     }
 
     /// Puts guards in force.

@@ -27,8 +27,12 @@ pub static ROW: Row = Row {
     rules: None,
     portable: None,
     open: |ground| {
-        let functions =
-            Functions::new(ground.gate.clone(), &ground.project, Arc::clone(&ground.authenticate));
+        let functions = Functions::new(
+            ground.gate.clone(),
+            &ground.project,
+            Arc::clone(&ground.authenticate),
+            ground.attest(),
+        );
         Box::new(Calls { functions, settings: Mutex::default() })
     },
 };
