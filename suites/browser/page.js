@@ -1,9 +1,11 @@
 // What a page loads: the unmodified web SDK, bundled, and a way to open it. Tests call `sdk` from outside.
 
 import { initializeApp } from "firebase/app";
+import * as appCheck from "firebase/app-check";
 import * as auth from "firebase/auth";
 import * as database from "firebase/database";
 import * as firestore from "firebase/firestore";
+import * as storage from "firebase/storage";
 
 firestore.setLogLevel("silent"); // refusals are what some tests provoke
 
@@ -58,4 +60,4 @@ async function until(condition, what, ms = 10_000) {
   throw new Error(`did not happen within ${ms} ms: ${what()}`);
 }
 
-globalThis.sdk = { ...firestore, auth, database, open, openDatabase, follow, until };
+globalThis.sdk = { ...firestore, appCheck, auth, initializeApp, storage, database, open, openDatabase, follow, until };

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::cargo::{self, CargoError};
 
 /// Every room and its floor.
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 17] = [
     ("base", 0),
     ("wire", 1),
     ("policy", 2),
@@ -23,6 +23,7 @@ const FLOORS: [(&str, u8); 16] = [
     ("dataconnect", 4),
     ("functions", 4),
     ("deploy", 4),
+    ("attest", 4),
     ("server", 5),
     ("hearth", 6),
     ("lsp", 6),

@@ -186,7 +186,7 @@ impl Session {
         let mut event = self.event(subject.method, subject.path);
         let mut basis = self.basis::<P>(request);
         let Session { caller, now, reads, evidence, .. } = self;
-        let who = Who { auth: caller.auth(), app: caller.app.as_deref(), time: *now };
+        let who = Who { auth: caller.auth(), app: caller.app.app(), time: *now };
         let judged = judge(policy, enforced, &who, request, facts, reads, evidence).await;
         let Judged { decision, asked } = judged.map_err(Refusal::Fault)?;
         event.expressions = u64::from(decision.cost.expressions);

@@ -7,7 +7,8 @@ use kv::{StoreError, Version};
 
 use crate::caller::Caller;
 use crate::fault::fault;
-use crate::gate::{Gate, Operation, Service};
+use crate::gate::{Gate, Operation};
+use crate::service::Service;
 
 impl Gate {
     /// Writes a consistent copy of all data to a new file. Gives the version of the copy.

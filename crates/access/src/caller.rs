@@ -6,15 +6,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use base::{Code, Fields, Status, Timestamp};
 use kv::{Key, Row};
-use policy::{App, Auth};
+use policy::Auth;
+
+use crate::app_check::Attestation;
+use crate::standing::Standing;
 
 /// The one on whose behalf an operation runs.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Who it is.
     pub who: Principal,
-    /// The app that App Check attested.
-    pub app: Option<Arc<App>>,
+    /// What App Check knows of the app that the request comes from.
+    pub app: Attestation,
     /// What sessions hold the caller to; `None` where nothing is to be held (dev's believed tokens, nobody).
     pub standing: Option<Arc<dyn Standing>>,
     /// When the credential ends: what stays open longer than a request ends with it. `None` where there is no end.
@@ -59,29 +62,6 @@ pub struct User {
     pub claims: Fields,
 }
 
-/// Whether a caller may still act, decided by one row of the store. A session reads that row in its own snapshot, and
-/// its commit validates it: a caller who was disabled, deleted or revoked meanwhile cannot commit.
-pub trait Standing: Debug + Send + Sync {
-    /// The row.
-    fn key(&self) -> &Key;
-
-    /// A further row whose change ends the standing and of which [`Standing::check`] knows without reading it. Whoever changes it
-    /// lets the check know first and commits then: so a session sees the one or conflicts with the other.
-    fn depends_on(&self) -> Option<&Key> {
-        None
-    }
-
-    /// Checks the row as it is. Errors: `UNAUTHENTICATED` when the caller lost their standing; `DATA_LOSS` for an
-    /// unreadable row.
-    fn check(&self, row: Option<&Row>) -> Result<(), Status>;
-
-    /// What the row makes of the caller's claims now, for what stays open longer than a request; `None` leaves them as they
-    /// are. Errors: as [`Standing::check`].
-    fn renew(&self, row: Option<&Row>, _claims: &Fields) -> Result<Option<Fields>, Status> {
-        self.check(row).map(|()| None)
-    }
-}
-
 impl Caller {
     /// An administrator of this account.
     pub fn admin(account: impl Into<String>) -> Self {
@@ -116,6 +96,17 @@ impl Caller {
         Self { origin: Some(Arc::new(origin)), ..self }
     }
 
+    /// The same, from an app. What stays open longer than a request ends with the app's token, too.
+    #[must_use]
+    pub fn from_app(mut self, app: Attestation) -> Self {
+        let ends = [self.until, app.until()];
+        if !self.is_admin() {
+            self.until = ends.into_iter().flatten().min();
+        }
+        self.app = app;
+        self
+    }
+
     /// The same, with the claims that a row of the store gives them now.
     pub(crate) fn renewed(mut self, row: Option<&Row>) -> Result<Self, Status> {
         let Some(standing) = &self.standing else { return Ok(self) };
@@ -130,6 +121,16 @@ impl Caller {
             self.who = Principal::User(Arc::new(User { uid: user.uid.clone(), claims }));
         }
         Ok(self)
+    }
+
+    /// The rows on which the caller's standing, and that of their app, depend.
+    pub(crate) fn depends_on(&self) -> impl Iterator<Item = &Key> {
+        let of_app = match &self.app {
+            Attestation::Valid(attested) => Some(&attested.standing),
+            _ => None,
+        };
+        let standings = self.standing.iter().chain(of_app);
+        standings.flat_map(|standing| [Some(standing.key()), standing.depends_on()]).flatten()
     }
 
     /// The word the access log uses for this kind of caller.
@@ -166,7 +167,7 @@ impl Caller {
 
 impl From<Principal> for Caller {
     fn from(who: Principal) -> Self {
-        Self { who, app: None, standing: None, until: None, origin: None }
+        Self { who, app: Attestation::Missing, standing: None, until: None, origin: None }
     }
 }
 

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::caller::Caller;
 use crate::fault::fault;
-use crate::gate::{Gate, Operation, Service};
+use crate::gate::{Gate, Operation};
 use crate::keyspace::{CLAIM, DOCUMENTS, RELEASES, SIGNING_KEYS, USERS};
 use crate::mode::Mode;
+use crate::service::Service;
 use crate::session::CommitFailure;
 
 /// Who made the data, and for which project.

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use base::{Clock, Code, Status, Timestamp};
 use kv::{Change, Key, Row, Store, StoreError, Version};
 
+use crate::app_check::AppChecks;
 use crate::caller::Caller;
 use crate::contention::Contention;
 use crate::evaluations::Evaluations;
@@ -19,43 +20,7 @@ use crate::mode::Mode;
 use crate::open::OpenGrants;
 use crate::past::{Past, Shares};
 use crate::rulesets::RulesInForce;
-
-/// The services behind the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Service {
-    /// Cloud Firestore.
-    Firestore,
-    /// Authentication.
-    Identity,
-    /// Rules as they are deployed.
-    Rules,
-    /// The Realtime Database.
-    Realtime,
-    /// Cloud Storage.
-    Storage,
-    /// Data Connect.
-    DataConnect,
-    /// Cloud Functions.
-    Functions,
-    /// The data as a whole.
-    Store,
-}
-
-impl Service {
-    /// The name in the log.
-    pub fn name(self) -> &'static str {
-        match self {
-            Service::Firestore => "firestore",
-            Service::Identity => "identity",
-            Service::Rules => "rules",
-            Service::Realtime => "database",
-            Service::Storage => "storage",
-            Service::DataConnect => "dataconnect",
-            Service::Functions => "functions",
-            Service::Store => "store",
-        }
-    }
-}
+use crate::service::Service;
 
 /// What is about to be done, for the record.
 #[derive(Clone, Debug)]
@@ -84,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) log: AccessLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mode: Mode,
+    pub(crate) app_checks: AppChecks,
     /// In dev only.
     evaluations: Option<Evaluations>,
     events: Events,
@@ -118,6 +84,7 @@ impl Gate {
             log,
             clock,
             mode,
+            app_checks: AppChecks::default(),
             evaluations,
             events: Events::default(),
             requests,

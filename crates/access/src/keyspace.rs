@@ -40,6 +40,16 @@ pub const REALTIME: Keyspace = Keyspace(0x40);
 pub const ON_DISCONNECT: Keyspace = Keyspace(0x41);
 /// What is particular about a Realtime Database: its rules, its settings.
 pub const REALTIME_SETTINGS: Keyspace = Keyspace(0x42);
+/// Apps that App Check knows.
+pub const APPS: Keyspace = Keyspace(0x60);
+/// Debug tokens of apps, hashed.
+pub const APP_DEBUG_TOKENS: Keyspace = Keyspace(0x61);
+/// Which services require an app.
+pub const APP_CHECK_SERVICES: Keyspace = Keyspace(0x62);
+/// App Check tokens that were used up, by the second in which they end.
+pub const CONSUMED_APP_TOKENS: Keyspace = Keyspace(0x63);
+/// Requests by service, app and verdict, for each hour.
+pub const APP_CHECK_COUNTS: Keyspace = Keyspace(0x64);
 /// Cloud Storage's buckets.
 pub const BUCKETS: Keyspace = Keyspace(0x50);
 /// Cloud Storage's objects: what is known of each, and which file has its bytes.

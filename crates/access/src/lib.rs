@@ -6,6 +6,7 @@
 //! every session leaves a record; an infrastructure fault is never a denial; nothing here knows a policy language.
 
 mod address;
+mod app_check;
 mod authorize;
 mod backup;
 mod begin;
@@ -22,6 +23,7 @@ mod facts;
 mod fault;
 mod gate;
 mod grant;
+mod held;
 mod hold;
 mod invocation;
 pub mod keyspace;
@@ -32,17 +34,24 @@ mod past;
 mod reads;
 mod refusal;
 mod rulesets;
+mod service;
 mod session;
+mod standing;
+mod token_keys;
 mod transact;
 
 pub use address::{ClientAddress, ForeignOrigin, Network};
+pub use app_check::{
+    APP_CHECK_INVALID, AppCheckRefused, AppChecks, AppVerdict, Attest, Attestation, Attested, Counted,
+    ENFORCEABLE, Enforcement, Flaw, NoApps, is_unattested,
+};
 pub use blocking::{Blocking, BlockingAnswer};
-pub use caller::{Admin, Authenticate, Caller, Credential, Origin, Principal, Signatures, Standing, User};
+pub use caller::{Admin, Authenticate, Caller, Credential, Origin, Principal, Signatures, User};
 pub use claim::Claim;
 pub use documents::{DocumentSource, Documents, NoPending, Pending};
 pub use evaluations::{Evaluation, Evaluations};
 pub use facts::Facts;
-pub use gate::{Gate, Operation, Service};
+pub use gate::{Gate, Operation};
 pub use grant::{Footprint, Grant, Permit, Subject};
 pub use hold::Hold;
 pub use invocation::{Invocation, Invocations};
@@ -52,5 +61,8 @@ pub use open::{DEPENDENCIES_MAX, Decided, Holder, OpenGrant, OpenGrants};
 pub use reads::Reads;
 pub use refusal::{Denial, Reason, Refusal};
 pub use rulesets::{Compile, Enforced, Rules, RulesInForce, RulesRefused, Rulesets};
+pub use service::Service;
 pub use session::{CommitFailure, Line, Session, Suspended};
+pub use standing::Standing;
+pub use token_keys::{AccountSigned, SignedToken, TokenKeys, TokenSigner};
 pub use transact::Attempts;

@@ -143,8 +143,7 @@ impl OpenGrant {
         let Decided { footprint, at, generation } = decided;
         let mut keys = footprint.keys;
         let mut ranges = footprint.ranges;
-        keys.extend(caller.standing.as_ref().map(|standing| standing.key().clone()));
-        keys.extend(caller.standing.as_ref().and_then(|standing| standing.depends_on().cloned()));
+        keys.extend(caller.depends_on().cloned());
         if adds {
             keys.append(&mut self.keys);
             ranges.append(&mut self.ranges);
@@ -439,7 +438,7 @@ mod tests {
         let admin = Caller::admin("owner");
         let write = async |name: &str| {
             let operation = crate::gate::Operation {
-                service: crate::gate::Service::Store,
+                service: crate::service::Service::Store,
                 verb: "Write",
                 resource: "/".to_owned(),
             };

@@ -258,6 +258,11 @@ impl<P: Policy> Rulesets<P> {
         self.swapped();
     }
 
+    /// Has what is open decided again: something else than the rules that decisions depend on has changed.
+    pub(crate) fn decide_again(&self) {
+        self.swapped();
+    }
+
     fn swapped(&self) {
         self.generation.send_modify(|generation| *generation += 1);
     }

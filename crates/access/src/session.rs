@@ -5,6 +5,7 @@ use bytes::Bytes;
 use kv::{Chain, CommitError, Key, KeyRange, Page, Row, Scan, Txn, Version};
 use tokio::task::JoinHandle;
 
+use crate::app_check::Enforcement;
 use crate::caller::Caller;
 use crate::events;
 use crate::fault::fault;
@@ -13,6 +14,7 @@ use crate::grant::{Evidence, Permit};
 use crate::keyspace::OF_CALLERS;
 use crate::log::{Cause, Event, TRACE, Verdict};
 use crate::reads::Reads;
+use crate::service::Service;
 
 /// Why nothing was committed.
 #[derive(Clone, Debug)]
@@ -119,53 +121,6 @@ impl Session {
         self.reads.ranges.extend(suspended.ranges);
     }
 
-    /// Takes the caller's row into the read set, and refuses a caller who has no standing any more. In a session on a
-    /// past state it is the present row that is checked.
-    pub(crate) async fn hold_caller(mut self, is_past: bool) -> Result<Self, Status> {
-        let Some(standing) = self.caller.standing.clone() else { return Ok(self) };
-        let row = self.reads.get(standing.key()).await?;
-        self.reads.keys.extend(standing.depends_on().cloned());
-        let checked = match is_past {
-            false => standing.check(row.as_ref()),
-            true => standing.check(self.gate.peek(standing.key()).await?.as_ref()),
-        };
-        match checked {
-            Ok(()) => Ok(self),
-            Err(status) if status.code == Code::Unauthenticated => {
-                let resource = self.operation.resource.clone();
-                self.refuse("credential", &resource, "the caller was disabled, deleted or revoked");
-                Err(status)
-            }
-            Err(fault) => Err(fault),
-        }
-    }
-
-    /// Gives the caller the claims that the store has of them now.
-    pub(crate) async fn renew_caller(mut self) -> Result<Self, Status> {
-        let Some(standing) = self.caller.standing.clone() else { return Ok(self) };
-        let row = self.reads.get(standing.key()).await?;
-        match self.caller.clone().renewed(row.as_ref()) {
-            Ok(caller) => {
-                self.caller = caller;
-                Ok(self)
-            }
-            Err(status) if status.code == Code::Unauthenticated => {
-                let resource = self.operation.resource.clone();
-                self.refuse("credential", &resource, "the caller was disabled, deleted or revoked");
-                Err(status)
-            }
-            Err(fault) => Err(fault),
-        }
-    }
-
-    /// Checks the caller's standing as it is now: what a long read does for each page.
-    ///
-    /// Errors: `UNAUTHENTICATED` when it is lost.
-    pub async fn check_standing(&self) -> Result<(), Status> {
-        let Some(standing) = &self.caller.standing else { return Ok(()) };
-        standing.check(self.gate.peek(standing.key()).await?.as_ref())
-    }
-
     /// On whose behalf.
     pub fn caller(&self) -> &Caller {
         &self.caller
@@ -197,10 +152,7 @@ impl Session {
             return;
         }
         self.reads.move_to(version);
-        if let Some(standing) = &self.caller.standing {
-            self.reads.keys.push(standing.key().clone());
-            self.reads.keys.extend(standing.depends_on().cloned());
-        }
+        self.reads.keys.extend(self.caller.depends_on().cloned());
         self.evidence = Evidence::default();
         self.events.clear();
     }
@@ -395,26 +347,27 @@ impl Session {
     }
 
     pub(crate) fn event(&self, method: &str, path: &str) -> Event {
-        Event {
-            time: Timestamp::from_micros(self.gate.clock().now_micros()).to_string(),
-            request: self.request,
-            project: self.project.as_deref().unwrap_or(self.gate.project()).to_owned(),
-            service: self.operation.service.name().to_owned(),
-            verb: self.operation.verb.to_owned(),
-            method: method.to_owned(),
-            path: path.to_owned(),
-            caller: self.caller.kind().to_owned(),
-            who: self.caller.id().map(str::to_owned),
-            verdict: Verdict::Allow,
-            rule: None,
-            causes: Vec::new(),
-            read: Vec::new(),
-            basis: None,
-            expressions: 0,
-            version: None,
-            count: None,
-            details: serde_json::Map::new(),
+        let event = event_of(&self.gate, &self.caller, &self.operation, self.request, method, path);
+        match &self.project {
+            Some(project) => Event { project: project.clone(), ..event },
+            None => event,
         }
+    }
+
+    pub(crate) fn service(&self) -> Service {
+        self.operation.service
+    }
+
+    pub(crate) fn resource(&self) -> &str {
+        &self.operation.resource
+    }
+
+    /// Adds a denial that no rule made.
+    pub(crate) fn push_refusal(&mut self, ground: &str, reason: &str) {
+        let mut event = self.event(ground, &self.operation.resource);
+        event.verdict = Verdict::Deny;
+        event.causes.push(Cause::plain(reason));
+        self.events.push(event);
     }
 
     pub(crate) fn take_details(&mut self) {
@@ -450,6 +403,40 @@ impl Session {
             }
         }
         self.record(None);
+    }
+}
+
+/// A line of the log about an operation.
+pub(crate) fn event_of(
+    gate: &Gate,
+    caller: &Caller,
+    operation: &Operation,
+    request: u64,
+    method: &str,
+    path: &str,
+) -> Event {
+    let is_asked = !caller.is_admin() && gate.app_checks().of(operation.service) != Enforcement::Off;
+    Event {
+        time: Timestamp::from_micros(gate.clock().now_micros()).to_string(),
+        request,
+        project: gate.project().to_owned(),
+        service: operation.service.name().to_owned(),
+        verb: operation.verb.to_owned(),
+        method: method.to_owned(),
+        path: path.to_owned(),
+        caller: caller.kind().to_owned(),
+        who: caller.id().map(str::to_owned),
+        app: caller.app.app().map(|app| app.id.clone()),
+        app_check: is_asked.then(|| caller.app.verdict()),
+        verdict: Verdict::Allow,
+        rule: None,
+        causes: Vec::new(),
+        read: Vec::new(),
+        basis: None,
+        expressions: 0,
+        version: None,
+        count: None,
+        details: serde_json::Map::new(),
     }
 }
 

@@ -81,6 +81,13 @@ impl Firestore {
         Arc::new(decide::Source { project: self.project.clone() })
     }
 
+    /// Whether the service is open to the app that a caller comes from: asked before a request is decoded.
+    ///
+    /// Errors: it is not; the refusal is recorded.
+    pub fn admit_app(&self, caller: &Caller, path: &str) -> Result<(), Status> {
+        self.gate.admit_app(caller, Service::Firestore, path)
+    }
+
     /// The service over a gate, with the databases that are usual: in dev whatever is named, in production the
     /// project's default database.
     pub fn new(gate: Gate, project: &str) -> Self {

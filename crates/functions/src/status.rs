@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use access::{Denial, Reason};
+use access::{APP_CHECK_INVALID, Denial, Reason, is_unattested};
 use axum::body::Body;
 use axum::response::Response;
 use base::{Code, Status};
@@ -30,6 +30,9 @@ pub enum Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
+        if is_unattested(&status) {
+            return unattested();
+        }
         Failure::Refused(status)
     }
 }
@@ -69,6 +72,11 @@ pub fn error(http: u16, status: &str, message: &str) -> Response {
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response
+}
+
+/// What a client hears whose App Check token is missing or no good, where one is required.
+pub fn unattested() -> Failure {
+    Failure::Refused(Status::new(Code::Unauthenticated, APP_CHECK_INVALID))
 }
 
 /// What a client reads of a denial; the reason only in dev.

@@ -62,7 +62,7 @@ async fn functions(folder: &Path, guards: Vec<GuardText>) -> Arc<Functions> {
     let store = Store::open(Mem::default(), Options::default()).await.unwrap();
     let mode = Mode::Dev(DevPermit::for_development_only());
     let gate = Gate::new(store, AccessLog::discarding(), Arc::new(SystemClock), mode);
-    let functions = Functions::new(gate, "demo-p", Arc::new(Nobody));
+    let functions = Functions::new(gate, "demo-p", Arc::new(Nobody), Arc::new(access::NoApps));
     functions
         .set_guards(Guards::compile("hearth.toml", guards).unwrap_or_else(|errors| panic!("{errors:?}")));
     let settings = Settings {

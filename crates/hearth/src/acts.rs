@@ -2,10 +2,19 @@
 
 use crate::admin::Entry;
 use crate::explain::ExplainRequest;
-use crate::{backup, indexes, keys, partner, service_account};
+use crate::{app_check, backup, indexes, keys, partner, service_account};
 
 /// Every act that a running server does for the command line.
 pub static ACTS: &[Entry] = &[
+    Entry::of::<app_check::AddApp>(),
+    Entry::of::<app_check::AddDebugToken>(),
+    Entry::of::<app_check::Enforce>(),
+    Entry::of::<app_check::ListApps>(),
+    Entry::of::<app_check::ListDebugTokens>(),
+    Entry::of::<app_check::ReadCounts>(),
+    Entry::of::<app_check::RemoveApp>(),
+    Entry::of::<app_check::RemoveDebugToken>(),
+    Entry::of::<app_check::RevokeApp>(),
     Entry::of::<backup::Backup>(),
     Entry::of::<ExplainRequest>(),
     Entry::of::<keys::ListKeys>(),

@@ -12,6 +12,7 @@ macro_rules! examples {
 }
 
 mod administration;
+mod app_check;
 mod data_connect;
 #[cfg(test)]
 mod documented;
@@ -33,6 +34,7 @@ pub use administration::{
     AddIndex, Indexes, IndexesOutput, KeyFile, Keys, KeysOutput, NewIndex, ServiceAccount,
 };
 
+pub use app_check::{AppCheck, AppCheckOutput, AppCheckStatus, AppVerb, DebugToken, Mode};
 pub use data_connect::{DataConnect, DataConnectSdk};
 
 pub use format::{Form, Format};
@@ -120,6 +122,9 @@ pub enum Verb {
     /// Manage the keys that sign ID tokens
     #[command(subcommand)]
     Keys(Keys),
+    /// Manage App Check: apps, debug tokens, which services require them
+    #[command(subcommand)]
+    AppCheck(AppCheck),
     /// Back up all data, also while the server runs
     Backup(Backup),
     /// Restore a backup into a new data folder, at any time that it covers

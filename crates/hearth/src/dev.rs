@@ -74,6 +74,7 @@ impl Served {
         if let Some(folder) = &ask.import {
             house.transfer().import(folder).await.map_err(|error| error.to_string())?;
         }
+        house.require_apps(&place.project).await?;
         let indexes = indexes::of_project(&place.project)?;
         rules::load_in_dev(&house.gate, &mut guarded)?;
         let (bound, addresses) = bind(ask, &project, ports).await?;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use access::{AccessLog, Authenticate, Caller, Claim, DevPermit, Gate, Mode};
+use access::{AccessLog, Attest, Authenticate, Caller, Claim, DevPermit, Gate, Mode};
+use attest::AppCheck;
 use axum::Router;
 use base::{Status, SystemClock};
 use deploy::Restored;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{self, Site};
 use crate::services::{Addresses, Beginning, Callers, Ground, Part, Private, Row, Service, TABLE};
+use crate::settings;
 use crate::transfer::{self, Transfer};
 
 /// Where a data folder, and a backup, has the bytes of objects.
@@ -145,31 +147,48 @@ impl House {
         data: Option<&Path>,
     ) -> Result<Self, OpenError> {
         let project = settings.project.clone();
+        let of_app_check =
+            attest::Settings { project: project.clone(), project_number: settings.project_number.clone() };
         let identity = Identity::new(gate.clone(), settings).await.map_err(|failure| match failure {
             Failure::Fault(status) => OpenError::Service(status),
             refused => OpenError::Service(Status::unavailable(refused.to_string())),
         })?;
         let authenticate: Arc<dyn Authenticate> = Arc::new(identity.authenticator());
         gate.set_project(&project);
+        let keys = Arc::new(identity.authenticator());
+        let app_check = AppCheck::new(gate.clone(), of_app_check, keys);
+        app_check.restore().await.map_err(OpenError::Service)?;
         let firestore = Arc::new(Firestore::new(gate.clone(), &project));
         firestore.restore().await.map_err(OpenError::Service)?;
         let data = data.map(Path::to_owned);
-        let ground = Ground { gate: gate.clone(), project, identity, firestore, files, data, authenticate };
+        let gate_of = gate.clone();
+        let ground =
+            Ground { gate: gate_of, project, identity, app_check, firestore, files, data, authenticate };
         let services = TABLE.into_iter().map(|row| (row, (row.open)(&ground))).collect();
         Ok(Self { gate, ground, services, work: Vec::new() })
     }
 
     /// Where acts of administrators are done on behalf of a user of this machine.
     pub fn site(&self, user: &SystemUser) -> Site {
-        let Ground { gate, project, identity, firestore, files, .. } = &self.ground;
+        let Ground { gate, project, identity, app_check, firestore, files, .. } = &self.ground;
         Site {
             gate: gate.clone(),
             project: project.clone(),
             identity: Arc::clone(identity),
+            app_check: Arc::clone(app_check),
             firestore: Arc::clone(firestore),
             files: Arc::clone(files),
             caller: admin::system_caller(user),
         }
+    }
+
+    /// Has services require the apps that the project's file says; what administrators have said stands before it.
+    ///
+    /// Errors: the store's faults.
+    pub async fn require_apps(&self, project_dir: &Path) -> Result<(), String> {
+        let settings = settings::read(project_dir)?.unwrap_or_default();
+        let configured = self.ground.app_check.configure(settings.app_check).await;
+        configured.map_err(|status| status.message)
     }
 
     /// What is to be said when the clock is behind the newest commit.
@@ -233,8 +252,14 @@ impl House {
     }
 
     /// The routes of the one port of `serve`.
-    pub fn routes(&self) -> Routes {
-        self.merged(|row| row.part == Part::Product, &Addresses::new())
+    pub fn routes(&self) -> impl Answer + use<> {
+        self.with_app(self.merged(|row| row.part == Part::Product, &Addresses::new()))
+    }
+
+    /// Has every request bring what is known of its app.
+    fn with_app(&self, routes: Routes) -> impl Answer + use<> {
+        let attest = Arc::clone(&self.ground.app_check) as Arc<dyn Attest>;
+        server::with_app(routes, attest, &self.ground.project)
     }
 
     fn merged(&self, wanted: impl Fn(&Row) -> bool, addresses: &Addresses) -> Routes {
@@ -271,7 +296,7 @@ impl House {
         limits: &Limits,
     ) -> impl Answer + use<> {
         let authenticate = Arc::clone(&self.ground.authenticate);
-        let routes = server::with_google_hosts(self.routes_of(name, addresses));
+        let routes = server::with_google_hosts(self.with_app(self.routes_of(name, addresses)));
         let routes = server::with_local_admins(routes, local.clone(), authenticate, &self.ground.project);
         let routes = server::with_cors(server::guarded(routes, limits), Vec::new());
         server::with_client_address(server::with_local_hosts(routes, local.clone()), Vec::new())

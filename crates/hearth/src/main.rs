@@ -3,6 +3,7 @@
 mod acts;
 mod admin;
 mod annotate;
+mod app_check;
 mod backup;
 mod bolt;
 mod check;
@@ -101,6 +102,7 @@ fn main() -> ExitCode {
         Verb::DataConnect(ask) => return ended(dataconnect::run(ask), as_json),
         Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask), as_json),
         Verb::Indexes(verb) => block_on(indexes::run(verb)),
+        Verb::AppCheck(verb) => block_on(app_check::run(verb)),
         Verb::Keys(verb) => block_on(keys::run(verb)),
         Verb::Partner(verb) => block_on(partner::run(verb)),
         Verb::ServiceAccount(verb) => block_on(service_account::run(verb)),

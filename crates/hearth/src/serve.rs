@@ -35,6 +35,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     if ask.log_requests {
         house.gate.keep_requests();
     }
+    house.require_apps(&ask.project_dir).await?;
     let indexes = indexes::of_project(&ask.project_dir)?;
     let restored = house.restore().await.map_err(|status| {
         format!(
@@ -77,8 +78,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         hints: &[],
     });
     while signals.next().await == Asked::Reload {
-        rules::reload(&house.gate, Project::read(&ask.project_dir), screen);
-        reload_indexes(&house, ask, screen);
+        reload(&house, ask, screen).await;
     }
     if let Some(admin) = admin {
         admin.stop().await;
@@ -103,6 +103,15 @@ fn tls(ask: &Serve) -> Result<Option<Tls>, String> {
             Tls::read(certificates, key).map(Some).map_err(|error| error.to_string())
         }
         _ => Ok(None),
+    }
+}
+
+/// Reads the project's files again; one with errors changes nothing.
+async fn reload(house: &House, ask: &Serve, screen: Screen) {
+    rules::reload(&house.gate, Project::read(&ask.project_dir), screen);
+    reload_indexes(house, ask, screen);
+    if let Err(error) = house.require_apps(&ask.project_dir).await {
+        screen.warn(&format!("what services require of apps stays as it is: {error}"));
     }
 }
 

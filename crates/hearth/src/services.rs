@@ -4,6 +4,7 @@
 //!
 //! A new service is a file in `services/` with its row and a line in [`TABLE`]; nowhere else does its name stand.
 
+mod app_check;
 mod auth;
 mod database;
 mod dataconnect;
@@ -26,8 +27,9 @@ use std::time::Duration;
 use ::deploy::Restored;
 use ::firestore::Firestore;
 use ::storage::files::Files;
-use access::{Authenticate, Gate, Rulesets};
+use access::{Attest, Authenticate, Gate, Rulesets};
 use async_trait::async_trait;
+use attest::AppCheck;
 use axum::Router;
 use base::Status;
 use identity::Identity;
@@ -37,8 +39,9 @@ use crate::project::{Project, RulesKind};
 use crate::transfer::Portable;
 
 /// All rows, in the order their sockets are bound.
-pub static TABLE: [&Row; 8] = [
+pub static TABLE: [&Row; 9] = [
     &auth::ROW,
+    &app_check::ROW,
     &firestore::ROW,
     &database::ROW,
     &storage::ROW,
@@ -170,6 +173,8 @@ pub struct Ground {
     pub project: String,
     /// The identity service: open before all others.
     pub identity: Arc<Identity>,
+    /// App Check: open before the services that ask for apps.
+    pub app_check: Arc<AppCheck>,
     /// The documents service, which administrators' commands are about, too.
     pub firestore: Arc<Firestore>,
     /// Where the bytes of objects are.
@@ -178,6 +183,13 @@ pub struct Ground {
     pub data: Option<PathBuf>,
     /// Makes callers, for services whose protocol signs in in-band.
     pub authenticate: Arc<dyn Authenticate>,
+}
+
+impl Ground {
+    /// Finds the apps of tokens, for services whose protocol brings them in-band.
+    pub fn attest(&self) -> Arc<dyn Attest> {
+        Arc::clone(&self.app_check) as _
+    }
 }
 
 /// A service that is open.

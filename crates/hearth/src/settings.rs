@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use functions::ops::GuardText;
+use access::Enforcement;
+use functions::ops::{AppGuard, GuardText};
 use serde::Deserialize;
 
 /// The file's name, in the project's folder.
@@ -14,6 +15,8 @@ pub const FILE_NAME: &str = "hearth.toml";
 pub struct Settings {
     /// `[functions.NAME]`
     pub guards: Vec<GuardText>,
+    /// `[app-check]`: what services require, by their short names.
+    pub app_check: BTreeMap<&'static str, Enforcement>,
     /// `[functions.params]`
     pub params: BTreeMap<String, String>,
     /// `[dataconnect] postgres`
@@ -25,6 +28,8 @@ pub struct Settings {
 struct File {
     #[serde(default)]
     functions: Functions,
+    #[serde(default, rename = "app-check")]
+    app_check: BTreeMap<String, String>,
     #[serde(default)]
     dataconnect: DataConnect,
 }
@@ -53,6 +58,8 @@ struct Guard {
     #[serde(default)]
     api_keys: bool,
     run_as: Option<String>,
+    #[serde(default, rename = "app-check")]
+    app_check: Option<AppGuard>,
 }
 
 /// Reads the file of a project's folder; `None` where there is none.
@@ -81,12 +88,33 @@ pub fn postgres(folder: &Path, asked: Option<&str>) -> Result<Option<String>, St
 fn parse(text: &str) -> Result<Settings, String> {
     let file: File = toml::from_str(text).map_err(|error| format!("{FILE_NAME}: {error}"))?;
     let guard = |(function, guard)| {
-        let Guard { require, methods, rate, api_keys, run_as } = guard;
-        GuardText { function, require, methods, rate, api_keys, run_as }
+        let Guard { require, methods, rate, api_keys, run_as, app_check } = guard;
+        GuardText { function, require, methods, rate, api_keys, run_as, app_check }
     };
-    let Functions { params, guards } = file.functions;
     let postgres = file.dataconnect.postgres;
-    Ok(Settings { guards: guards.into_iter().map(guard).collect(), params, postgres })
+    let app_check =
+        file.app_check.iter().map(|(name, mode)| enforcement(name, mode)).collect::<Result<_, _>>()?;
+    let Functions { params, guards } = file.functions;
+    Ok(Settings { guards: guards.into_iter().map(guard).collect(), app_check, params, postgres })
+}
+
+/// `firestore = "enforced"`
+fn enforcement(name: &str, mode: &str) -> Result<(&'static str, Enforcement), String> {
+    let service = attest::service_of(name).map(attest::short_name);
+    let service = service.ok_or_else(|| {
+        format!("{FILE_NAME}: [app-check] `{name}` is no service that App Check protects: firestore, database, storage, auth, dataconnect or functions")
+    })?;
+    let enforcement = match mode {
+        "off" => Enforcement::Off,
+        "unenforced" => Enforcement::Unenforced,
+        "enforced" => Enforcement::Enforced,
+        _ => {
+            return Err(format!(
+                "{FILE_NAME}: [app-check] {name} is `{mode}`: it is off, unenforced or enforced"
+            ));
+        }
+    };
+    Ok((service, enforcement))
 }
 
 #[cfg(test)]

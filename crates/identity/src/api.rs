@@ -13,7 +13,7 @@ mod route;
 
 use std::sync::Arc;
 
-use access::{Caller, ClientAddress, Credential, Network, Principal};
+use access::{Attestation, Caller, ClientAddress, Credential, Network, Principal, Service, is_unattested};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -80,14 +80,23 @@ pub fn welcome() -> Router {
 async fn serve(State(identity): State<Arc<Identity>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Some(route) = Route::of(&parts.method, parts.uri.path()) else { return refusal(&NOT_FOUND) };
+    let app = parts.extensions.get::<Attestation>().cloned().unwrap_or_default();
+    let app = if route.needs_app() { app } else { app.settled() };
+    if !parts.headers.contains_key(header::AUTHORIZATION) {
+        let caller = Caller::unauthenticated().from_app(app.clone());
+        if let Err(status) = identity.gate.admit_app(&caller, Service::Identity, parts.uri.path()) {
+            return unattested(&status);
+        }
+    }
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else { return refusal(&body_too_large()) };
     let query = Parameters::parse(parts.uri.query().unwrap_or_default());
     let network = parts.extensions.get::<ClientAddress>().map(|address| address.network());
-    let call = Call { identity: &identity, route, headers: parts.headers, query, body: &body, network };
+    let call = Call { identity: &identity, route, headers: parts.headers, query, body: &body, network, app };
     let client = call.route.access == Access::Key;
     match call.answer().await {
         Ok(answer) => answer,
         Err(Failure::Refused(refused)) => refusal(&refused),
+        Err(Failure::Fault(status)) if is_unattested(&status) => unattested(&status),
         Err(Failure::Fault(status)) => fault(&status, client),
     }
 }
@@ -99,6 +108,7 @@ struct Call<'a> {
     query: Parameters,
     body: &'a [u8],
     network: Option<Network>,
+    app: Attestation,
 }
 
 impl Call<'_> {
@@ -135,6 +145,7 @@ impl Call<'_> {
             Access::Open => Caller::unauthenticated(),
             Access::Key | Access::Admin => self.caller(project, credential).await?,
         };
+        let caller = caller.from_app(self.app.clone());
         if target.is_some() && !caller.is_admin() {
             return Err(WRONG_PROJECT.into());
         }
@@ -372,7 +383,7 @@ impl Call<'_> {
             .unwrap_or_else(|| self.identity.settings.project.clone());
         let context = self.identity.request_context(
             Realm::of(&project),
-            Caller::unauthenticated(),
+            Caller::unauthenticated().from_app(self.app.clone()),
             None,
             self.origin(),
             self.network,
@@ -438,6 +449,15 @@ fn json_response(status: StatusCode, body: &Json) -> Response {
 fn refusal(refused: &Refused) -> Response {
     let status = StatusCode::from_u16(refused.http).unwrap_or(StatusCode::BAD_REQUEST);
     json_response(status, &refused.body())
+}
+
+/// The web SDK makes its error's code of the message.
+fn unattested(status: &base::Status) -> Response {
+    let body = json!({ "error": {
+        "code": 401, "message": status.message, "status": "UNAUTHENTICATED",
+        "errors": [{ "message": status.message, "reason": "unauthorized", "domain": "global" }],
+    } });
+    json_response(StatusCode::UNAUTHORIZED, &body)
 }
 
 fn fault(status: &base::Status, client: bool) -> Response {

@@ -24,13 +24,14 @@ mod signatures;
 mod standing;
 pub mod status;
 pub mod token;
+mod token_keys;
 mod tokens;
 mod turns;
 
 use std::sync::{Arc, OnceLock};
 
 use access::{Blocking, Gate, Mode};
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 pub use authenticate::Authenticator;
 pub use clock_watch::behind_s;
@@ -44,6 +45,7 @@ pub use ops::signing_keys::{KeyState, SigningKeyInfo};
 pub use status::{Failure, Refused};
 
 use clock_watch::ClockWatch;
+use keys::Ring;
 use keys::seal::Seal;
 use password::Passwords;
 use tokens::Tokens;
@@ -94,6 +96,8 @@ pub struct Identity {
     settings: Settings,
     passwords: Passwords,
     tokens: Tokens,
+    /// The signing keys in use. In dev there are none before something is to be signed that is not believed there.
+    ring: Arc<ArcSwap<Ring>>,
     turns: Arc<Turns>,
     clock_watch: ClockWatch,
     /// Held while the signing keys change: what is in use is what was stored last.
@@ -111,7 +115,8 @@ impl Identity {
             Mode::Dev(permit) => Passwords::fake(*permit),
             Mode::Serve => Passwords::argon2id(),
         };
-        let tokens = Tokens::new(gate.mode());
+        let ring = Arc::<ArcSwap<Ring>>::default();
+        let tokens = Tokens::new(gate.mode(), &ring);
         // Half of the machine at most: the other half answers everybody else.
         let turns = Turns::new(std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2));
         let clock_watch = ClockWatch::new(gate.clock().now_micros());
@@ -122,13 +127,16 @@ impl Identity {
             settings,
             passwords,
             tokens,
+            ring,
             turns,
             clock_watch,
             key_changes,
             seal,
             blocking: OnceLock::new(),
         });
-        identity.rotate_keys().await?;
+        if identity.serves() {
+            identity.rotate_keys().await?;
+        }
         Ok(identity)
     }
 

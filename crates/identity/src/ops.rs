@@ -128,7 +128,9 @@ impl Identity {
             })
         });
         let caller = match (&checked, &caller.who) {
-            (Some(Ok((_, user))), Principal::Unauthenticated) => Caller::user(Arc::clone(user)),
+            (Some(Ok((_, user))), Principal::Unauthenticated) => {
+                Caller::user(Arc::clone(user)).from_app(caller.app.clone())
+            }
             _ => caller,
         };
         let token = checked.map(|checked| checked.map(|(token, _)| token));

@@ -32,7 +32,13 @@ impl Signer {
         Ok(Self { kid: kid.to_owned(), row, ring: Arc::clone(ring) })
     }
 
-    fn stands(&self) -> bool {
+    /// The key's row.
+    pub fn key_row(&self) -> &Key {
+        &self.row
+    }
+
+    /// Whether the key is in use still.
+    pub fn is_in_use(&self) -> bool {
         self.ring.load().by_id(&self.kid).is_some()
     }
 }
@@ -95,7 +101,7 @@ impl Standing for UserStanding {
         let stands = !user.disabled
             && !self.in_tenant
             && user.accepts_token_of(self.iat_s)
-            && self.signer.as_ref().is_none_or(Signer::stands);
+            && self.signer.as_ref().is_none_or(Signer::is_in_use);
         if stands { Ok(()) } else { Err(bad_credential()) }
     }
 
@@ -187,7 +193,7 @@ impl Standing for AccountStanding {
         let account: ServiceAccount = decode(row.ok_or_else(bad_credential)?)?;
         let stands = !account.disabled
             && account.key(&self.kid, self.clock.now().seconds).is_some()
-            && self.signer.as_ref().is_none_or(Signer::stands);
+            && self.signer.as_ref().is_none_or(Signer::is_in_use);
         if stands { Ok(()) } else { Err(bad_credential()) }
     }
 }

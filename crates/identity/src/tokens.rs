@@ -52,10 +52,10 @@ pub(crate) struct Signed {
 }
 
 impl Tokens {
-    pub fn new(mode: &Mode) -> Self {
+    pub fn new(mode: &Mode, ring: &Arc<ArcSwap<Ring>>) -> Self {
         match mode {
             Mode::Dev(permit) => Self::Unsigned(*permit, Box::default()),
-            Mode::Serve => Self::Signed(Box::new(Signed { ring: Arc::default(), cache: Cache::default() })),
+            Mode::Serve => Self::Signed(Box::new(Signed { ring: Arc::clone(ring), cache: Cache::default() })),
         }
     }
 

@@ -34,6 +34,8 @@ pub enum Failure {
     InvalidToken(String),
     /// The token has expired, or its user was disabled, deleted or signed out everywhere.
     ExpiredToken,
+    /// The database requires an App Check token, and there is none that is good.
+    Unattested,
     /// There is no such database.
     UnknownNamespace,
     /// It could not be decided or done: never a denial.
@@ -63,6 +65,9 @@ impl From<Refusal> for Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
+        if access::is_unattested(&status) {
+            return Failure::Unattested;
+        }
         match status.code {
             // The caller lost their standing.
             Code::Unauthenticated => Failure::ExpiredToken,

@@ -36,7 +36,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use access::{Authenticate, Caller, Gate, Holder, Operation, Service};
+use access::{Attest, Authenticate, Caller, Gate, Holder, Operation, Service};
 use base::Status;
 use kv::Scan;
 use parking_lot::Mutex;
@@ -72,6 +72,7 @@ const DEPARTURES_AT_ONCE: usize = 64;
 pub struct Realtime {
     ground: Arc<Ground>,
     authenticate: Arc<dyn Authenticate>,
+    attest: Arc<dyn Attest>,
     databases: Mutex<HashMap<String, Arc<Namespace>>>,
     sessions: Sessions,
     departures: Departures,
@@ -81,13 +82,19 @@ pub struct Realtime {
 
 impl Realtime {
     /// The service over a gate.
-    pub fn new(gate: Gate, project: &str, authenticate: Arc<dyn Authenticate>) -> Arc<Self> {
+    pub fn new(
+        gate: Gate,
+        project: &str,
+        authenticate: Arc<dyn Authenticate>,
+        attest: Arc<dyn Attest>,
+    ) -> Arc<Self> {
         let default = format!("{project}-default-rtdb");
         gate.events().register(Arc::new(triggers::Events));
         let ground = Arc::new(Ground { gate, project: project.to_owned(), default });
         Arc::new(Self {
             ground,
             authenticate,
+            attest,
             databases: Mutex::default(),
             sessions: Sessions::default(),
             departures: Departures::default(),

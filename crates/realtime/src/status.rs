@@ -20,6 +20,8 @@ pub const BAD_TOKEN: &str = "Could not parse auth token.";
 pub const EXPIRED_TOKEN: &str = "Auth token is expired.";
 /// The same in REST, without a full stop.
 pub const EXPIRED_TOKEN_REST: &str = "Auth token is expired";
+/// An App Check token that is missing or no good, where one is required.
+pub const BAD_APP_CHECK: &str = "Invalid appcheck token";
 /// Only administrators may ask for it.
 pub const UNAUTHORIZED: &str = "Unauthorized request.";
 /// A write beyond the limit of its size.
@@ -89,6 +91,7 @@ pub fn wire(failure: &Failure) -> (&'static str, String) {
         Failure::NoIndex { child, path } => ("failed", no_index(child, path)),
         Failure::InvalidToken(_) => ("invalid_token", BAD_TOKEN.to_owned()),
         Failure::ExpiredToken => ("expired_token", EXPIRED_TOKEN.to_owned()),
+        Failure::Unattested => ("permission_denied", BAD_APP_CHECK.to_owned()),
         Failure::UnknownNamespace => ("failure", NO_DATABASE.to_owned()),
         Failure::Unavailable(status) if status.code == Code::Unavailable => {
             ("unavailable", status.message.clone())
@@ -107,6 +110,7 @@ pub fn http(failure: &Failure) -> (StatusCode, String) {
         Failure::NoIndex { child, path } => (StatusCode::BAD_REQUEST, no_index(child, path)),
         Failure::InvalidToken(_) => (StatusCode::UNAUTHORIZED, BAD_TOKEN.to_owned()),
         Failure::ExpiredToken => (StatusCode::UNAUTHORIZED, EXPIRED_TOKEN_REST.to_owned()),
+        Failure::Unattested => (StatusCode::UNAUTHORIZED, BAD_APP_CHECK.to_owned()),
         Failure::UnknownNamespace => (StatusCode::NOT_FOUND, NO_DATABASE.to_owned()),
         Failure::Unavailable(status) if status.code == Code::Unavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, status.message.clone())

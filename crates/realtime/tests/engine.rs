@@ -49,7 +49,7 @@ async fn house_over(store: Store, rules: &str) -> House {
     if !rules.is_empty() {
         gate.rules().database.load(Source::new("database.rules.json", rules)).unwrap();
     }
-    let realtime = Realtime::new(gate.clone(), "demo", Arc::new(Names));
+    let realtime = Realtime::new(gate.clone(), "demo", Arc::new(Names), Arc::new(access::NoApps));
     tokio::spawn(Arc::clone(&realtime).run());
     House { realtime, gate }
 }

@@ -185,7 +185,7 @@ const QUERIES: &[&str] = &[
 async fn agrees(store: Store, seed: u64, steps: usize) {
     let mode = Mode::Dev(DevPermit::for_development_only());
     let gate = Gate::new(store, AccessLog::discarding(), Arc::new(SystemClock), mode);
-    let realtime = Realtime::new(gate, "demo", Arc::new(Nobody));
+    let realtime = Realtime::new(gate, "demo", Arc::new(Nobody), Arc::new(access::NoApps));
     let random = &mut Random(seed);
     let mut writers = [Client::of(&realtime).await, Client::of(&realtime).await];
     let mut reader = Client::of(&realtime).await;

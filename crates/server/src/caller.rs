@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Authenticate, Credential};
+use access::{Attestation, Authenticate, Credential};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -38,7 +38,8 @@ async fn admit(State(doorman): State<Doorman>, mut request: Request, next: Next)
     };
     match caller {
         Ok(caller) => {
-            request.extensions_mut().insert(caller);
+            let app = request.extensions().get::<Attestation>().cloned().unwrap_or_default();
+            request.extensions_mut().insert(caller.from_app(app));
             next.run(request).await
         }
         Err(status) => refuse(request.headers().get(CONTENT_TYPE), &status),

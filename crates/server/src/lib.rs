@@ -6,6 +6,7 @@
 
 mod address;
 mod answer;
+mod app;
 mod budget;
 mod caller;
 mod connections;
@@ -29,6 +30,7 @@ mod unix;
 
 pub use address::{TrustedProxy, with_client_address};
 pub use answer::{Answer, Routes};
+pub use app::with_app;
 pub use caller::with_caller;
 pub use cors::with_cors;
 pub use foreign::{Local, Share, with_local_admins, with_local_hosts};

@@ -168,6 +168,8 @@ impl Failure {
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         match status.code {
+            // Clients look for the text, with 401.
+            _ if access::is_unattested(&status) => Failure::Unauthenticated(status.message),
             Code::Unauthenticated => Failure::Unauthenticated(status.message),
             Code::PermissionDenied => Failure::Denied(status.message),
             _ => Failure::Fault(status),

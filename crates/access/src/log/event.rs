@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::app_check::AppVerdict;
+
 /// The detail that names the trace an event belongs to: 32 hexadecimal digits.
 pub const TRACE: &str = "trace";
 /// The detail that names the record of an effect in another database.
@@ -57,6 +59,12 @@ pub struct Event {
     /// The uid or the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
+    /// The app that App Check attested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// What came of the request's App Check token, where the service asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_check: Option<AppVerdict>,
     /// What came of it.
     pub verdict: Verdict,
     /// The rule that allowed it, as `file:line:column`.

@@ -182,6 +182,8 @@ fn gap_event(dropped: u64, near: Option<&Event>) -> Event {
         path: String::new(),
         caller: "admin".into(),
         who: None,
+        app: None,
+        app_check: None,
         verdict: Verdict::Error,
         rule: None,
         causes: vec![Cause {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use access::{Caller, ClientAddress, Credential};
+use access::{Attestation, Caller, ClientAddress, Credential};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
@@ -84,7 +84,9 @@ async fn answer(dataconnect: Arc<DataConnect>, rest: &str, request: Request) -> 
     let target =
         Target::of(rest).ok_or_else(|| Failure::not_found(format!("nothing is at `services/{rest}`")))?;
     let is_of_clients = matches!(target.verb, "executeQuery" | "executeMutation");
-    let caller = caller(&dataconnect, request.headers(), is_of_clients).await?;
+    let app = request.extensions().get::<Attestation>().cloned().unwrap_or_default();
+    let caller = caller(&dataconnect, request.headers(), is_of_clients).await?.from_app(app);
+    dataconnect.admit_app(&caller, rest)?;
     let address = request.extensions().get::<ClientAddress>().map(|client| client.0.to_string());
     let body = to_bytes(request.into_body(), BODY_BYTES_MAX).await.map_err(|_| {
         Failure::of(Code::InvalidArgument, format!("the body has more than {BODY_BYTES_MAX} bytes"))

@@ -83,7 +83,7 @@ fn is_in_the_way(fault: &SqlFault) -> bool {
 
 impl Run<'_> {
     fn who(&self, time: base::Timestamp) -> Who<'_> {
-        Who { auth: self.caller.auth(), app: self.caller.app.as_deref(), time }
+        Who { auth: self.caller.auth(), app: self.caller.app.app(), time }
     }
 
     fn borrowed(&self, time: base::Timestamp) -> Borrowed<'_> {

@@ -10,7 +10,8 @@ pub mod schema;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use access::{Authenticate, Gate};
+use access::{Authenticate, Caller, Gate, Service};
+use base::Status;
 use tokio::sync::watch;
 
 pub use ask::{Ask, Impersonation, Reply, What};
@@ -72,6 +73,11 @@ impl DataConnect {
     /// Who finds out who asks.
     pub fn authenticate(&self) -> &Arc<dyn Authenticate> {
         &self.authenticate
+    }
+
+    /// Whether the service is open to the app that a caller comes from: asked before a request is read.
+    pub fn admit_app(&self, caller: &Caller, path: &str) -> Result<(), Status> {
+        self.gate.admit_app(caller, Service::DataConnect, path)
     }
 
     /// Whether what exists for development only is there.

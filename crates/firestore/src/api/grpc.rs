@@ -2,6 +2,7 @@
 //!
 //! Source: the service `google.firestore.v1.Firestore`.
 
+mod attested;
 pub mod listen;
 
 use std::sync::Arc;
@@ -21,16 +22,18 @@ use wire::v1::firestore_server::{self, FirestoreServer};
 
 use super::caller;
 use crate::{Firestore, status};
+use attested::Attested;
 
 /// The service's verbs as gRPC methods.
 pub struct Face(Arc<Firestore>);
 
 /// The tonic service, with the limits clients rely on.
-pub fn service(firestore: Arc<Firestore>) -> FirestoreServer<Face> {
-    FirestoreServer::new(Face(firestore))
+pub fn service(firestore: Arc<Firestore>) -> Attested<FirestoreServer<Face>> {
+    let inner = FirestoreServer::new(Face(Arc::clone(&firestore)))
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(REQUEST_BYTES_MAX)
-        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Gzip);
+    Attested { inner, firestore }
 }
 
 /// Says `RESOURCE_EXHAUSTED` of a message that is too large, as gRPC's own servers do. tonic says `OUT_OF_RANGE`, a

@@ -105,6 +105,7 @@ fn not_found() -> Status {
 async fn route(firestore: &Arc<Firestore>, request: Request) -> Result<Response<Body>, Failed> {
     let (parts, body) = request.into_parts();
     let caller = caller(&parts.extensions)?;
+    firestore.admit_app(&caller, parts.uri.path())?;
     let target = target::read(parts.uri.path())?;
     let parameters = Parameters::read(parts.uri.query().unwrap_or_default())?;
     if let Some(verb) = target.verb.clone() {

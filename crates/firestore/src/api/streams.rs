@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::Authenticate;
+use access::{Attest, Authenticate};
 use async_trait::async_trait;
 use axum::Router;
 use base::Status;
@@ -21,12 +21,18 @@ const WRITE: &str = "/google.firestore.v1.Firestore/Write/channel";
 
 /// The streams' routes. They find callers themselves where a token comes in a body; every request must carry its
 /// [`access::Caller`] as an extension all the same.
-pub fn router(firestore: &Arc<Firestore>, authenticate: &Arc<dyn Authenticate>, project: &str) -> Router {
+pub fn router(
+    firestore: &Arc<Firestore>,
+    authenticate: &Arc<dyn Authenticate>,
+    attest: &Arc<dyn Attest>,
+    project: &str,
+) -> Router {
     let channels = Channels::new(LIMITS);
     let door = |endpoint: Arc<dyn Endpoint>| Door {
         channels: Arc::clone(&channels),
         endpoint,
         authenticate: Arc::clone(authenticate),
+        attest: Arc::clone(attest),
         project: project.to_owned(),
     };
     route(LISTEN, door(Arc::new(Listen(Arc::clone(firestore)))))

@@ -106,6 +106,7 @@ pub fn server(limits: Limits) -> Server {
         channels: channels.clone(),
         endpoint,
         authenticate: Arc::new(Tokens),
+        attest: Arc::new(access::NoApps),
         project: "p".to_owned(),
     };
     Server { routes: route(PATH, door), channels, serving, path: PATH }

@@ -12,7 +12,12 @@ const ALICE: &str = "headers=Authorization%3ABearer%20alice%0D%0A&";
 
 async fn page() -> (Server, house::House) {
     let house = house::house("match /own/{uid} { allow read, write: if request.auth.uid == uid; }").await;
-    let routes: Router = streams::router(&house.firestore, &(std::sync::Arc::new(Tokens) as _), "p");
+    let routes: Router = streams::router(
+        &house.firestore,
+        &(std::sync::Arc::new(Tokens) as _),
+        &(std::sync::Arc::new(access::NoApps) as _),
+        "p",
+    );
     (server_of(routes), house)
 }
 

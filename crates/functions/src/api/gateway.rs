@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::ClientAddress;
+use access::{Attestation, ClientAddress};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -131,6 +131,8 @@ async fn call(functions: &Functions, request: Request) -> Result<Response, Failu
         path: named.rest.split('?').next().unwrap_or("/").to_owned(),
         authorization: headers::authorization(request.headers()),
         key: headers::key(request.headers()),
+        app: request.extensions().get::<Attestation>().cloned().unwrap_or_default(),
+        app_token: headers::app_token(request.headers()),
         headers: headers::decided_on(request.headers()),
         ip: client.map(|client| client.0.to_string()).unwrap_or_default(),
         network: client.map(|client| client.network().to_string()).unwrap_or_default(),
@@ -150,6 +152,9 @@ async fn call(functions: &Functions, request: Request) -> Result<Response, Failu
     let until = Instant::now() + seconds;
     let invocation = functions.begin(&function, &admitted, &call.trace)?;
     let (mut head, body) = request.into_parts();
+    if !functions.shows_token(&call.app) {
+        head.headers.remove(headers::APP_CHECK);
+    }
     headers::forward(&mut head, endpoint, &call.ip, &trace);
     // A partner's key has done its work: the code does not get it.
     if admitted.has_key {

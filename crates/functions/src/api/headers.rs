@@ -18,6 +18,8 @@ const OF_CONNECTION: [HeaderName; 8] =
 const NEVER: [&str; 3] = ["keep-alive", "x-callable-context-auth", "x-original-auth"];
 /// Hearth's own, between it and a worker.
 const OURS: &str = "x-hearth-";
+/// The client's App Check token.
+pub const APP_CHECK: HeaderName = HeaderName::from_static("x-firebase-appcheck");
 const TRACEPARENT: &str = "traceparent";
 /// Where partners have their key.
 pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -53,9 +55,15 @@ pub fn key(headers: &HeaderMap) -> Option<String> {
     headers.get(API_KEY)?.to_str().ok().map(str::to_owned)
 }
 
+/// The App Check token.
+pub fn app_token(headers: &HeaderMap) -> Option<String> {
+    headers.get(APP_CHECK).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
 /// What a guard may look at.
 pub fn decided_on(headers: &HeaderMap) -> Fields {
-    let shown = headers.iter().filter(|(name, _)| ![AUTHORIZATION, COOKIE, API_KEY].contains(name));
+    const NOT_SHOWN: [HeaderName; 4] = [AUTHORIZATION, COOKIE, API_KEY, APP_CHECK];
+    let shown = headers.iter().filter(|(name, _)| !NOT_SHOWN.contains(name));
     let texts = shown.filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), Value::String(value.to_str().ok()?.to_owned())))
     });

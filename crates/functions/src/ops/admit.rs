@@ -1,16 +1,16 @@
 //! The decision about a call: who asks, whether the function's guard admits them, and its record.
 
 use access::log::TRACE;
-use access::{Caller, Credential, Facts, Operation, Reads, Service, Session, Subject};
+use access::{Attestation, Caller, Credential, Facts, Flaw, Operation, Reads, Service, Session, Subject};
 use async_trait::async_trait;
 use base::{Code, Fields, Status};
 use policy::cel::{HttpCall, NoNeed, Requirement};
 
-use super::guards::{Guard, RunAs};
+use super::guards::{AppGuard, Guard, RunAs};
 use super::{Function, Functions};
 use crate::model::partner::{CLAIM, parts_of};
 use crate::model::{Endpoint, Kind};
-use crate::status::{Failure, denied};
+use crate::status::{Failure, denied, unattested};
 
 /// A call, as far as it is decided on.
 #[derive(Clone, Debug)]
@@ -23,6 +23,10 @@ pub struct Call {
     pub authorization: Option<Option<String>>,
     /// The `X-Api-Key` header.
     pub key: Option<String>,
+    /// What is known of the client's app.
+    pub app: Attestation,
+    /// Its App Check token, as it came.
+    pub app_token: Option<String>,
     /// The other headers, by their names in lower case.
     pub headers: Fields,
     /// The client's address.
@@ -81,6 +85,8 @@ impl Functions {
         let session = self.within_bounds(session, &asked).await?;
         self.decide(session, &asked).await?;
         let run_as = guard.map(|guard| guard.run_as).unwrap_or_default();
+        // What the code asks for is of the app that the call came from.
+        let caller = caller.from_app(call.app.settled());
         Ok(Admitted { caller, run_as, has_key })
     }
 
@@ -122,6 +128,13 @@ impl Functions {
             ));
         }
         let Some(guard) = guard else { return Ok(session) };
+        if let Some(required) = guard.app_check
+            && !session.caller().is_admin()
+            && let Err(why) = self.check_app(required, call).await?
+        {
+            session.refuse("app check", resource, &why);
+            return Err(unattested());
+        }
         if !guard.methods.is_empty() && !guard.methods.contains(&call.method) {
             let text =
                 format!("the guard admits {} and the request is {}", guard.methods.join(", "), call.method);
@@ -168,10 +181,25 @@ impl Functions {
         decided.map(drop).map_err(|refusal| refusal.status(|denial| denied(name, denial)).into())
     }
 
+    /// Whether a call has the App Check token that its function's guard requires; uses it up where it is to be used once.
+    async fn check_app(&self, required: AppGuard, call: &Call) -> Result<Result<(), String>, Status> {
+        match (&call.app, required) {
+            (Attestation::Missing, _) => Ok(Err("the call has no App Check token".to_owned())),
+            (Attestation::Invalid(flaw), _) => Ok(Err(flaw.to_string())),
+            (_, AppGuard::Required) => Ok(Ok(())),
+            (_, AppGuard::Consume) => {
+                let token = call.app_token.as_deref().unwrap_or_default();
+                let is_new = self.attest.consume(&self.project, token).await?;
+                Ok(if is_new { Ok(()) } else { Err(Flaw::Consumed.to_string()) })
+            }
+        }
+    }
+
     async fn session(&self, caller: &Caller, asked: &Asked<'_>) -> Result<Session, Status> {
         let operation =
             Operation { service: Service::Functions, verb: "call", resource: asked.resource.clone() };
-        let mut session = self.gate.begin(caller, operation).await?;
+        let caller = caller.clone().from_app(asked.call.app.clone());
+        let mut session = self.gate.begin(&caller, operation).await?;
         session.note(TRACE, asked.call.trace.clone().into());
         session.note("httpMethod", asked.call.method.clone().into());
         Ok(session)

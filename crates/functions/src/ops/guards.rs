@@ -6,6 +6,7 @@ use std::sync::Arc;
 use access::Rules;
 use policy::Source;
 use policy::cel::{self, Requirement};
+use serde::Deserialize;
 
 use super::rates::Rate;
 
@@ -24,6 +25,18 @@ pub struct GuardText {
     pub api_keys: bool,
     /// On whose behalf its code reads and writes: `function` (the usual) or `caller`.
     pub run_as: Option<String>,
+    /// Whether callers need an App Check token.
+    pub app_check: Option<AppGuard>,
+}
+
+/// What App Check token a function's callers need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AppGuard {
+    /// One of the project's apps.
+    Required,
+    /// One that was not used before; it is used up.
+    Consume,
 }
 
 /// The guards in force.
@@ -48,6 +61,7 @@ pub(super) struct Guard {
     pub rate: Option<Rate>,
     pub api_keys: bool,
     pub run_as: RunAs,
+    pub app_check: Option<AppGuard>,
 }
 
 impl Guards {
@@ -89,7 +103,7 @@ fn compiled(file: &str, text: &GuardText) -> Result<Guard, String> {
         }
     };
     let methods = text.methods.iter().map(|method| method.to_uppercase()).collect();
-    Ok(Guard { require, methods, rate, api_keys: text.api_keys, run_as })
+    Ok(Guard { require, methods, rate, api_keys: text.api_keys, run_as, app_check: text.app_check })
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::events::Interest;
-use access::{Authenticate, Caller, Gate, Invocation, Origin};
+use access::{Attest, Attestation, Authenticate, Caller, Enforcement, Gate, Invocation, Origin, Service};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use base::{Code, Timestamp};
 use kv::Version;
@@ -35,7 +35,7 @@ use rates::Buckets;
 
 pub use admit::{Admitted, Call};
 pub use delivery::Delivery;
-pub use guards::{GuardText, Guards, RunAs};
+pub use guards::{AppGuard, GuardText, Guards, RunAs};
 pub use partners::{add_partner, change_partner, partners};
 pub use publish::{Message, Task};
 pub use slots::{Slot, Slots};
@@ -47,6 +47,7 @@ const LOAD_SECONDS_MAX: u64 = 60;
 pub struct Functions {
     gate: Gate,
     authenticate: Arc<dyn Authenticate>,
+    attest: Arc<dyn Attest>,
     project: String,
     guards: ArcSwap<Guards>,
     codebases: ArcSwapOption<Vec<Arc<Supervisor>>>,
@@ -81,7 +82,12 @@ impl Drop for Closing<'_> {
 
 impl Functions {
     /// The service over a gate; it has no codebases yet.
-    pub fn new(gate: Gate, project: &str, authenticate: Arc<dyn Authenticate>) -> Arc<Self> {
+    pub fn new(
+        gate: Gate,
+        project: &str,
+        authenticate: Arc<dyn Authenticate>,
+        attest: Arc<dyn Attest>,
+    ) -> Arc<Self> {
         let began = *gate.published().borrow();
         let functions = Arc::new(Self {
             gate,
@@ -89,6 +95,7 @@ impl Functions {
             delivery: Delivery::default(),
             blocking: Mutex::default(),
             authenticate,
+            attest,
             project: project.to_owned(),
             guards: ArcSwap::default(),
             codebases: ArcSwapOption::empty(),
@@ -107,6 +114,13 @@ impl Functions {
     /// Whether what exists for development only is there.
     pub fn is_dev(&self) -> bool {
         self.gate.mode().dev().is_some()
+    }
+
+    /// Whether code may see an App Check token: it takes every token for verified. Where dev asks nobody for tokens, it sees those
+    /// of other servers, too, as at the official emulator.
+    pub fn shows_token(&self, app: &Attestation) -> bool {
+        let asks = self.gate.app_checks().of(Service::Functions) != Enforcement::Off;
+        matches!(app, Attestation::Valid(_)) || (self.is_dev() && !asks)
     }
 
     /// Puts guards in force.

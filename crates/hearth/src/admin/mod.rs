@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use access::{Caller, Gate};
+use attest::AppCheck;
 use base::Status;
 use firestore::Firestore;
 use identity::Identity;
@@ -50,6 +51,8 @@ pub struct Site {
     pub project: String,
     /// The identity service.
     pub identity: Arc<Identity>,
+    /// App Check.
+    pub app_check: Arc<AppCheck>,
     /// The documents service.
     pub firestore: Arc<Firestore>,
     /// The bytes of objects.

@@ -29,6 +29,7 @@ pub static ROW: Row = Row {
             ground.gate.clone(),
             &ground.project,
             Arc::clone(&ground.authenticate),
+            ground.attest(),
         )))
     },
 };

@@ -23,7 +23,8 @@ pub static ROW: Row = Row {
     portable: Some(&transfer::Documents),
     open: |ground| {
         let firestore = Arc::clone(&ground.firestore);
-        let channels = firestore::api::streams::router(&firestore, &ground.authenticate, &ground.project);
+        let (authenticate, attest) = (&ground.authenticate, ground.attest());
+        let channels = firestore::api::streams::router(&firestore, authenticate, &attest, &ground.project);
         Box::new(Documents { firestore, channels })
     },
 };

@@ -38,8 +38,12 @@ pub static ROW: Row = Row {
     rules: None,
     portable: None,
     open: |ground| {
-        let functions =
-            Functions::new(ground.gate.clone(), &ground.project, Arc::clone(&ground.authenticate));
+        let functions = Functions::new(
+            ground.gate.clone(),
+            &ground.project,
+            Arc::clone(&ground.authenticate),
+            ground.attest(),
+        );
         ground.identity.set_blocking(Arc::clone(&functions) as Arc<dyn Blocking>);
         Box::new(Calls { functions, gate: ground.gate.clone(), settings: Mutex::default() })
     },

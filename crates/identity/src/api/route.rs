@@ -79,6 +79,15 @@ impl Route {
         Self { project: Some(project.to_owned()), ..Self::new(access, endpoint) }
     }
 
+    /// Whether it is for the project's apps only, where App Check is enforced: not what is the same for everyone, nor what
+    /// asks for a proof of its own.
+    pub fn needs_app(&self) -> bool {
+        use Endpoint::{PasswordPolicy, ProjectConfig, RecaptchaConfig, RecaptchaParams};
+        let is_public =
+            matches!(self.endpoint, ProjectConfig | RecaptchaParams | RecaptchaConfig | PasswordPolicy);
+        self.access == Access::Key && !is_public
+    }
+
     /// Whether a body, if there is one, is to be ignored.
     pub fn bodiless(&self) -> bool {
         matches!(self.endpoint, Endpoint::Emulator(Emulator::DeleteAll))

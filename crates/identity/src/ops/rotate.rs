@@ -16,7 +16,6 @@ use crate::model::signing::SigningKeyRow;
 use crate::model::{decode, encode};
 use crate::status::Failure;
 use crate::token::rs256::KeyError;
-use crate::tokens::Tokens;
 
 /// How often it is asked whether a key is due.
 const ASKED_EVERY: Duration = Duration::from_secs(600);
@@ -66,45 +65,41 @@ impl Identity {
 
     /// Reads the keys, makes one if it is due, drops those whose time is over, and puts the rest in use.
     pub async fn rotate_keys(&self) -> Result<(), Failure> {
-        match self.change_keys(&Caller::admin("hearth"), &Change::Due).await? {
-            Some(_) | None => Ok(()),
-        }
+        self.change_keys(&Caller::admin("hearth"), &Change::Due).await.map(drop)
     }
 
-    /// Changes the signing keys and puts them in use; returns them, by the second from which they sign. `None` in dev, which
-    /// has none.
+    /// Changes the signing keys and puts them in use; returns them, by the second from which they sign.
     pub(super) async fn change_keys(
         &self,
         caller: &Caller,
         change: &Change<'_>,
-    ) -> Result<Option<Vec<SigningKeyRow>>, Failure> {
-        let Tokens::Signed(signed) = &self.tokens else { return Ok(None) };
+    ) -> Result<Vec<SigningKeyRow>, Failure> {
         let _turn = self.key_changes.lock().await;
         let operation =
             Operation { service: Service::Identity, verb: change.verb(), resource: RESOURCE.to_owned() };
         let exhausted = || Status::new(Code::Aborted, "others kept changing the signing keys");
         let attempts = Attempts { max: ATTEMPTS_MAX, contended: &[], exhausted };
-        let before = signed.ring.load_full();
+        let before = self.ring.load_full();
         let work = |session| async move {
             let (session, rows) = self.changed(session, change).await?;
-            let ring = Arc::new(self.ring_of(&rows, &signed.ring.load()).await?);
+            let ring = Arc::new(self.ring_of(&rows, &self.ring.load()).await?);
             // What is refused is refused before that is durable: a session that begins later sees it, and one that began
             // before conflicts with the commit.
             if matches!(change, Change::Revoke(_)) {
-                signed.ring.store(Arc::clone(&ring));
+                self.ring.store(Arc::clone(&ring));
             }
             Ok::<_, Failure>((session, (rows, ring)))
         };
         match self.gate.transact(caller, &operation, attempts, work).await {
             Ok(((rows, ring), _)) => {
-                signed.ring.store(ring);
+                self.ring.store(ring);
                 if let Change::Seal(seal) = change {
                     self.seal.store(Some(Arc::new((*seal).clone())));
                 }
-                Ok(Some(rows))
+                Ok(rows)
             }
             Err(failure) => {
-                signed.ring.store(before);
+                self.ring.store(before);
                 Err(failure)
             }
         }

@@ -104,7 +104,7 @@ impl Identity {
     async fn change_by(&self, caller: &Caller, change: Change<'_>) -> Result<Vec<SigningKeyInfo>, Status> {
         self.only_in_serve()?;
         match self.change_keys(caller, &change).await {
-            Ok(rows) => Ok(self.infos(rows.unwrap_or_default())),
+            Ok(rows) => Ok(self.infos(rows)),
             Err(Failure::Fault(status)) => Err(status),
             Err(Failure::Refused(refused)) => Err(Status::new(Code::PermissionDenied, refused.message)),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{ClientAddress, ForeignOrigin, Network};
+use access::{Attestation, ClientAddress, ForeignOrigin, Network};
 use axum::http::request::Parts;
 use http::HeaderMap;
 use http::header::HOST;
@@ -64,8 +64,15 @@ pub fn hello(realtime: &Realtime, parameters: &Parameters, parts: &Parts) -> Res
         namespace,
         host,
         last_session: parameters.one("ls").map(str::to_owned),
+        app: app(parts),
+        app_token: parameters.one("ac").filter(|token| !token.is_empty()).map(str::to_owned),
         foreign: parts.extensions.get::<ForeignOrigin>().cloned(),
     })
+}
+
+/// What the head of a request says of the app.
+pub fn app(parts: &Parts) -> Attestation {
+    parts.extensions.get::<Attestation>().cloned().unwrap_or_default()
 }
 
 /// What a client is told that gets no connection. Only one whose database does not exist is told never to come back;

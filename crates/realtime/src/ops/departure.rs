@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use access::{Caller, Principal, User, keyspace};
+use access::{Attestation, Caller, Principal, User, keyspace};
 use bytes::Bytes;
 use kv::{Key as RowKey, KeyRange};
 use parking_lot::Mutex;
@@ -33,6 +33,9 @@ pub struct Departures {
 #[derive(Serialize, Deserialize)]
 struct Row {
     who: Who,
+    /// The app that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
     entries: Vec<Entry>,
 }
 
@@ -95,7 +98,8 @@ fn encode_entries(caller: &Caller, entries: &[Change]) -> Result<Option<Bytes>, 
         }
         Principal::Admin(admin) => Who::Admin { account: admin.account.clone() },
     };
-    let row = Row { who, entries: entries.iter().map(entry).collect() };
+    let app = caller.app.app().map(|app| app.id.clone());
+    let row = Row { who, app, entries: entries.iter().map(entry).collect() };
     let bytes = serde_json::to_vec(&row).map_err(|error| Failure::Invalid(error.to_string()))?;
     if bytes.len() > ROW_BYTES_MAX {
         return Err(Failure::TooBig);
@@ -104,7 +108,7 @@ fn encode_entries(caller: &Caller, entries: &[Change]) -> Result<Option<Bytes>, 
 }
 
 fn decode(bytes: &[u8]) -> Option<(Caller, Vec<Change>)> {
-    let Row { who, entries } = serde_json::from_slice(bytes).ok()?;
+    let Row { who, app, entries } = serde_json::from_slice(bytes).ok()?;
     let caller = match who {
         Who::Nobody => Caller::unauthenticated(),
         Who::Admin { account } => Caller::admin(account),
@@ -113,6 +117,9 @@ fn decode(bytes: &[u8]) -> Option<(Caller, Vec<Change>)> {
             Caller::user(Arc::new(User { uid, claims }))
         }
     };
+    // The app was attested, where that was required, when this was asked for.
+    let app = app.map(|id| Arc::new(policy::App { id }));
+    let caller = caller.from_app(Attestation::Exempt(app));
     let entry = |entry: Entry| {
         let path = Path::parse(&entry.path).ok()?;
         let value = decode_value(&entry.value, DEPTH_MAX.checked_sub(path.keys().len())?).ok()?;

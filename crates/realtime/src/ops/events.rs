@@ -127,7 +127,7 @@ impl Stream {
                 let _ = self.sender.send(Event::Cancelled).await;
                 return false;
             }
-            Err(Failure::ExpiredToken | Failure::InvalidToken(_)) => {
+            Err(Failure::ExpiredToken | Failure::InvalidToken(_) | Failure::Unattested) => {
                 let _ = self.sender.send(Event::AuthRevoked).await;
                 return false;
             }

@@ -1,6 +1,6 @@
 //! What a client says when it connects.
 
-use access::ForeignOrigin;
+use access::{Attestation, ForeignOrigin};
 
 /// What a client says when it connects.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +11,10 @@ pub struct Hello {
     pub host: String,
     /// The session that it had before.
     pub last_session: Option<String>,
+    /// What the request's head says of the app.
+    pub app: Attestation,
+    /// An App Check token that came otherwise: it counts instead.
+    pub app_token: Option<String>,
     /// The web page from elsewhere that it is of.
     pub foreign: Option<ForeignOrigin>,
 }

@@ -67,6 +67,8 @@ pub enum Request {
     },
     /// Signs out.
     SignOut,
+    /// Says which app it is, by an App Check token; `None`: none any more.
+    Attest(Option<String>),
     /// Says something that is only acknowledged.
     Acknowledged,
     /// Asks for what is not known.
@@ -103,6 +105,7 @@ struct Body<'a> {
     q: Option<Json>,
     t: Option<Json>,
     cred: Option<String>,
+    token: Option<String>,
     #[serde(deserialize_with = "present")]
     authvar: Option<Json>,
     noauth: bool,
@@ -184,7 +187,10 @@ fn request(action: &str, body: Body<'_>) -> Result<Request, Failure> {
             },
         },
         "unauth" => Request::SignOut,
-        "s" | "appcheck" | "unappcheck" | "unappeck" => Request::Acknowledged,
+        "appcheck" => Request::Attest(Some(body.token.unwrap_or_default())),
+        // One of them is what the JavaScript SDK sends.
+        "unappcheck" | "unappeck" => Request::Attest(None),
+        "s" => Request::Acknowledged,
         other => Request::Unknown(other.to_owned()),
     })
 }

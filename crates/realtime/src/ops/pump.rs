@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use access::{Caller, ForeignOrigin};
+use access::{Attestation, Caller, Flaw, ForeignOrigin};
 use serde_json::{Value as Json, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
@@ -51,6 +51,8 @@ pub struct Pump {
     namespace: Arc<Namespace>,
     id: String,
     caller: Caller,
+    /// What is known of the client's app.
+    app: Attestation,
     foreign: Option<ForeignOrigin>,
     sender: Sender,
     outbox: Arc<Outbox>,
@@ -90,6 +92,7 @@ impl Pump {
             namespace,
             id,
             caller: Caller::unauthenticated(),
+            app: Attestation::Missing,
             foreign,
             sender,
             outbox,
@@ -108,8 +111,9 @@ impl Pump {
             self.realtime.sessions.end(last).await;
             Box::pin(self.realtime.departures.fulfil(&self.namespace, last)).await;
         }
+        let is_known = self.learn_app(&hello).await;
         let greeted = self.greet(&hello).await;
-        if greeted.is_ok() {
+        if greeted.is_ok() && is_known {
             let _ = self.follow(&mut requests, &mut ending).await;
         }
         self.listens.clear();
@@ -140,6 +144,7 @@ impl Pump {
         let end = Arc::clone(&self.place.end);
         loop {
             let (expires, look) = (self.expires_in(), self.looks_in());
+            let app_ends = self.left_until(self.app.until());
             tokio::select! {
                 biased;
                 ended = ended(&mut self.writes) => self.acknowledge(ended).await?,
@@ -152,6 +157,7 @@ impl Pump {
                 () = end.notified() => return Err(End::Told),
                 () = super::is_ending(ending) => return Err(End::Told),
                 () = after(expires) => return self.expire().await,
+                () = after(app_ends) => self.expire_app().await?,
                 () = after(look) => self.decide_in_time().await?,
             }
         }
@@ -181,7 +187,11 @@ impl Pump {
 
     /// How long the caller's credential lasts; `None`: for ever.
     fn expires_in(&self) -> Option<Duration> {
-        let until = self.caller.until?.micros();
+        self.left_until(self.caller.until)
+    }
+
+    fn left_until(&self, until: Option<base::Timestamp>) -> Option<Duration> {
+        let until = until?.micros();
         let left = until.saturating_sub(self.realtime.gate().clock().now_micros()).max(0);
         Some(Duration::from_micros(u64::try_from(left).unwrap_or_default()))
     }
@@ -192,6 +202,39 @@ impl Pump {
             json!({"t": "d", "d": {"a": "ac", "b": {"s": "expired_token", "d": status::EXPIRED_TOKEN}}});
         self.sender.send(revoked.to_string()).await?;
         Err(End::Told)
+    }
+
+    /// Finds out what the request that opened the connection says of the app; `false`: that cannot be told.
+    async fn learn_app(&mut self, hello: &Hello) -> bool {
+        self.app = match &hello.app_token {
+            None => hello.app.clone(),
+            Some(token) => match self.realtime.app(token).await {
+                Ok(app) => app,
+                Err(failure) => {
+                    tracing::warn!(?failure, "an App Check token could not be looked at");
+                    return false;
+                }
+            },
+        };
+        self.caller.app = self.app.clone();
+        true
+    }
+
+    /// The App Check token has ended. Where one is required the client loses what it listens to, and comes again.
+    async fn expire_app(&mut self) -> Result<(), End> {
+        self.app_revoked("expired_token").await?;
+        self.become_app(Attestation::Invalid(Flaw::Expired)).await
+    }
+
+    async fn app_revoked(&self, why: &str) -> Result<(), End> {
+        let revoked = json!({"t": "d", "d": {"a": "apc", "b": {"s": why, "d": status::BAD_APP_CHECK}}});
+        Ok(self.sender.send(revoked.to_string()).await?)
+    }
+
+    /// The client says which app it is: every listener is decided again.
+    async fn become_app(&mut self, app: Attestation) -> Result<(), End> {
+        self.app = app;
+        self.become_caller(self.caller.clone()).await
     }
 
     /// Answers the first write that has not been acknowledged.
@@ -253,6 +296,9 @@ impl Pump {
     /// Somebody else than before asks: every listener is decided again.
     async fn become_caller(&mut self, caller: Caller) -> Result<(), End> {
         self.caller = caller;
+        if !matches!(self.caller.app, Attestation::Exempt(_)) {
+            self.caller.app = self.app.clone();
+        }
         self.decide_all(self.listens.keys().copied().collect()).await
     }
 
@@ -262,6 +308,11 @@ impl Pump {
             Failure::Denied(_) => {}
             // The caller has no standing any more: the client needs another token.
             Failure::ExpiredToken | Failure::InvalidToken(_) => return self.expire().await,
+            // The app has none, or enforcement has begun: the client comes again with a token, and listens again.
+            Failure::Unattested => {
+                self.app_revoked("invalid_token").await?;
+                return Err(End::Told);
+            }
             _ => return Err(End::Told),
         }
         let Some(Open { listen, query, .. }) = self.listens.remove(&id) else { return Ok(()) };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Caller, Credential, User};
+use access::{Attestation, Caller, Credential, Enforcement, Service, User};
 use base::{Code, Fields, Value};
 use serde_json::Value as Json;
 
@@ -58,6 +58,28 @@ impl Realtime {
     }
 }
 
+impl Realtime {
+    /// What an App Check token is worth.
+    ///
+    /// Errors: faults.
+    pub async fn app(&self, token: &str) -> Result<Attestation, Failure> {
+        let found = self.attest.app(&self.ground.project, Some(token)).await;
+        found.map_err(Failure::Unavailable)
+    }
+
+    /// Whether the database is open to the app that a caller comes from: asked before a request is read.
+    ///
+    /// Errors: it is not; the refusal is recorded.
+    pub fn admit_app(&self, caller: &Caller) -> Result<(), Failure> {
+        Ok(self.gate().admit_app(caller, Service::Realtime, "/")?)
+    }
+
+    /// Whether anybody asks for App Check tokens.
+    pub(super) fn asks_for_apps(&self) -> bool {
+        self.gate().app_checks().of(Service::Realtime) != Enforcement::Off
+    }
+}
+
 fn is_expired(message: &str) -> bool {
     message.contains("expired")
 }
@@ -84,5 +106,7 @@ fn as_overridden(admin: Caller, auth: Option<&Json>) -> Result<Caller, Failure> 
         }
     };
     (caller.standing, caller.until) = (admin.standing, admin.until);
+    // Who asks is an administrator still.
+    caller.app = Attestation::Exempt(None);
     Ok(caller)
 }

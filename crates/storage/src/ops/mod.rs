@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Attempts, DocumentSource, Gate, Operation, Service, Signatures};
+use access::{Attempts, Caller, DocumentSource, Gate, Operation, Service, Signatures};
 use kv::Key;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
@@ -71,6 +71,13 @@ pub struct Storage {
 }
 
 impl Storage {
+    /// Whether the service is open to the app that a caller comes from: asked before a request is read.
+    ///
+    /// Errors: it is not; the refusal is recorded.
+    pub fn admit_app(&self, caller: &Caller, path: &str) -> Result<(), Failure> {
+        Ok(self.gate.admit_app(caller, Service::Storage, path)?)
+    }
+
     /// The service over a gate and files. `documents` are what rules read of Firestore, `signatures` checks signed URLs.
     pub fn new(
         gate: Gate,

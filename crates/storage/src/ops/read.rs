@@ -64,12 +64,21 @@ fn is_one_of(tokens: &[String], shown: &str) -> bool {
     tokens.iter().fold(false, |found, token| found | (Sha256::digest(token) == shown))
 }
 
+/// The caller of a read, as long as it is not known whether the download token that they show is the object's: if it is, no app is
+/// required.
+fn before_token(caller: &Caller, wanted: &Wanted) -> Caller {
+    match wanted.token {
+        Some(_) => caller.clone().from_app(caller.app.settled()),
+        None => caller.clone(),
+    }
+}
+
 impl Storage {
     /// What is known of an object.
     pub async fn get(&self, caller: &Caller, wanted: &Wanted) -> Result<Object, Failure> {
         let operation = Self::operation("get", wanted.resource());
-        let mut session = self.gate.begin(caller, operation).await?;
-        let object = self.read(&mut session, wanted).await;
+        let mut session = self.gate.begin(&before_token(caller, wanted), operation).await?;
+        let object = self.read(&mut session, caller, wanted).await;
         session.finish();
         object
     }
@@ -80,8 +89,8 @@ impl Storage {
         let mut before = None;
         for _ in 0..ATTEMPTS_MAX {
             let operation = Self::operation("download", wanted.resource());
-            let mut session = self.gate.begin(caller, operation).await?;
-            let object = self.read(&mut session, wanted).await;
+            let mut session = self.gate.begin(&before_token(caller, wanted), operation).await?;
+            let object = self.read(&mut session, caller, wanted).await;
             session.finish();
             let object = object?;
             match self.files.open(&object.blob).await {
@@ -95,7 +104,7 @@ impl Storage {
         Err(damaged(wanted))
     }
 
-    async fn read(&self, session: &mut Session, wanted: &Wanted) -> Result<Object, Failure> {
+    async fn read(&self, session: &mut Session, caller: &Caller, wanted: &Wanted) -> Result<Object, Failure> {
         let row = session.get(&object_key(&wanted.bucket, &wanted.name)).await?;
         let object = object_in(row.as_ref())?;
         let shows_token =
@@ -104,6 +113,9 @@ impl Storage {
             let path = format!("/b/{}/o/{}", wanted.bucket, wanted.name);
             session.authorize_self("download token", &path);
         } else {
+            if wanted.token.is_some() {
+                session.require_app(caller.app.clone()).await?;
+            }
             let ask = Ask {
                 method: Method::Get,
                 bucket: &wanted.bucket,
@@ -130,7 +142,7 @@ impl Storage {
         let made = self.gate.transact(caller, &operation, Self::attempts(&contended), |mut session| {
             let key = key.clone();
             async move {
-                let object = self.read(&mut session, wanted).await?;
+                let object = self.read(&mut session, caller, wanted).await?;
                 if !object.tokens.is_empty() {
                     return Ok((session, object));
                 }

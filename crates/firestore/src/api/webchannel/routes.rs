@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Authenticate, Caller, ClientAddress, Credential, ForeignOrigin};
+use access::{Attest, Attestation, Authenticate, Caller, ClientAddress, Credential, ForeignOrigin};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -36,6 +36,7 @@ const HTTP_SESSION: HeaderName = HeaderName::from_static("x-http-session-id");
 const WIRE_PROTOCOL: HeaderName = HeaderName::from_static("x-client-wire-protocol");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const AUTHORIZATION: &str = "authorization";
+const APP_CHECK: &str = "x-firebase-appcheck";
 
 /// What the routes of one stream need.
 pub struct Door {
@@ -45,6 +46,8 @@ pub struct Door {
     pub endpoint: Arc<dyn Endpoint>,
     /// Finds the caller of a token that came in a body.
     pub authenticate: Arc<dyn Authenticate>,
+    /// Finds the app of a token that came in a body.
+    pub attest: Arc<dyn Attest>,
     /// The project's id.
     pub project: String,
 }
@@ -152,6 +155,10 @@ impl Door {
         let caller = match form.header(AUTHORIZATION) {
             Some(value) => self.authenticate.caller(&self.project, Credential::from_header(value)).await?,
             None => caller(&parts.extensions)?,
+        };
+        let caller = match form.header(APP_CHECK) {
+            Some(token) => caller.from_app(self.attest.app(&self.project, Some(token)).await?),
+            None => caller.from_app(parts.extensions.get::<Attestation>().cloned().unwrap_or_default()),
         };
         match parts.extensions.get::<ForeignOrigin>() {
             Some(foreign) if caller.is_admin() => Err(foreign.refusal()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Caller, ForeignOrigin};
+use access::{Attestation, Caller, ForeignOrigin};
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::response::Response;
@@ -136,7 +136,15 @@ impl Call {
         } else {
             SignIn::Nobody
         };
-        self.admitted(self.api.realtime.sign_in(&sign_in).await?)
+        let caller = self.admitted(self.api.realtime.sign_in(&sign_in).await?)?;
+        let app = match self.parameters.one("ac").filter(|token| !token.is_empty()) {
+            Some(token) => self.api.realtime.app(token).await?,
+            None => opening::app(&self.parts),
+        };
+        let is_settled = matches!(caller.app, Attestation::Exempt(_));
+        let caller = if is_settled { caller } else { caller.from_app(app) };
+        self.api.realtime.admit_app(&caller)?;
+        Ok(caller)
     }
 
     /// A page from elsewhere is nobody's administrator.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Caller, Principal};
+use access::{Attestation, Caller, Principal};
 use serde_json::{Value as Json, json};
 
 use super::super::has::Has;
@@ -76,6 +76,7 @@ impl Pump {
             Request::SignIn { kind, token, auth_override } => {
                 return self.sign_in(number, kind, &token, auth_override).await;
             }
+            Request::Attest(token) => return self.attest(number, token).await,
             Request::SignOut => {
                 self.become_caller(Caller::unauthenticated()).await?;
                 Ok(Json::from("unauthenticated"))
@@ -161,6 +162,23 @@ impl Pump {
         self.namespace.database.put_row(&key, row).await?;
         self.departure = departure;
         Ok(Json::from(""))
+    }
+
+    async fn attest(&mut self, number: u64, token: Option<String>) -> Result<(), End> {
+        let app = match &token {
+            None => Attestation::Missing,
+            Some(token) => match self.realtime.app(token).await {
+                Ok(app) => app,
+                Err(failure) => return self.refuse(number, &failure).await,
+            },
+        };
+        let is_bad =
+            token.is_some() && !matches!(app, Attestation::Valid(_)) && self.realtime.asks_for_apps();
+        self.become_app(app).await?;
+        match is_bad {
+            true => self.reply(number, "invalid_token", &Json::from(status::BAD_APP_CHECK)).await,
+            false => self.reply(number, "ok", &Json::from("")).await,
+        }
     }
 
     async fn sign_in(

@@ -40,6 +40,9 @@ pub fn refused(failure: &Failure) -> Response {
     };
     let body = json!({"error": {"code": failure.http(), "message": message}});
     let mut response = (code, Json(body)).into_response();
+    if matches!(failure, Failure::Unauthenticated(text) if text == access::APP_CHECK_INVALID) {
+        response.extensions_mut().insert(access::AppCheckRefused);
+    }
     if let Failure::Range(size) = failure
         && let Ok(value) = format!("bytes */{size}").parse()
     {
@@ -58,6 +61,12 @@ async fn answered(storage: &Arc<Storage>, mut asked: Asked) -> Result<Response, 
     let (Some("b"), Some(bucket), Some("o")) = (asked.segment(0), asked.segment(1), asked.segment(2)) else {
         return Err(Failure::NoObject(asked.raw_path));
     };
+    // Who opens a link with a download token has no app.
+    let may_be_link =
+        matches!(asked.method, Method::GET | Method::HEAD) && asked.parameter("token").is_some();
+    if !may_be_link {
+        storage.admit_app(&asked.caller, &asked.raw_path)?;
+    }
     let bucket = BucketName::new(bucket)?;
     let name = asked.rest(3).filter(|name| !name.is_empty());
     let is_patch =
