@@ -1,5 +1,6 @@
 """Gives a business partner an account and a role, then acts as that partner.
 
+    (cd functions && npm install)          # once
     hearth dev examples/partner-api        # in one terminal
     python partner.py                      # in another
 
@@ -13,11 +14,12 @@ import time
 
 os.environ.setdefault("FIREBASE_AUTH_EMULATOR_HOST", "127.0.0.1:9099")
 os.environ.setdefault("FIRESTORE_EMULATOR_HOST", "127.0.0.1:8080")
+FUNCTIONS = os.environ.setdefault("FUNCTIONS_EMULATOR_HOST", "127.0.0.1:5001")
 PROJECT = os.environ.setdefault("GOOGLE_CLOUD_PROJECT", "demo-partner-api")
 
 import firebase_admin
 import requests
-from firebase_admin import auth
+from firebase_admin import auth, firestore
 
 
 # Give role of "partner"
@@ -70,6 +72,14 @@ class Collection:
         return requests.delete(f"{self.url}/{document}", headers=self.headers, timeout=10).status_code
 
 
+def fetch_data(token=None, method="POST"):
+    """Calls the endpoint as a foreign system does. Returns the HTTP status and the answer."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    url = f"http://{FUNCTIONS}/{PROJECT}/us-central1/fetchData"
+    answer = requests.request(method, url, headers=headers, timeout=30)
+    return answer.status_code, answer.text
+
+
 def main():
     firebase_admin.initialize_app(options={"projectId": PROJECT})
     unique = str(time.time_ns())
@@ -77,11 +87,15 @@ def main():
     email, password = f"partner-{unique}@example.com", "a long password"
     user = auth.create_user(email=email, password=password)
 
-    before = Collection(sign_in(email, password))
+    firestore.client().collection("demo").document("invoice").set({"name": "Invoice 17"})
+
+    without_role = sign_in(email, password)
+    before = Collection(without_role)
     print(f"without the role: create {before.create(invoice, 100)}, list {before.list()}")
 
     set_custom_user_claims(user.uid)
-    partner = Collection(sign_in(email, password))
+    token = sign_in(email, password)
+    partner = Collection(token)
     outcomes = {
         "create": partner.create(invoice, 100),
         "read": partner.read(invoice),
@@ -92,8 +106,19 @@ def main():
     print("with the role: " + ", ".join(f"{verb} {status}" for verb, status in outcomes.items()))
     print(f"signed out: list {Collection(None).list()}")
 
+    calls = {
+        "with the role": fetch_data(token),
+        "by GET": fetch_data(token, method="GET"),
+        "without the role": fetch_data(without_role),
+        "signed out": fetch_data(),
+        "with a forged token": fetch_data("forged"),
+    }
+    for who, (status, text) in calls.items():
+        print(f"fetchData {who}: {status} {text[:200]}")
+    statuses = [status for status, _ in calls.values()]
+
     expected = {"create": 200, "read": 200, "list": 200, "update": 403, "delete": 403}
-    return 0 if outcomes == expected else 1
+    return 0 if outcomes == expected and statuses == [200, 403, 403, 403, 401] else 1
 
 
 if __name__ == "__main__":

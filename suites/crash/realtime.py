@@ -11,59 +11,25 @@ it promised.
 Only Python's standard library is used. Each kill survived counts as one test.
 """
 
-import argparse
 import base64
 import hashlib
 import json
-import pathlib
-import random
-import signal
 import struct
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "suites"))
-from realtime import Client  # noqa: E402
-from servers import BINARY  # noqa: E402
+from lives import PROJECT, Suite, arguments
+from realtime import Client  # the wire's client, beside this folder
 
-PROJECT = "demo-crash"
 NAMESPACE = f"{PROJECT}-default-rtdb"
-START_S_MAX = 10
 DEPARTED_S_MAX = 10
 # Writes that one client sends without waiting.
 IN_FLIGHT = 16
 
 
-class Server:
-    """One life of the binary."""
-
-    def __init__(self, folder):
-        command = [BINARY, "dev", str(folder), "--only", "database", "--ports", "database=0,hub=0", "--json"]
-        begun = time.monotonic()
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        watchdog = threading.Timer(START_S_MAX, self.process.kill)
-        watchdog.start()
-        line = self.process.stdout.readline()
-        watchdog.cancel()
-        if not line:
-            raise AssertionError(f"did not start within {START_S_MAX} s: exit code {self.process.wait()}")
-        self.port = json.loads(line)["ports"]["database"]
-        self.start_s = time.monotonic() - begun
-
-    def connect(self):
-        return Client(self.port, NAMESPACE)
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.process.terminate()
-        assert self.process.wait(timeout=20) == 0, "a stop that was asked for is clean"
+def connect(server):
+    return Client(server.port, NAMESPACE)
 
 
 class Writer:
@@ -91,7 +57,7 @@ class Writer:
 
     def run(self, server, stopping, failures):
         try:
-            client = server.connect()
+            client = connect(server)
             self.lives += 1
             status, data = client.ask("o", {"p": f"w{self.number}/departures/{self.lives}", "d": {".sv": {"increment": 1}}})
             assert status == "ok", f"onDisconnect answered {status}: {data}"
@@ -121,7 +87,7 @@ class Turner:
 
     def run(self, server, stopping, failures):
         try:
-            client = server.connect()
+            client = connect(server)
             while not stopping.is_set():
                 value = client.ok("g", {"p": "turns", "q": {}})
                 body = {"p": "turns", "d": (value or 0) + 1, "h": number_hash(value)}
@@ -147,7 +113,7 @@ def number_hash(value):
 
 
 def check_turns(server, turners):
-    client = server.connect()
+    client = connect(server)
     there = client.ok("g", {"p": "turns", "q": {}}) or 0
     assert Turner.turns <= there <= Turner.turns + len(turners), f"{Turner.turns} transactions acknowledged, {there} counted"
     Turner.turns = there
@@ -156,7 +122,7 @@ def check_turns(server, turners):
 
 def check(server, writers):
     """What the last life promised. Sets each writer to go on from what is there."""
-    client = server.connect()
+    client = connect(server)
     for writer in writers:
         me = writer.number
         there = client.ok("g", {"p": f"w{me}", "q": {}}) or {}
@@ -183,62 +149,29 @@ def check(server, writers):
     client.close()
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--writers", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    options = parser.parse_args()
-    chance = random.Random(options.seed)
-    print(f"crash of the Realtime Database: seed {options.seed}")
-    survived, starts, total = 0, [], 0
-    begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="hearth-crash-") as name:
-        folder = pathlib.Path(name)
-        (folder / "firebase.json").write_text('{"database": {"rules": "database.rules.json"}}')
-        (folder / ".firebaserc").write_text(json.dumps({"projects": {"default": PROJECT}}))
-        (folder / "database.rules.json").write_text('{"rules": {".read": true, ".write": true}}')
-        writers = [Writer(number) for number in range(options.writers)]
-        turners = [Turner(), Turner()]
-        server = None
-        try:
-            for _ in range(options.kills):
-                server = Server(folder)
-                stopping, failures = threading.Event(), []
-                threads = [threading.Thread(target=writer.run, args=(server, stopping, failures)) for writer in writers + turners]
-                before = sum(writer.acknowledged for writer in writers)
-                for thread in threads:
-                    thread.start()
-                time.sleep(chance.uniform(0.05, 0.35))
-                server.kill()
-                stopping.set()
-                for thread in threads:
-                    thread.join()
-                assert not failures, failures[0]
-                total += sum(writer.acknowledged for writer in writers) - before
-                server = Server(folder)
-                starts.append(server.start_s)
-                check(server, writers)
-                check_turns(server, turners)
-                server.stop() if chance.random() < 0.5 else server.kill()
-                server = None
-                survived += 1
-            assert total > options.kills, f"only {total} writes: the writers were idle"
-        except AssertionError as failure:
-            print(f"crash of the Realtime Database: after {survived} kills: {failure}")
-            print(f"{survived} passed, 1 failed")
-            return 1
-        finally:
-            if server:
-                server.kill()
-    starts.sort()
-    print(
-        f"crash of the Realtime Database: {total} updates and {Turner.turns} transactions acknowledged, none lost; start after a kill: median "
-        f"{starts[len(starts) // 2] * 1000:.0f} ms, slowest {starts[-1] * 1000:.0f} ms; {time.monotonic() - begun:.0f} s in all"
-    )
-    print(f"{survived} passed, 0 failed")
-    return 0
+class Writes(Suite):
+    name = "crash of the Realtime Database"
+    service = "database"
+    files = {
+        "firebase.json": '{"database": {"rules": "database.rules.json"}}',
+        "database.rules.json": '{"rules": {".read": true, ".write": true}}',
+    }
+
+    def __init__(self, writers):
+        self.updates = [Writer(number) for number in range(writers)]
+        self.turners = [Turner(), Turner()]
+        self.writers = self.updates + self.turners
+
+    def check(self, server):
+        check(server, self.updates)
+        check_turns(server, self.turners)
+
+    def finish(self, folder):
+        total = sum(writer.acknowledged for writer in self.updates)
+        assert total > self.kills, f"only {total} writes: the writers were idle"
+        return f"{total} updates and {Turner.turns} transactions acknowledged, none lost"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    given = arguments(kills=20, start_seconds=10, writers=6)
+    sys.exit(Writes(given.writers).run(given))

@@ -14,19 +14,14 @@ far it is itself. After a kill each resumes with its token. At every snapshot:
 After each start, whatever was acknowledged is seen. Only Python's standard library is used. Each kill survived is one test.
 """
 
-import argparse
 import json
-import pathlib
-import random
 import sys
-import tempfile
 import threading
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
-from crash import PROJECT, ROOT, Server, ask  # noqa: E402
-from webchannel import OVER, Channel, Listening, Refused, Target  # noqa: E402
+from crash import ROOT, ask
+from lives import PROJECT, Server, Suite, arguments
+from webchannel import OVER, Channel, Listening, Refused, Target
 
 GROUP = 5
 ENTRIES, OWN = 2, 4
@@ -162,68 +157,57 @@ def failed(clients):
     return next((failure for client in clients for failure in client.failures), None)
 
 
-def life(folder, clients, chance, kills):
-    """A start, and a kill while all are writing; without `kills` a stop once everything is seen."""
-    server, stopping = Server(folder), threading.Event()
-    try:
-        acknowledged = [client.acknowledged for client in clients]
-        begun = time.monotonic()
-        for client in clients:
-            client.connect(server.port, stopping)
-        caught_up(clients, acknowledged)
-        took = time.monotonic() - begun
-        if kills:
-            time.sleep(chance.uniform(0.05, 0.9))
-        else:
-            stopping.set()
-            for client in clients:
-                client.threads[1].join(20)
-            caught_up(clients, [client.acknowledged for client in clients])
-            status, answer = ask(server.connect(), "runQuery", {"structuredQuery": {"from": [{"collectionId": "entries"}]}})
-            found = sum("document" in item for item in answer)
-            assert status == 200 and found == sum(client.acknowledged for client in clients), f"{status}: {found} documents"
-    finally:
-        server.kill()
-        for client in clients:
-            client.disconnect()
-    assert not (failure := failed(clients)), failure
-    return took
+class Streams(Suite):
+    name = "streams"
+    files = {"firebase.json": json.dumps({"firestore": {"rules": "firestore.rules"}}), "firestore.rules": RULES}
 
+    def __init__(self, clients):
+        self.clients = [Client(number) for number in range(clients)]
+        self.took = []
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=6)
-    parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    options = parser.parse_args()
-    Server.start_s_max = 30
-    chance = random.Random(options.seed)
-    print(f"streams: seed {options.seed}")
-    clients = [Client(number) for number in range(options.clients)]
-    survived, took, begun = 0, [], time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="hearth-streams-") as name:
-        folder = pathlib.Path(name)
-        (folder / "firebase.json").write_text(json.dumps({"firestore": {"rules": "firestore.rules"}}))
-        (folder / "firestore.rules").write_text(RULES)
-        (folder / ".firebaserc").write_text(json.dumps({"projects": {"default": PROJECT}}))
+    def life(self, server, chance):
         try:
-            for _ in range(options.kills):
-                took.append(life(folder, clients, chance, True))
-                survived += 1
-            took.append(life(folder, clients, chance, False))
-            total = sum(client.acknowledged for client in clients)
-            assert total > options.kills * options.clients / 2, f"only {total} commits: the writers were idle"
-        except AssertionError as failure:
-            print(f"streams: after {survived} kills: {failure}")
-            print(f"{survived} passed, 1 failed")
-            return 1
-    print(
-        f"streams: {options.clients} clients, {total} commits acknowledged over streams, each seen once and in order by {GROUP}; "
-        f"all caught up within {max(took):.1f} s of a start; {time.monotonic() - begun:.0f} s in all"
-    )
-    print(f"{survived} passed, 0 failed")
-    return 0
+            self.connect(server, threading.Event())
+            time.sleep(chance.uniform(0.05, 0.9))
+        finally:
+            server.kill()
+            self.disconnect()
+
+    def connect(self, server, stopping):
+        acknowledged = [client.acknowledged for client in self.clients]
+        begun = time.monotonic()
+        for client in self.clients:
+            client.connect(server.port, stopping)
+        caught_up(self.clients, acknowledged)
+        self.took.append(time.monotonic() - begun)
+
+    def disconnect(self):
+        for client in self.clients:
+            client.disconnect()
+        assert not (failure := failed(self.clients)), failure
+
+    def finish(self, folder):
+        server, stopping = Server(folder), threading.Event()
+        try:
+            self.connect(server, stopping)
+            stopping.set()
+            for client in self.clients:
+                client.threads[1].join(20)
+            caught_up(self.clients, [client.acknowledged for client in self.clients])
+            status, answer = ask(server.connect(), "runQuery", {"structuredQuery": {"from": [{"collectionId": "entries"}]}})
+            total = sum(client.acknowledged for client in self.clients)
+            found = sum("document" in item for item in answer)
+            assert status == 200 and found == total, f"{status}: {found} documents of {total}"
+        finally:
+            server.kill()
+            self.disconnect()
+        assert total > self.kills * len(self.clients) / 2, f"only {total} commits: the writers were idle"
+        return (
+            f"{len(self.clients)} clients, {total} commits acknowledged over streams, each seen once and in order by {GROUP}; "
+            f"all caught up within {max(self.took):.1f} s of a start"
+        )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    given = arguments(kills=6, start_seconds=30, clients=50)
+    sys.exit(Streams(given.clients).run(given))

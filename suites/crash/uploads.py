@@ -10,56 +10,21 @@
 Only Python's standard library is used. Each kill survived counts as one test.
 """
 
-import argparse
 import hashlib
 import http.client
 import json
-import os
-import pathlib
 import random
-import signal
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("HEARTH_BIN", str(REPOSITORY / "target/debug/hearth"))
-PROJECT = "demo-crash"
+from lives import PROJECT, Server, Suite, arguments
+
 BUCKET = f"{PROJECT}.appspot.com"
 OWNER = {"Authorization": "Bearer owner"}
 # So few that contents are shared, left and used again.
 CONTENTS = [bytes([65 + n]) * size for n, size in enumerate([0, 10, 70_000, 400_000, 1_500_000])]
 NAMES = 4
 COLLECTED_S_MAX = 60
-
-
-class Server:
-    """One life of the binary."""
-
-    start_s_max = 5
-
-    def __init__(self, folder):
-        command = [BINARY, "dev", str(folder), "--only", "storage", "--ports", "storage=0,hub=0", "--json"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        watchdog = threading.Timer(self.start_s_max, self.process.kill)
-        watchdog.start()
-        line = self.process.stdout.readline()
-        watchdog.cancel()
-        assert line, f"did not start within {self.start_s_max} s: exit code {self.process.wait()}"
-        self.port = json.loads(line)["ports"]["storage"]
-
-    def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.process.terminate()
-        assert self.process.wait(timeout=20) == 0, "a stop that was asked for is clean"
 
 
 def ask(connection, method, path, body=None, headers=()):
@@ -184,60 +149,30 @@ def check_files(folder, writers):
         assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name, f"{path.name} is damaged"
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--writers", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--start-seconds", type=float, default=5, help="for a busy machine")
-    options = parser.parse_args()
-    Server.start_s_max = options.start_seconds
-    chance = random.Random(options.seed)
-    print(f"uploads: seed {options.seed}")
-    survived = 0
-    with tempfile.TemporaryDirectory(prefix="hearth-uploads-") as name:
-        folder = pathlib.Path(name)
-        (folder / "firebase.json").write_text("{}")
-        (folder / ".firebaserc").write_text(json.dumps({"projects": {"default": PROJECT}}))
-        writers = [Writer(number, random.Random(chance.random())) for number in range(options.writers)]
-        server = None
+class Uploads(Suite):
+    name = "uploads"
+    service = "storage"
+    write_s_max = 0.6
+
+    def __init__(self, writers, chance):
+        self.writers = [Writer(number, random.Random(chance.random())) for number in range(writers)]
+
+    def check(self, server):
+        connection = server.connect()
+        for writer in self.writers:
+            writer.check(connection)
+
+    def finish(self, folder):
+        total = sum(writer.acknowledged for writer in self.writers)
+        assert total > self.kills, f"only {total} writes: the writers were idle"
+        server = Server(folder, self.service)
         try:
-            for _ in range(options.kills):
-                server = Server(folder)
-                stopping, failures = threading.Event(), []
-                threads = [threading.Thread(target=writer.run, args=(server, stopping, failures)) for writer in writers]
-                for thread in threads:
-                    thread.start()
-                time.sleep(chance.uniform(0.02, 0.6))
-                server.kill()
-                stopping.set()
-                for thread in threads:
-                    thread.join()
-                assert not failures, failures[0]
-                server = Server(folder)
-                connection = server.connect()
-                for writer in writers:
-                    writer.check(connection)
-                server.stop() if chance.random() < 0.5 else server.kill()
-                server = None
-                survived += 1
-            total = sum(writer.acknowledged for writer in writers)
-            assert total > options.kills, f"only {total} writes: the writers were idle"
-            server = Server(folder)
-            check_files(folder, writers)
-            server.stop()
-            server = None
-        except AssertionError as failure:
-            print(f"uploads: after {survived} kills: {failure}")
-            print(f"{survived} passed, 1 failed")
-            return 1
+            check_files(folder, self.writers)
         finally:
-            if server:
-                server.kill()
-    print(f"uploads: {total} writes acknowledged, none lost or torn; no file too many")
-    print(f"{survived} passed, 0 failed")
-    return 0
+            server.stop()
+        return f"{total} writes acknowledged, none lost or torn; no file too many"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    given = arguments(kills=100, writers=4)
+    sys.exit(Uploads(given.writers, given.chance).run(given))

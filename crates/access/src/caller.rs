@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base::{Fields, Status, Timestamp};
+use base::{Code, Fields, Status, Timestamp};
 use kv::{Key, Row};
 use policy::{App, Auth};
 
@@ -19,6 +19,17 @@ pub struct Caller {
     pub standing: Option<Arc<dyn Standing>>,
     /// When the credential ends: what stays open longer than a request ends with it. `None` where there is no end.
     pub until: Option<Timestamp>,
+    /// What asks on the caller's behalf; `None` where the caller asks.
+    pub origin: Option<Arc<Origin>>,
+}
+
+/// What asks on somebody's behalf: every record of it says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The function.
+    pub via: String,
+    /// The trace of the call that it runs for; empty where there is none.
+    pub trace: String,
 }
 
 /// The kinds of callers.
@@ -99,6 +110,12 @@ impl Caller {
         Self { until: Some(until), ..self }
     }
 
+    /// The same, asked for by a function.
+    #[must_use]
+    pub fn via(self, origin: Origin) -> Self {
+        Self { origin: Some(Arc::new(origin)), ..self }
+    }
+
     /// The same, with the claims that a row of the store gives them now.
     pub(crate) fn renewed(mut self, row: Option<&Row>) -> Result<Self, Status> {
         let Some(standing) = &self.standing else { return Ok(self) };
@@ -149,7 +166,7 @@ impl Caller {
 
 impl From<Principal> for Caller {
     fn from(who: Principal) -> Self {
-        Self { who, app: None, standing: None, until: None }
+        Self { who, app: None, standing: None, until: None, origin: None }
     }
 }
 
@@ -186,6 +203,13 @@ pub trait Authenticate: Send + Sync {
     /// Errors: `UNAUTHENTICATED` for a credential that is forged, expired, revoked or of another project;
     /// `UNAVAILABLE` when the store cannot be read. A fault is never reported as a refusal.
     async fn caller(&self, project: &str, credential: Credential<'_>) -> Result<Caller, Status>;
+
+    /// The user of an account, as if they had just signed in: for services with keys that stand for accounts.
+    ///
+    /// Errors: `UNAUTHENTICATED` where there is none, or it is disabled; `UNAVAILABLE` when the store cannot be read.
+    async fn account(&self, _project: &str, _uid: &str) -> Result<Caller, Status> {
+        Err(Status::new(Code::Unauthenticated, "keys do not stand for accounts here"))
+    }
 }
 
 /// Finds out which administrator signed something with a service account's key. Implemented by the identity service; asked by

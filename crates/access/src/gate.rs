@@ -10,8 +10,10 @@ use kv::{Change, Key, Row, Store, StoreError, Version};
 use crate::caller::Caller;
 use crate::contention::Contention;
 use crate::evaluations::Evaluations;
+use crate::events::Events;
 use crate::fault::fault;
 use crate::hold::Holds;
+use crate::invocation::Invocations;
 use crate::log::{AccessLog, Event, Recorded};
 use crate::mode::Mode;
 use crate::open::OpenGrants;
@@ -84,7 +86,9 @@ pub(crate) struct Inner {
     pub(crate) mode: Mode,
     /// In dev only.
     evaluations: Option<Evaluations>,
+    events: Events,
     requests: AtomicU64,
+    invocations: Invocations,
     /// The project that the log names where a session names no other.
     project: OnceLock<String>,
     /// Whether the log keeps what requests ask.
@@ -115,7 +119,9 @@ impl Gate {
             clock,
             mode,
             evaluations,
+            events: Events::default(),
             requests,
+            invocations: Invocations::default(),
             project: OnceLock::new(),
             keeps_requests,
         };
@@ -132,8 +138,8 @@ impl Gate {
         let mut after = recorded.since();
         let mut added = 0;
         loop {
-            let changes = match self.inner.store.changes(after, COMPLETION_BATCH).await {
-                Ok(changes) => changes,
+            let versions = match self.inner.store.versions(after, COMPLETION_BATCH).await {
+                Ok(versions) => versions,
                 // What is older than the change log cannot be added; what it still has can.
                 Err(StoreError::TooOld { oldest, .. }) if oldest > after => {
                     after = oldest;
@@ -141,12 +147,18 @@ impl Gate {
                 }
                 Err(error) => return Err(fault(&error)),
             };
-            let Some(last) = changes.last() else { return Ok(added) };
-            after = last.version;
-            for change in changes.iter().filter(|change| !recorded.has(change.version)) {
-                for event in noted_events(change)? {
-                    added += 1;
-                    self.inner.log.push(event);
+            let Some(last) = versions.last() else { return Ok(added) };
+            after = *last;
+            for missing in versions.into_iter().filter(|version| !recorded.has(*version)) {
+                let changes = match self.inner.store.changes(Version(missing.0 - 1), 1).await {
+                    Err(StoreError::TooOld { .. }) => Vec::new(),
+                    changes => changes.map_err(|error| fault(&error))?,
+                };
+                for change in changes {
+                    for event in noted_events(&change)? {
+                        added += 1;
+                        self.inner.log.push(event);
+                    }
                 }
             }
         }
@@ -187,6 +199,11 @@ impl Gate {
         self.inner.keeps_requests.load(Ordering::Relaxed)
     }
 
+    /// The credentials of work that the house does on somebody's behalf.
+    pub fn invocations(&self) -> &Invocations {
+        &self.inner.invocations
+    }
+
     /// Dev or serve.
     pub fn mode(&self) -> &Mode {
         &self.inner.mode
@@ -195,6 +212,11 @@ impl Gate {
     /// What rules decided lately; `None` in production, which keeps none of it.
     pub fn evaluations(&self) -> Option<&Evaluations> {
         self.inner.evaluations.as_ref()
+    }
+
+    /// Who wants to be told of what is committed.
+    pub fn events(&self) -> &Events {
+        &self.inner.events
     }
 
     /// The clock of this house.

@@ -46,8 +46,18 @@ pub const BUCKETS: Keyspace = Keyspace(0x50);
 pub const OBJECTS: Keyspace = Keyspace(0x51);
 /// Uploads that are under way.
 pub const UPLOADS: Keyspace = Keyspace(0x52);
+/// Partners: other businesses that call functions, their keys hashed.
+pub const PARTNERS: Keyspace = Keyspace(0x68);
 /// How many objects use a file of Cloud Storage.
 pub const BLOBS: Keyspace = Keyspace(0x53);
+/// Events that wait to be told.
+pub const OUTBOX: Keyspace = Keyspace(0x60);
+/// Who wants to be told of which events.
+pub const INTERESTS: Keyspace = Keyspace(0x61);
+/// Task queues and the tasks in them.
+pub const TASKS: Keyspace = Keyspace(0x62);
+/// When schedules were due last.
+pub const SCHEDULES: Keyspace = Keyspace(0x63);
 
 /// The rows that callers are held to.
 pub(crate) const OF_CALLERS: [Keyspace; 3] = [USERS, SIGNING_KEYS, SERVICE_ACCOUNTS];

@@ -6,11 +6,12 @@ use kv::{Chain, CommitError, Key, KeyRange, Page, Row, Scan, Txn, Version};
 use tokio::task::JoinHandle;
 
 use crate::caller::Caller;
+use crate::events;
 use crate::fault::fault;
 use crate::gate::{Gate, Operation};
 use crate::grant::{Evidence, Permit};
 use crate::keyspace::OF_CALLERS;
-use crate::log::{Cause, Event, Verdict};
+use crate::log::{Cause, Event, TRACE, Verdict};
 use crate::reads::Reads;
 
 /// Why nothing was committed.
@@ -78,7 +79,8 @@ pub struct Session {
     pub(crate) now: Timestamp,
     pub(crate) reads: Reads,
     pub(crate) evidence: Evidence,
-    writes: Vec<(Key, Option<Bytes>)>,
+    pub(crate) writes: Vec<(Key, Option<Bytes>)>,
+    pub(crate) staged_events: events::Staged,
     /// A write was staged against another session's permit: nothing may be committed.
     broken: bool,
     pub(crate) events: Vec<Event>,
@@ -103,6 +105,7 @@ impl Session {
             reads,
             evidence: Evidence::default(),
             writes: Vec::new(),
+            staged_events: events::Staged::default(),
             broken: false,
             events: Vec::new(),
             details: serde_json::Map::new(),
@@ -303,6 +306,10 @@ impl Session {
     }
 
     async fn commit_to_the_end(mut self) -> Result<Version, CommitFailure> {
+        if let Err(status) = self.stage_events().await {
+            self.fail(&status.message);
+            return Err(CommitFailure::Failed(status));
+        }
         let txn = self.txn()?;
         let of_callers =
             txn.writes.iter().map(|(key, _)| key).filter(|key| OF_CALLERS.contains(&key.keyspace()));
@@ -359,6 +366,7 @@ impl Session {
     fn committed(mut self, committed: Result<Version, CommitError>) -> Result<Version, CommitFailure> {
         match committed {
             Ok(version) => {
+                self.staged_events.rooms.drain(..).for_each(events::Room::keep);
                 self.record(Some(version));
                 Ok(version)
             }
@@ -413,6 +421,13 @@ impl Session {
         let details = std::mem::take(&mut self.details);
         if let Some(last) = self.events.last_mut() {
             last.details.extend(details);
+        }
+        let Some(origin) = &self.caller.origin else { return };
+        for event in &mut self.events {
+            event.details.insert("via".to_owned(), origin.via.as_str().into());
+            if !origin.trace.is_empty() {
+                event.details.insert(TRACE.to_owned(), origin.trace.as_str().into());
+            }
         }
     }
 

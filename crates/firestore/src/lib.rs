@@ -6,6 +6,7 @@
 //! - The pure parts ([`mod@write`], [`model`]) do no I/O.
 
 pub mod api;
+mod events;
 mod export;
 pub mod listen;
 pub mod model;

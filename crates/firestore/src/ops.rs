@@ -48,6 +48,7 @@ use base::{Code, DatabaseName, DocumentPath, ResourcePath, Status};
 use prost::Message;
 use tokio::sync::watch;
 
+use crate::events::Events;
 use crate::status;
 use databases::Databases;
 use indexes::Indexes;
@@ -91,6 +92,7 @@ impl Firestore {
         let (places, ending) = (Places::default(), watch::Sender::new(false));
         let listeners = listen::Listeners::new(&gate);
         let project = project.to_owned();
+        gate.events().register(Arc::new(Events { project: project.clone() }));
         Self {
             gate,
             project,

@@ -1,7 +1,10 @@
 // Serves the functions of the folder it is started in, on the unix socket that HEARTH_SOCKET names. Run by Hearth, one for
 // each codebase. Headers of a call: `x-hearth-target` (the export, with dots), `x-hearth-kind` (`http` | `event` |
-// `cloudevent`). GET /__/health answers once the code is loaded. It ends with its standard input, so with Hearth.
+// `cloudevent`), `x-hearth-invocation` (its credential). GET /__/health answers once the code is loaded. It ends with its standard input, so with Hearth.
 "use strict";
+
+// First: what it changes must be so before anything else is loaded.
+const { onBehalfOf } = require("./house.js");
 
 const { createRequire } = require("node:module");
 const fs = require("node:fs");
@@ -92,9 +95,10 @@ function cloudEvent(request) {
 }
 
 async function call(exports, request, response) {
-  const { "x-hearth-target": target, "x-hearth-kind": kind } = request.headers;
-  delete request.headers["x-hearth-target"];
-  delete request.headers["x-hearth-kind"];
+  const { "x-hearth-target": target, "x-hearth-kind": kind, "x-hearth-invocation": credential } = request.headers;
+  for (const name of ["x-hearth-target", "x-hearth-kind", "x-hearth-invocation"]) {
+    delete request.headers[name];
+  }
   const run = String(target)
     .split(".")
     .reduce((at, name) => (isNothing(at) ? at : at[name]), exports);
@@ -103,10 +107,10 @@ async function call(exports, request, response) {
     return;
   }
   if (kind === "http") {
-    await run(request, response);
+    await onBehalfOf(credential, () => run(request, response));
     return;
   }
-  await (kind === "event" ? run(...event(request.body)) : run(cloudEvent(request)));
+  await onBehalfOf(credential, () => (kind === "event" ? run(...event(request.body)) : run(cloudEvent(request))));
   response.json({ status: "acknowledged" });
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Source: the functions reference, A2.
 
+use std::time::Duration;
+
 use access::{Denial, Reason};
 use axum::body::Body;
 use axum::response::Response;
 use base::{Code, Status};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
 /// Why a call is not answered by its function.
@@ -18,6 +20,9 @@ pub enum Failure {
     /// It was not allowed, or is no call.
     #[error("{}", .0.message)]
     Refused(Status),
+    /// Its caller calls too often.
+    #[error("too many calls; the next one may come in {} s", .0.as_secs() + 1)]
+    TooOften(Duration),
     /// Its body is too long.
     #[error("the body has more than {} MB", .0 >> 20)]
     TooLarge(usize),
@@ -46,6 +51,11 @@ impl Failure {
                 response
             }
             Failure::Refused(status) => error(status.code.http(), status.code.name(), &status.message),
+            Failure::TooOften(wait) => {
+                let mut response = error(429, Code::ResourceExhausted.name(), &self.to_string());
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+                response
+            }
             Failure::TooLarge(_) => error(413, Code::InvalidArgument.name(), &self.to_string()),
         }
     }

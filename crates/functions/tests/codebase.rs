@@ -96,7 +96,7 @@ async fn a_codebase_runs_with_its_variables_and_behind_its_guard() {
     let guard = GuardText {
         function: "pid".to_owned(),
         require: Some("auth != null".to_owned()),
-        methods: Vec::new(),
+        ..GuardText::default()
     };
     let functions = functions(folder.path(), vec![guard]).await;
 

@@ -2,7 +2,7 @@
 
 use crate::admin::Entry;
 use crate::explain::ExplainRequest;
-use crate::{backup, indexes, keys, service_account};
+use crate::{backup, indexes, keys, partner, service_account};
 
 /// Every act that a running server does for the command line.
 pub static ACTS: &[Entry] = &[
@@ -16,6 +16,10 @@ pub static ACTS: &[Entry] = &[
     Entry::of::<indexes::BuildIndexes>(),
     Entry::of::<indexes::DropIndex>(),
     Entry::of::<indexes::SuggestIndexes>(),
+    Entry::of::<partner::Add>(),
+    Entry::of::<partner::List>(),
+    Entry::of::<partner::Suspend>(),
+    Entry::of::<partner::Rotate>(),
     Entry::of::<service_account::CreateAccount>(),
     Entry::of::<service_account::ListAccounts>(),
     Entry::of::<service_account::RotateAccount>(),

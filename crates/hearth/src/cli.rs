@@ -16,6 +16,7 @@ mod administration;
 mod documented;
 mod emulator;
 mod format;
+mod partner;
 mod rules;
 
 use std::net::SocketAddr;
@@ -34,6 +35,8 @@ pub use administration::{
 pub use format::{Form, Format};
 
 pub use emulator::{Edition, Emulator, Launcher, not_loopback};
+
+pub use partner::{AddPartner, Partner, ReportPartner};
 
 pub use rules::{Bolt, Check, CompileBolt, Explain, LanguageName, Test};
 
@@ -105,6 +108,9 @@ pub enum Verb {
     /// Manage service accounts for the Admin SDKs
     #[command(subcommand)]
     ServiceAccount(ServiceAccount),
+    /// Manage partners: other businesses whose servers call this project's functions
+    #[command(subcommand)]
+    Partner(Partner),
     /// Manage the keys that sign ID tokens
     #[command(subcommand)]
     Keys(Keys),
@@ -318,6 +324,9 @@ pub struct Log {
     /// Only paths of this shape; `*` is one segment, `**` any number
     #[arg(long)]
     pub path: Option<String>,
+    /// Only what this trace led to: a call of a function, and every read and write of its code
+    #[arg(long, value_name = "ID")]
+    pub trace: Option<String>,
     /// Only this verdict
     #[arg(long)]
     pub verdict: Option<VerdictName>,

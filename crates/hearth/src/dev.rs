@@ -80,7 +80,7 @@ impl Served {
         let environment = variables(&addresses, &id).into_iter();
         let variables = environment.map(|(name, value)| (name.to_owned(), value)).collect();
         let postgres = settings::postgres(&place.project, ask.postgres.as_deref())?;
-        house.begin(&Beginning { project: &project, variables, postgres })?;
+        house.begin(&Beginning { project: &project, variables, postgres }).await?;
         let listening = serve(ask, share, &house, bound, &addresses);
         house.begin_work();
         let mut notes: Vec<String> = place.note.into_iter().chain(project.notes.clone()).collect();

@@ -214,8 +214,11 @@ impl House {
     }
 
     /// Has services know what the project is about. Errors: what the project must correct first.
-    pub fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
-        self.services.iter().try_for_each(|(_, service)| service.begin(beginning))
+    pub async fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
+        for (_, service) in &self.services {
+            service.begin(beginning).await?;
+        }
+        Ok(())
     }
 
     /// Begins what services do beside answering.

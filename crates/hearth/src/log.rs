@@ -26,6 +26,7 @@ pub fn run(ask: &Log) -> Result<(), Failure> {
         project: ask.project.clone(),
         service: ask.service.clone(),
         path: ask.path.clone(),
+        trace: ask.trace.clone(),
         verdict: ask.verdict.map(verdict),
         since: since.transpose().map_err(Failure::usage)?,
     };
@@ -83,7 +84,7 @@ fn verdict(name: VerdictName) -> Verdict {
 }
 
 /// A duration back from now, or a time.
-fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+pub fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let wrong =
         || format!("`{text}` is neither a duration (90s, 10m, 24h, 7d) nor a time (2026-11-24T15:00:00Z)");
     if let Ok(time) = Timestamp::parse(text) {

@@ -20,6 +20,7 @@ mod launcher;
 mod limits;
 mod log;
 mod paint;
+mod partner;
 mod project;
 mod restore;
 mod rules;
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
         Verb::Bolt(Bolt::Compile(ask)) => return about_rules(bolt::compile(ask), as_json),
         Verb::Indexes(verb) => block_on(indexes::run(verb)),
         Verb::Keys(verb) => block_on(keys::run(verb)),
+        Verb::Partner(verb) => block_on(partner::run(verb)),
         Verb::ServiceAccount(verb) => block_on(service_account::run(verb)),
         Verb::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "hearth", &mut std::io::stdout());

@@ -54,7 +54,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
     let postgres = settings::postgres(&ask.project_dir, ask.postgres.as_deref())?;
-    house.begin(&Beginning { project: &project, variables: Vec::new(), postgres })?;
+    house.begin(&Beginning { project: &project, variables: Vec::new(), postgres }).await?;
     house.begin_work();
     if let Some((file, warnings)) = indexes {
         notes.extend(warnings);

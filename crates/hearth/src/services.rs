@@ -195,7 +195,7 @@ pub trait Service: Send + Sync {
     /// Before the work begins: what the project says, and where everything is.
     ///
     /// Errors: what the project must correct first.
-    fn begin(&self, _: &Beginning<'_>) -> Result<(), String> {
+    async fn begin(&self, _: &Beginning<'_>) -> Result<(), String> {
         Ok(())
     }
 

@@ -49,6 +49,10 @@ struct Guard {
     require: Option<String>,
     #[serde(default)]
     methods: Vec<String>,
+    rate: Option<String>,
+    #[serde(default)]
+    api_keys: bool,
+    run_as: Option<String>,
 }
 
 /// Reads the file of a project's folder; `None` where there is none.
@@ -76,7 +80,10 @@ pub fn postgres(folder: &Path, asked: Option<&str>) -> Result<Option<String>, St
 
 fn parse(text: &str) -> Result<Settings, String> {
     let file: File = toml::from_str(text).map_err(|error| format!("{FILE_NAME}: {error}"))?;
-    let guard = |(function, Guard { require, methods })| GuardText { function, require, methods };
+    let guard = |(function, guard)| {
+        let Guard { require, methods, rate, api_keys, run_as } = guard;
+        GuardText { function, require, methods, rate, api_keys, run_as }
+    };
     let Functions { params, guards } = file.functions;
     let postgres = file.dataconnect.postgres;
     Ok(Settings { guards: guards.into_iter().map(guard).collect(), params, postgres })
@@ -95,6 +102,7 @@ mod tests {
             function: "fetchData".to_owned(),
             require: Some("auth != null".to_owned()),
             methods: vec!["POST".to_owned()],
+            ..GuardText::default()
         };
         assert_eq!(settings.guards, [guard]);
         let settings = parse("[dataconnect]\npostgres = \"postgres://db\"").unwrap();

@@ -2,18 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod running;
+
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use identity::token::rs256::PrivateKey;
+use running::{Running, project};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 const ROOT: &str = "/v1/projects/p/databases/(default)/documents";
 const RULES: &str = "service cloud.firestore {
@@ -21,15 +23,6 @@ const RULES: &str = "service cloud.firestore {
     match /users/{uid} { allow read, write: if request.auth.uid == uid; }
   }
 }";
-
-/// A project's folder.
-fn project() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("firestore.rules"), RULES).unwrap();
-    std::fs::write(folder.path().join("firebase.json"), r#"{"firestore":{"rules":"firestore.rules"}}"#)
-        .unwrap();
-    folder
-}
 
 /// Runs a verb to its end.
 fn hearth(arguments: &[&str], folder: &Path) -> Output {
@@ -52,45 +45,10 @@ fn refusal(arguments: &[&str], folder: &Path) -> String {
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
-/// A running Hearth; killed when dropped.
-struct Running {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Running {
-    fn start(arguments: &[&str], service: &str, folder: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
-        command.args(arguments).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
-        Self { child, port: u16::try_from(ready["ports"][service].as_u64().unwrap()).unwrap() }
-    }
-
-    fn serve(folder: &Path) -> Self {
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--data", "data", "--project", "p", "--json"];
-        Self::start(&arguments, "serve", folder)
-    }
-
-    /// Asks it to stop, and waits for that.
-    fn stop(mut self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success());
-    }
-
     /// One request: the status and the body.
     fn ask(&self, method: &str, path: &str, bearer: &str, kind: &str, body: &str) -> (u16, Value) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port("firestore"))).unwrap();
         let bearer =
             if bearer.is_empty() { String::new() } else { format!("Authorization: Bearer {bearer}\r\n") };
         let length = body.len();
@@ -157,8 +115,8 @@ fn signed(file: &Value, more: Value) -> String {
 
 #[test]
 fn service_accounts_come_and_go_while_the_server_runs() {
-    let folder = project();
-    let (folder, running) = (folder.path(), Running::serve(folder.path()));
+    let folder = project(RULES);
+    let (folder, running) = (folder.path(), Running::serve(folder.path(), &[]));
     let mode = std::fs::metadata(folder.join("data/admin.sock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let verb = |verb: &[&str]| answer(&[&["service-account"], verb, &["--data", "data"]].concat(), folder);
@@ -214,8 +172,8 @@ fn service_accounts_come_and_go_while_the_server_runs() {
 
 #[test]
 fn signing_keys_rotate_and_are_revoked_while_the_server_runs() {
-    let folder = project();
-    let (folder, running) = (folder.path(), Running::serve(folder.path()));
+    let folder = project(RULES);
+    let (folder, running) = (folder.path(), Running::serve(folder.path(), &[]));
     let verb = |verb: &[&str]| answer(&[&["keys"], verb, &["--data", "data", "--json"]].concat(), folder);
     let (uid, token) = running.sign_up();
     let path = format!("users/{uid}");
@@ -255,9 +213,9 @@ fn signing_keys_rotate_and_are_revoked_while_the_server_runs() {
 
 #[test]
 fn dev_takes_commands_too_and_has_no_keys() {
-    let folder = project();
+    let folder = project(RULES);
     let arguments = ["dev", "--ports", "all=0", "--project", "p", "--data", "data", "--json"];
-    let _running = Running::start(&arguments, "firestore", folder.path());
+    let _running = Running::start(&arguments, folder.path());
     let said = refusal(&["keys", "list", "--data", "data"], folder.path());
     assert!(said.contains("dev has no signing keys"), "{said}");
     let file = answer(&["service-account", "create", "--data", "data"], folder.path());
@@ -273,18 +231,18 @@ fn key_file(folder: &Path, name: &str, byte: u8, mode: u32) {
 
 #[test]
 fn sealed_keys_take_their_key() {
-    let folder = project();
+    let folder = project(RULES);
     let folder = folder.path();
     for (name, byte, mode) in [("one", 1, 0o600), ("two", 2, 0o600), ("open", 3, 0o644)] {
         key_file(folder, name, byte, mode);
     }
     let start = |key: &str| {
         let base = ["serve", "--listen", "127.0.0.1:0", "--data", "data", "--project", "p", "--json"];
-        Running::start(&[&base[..], &["--key-file", key]].concat(), "serve", folder)
+        Running::start(&[&base[..], &["--key-file", key]].concat(), folder)
     };
     let list =
         |more: &[&str]| answer(&[&["keys", "list", "--data", "data", "--json"], more].concat(), folder);
-    let running = Running::serve(folder);
+    let running = Running::serve(folder, &[]);
     let (uid, token) = running.sign_up();
     let path = format!("users/{uid}");
     assert_eq!(list(&[])[0]["sealed_by"], Value::Null);
@@ -322,20 +280,20 @@ fn sealed_keys_take_their_key() {
 
 #[test]
 fn development_and_production_never_share_a_folder() {
-    let (ours, others) = (project(), project());
+    let (ours, others) = (project(RULES), project(RULES));
     let dev = ["dev", "--ports", "all=0", "--project", "p", "--data", "data", "--json"];
     let serve = ["serve", "--listen", "127.0.0.1:0", "--data", "data", "--project", "p", "--json"];
-    Running::start(&dev, "firestore", ours.path()).stop();
+    Running::start(&dev, ours.path()).stop();
     let said = refusal(&serve, ours.path());
     assert!(said.contains("was made by `hearth dev`"), "{said}");
     // A verb without a server leaves it what it is, and knows its project.
     assert_eq!(answer(&["service-account", "create", "--data", "data"], ours.path())["project_id"], "p");
-    Running::start(&dev, "firestore", ours.path()).stop();
+    Running::start(&dev, ours.path()).stop();
 
-    Running::serve(others.path()).stop();
+    Running::serve(others.path(), &[]).stop();
     let said = refusal(&dev, others.path());
     assert!(said.contains("was made by `hearth serve`"), "{said}");
-    Running::serve(others.path()).stop();
+    Running::serve(others.path(), &[]).stop();
     let said = refusal(&["keys", "list", "--data", "nowhere"], others.path());
     assert!(said.contains("there is no data") && !others.path().join("nowhere").exists(), "{said}");
 }

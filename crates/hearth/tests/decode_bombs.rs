@@ -3,14 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
 
-use std::io::{BufRead, BufReader, Write};
+mod running;
+
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tempfile::TempDir;
+use running::{Running, project};
 
 const ROOT: &str = "/v1/projects/p/databases/(default)/documents";
 const NAME: &[u8] = b"projects/p/databases/(default)/documents/open/bomb";
@@ -22,41 +23,7 @@ const MEMORY_MIB_MAX: usize = 1536;
 const REFUSED_MIB_MAX: usize = 256;
 const MIB: usize = 1 << 20;
 
-struct Running {
-    child: Child,
-    port: u16,
-    _folder: TempDir,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Running {
-    fn serve(flags: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("firestore.rules"), RULES).unwrap();
-        let config = r#"{"firestore":{"rules":"firestore.rules"}}"#;
-        std::fs::write(folder.path().join("firebase.json"), config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hearth"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data", "data", "--project", "p", "--json"])
-            .args(flags)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let port = u16::try_from(ready["ports"]["serve"].as_u64().unwrap()).unwrap();
-        Self { child, port, _folder: folder }
-    }
-
     /// The most memory it has had.
     fn peak_mib(&self) -> usize {
         let status = format!("/proc/{}/status", self.child.id());
@@ -131,8 +98,9 @@ fn map_of_one() -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_decodes_to_too_much_is_refused_before_it_is_decoded() {
-    let running = Running::serve(&[]);
-    let port = running.port;
+    let folder = project(RULES);
+    let running = Running::serve(folder.path(), &[]);
+    let port = running.port("serve");
     let bombs: Vec<Vec<u8>> =
         [map_of_one(), field(1, b""), field(1, &field(6, b"")), field(1, &field(9, &[0x0a, 0]))]
             .iter()
@@ -160,8 +128,9 @@ async fn what_decodes_to_too_much_is_refused_before_it_is_decoded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_that_make_too_much_are_refused_too() {
-    let running = Running::serve(&[]);
-    let port = running.port;
+    let folder = project(RULES);
+    let running = Running::serve(folder.path(), &[]);
+    let port = running.port("serve");
     let sign_in = "/identitytoolkit.googleapis.com/v1/accounts:signInWithPassword?key=k";
     let commit = format!("{ROOT}:commit");
     let name = String::from_utf8_lossy(NAME);
@@ -192,8 +161,9 @@ async fn texts_that_make_too_much_are_refused_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_large_by_right_is_taken_and_many_at_once_are_bounded() {
-    let running = Running::serve(&[]);
-    let port = running.port;
+    let folder = project(RULES);
+    let running = Running::serve(folder.path(), &[]);
+    let port = running.port("serve");
     let number = field(1, &[0x10, 1]);
     let name = |at: usize| format!("projects/p/databases/(default)/documents/open/{at}").into_bytes();
     let numbers: Vec<u8> = (0..2).flat_map(|at| write(&name(at), &number, 130_000)).collect();
@@ -217,22 +187,24 @@ async fn what_is_large_by_right_is_taken_and_many_at_once_are_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_writes_of_one_large_document_hold_it_once() {
-    let running = Running::serve(&[]);
-    assert_eq!(commit(running.port, &write(NAME, &map_of_one(), 30_000)).await, "0");
+    let folder = project(RULES);
+    let running = Running::serve(folder.path(), &[]);
+    assert_eq!(commit(running.port("serve"), &write(NAME, &map_of_one(), 30_000)).await, "0");
     // Each changes another field and leaves the large one as it is.
     let masked = field(3, &field(1, b"b"));
     let entry = [field(1, b"b"), field(2, &[0x10, 1])].concat();
     let document = field(1, &[field(1, NAME), field(2, &entry)].concat());
     let writes = field(2, &[document, masked].concat()).repeat(500);
-    assert_eq!(commit(running.port, &writes).await, "0");
+    assert_eq!(commit(running.port("serve"), &writes).await, "0");
     let peak = running.peak_mib();
     assert!(peak <= REFUSED_MIB_MAX, "{peak} MiB");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limits_are_the_operators() {
-    let running = Running::serve(&["--message-memory", "4", "--decoded-memory", "16"]);
+    let folder = project(RULES);
+    let running = Running::serve(folder.path(), &["--message-memory", "4", "--decoded-memory", "16"]);
     let number = field(1, &[0x10, 1]);
-    assert_eq!(commit(running.port, &write(NAME, &number, 100_000)).await, "8");
-    assert_eq!(commit(running.port, &write(NAME, &number, 10_000)).await, "0");
+    assert_eq!(commit(running.port("serve"), &write(NAME, &number, 100_000)).await, "8");
+    assert_eq!(commit(running.port("serve"), &write(NAME, &number, 10_000)).await, "0");
 }

@@ -2,16 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod running;
+
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use running::{Running, project};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 const OWNERS: &str = "rules_version = '2';
 service cloud.firestore {
@@ -32,13 +34,6 @@ service cloud.firestore {
   }
 }";
 
-fn project() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("firebase.json"), "{}").unwrap();
-    std::fs::write(folder.path().join("firestore.rules"), OWNERS).unwrap();
-    folder
-}
-
 fn hearth(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap()
@@ -46,53 +41,6 @@ fn hearth(folder: &Path, arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A server; killed when dropped.
-struct Running {
-    child: Child,
-    firestore: u16,
-    auth: u16,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Running {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
-        command.args(arguments).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
-        let port = |name: &str| ready["ports"][name].as_u64().and_then(|port| u16::try_from(port).ok());
-        let serve = port("serve");
-        let (firestore, auth) = (port("firestore").or(serve), port("auth").or(serve));
-        Self { child, firestore: firestore.unwrap(), auth: auth.unwrap() }
-    }
-
-    fn dev(folder: &Path) -> Self {
-        let arguments = ["dev", "--project", "p", "--ports", "all=0", "--json"];
-        Self::start(folder, &arguments)
-    }
-
-    fn serve(folder: &Path, further: &[&str]) -> Self {
-        let mut arguments =
-            vec!["serve", "--listen", "127.0.0.1:0", "--data", ".hearth", "--project", "p", "--json"];
-        arguments.extend(further);
-        Self::start(folder, &arguments)
-    }
-
-    fn stop(mut self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success());
-    }
 }
 
 fn ask(port: u16, method: &str, path: &str, bearer: &str, body: &Value) -> (u16, Value) {
@@ -114,6 +62,8 @@ fn ask(port: u16, method: &str, path: &str, bearer: &str, body: &Value) -> (u16,
     (status, serde_json::from_str(body.get(from..to).unwrap_or_default()).unwrap_or_default())
 }
 
+const SERVE: [&str; 8] =
+    ["serve", "--listen", "127.0.0.1:0", "--data", ".hearth", "--project", "p", "--json"];
 const ROOT: &str = "/v1/projects/p/databases/(default)/documents";
 
 /// A token of the kind that dev believes.
@@ -166,12 +116,12 @@ fn explain_until(folder: &Path, request: &Value, wanted: &str) -> Value {
 
 #[test]
 fn a_denial_is_decided_again_by_the_rules_and_documents_of_both_times() {
-    let folder = project();
-    let running = Running::dev(folder.path());
+    let folder = project(OWNERS);
+    let running = Running::dev(folder.path(), &[]);
     let room = format!("{ROOT}/rooms/1");
-    assert_eq!(ask(running.firestore, "PATCH", &room, "owner", &owned_by("alice")).0, 200);
+    assert_eq!(ask(running.port("firestore"), "PATCH", &room, "owner", &owned_by("alice")).0, 200);
     let bob = token("bob", &json!({}));
-    assert_eq!(ask(running.firestore, "GET", &room, &bob, &Value::Null).0, 403);
+    assert_eq!(ask(running.port("firestore"), "GET", &room, &bob, &Value::Null).0, 403);
     let denied = log(folder.path(), &["--verdict", "deny", "--project", "p"], 1).swap_remove(0);
     assert_eq!(log(folder.path(), &[], 2)[0]["project"], "p");
 
@@ -188,7 +138,7 @@ fn a_denial_is_decided_again_by_the_rules_and_documents_of_both_times() {
     assert_eq!(changed["then"]["verdict"], "deny");
     std::fs::write(folder.path().join("firestore.rules"), OWNERS).unwrap();
     explain_until(folder.path(), &denied, "denied as well: the rules are the same");
-    assert_eq!(ask(running.firestore, "PATCH", &room, "owner", &owned_by("bob")).0, 200);
+    assert_eq!(ask(running.port("firestore"), "PATCH", &room, "owner", &owned_by("bob")).0, 200);
     explain_until(folder.path(), &denied, "is allowed today: the document /rooms/1 changed.");
 
     // The same on the folder, with the rules of the project beside it, and for people.
@@ -206,8 +156,8 @@ fn a_denial_is_decided_again_by_the_rules_and_documents_of_both_times() {
 
 #[test]
 fn writes_queries_and_claims_are_asked_again_as_they_were() {
-    let folder = project();
-    let running = Running::dev(folder.path());
+    let folder = project(OWNERS);
+    let running = Running::dev(folder.path(), &[]);
     let write = |n: u64, owner: &str| {
         let name = |path: &str| format!("projects/p/databases/(default)/documents/{path}");
         let count = json!({ "fields": { "n": { "integerValue": n.to_string() } } });
@@ -216,13 +166,13 @@ fn writes_queries_and_claims_are_asked_again_as_they_were() {
             json!({ "update": document })
         };
         let body = json!({ "writes": [update("counts/rooms", count), update("rooms/2", owned_by(owner))] });
-        ask(running.firestore, "POST", &format!("{ROOT}:commit"), &token("bob", &json!({})), &body).0
+        ask(running.port("firestore"), "POST", &format!("{ROOT}:commit"), &token("bob", &json!({})), &body).0
     };
     assert_eq!((write(2, "bob"), write(1, "bob")), (403, 200));
     let query = json!({ "structuredQuery": { "from": [{ "collectionId": "rooms" }], "where": { "fieldFilter": {
         "field": { "fieldPath": "open" }, "op": "EQUAL", "value": { "booleanValue": true } } } } });
     let staff = token("sue", &json!({ "role": "staff" }));
-    assert_eq!(ask(running.firestore, "POST", &format!("{ROOT}:runQuery"), &staff, &query).0, 200);
+    assert_eq!(ask(running.port("firestore"), "POST", &format!("{ROOT}:runQuery"), &staff, &query).0, 200);
     let events = log(folder.path(), &["--path", "/rooms/**"], 3);
     let of = |method: &str, verdict: &str| {
         let found = events.iter().find(|event| event["method"] == method && event["verdict"] == verdict);
@@ -244,20 +194,25 @@ fn writes_queries_and_claims_are_asked_again_as_they_were() {
 
 #[test]
 fn production_keeps_no_values_and_says_what_is_missing() {
-    let folder = project();
+    let folder = project(OWNERS);
     let sign_up = |running: &Running| {
         let body =
             json!({ "email": "bob@example.com", "password": "secret-secret", "returnSecureToken": true });
-        let (status, answer) =
-            ask(running.auth, "POST", "/identitytoolkit.googleapis.com/v1/accounts:signUp?key=k", "", &body);
+        let (status, answer) = ask(
+            running.port("auth"),
+            "POST",
+            "/identitytoolkit.googleapis.com/v1/accounts:signUp?key=k",
+            "",
+            &body,
+        );
         assert_eq!(status, 200, "{answer}");
         (answer["localId"].as_str().unwrap().to_owned(), answer["idToken"].as_str().unwrap().to_owned())
     };
-    let running = Running::serve(folder.path(), &[]);
+    let running = Running::start(&SERVE, folder.path());
     let (uid, bob) = sign_up(&running);
     let room = format!("{ROOT}/rooms/1");
-    assert_eq!(ask(running.firestore, "PATCH", &room, &bob, &owned_by("secret-owner")).0, 403);
-    assert_eq!(ask(running.firestore, "GET", &room, &bob, &Value::Null).0, 403);
+    assert_eq!(ask(running.port("firestore"), "PATCH", &room, &bob, &owned_by("secret-owner")).0, 403);
+    assert_eq!(ask(running.port("firestore"), "GET", &room, &bob, &Value::Null).0, 403);
     let events = log(folder.path(), &["--verdict", "deny"], 2);
     let whole = std::fs::read_to_string(folder.path().join(".hearth/access.log")).unwrap();
     assert!(!whole.contains("secret-owner") && !whole.contains("bob@example.com"), "{whole}");
@@ -271,8 +226,8 @@ fn production_keeps_no_values_and_says_what_is_missing() {
     assert!(read[0]["notes"][0].as_str().unwrap().contains("those of the account"), "{:#}", read[0]);
     running.stop();
 
-    let running = Running::serve(folder.path(), &["--log-requests"]);
-    assert_eq!(ask(running.firestore, "PATCH", &room, &bob, &owned_by("kept")).0, 403);
+    let running = Running::start(&[&SERVE[..], &["--log-requests"]].concat(), folder.path());
+    assert_eq!(ask(running.port("firestore"), "PATCH", &room, &bob, &owned_by("kept")).0, 403);
     let kept = log(folder.path(), &["--verdict", "deny", "--who", &uid], 3).swap_remove(2);
     let kept = explain(folder.path(), &kept).swap_remove(0);
     assert_eq!(kept["then"]["verdict"], "deny", "{kept:#}");
@@ -281,10 +236,10 @@ fn production_keeps_no_values_and_says_what_is_missing() {
 
 #[test]
 fn what_is_forgotten_is_said() {
-    let folder = project();
-    let running = Running::dev(folder.path());
+    let folder = project(OWNERS);
+    let running = Running::dev(folder.path(), &[]);
     let room = format!("{ROOT}/rooms/1");
-    assert_eq!(ask(running.firestore, "GET", &room, "", &Value::Null).0, 403);
+    assert_eq!(ask(running.port("firestore"), "GET", &room, "", &Value::Null).0, 403);
     let denied = log(folder.path(), &["--verdict", "deny"], 1).swap_remove(0);
     running.stop();
     // Lines as they are when much time has passed since.

@@ -3,18 +3,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod running;
+
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use running::{Running, project};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 const ROOT: &str = "/v1/projects/p/databases/(default)/documents";
 const RULES: &str = "rules_version = '2';
@@ -25,74 +27,11 @@ service cloud.firestore {
   }
 }";
 
-/// A project's folder with these rules.
-fn project(rules: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("firestore.rules"), rules).unwrap();
-    std::fs::write(folder.path().join("firebase.json"), r#"{"firestore":{"rules":"firestore.rules"}}"#)
-        .unwrap();
-    folder
-}
-
 fn hearth(arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
-}
-
-/// A running Hearth; killed when dropped.
-struct Running {
-    child: Child,
-    ready: Value,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Running {
-    fn start(arguments: &[&str], folder: &Path) -> Self {
-        let mut child = hearth(arguments, folder).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
-        Self { child, ready }
-    }
-
-    fn serve(folder: &Path) -> Self {
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--data", "data", "--project", "p", "--json"];
-        Self::start(&arguments, folder)
-    }
-
-    fn dev(folder: &Path) -> Self {
-        let ports = "all=0";
-        Self::start(&["dev", "--ports", ports, "--project", "p", "--data", "data", "--json"], folder)
-    }
-
-    fn port(&self, service: &str) -> u16 {
-        u16::try_from(self.ready["ports"][service].as_u64().unwrap()).unwrap()
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-
-    /// Waits for the end; its exit code.
-    fn ends(&mut self) -> Option<i32> {
-        let since = Instant::now();
-        while since.elapsed() < Duration::from_secs(12) {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("it does not end");
-    }
 }
 
 /// Writes raw bytes and reads the answer: status and body.
@@ -186,7 +125,7 @@ fn unsigned(claims: &Value) -> String {
 #[test]
 fn bad_input_over_rest_has_its_code_and_changes_nothing() {
     let folder = project(RULES);
-    let running = Running::serve(folder.path());
+    let running = Running::serve(folder.path(), &[]);
     let port = running.port("serve");
     assert_eq!(
         ask(port, "PATCH", &format!("{ROOT}/open/a"), None, r#"{"fields":{"n":{"integerValue":"1"}}}"#).0,
@@ -271,7 +210,7 @@ fn bad_input_over_rest_has_its_code_and_changes_nothing() {
 #[tokio::test]
 async fn bad_input_over_grpc_has_its_code_and_changes_nothing() {
     let folder = project(RULES);
-    let running = Running::serve(folder.path());
+    let running = Running::serve(folder.path(), &[]);
     let port = running.port("serve");
     let before = tokio::task::spawn_blocking(move || state(port)).await.unwrap();
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -318,7 +257,7 @@ async fn bad_input_over_grpc_has_its_code_and_changes_nothing() {
 #[test]
 fn no_forged_token_counts_in_serve() {
     let folder = project(RULES);
-    let running = Running::serve(folder.path());
+    let running = Running::serve(folder.path(), &[]);
     let port = running.port("serve");
     let sign_up = "/identitytoolkit.googleapis.com/v1/accounts:signUp?key=k";
     let (status, body) = ask(port, "POST", sign_up, None, r#"{"returnSecureToken":true}"#);
@@ -368,7 +307,7 @@ fn no_forged_token_counts_in_serve() {
 #[test]
 fn a_stop_lets_what_is_in_flight_finish_and_the_log_answers_for_it() {
     let folder = project(RULES);
-    let mut running = Running::serve(folder.path());
+    let mut running = Running::serve(folder.path(), &[]);
     let port = running.port("serve");
     // Who has the folder is told from without, also by the second to ask for it.
     let second =
@@ -425,7 +364,11 @@ fn rules_are_read_again_and_a_broken_edit_changes_nothing() {
     // Production asks for it by signal, dev looks by itself.
     for dev in [false, true] {
         let folder = project(RULES);
-        let running = if dev { Running::dev(folder.path()) } else { Running::serve(folder.path()) };
+        let running = if dev {
+            Running::dev(folder.path(), &["--data", "data"])
+        } else {
+            Running::serve(folder.path(), &[])
+        };
         let port = running.port(if dev { "firestore" } else { "serve" });
         let put = |rules: &str| {
             std::fs::write(folder.path().join("firestore.rules"), rules).unwrap();

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, too")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod running;
+
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use running::{Running, project};
+use serde_json::json;
 
 const ROOT: &str = "/v1/projects/p/databases/(default)/documents";
 const RULES: &str = "rules_version = '2';
@@ -17,45 +19,6 @@ service cloud.firestore {
   }
 }";
 const OWNER: &str = "Authorization: Bearer owner";
-
-/// A running `hearth dev`; killed when dropped.
-struct Running {
-    child: Child,
-    ready: Value,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Running {
-    fn start(more: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("firestore.rules"), RULES).unwrap();
-        let project = r#"{"firestore":{"rules":"firestore.rules"}}"#;
-        std::fs::write(folder.path().join("firebase.json"), project).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hearth"))
-            .args(["dev", "--ports", "all=0", "--project", "p", "--ephemeral", "--json"])
-            .args(more)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
-        Self { child, ready }
-    }
-
-    fn port(&self, service: &str) -> u16 {
-        u16::try_from(self.ready["ports"][service].as_u64().unwrap()).unwrap()
-    }
-}
 
 /// Asks with these lines of headers: status and answer.
 fn ask(port: u16, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
@@ -75,7 +38,11 @@ fn ask(port: u16, method: &str, path: &str, headers: &str, body: &str) -> (u16, 
 
 #[test]
 fn only_local_pages_act_as_administrators() {
-    let running = Running::start(&["--allow-host", "dev.test", "--allow-origin", "https://app.test"]);
+    let folder = project(RULES);
+    let running = Running::dev(
+        folder.path(),
+        &["--ephemeral", "--allow-host", "dev.test", "--allow-origin", "https://app.test"],
+    );
     let (auth, firestore) = (running.port("auth"), running.port("firestore"));
     let put = json!({"rules": {"files": [{"name": "r", "content": RULES}]}}).to_string();
     let queries = "/identitytoolkit.googleapis.com/v1/projects/p/accounts:query";

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use access::{Authenticate, Caller, Credential, DevPermit, Standing};
+use access::{Authenticate, Caller, Credential, DevPermit, Invocations, Standing};
 use async_trait::async_trait;
 use base::{Status, Timestamp};
 use base64::Engine as _;
@@ -20,8 +20,10 @@ use crate::limits::{CLOCK_SKEW_S_MAX, ID_TOKEN_LIFE_S, TOKEN_BYTES_MAX};
 use crate::model::account::ServiceAccount;
 use crate::model::decode;
 use crate::model::key::Realm;
+use crate::model::user::User;
 use crate::standing::{AccountStanding, BelievedStanding, SessionClaims, Signer, UserStanding};
 use crate::status::bad_credential;
+use crate::token::claims::{Grant, fields, id_token};
 use crate::token::rs256::PublicKey;
 use crate::token::{Claims, Jwt, TokenError, seconds, text};
 use crate::tokens::{AccountToken, Genuine, Signed, Tokens};
@@ -47,12 +49,19 @@ impl Authenticate for Authenticator {
     async fn caller(&self, project: &str, credential: Credential<'_>) -> Result<Caller, Status> {
         self.identity.caller(project, credential).await
     }
+
+    async fn account(&self, project: &str, uid: &str) -> Result<Caller, Status> {
+        self.identity.user_of(project, uid).await
+    }
 }
 
 impl Identity {
     /// See [`Authenticate::caller`].
     pub(crate) async fn caller(&self, project: &str, credential: Credential<'_>) -> Result<Caller, Status> {
         let Credential::Bearer(token) = credential else { return Ok(Caller::unauthenticated()) };
+        if Invocations::is_one(token) {
+            return self.gate.invocations().caller(project, token).ok_or_else(bad_credential);
+        }
         match &self.tokens {
             Tokens::Unsigned(permit, _) => self.believed(*permit, project, token).await,
             Tokens::Signed(signed) => self.verified(signed, project, token).await,
@@ -131,6 +140,20 @@ impl Identity {
             }
         };
         Ok(caller.held_to(standing).until(Timestamp::from_micros(exp_s.saturating_mul(1_000_000))))
+    }
+
+    /// See [`Authenticate::account`].
+    async fn user_of(&self, project: &str, uid: &str) -> Result<Caller, Status> {
+        let (key, iat_s) = (Realm::of(project).user(uid), self.now_s());
+        let row = self.gate.peek(&key).await?.ok_or_else(bad_credential)?;
+        let user: User = decode(&row)?;
+        let grant = Grant { provider: "key".to_owned(), auth_time_s: iat_s, claims: Claims::default() };
+        let claims = fields(&id_token(project, &user, &grant, iat_s));
+        let of_session = SessionClaims::None;
+        let standing = UserStanding { key, signer: None, iat_s, in_tenant: false, of_session };
+        standing.check(Some(&row))?;
+        let user = access::User { uid: uid.to_owned(), claims };
+        Ok(Caller::user(Arc::new(user)).held_to(Arc::new(standing)))
     }
 
     /// Checks a token that a service account signed itself to use as a bearer.

@@ -14,6 +14,7 @@
 pub mod api;
 mod authenticate;
 mod clock_watch;
+mod events;
 pub mod keys;
 pub mod limits;
 pub mod model;
@@ -33,6 +34,7 @@ use arc_swap::ArcSwapOption;
 
 pub use authenticate::Authenticator;
 pub use clock_watch::behind_s;
+pub use events::Events;
 pub use ops::account_keys::{
     AccountInfo, AccountKeyInfo, create_service_account, revoke_service_account, rotate_service_account,
     service_accounts,

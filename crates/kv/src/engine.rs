@@ -72,6 +72,28 @@ pub trait View: Send + Sync {
 
     /// The rows of the range in order, within the limits of the scan. At least one row if there is any.
     async fn scan(&self, range: &KeyRange, scan: Scan) -> Result<Slice, StoreError>;
+
+    /// The first keys of the range in order, at most so many, and fewer only where it ends. For those who need no values.
+    async fn keys(&self, range: &KeyRange, max: usize) -> Result<Vec<Key>, StoreError> {
+        keys_by_scan(self, range, max).await
+    }
+}
+
+/// [`View::keys`] of a view that has no shorter way.
+pub(crate) async fn keys_by_scan<V: View + ?Sized>(
+    view: &V,
+    range: &KeyRange,
+    max: usize,
+) -> Result<Vec<Key>, StoreError> {
+    let mut keys = Vec::new();
+    let mut rest = Some(range.clone());
+    while let Some(range) = rest.take().filter(|_| keys.len() < max) {
+        let scan = Scan { rows_max: max - keys.len(), ..Scan::default() };
+        let Slice { rows, more } = view.scan(&range, scan).await?;
+        rest = rows.last().filter(|_| more).map(|(last, _)| range.beyond(last, false));
+        keys.extend(rows.into_iter().map(|(key, _)| key));
+    }
+    Ok(keys)
 }
 
 /// Counts the rows of a scan against its limits.

@@ -164,4 +164,9 @@ impl View for FaultyView {
         self.faults.read().await?;
         self.inner.scan(range, scan).await
     }
+
+    async fn keys(&self, range: &KeyRange, max: usize) -> Result<Vec<Key>, StoreError> {
+        self.faults.read().await?;
+        self.inner.keys(range, max).await
+    }
 }

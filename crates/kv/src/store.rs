@@ -10,6 +10,7 @@ use crate::committer::{Driver, Horizon, LogLength, Request, Waiting};
 use crate::engine::{Batch, Engine, View};
 use crate::error::{CommitError, StoreError};
 use crate::history::{self, LookBack, Undo};
+use crate::key::KeyRange;
 use crate::meta::{self, Floor, Header};
 use crate::options::Options;
 use crate::ring::Ring;
@@ -164,18 +165,32 @@ impl Store {
         if let Some(recent) = self.shared.ring.after(after, published, limit, bytes_max) {
             return recent.into_iter().map(|(version, entry)| Change::decode(version, entry)).collect();
         }
+        let Some((view, range)) = self.log_after(after, limit).await? else { return Ok(Vec::new()) };
+        let scan = Scan { reverse: false, rows_max: limit, bytes_max };
+        let (changes, _) = history::read_log(&*view, &range, scan).await?;
+        Ok(changes)
+    }
+
+    /// The versions of the commits after one, oldest first, without gaps; at most `limit`, and fewer only where there are no
+    /// more. For those who look for a few commits among many: [`Store::changes`] reads all that each did.
+    pub async fn versions(&self, after: Version, limit: usize) -> Result<Vec<Version>, StoreError> {
+        let Some((view, range)) = self.log_after(after, limit).await? else { return Ok(Vec::new()) };
+        view.keys(&range, limit).await?.iter().map(meta::log_version).collect()
+    }
+
+    /// What the change log has after a version; `None`: nothing.
+    async fn log_after(
+        &self,
+        after: Version,
+        limit: usize,
+    ) -> Result<Option<(Arc<dyn View>, KeyRange)>, StoreError> {
         let view = self.view().await?;
         let oldest = history::floor(&*view).await?;
         if after < oldest {
             return Err(StoreError::TooOld { asked: after, oldest });
         }
         let range = meta::log_range(after, view.version());
-        if limit == 0 || range.is_empty() {
-            return Ok(Vec::new());
-        }
-        let scan = Scan { reverse: false, rows_max: limit, bytes_max };
-        let (changes, _) = history::read_log(&*view, &range, scan).await?;
-        Ok(changes)
+        Ok((limit > 0 && !range.is_empty()).then_some((view, range)))
     }
 
     /// The newest version, and a way to wait for the next.

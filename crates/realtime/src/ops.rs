@@ -13,6 +13,7 @@ mod delta;
 mod departure;
 pub mod events;
 mod facts;
+mod has;
 mod hello;
 mod hub;
 mod index;
@@ -29,6 +30,7 @@ mod sessions;
 mod settings;
 mod sign_in;
 mod staging;
+mod triggers;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -81,6 +83,7 @@ impl Realtime {
     /// The service over a gate.
     pub fn new(gate: Gate, project: &str, authenticate: Arc<dyn Authenticate>) -> Arc<Self> {
         let default = format!("{project}-default-rtdb");
+        gate.events().register(Arc::new(triggers::Events));
         let ground = Arc::new(Ground { gate, project: project.to_owned(), default });
         Arc::new(Self {
             ground,

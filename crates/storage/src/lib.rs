@@ -8,9 +8,11 @@
 //! - Who may not read an object learns nothing of it, not even that it is missing.
 
 pub mod api;
+mod events;
 pub mod files;
 pub mod model;
 pub mod ops;
 pub mod status;
 
+pub use events::Events;
 pub use ops::Storage;

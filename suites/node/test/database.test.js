@@ -2,6 +2,7 @@
 // The names say which trap of the protocol each is about.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after } from "node:test";
 
 import { deleteApp, initializeApp } from "firebase/app";
@@ -203,6 +204,41 @@ test("a listener that knows the hash is sent nothing", async () => {
   await wire.ask("q", { p: "/a", h: "jRI9dwRS9sb4SWm8uuoN7+xBk4g=" });
   await wire.ask("q", { p: "/nothing", h: "" });
   assert.deepEqual(wire.pushes, []);
+  await wire.end();
+});
+
+test("a listener that knows the hashes of ranges is sent the ranges that differ", async () => {
+  const wire = await Wire.open(database, { ns: await fresh() });
+  const sha1 = (text) => createHash("sha1").update(text).digest("base64");
+  const one = sha1('("a":(string:"one"),"b":("x":(string:"two")))');
+  const two = sha1('("b":("y":(string:"three")))');
+  const has = { h: "another", ch: { hs: [one, two, ""], ps: ["b/x", "b/y"] } };
+  const told = async (p, more = {}) => {
+    const before = wire.pushes.length;
+    assert.equal((await wire.ask("q", { p, ...has, ...more })).s, "ok");
+    return wire.pushes.slice(before);
+  };
+  await wire.ask("p", { p: "/v", d: { a: "one", b: { x: "two", y: "changed" }, c: "new" } });
+  assert.deepEqual(await told("/v"), [
+    {
+      a: "rm",
+      b: {
+        p: "v",
+        d: [
+          { s: "b/x", e: "b/y", m: { b: { y: "changed" } } },
+          { s: "b/y", m: { c: "new" } },
+        ],
+      },
+    },
+  ]);
+  await wire.ask("p", { p: "/w", d: { a: "one", b: { y: "three" } } });
+  assert.deepEqual(await told("/w", { q: { l: 5, vf: "l" }, t: 7 }), [
+    { a: "rm", b: { p: "w", d: [{ e: "b/x", m: { a: "one" } }], t: 7 } },
+  ]);
+  // Nothing is there, or what the client says is none: all of it.
+  assert.deepEqual(await told("/nothing"), [{ a: "d", b: { p: "nothing", d: null } }]);
+  await wire.ask("p", { p: "/z", d: "z" });
+  assert.deepEqual(await told("/z", { ch: { hs: ["x"], ps: ["b", "a"] } }), [{ a: "d", b: { p: "z", d: "z" } }]);
   await wire.end();
 });
 

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// The detail that names the record of an effect in another database.
 pub(crate) const COMMIT: &str = "commit";
+/// The detail that names the trace an event belongs to: 32 hexadecimal digits.
+pub const TRACE: &str = "trace";
 
 /// What came of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +133,11 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Event {
+    /// The trace that it belongs to.
+    pub fn trace(&self) -> Option<&str> {
+        self.details.get(TRACE)?.as_str()
+    }
+
     /// Whether the log keeps it at any cost: denials, administrators' acts, failures, and what changed data.
     pub fn must_be_kept(&self) -> bool {
         self.verdict != Verdict::Allow || self.version.is_some() || self.details.contains_key(COMMIT)

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use event::COMMIT;
-pub use event::{Basis, Cause, Event, Verdict};
+pub use event::{Basis, Cause, Event, TRACE, Verdict};
 use policy::Source;
 pub use query::{Filter, Reader};
 pub(crate) use recorded::{Recorded, commits};

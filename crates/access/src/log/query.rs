@@ -20,6 +20,8 @@ pub struct Filter {
     pub service: Option<String>,
     /// A path pattern: `*` stands for one segment, `**` for any number of them.
     pub path: Option<String>,
+    /// The trace: what a call of a function led to.
+    pub trace: Option<String>,
     /// The verdict.
     pub verdict: Option<Verdict>,
     /// Not before this time.
@@ -32,6 +34,7 @@ impl Filter {
         self.who.as_ref().is_none_or(|who| event.who.as_ref() == Some(who))
             && self.project.as_ref().is_none_or(|project| &event.project == project)
             && self.service.as_ref().is_none_or(|service| &event.service == service)
+            && self.trace.as_deref().is_none_or(|trace| event.trace() == Some(trace))
             && self.verdict.is_none_or(|verdict| event.verdict == verdict)
             && self.path.as_ref().is_none_or(|pattern| path_matches(pattern, &event.path))
             && self.since.is_none_or(|since| Timestamp::parse(&event.time).is_ok_and(|time| time >= since))

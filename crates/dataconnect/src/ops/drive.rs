@@ -66,8 +66,11 @@ enum Attempt {
 /// What the machine borrows of a call.
 struct Borrowed<'r> {
     now: String,
-    default: Box<dyn Fn(&str) -> Result<Json, ExpressionFault> + Send + Sync + 'r>,
+    default: Box<Defaults<'r>>,
 }
+
+/// The values of defaults' expressions.
+type Defaults<'r> = dyn Fn(&str) -> Result<Json, ExpressionFault> + Send + Sync + 'r;
 
 fn unavailable(fault: &SqlFault) -> Failure {
     tracing::warn!(state = fault.state, message = fault.message, "the database is not available");

@@ -61,6 +61,7 @@ async fn clear_batch(
     range: KeyRange,
 ) -> Result<(Session, Option<KeyRange>), Status> {
     session.set_project(&database.project);
+    session.without_events();
     let permit = session.authorize_admin(&format!("/{path}")).map_err(status::refused)?;
     let page = session.scan(&range, Scan { rows_max: BATCH_DOCUMENTS, ..Scan::default() }).await?;
     for row in &page.rows {

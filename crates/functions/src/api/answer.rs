@@ -1,7 +1,9 @@
 //! A function's answer, handed on piece by piece: as it comes, and no longer than the function may take.
 
 use std::io;
+use std::sync::Arc;
 
+use access::Invocation;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -12,12 +14,17 @@ use tokio::time::{Instant, timeout_at};
 
 use super::headers;
 use crate::ops::{Function, Slot};
-use crate::runtime::Connection;
+use crate::runtime::{Connection, Worker};
 
 /// A call whose answer is on its way. Dropped, its place is free and the worker sees that the client has gone.
 pub struct Running {
     /// The function.
     pub function: Function,
+    /// The worker, where it is not the codebase's usual one.
+    pub apart: Option<Arc<Worker>>,
+    /// What its code may do until then.
+    #[expect(dead_code, reason = "held until the answer is over")]
+    pub invocation: Invocation,
     /// The call's place.
     #[expect(dead_code, reason = "held until the answer is over")]
     pub slot: Slot,
@@ -39,7 +46,8 @@ pub fn answer(response: http::Response<Incoming>, running: Running) -> Response 
                 Err(_) => {
                     let name = &running.function.endpoint.name;
                     tracing::warn!(function = %name, "an answer has taken longer than the function may: it is cut off");
-                    running.function.look_after();
+                    let Running { function, apart, .. } = running;
+                    function.look_after(apart);
                     return Some((Err(io::Error::from(io::ErrorKind::TimedOut)), None));
                 }
                 Ok(None) => return None,

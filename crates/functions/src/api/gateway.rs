@@ -21,6 +21,7 @@ use super::headers;
 use crate::Functions;
 use crate::model::Kind;
 use crate::ops::{Call, Function};
+use crate::runtime::Worker;
 use crate::status::{self, Failure};
 
 /// Bytes of a request's body, of the second generation.
@@ -72,33 +73,42 @@ async fn call(functions: &Functions, request: Request) -> Result<Response, Failu
         return Err(Failure::Unknown(text));
     }
     let trace = headers::trace(request.headers())?;
-    let ip = request.extensions().get::<ClientAddress>().map(|client| client.0.to_string());
+    let client = request.extensions().get::<ClientAddress>().copied();
     let call = Call {
         method: request.method().as_str().to_owned(),
         path: named.rest.split('?').next().unwrap_or("/").to_owned(),
         authorization: headers::authorization(request.headers()),
+        key: headers::key(request.headers()),
         headers: headers::decided_on(request.headers()),
-        ip: ip.unwrap_or_default(),
+        ip: client.map(|client| client.0.to_string()).unwrap_or_default(),
+        network: client.map(|client| client.network().to_string()).unwrap_or_default(),
         trace: trace.id.clone(),
     };
-    functions.admit(&function, &call).await?;
+    let admitted = functions.admit(&function, &call).await?;
     let bytes_max =
         if endpoint.is_first_generation { FIRST_GENERATION_BODY_BYTES_MAX } else { BODY_BYTES_MAX };
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: usize| length > bytes_max) {
         return Err(Failure::TooLarge(bytes_max));
     }
-    let until = Instant::now() + Duration::from_secs(endpoint.timeout_s);
-    let slot = functions.slots.take(endpoint, until).await?;
+    let seconds = Duration::from_secs(endpoint.timeout_s);
+    let slot = functions.slots.take(endpoint, Instant::now() + seconds).await?;
+    let apart = function.worker_apart(admitted.run_as).await?;
     // A call that has waited has its whole time before it.
-    let until = Instant::now() + Duration::from_secs(endpoint.timeout_s);
+    let until = Instant::now() + seconds;
+    let invocation = functions.begin(&function, &admitted, &call.trace)?;
     let (mut head, body) = request.into_parts();
     headers::forward(&mut head, endpoint, &call.ip, &trace);
+    // A partner's key has done its work: the code does not get it.
+    if admitted.has_key {
+        head.headers.remove(headers::API_KEY);
+    }
     head.uri = named.rest.parse().map_err(|_| Failure::of(Code::InvalidArgument, "Bad Request"))?;
     head.version = http::Version::HTTP_11;
     let request = http::Request::from_parts(head, Body::new(Limited::new(body, bytes_max)));
-    match timeout_at(until, function.live.worker.send(request)).await {
-        Err(_) => Err(timed_out(function)),
+    let worker = apart.as_deref().unwrap_or(&function.live.worker);
+    match timeout_at(until, worker.send(request, &invocation)).await {
+        Err(_) => Err(timed_out(function, apart)),
         Ok(Err(error)) => {
             tracing::debug!(%error, function = named.name, "a call has no answer");
             Err(Failure::of(Code::Unavailable, format!("`{}` ended before it answered", named.name)))
@@ -108,7 +118,9 @@ async fn call(functions: &Functions, request: Request) -> Result<Response, Failu
             tracing::error!(function = named.name, "{text}");
             Ok(status::error(500, "INTERNAL", &format!("INTERNAL: {text}")))
         }
-        Ok(Ok((response, connection))) => Ok(answer(response, Running { function, slot, connection, until })),
+        Ok(Ok((response, connection))) => {
+            Ok(answer(response, Running { function, apart, invocation, slot, connection, until }))
+        }
     }
 }
 
@@ -121,11 +133,11 @@ fn is_outdated(functions: &Functions, function: &Function, status: StatusCode) -
         && !function.live.worker.health.outdated.is_empty()
 }
 
-fn timed_out(function: Function) -> Failure {
+fn timed_out(function: Function, apart: Option<Arc<Worker>>) -> Failure {
     let (name, seconds) = (&function.endpoint.name, function.endpoint.timeout_s);
     tracing::warn!(function = %name, "a call has taken longer than its {seconds} s");
     let failure =
         Failure::of(Code::DeadlineExceeded, format!("`{name}` has not answered within {seconds} s"));
-    function.look_after();
+    function.look_after(apart);
     failure
 }

@@ -1,6 +1,6 @@
 //! The headers of calls: what the decision sees, what the code gets, what goes back.
 
-use base::{Code, Fields, Value};
+use base::{Code, Fields, Status, Value};
 use http::header::{
     AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -19,6 +19,8 @@ const NEVER: [&str; 3] = ["keep-alive", "x-callable-context-auth", "x-original-a
 /// Hearth's own, between it and a worker.
 const OURS: &str = "x-hearth-";
 const TRACEPARENT: &str = "traceparent";
+/// Where partners have their key.
+pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A trace of the W3C's standard.
 pub struct Trace {
@@ -36,13 +38,19 @@ pub fn trace(headers: &HeaderMap) -> Result<Trace, Failure> {
     {
         return Ok(Trace { id: id.to_owned(), header: header.clone() });
     }
-    let unavailable = |_| Failure::of(Code::Unavailable, "the system's source of randomness failed");
+    let text = new_trace()?;
+    let header = HeaderValue::from_str(&text);
+    let header = header.map_err(|_| Failure::of(Code::Internal, "internal error"))?;
+    Ok(Trace { id: text.split('-').nth(1).unwrap_or_default().to_owned(), header })
+}
+
+/// The `traceparent` of a new trace. Errors: `UNAVAILABLE` without randomness.
+pub fn new_trace() -> Result<String, Status> {
+    let unavailable = |_| Status::new(Code::Unavailable, "the system's source of randomness failed");
     let bytes: [u8; 24] = base::id::random_bytes().map_err(unavailable)?;
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let (id, span) = digits.split_at(32);
-    let header = HeaderValue::from_str(&format!("00-{id}-{span}-01"));
-    let header = header.map_err(|_| Failure::of(Code::Internal, "internal error"))?;
-    Ok(Trace { id: id.to_owned(), header })
+    Ok(format!("00-{id}-{span}-01"))
 }
 
 /// The `Authorization` header; `Some(None)` is one that is no text.
@@ -50,9 +58,13 @@ pub fn authorization(headers: &HeaderMap) -> Option<Option<String>> {
     headers.get(AUTHORIZATION).map(|value| value.to_str().ok().map(str::to_owned))
 }
 
+pub fn key(headers: &HeaderMap) -> Option<String> {
+    headers.get(API_KEY)?.to_str().ok().map(str::to_owned)
+}
+
 /// What a guard may look at.
 pub fn decided_on(headers: &HeaderMap) -> Fields {
-    let shown = headers.iter().filter(|(name, _)| *name != AUTHORIZATION && *name != COOKIE);
+    let shown = headers.iter().filter(|(name, _)| ![AUTHORIZATION, COOKIE, API_KEY].contains(name));
     let texts = shown.filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), Value::String(value.to_str().ok()?.to_owned())))
     });

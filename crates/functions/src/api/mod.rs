@@ -5,3 +5,4 @@ mod gateway;
 mod headers;
 
 pub use gateway::router;
+pub use headers::new_trace;

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::trigger::Trigger;
+
 /// Where a function runs when it says nothing of it.
 const USUAL_REGION: &str = "us-central1";
 /// How long a call may take when the function says nothing of it, in seconds.
@@ -65,6 +67,8 @@ pub struct Endpoint {
     pub is_private: bool,
     /// Secrets that are bound to it.
     pub secrets: Vec<String>,
+    /// What calls it, where that is no client.
+    pub trigger: Option<Trigger>,
 }
 
 /// Why a manifest is of no use.
@@ -158,6 +162,7 @@ fn read_endpoint(
         calls_max: concurrency.saturating_mul(instances).max(1),
         is_private: invoker.is_some_and(|who| who.iter().any(|who| who == "private")),
         secrets: secrets.map(|all| all.iter().filter_map(key_of).collect()).unwrap_or_default(),
+        trigger: Trigger::of(endpoint, &|text| filled(text, params)),
     })
 }
 

@@ -4,8 +4,11 @@ mod codebase;
 mod env;
 mod manifest;
 mod params;
+pub mod partner;
+mod trigger;
 
 pub use codebase::{Codebase, Settings};
 pub use env::{EnvError, environment, parse as parse_env, secrets};
 pub use manifest::{Endpoint, Kind, Manifest, ManifestError};
 pub use params::{ParamError, resolve};
+pub use trigger::{EventTrigger, Trigger};

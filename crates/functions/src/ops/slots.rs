@@ -119,6 +119,7 @@ mod tests {
             calls_max,
             is_private: false,
             secrets: Vec::new(),
+            trigger: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The processes that run a project's code: found, started, watched, replaced.
 
+mod apart;
 mod discovery;
 mod output;
 mod packages;

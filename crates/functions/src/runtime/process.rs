@@ -63,6 +63,11 @@ impl Process {
         self.end.lock().take();
     }
 
+    /// Whether it has ended.
+    pub fn has_exited(&self) -> bool {
+        self.exited.borrow().is_some()
+    }
+
     /// Waits for its end. Returns how it ended.
     pub async fn exited(&self) -> String {
         let mut exited = self.exited.clone();

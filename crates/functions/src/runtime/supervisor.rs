@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Invocation;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
 use super::StartError;
+use super::apart::Apart;
 use super::discovery::discover;
 use super::packages::Packages;
 use super::sources::fingerprint;
@@ -34,6 +36,8 @@ pub struct Live {
     pub endpoints: Vec<Endpoint>,
     /// Its process.
     pub worker: Worker,
+    /// The process for calls that run as their callers.
+    pub apart: Apart,
     /// Whether the package's root is its second generation.
     pub has_second_generation_root: bool,
 }
@@ -54,6 +58,8 @@ pub enum State {
 pub struct Supervisor {
     settings: Arc<Settings>,
     codebase: Codebase,
+    /// What its worker does outside of any call, it does as this.
+    identity: Invocation,
     state: watch::Sender<State>,
     /// Ends a worker that does not answer any more.
     hung: Notify,
@@ -61,9 +67,9 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Nothing runs yet.
-    pub fn new(settings: Arc<Settings>, codebase: Codebase) -> Arc<Self> {
+    pub fn new(settings: Arc<Settings>, codebase: Codebase, identity: Invocation) -> Arc<Self> {
         let state = watch::Sender::new(State::Starting);
-        Arc::new(Self { settings, codebase, state, hung: Notify::new() })
+        Arc::new(Self { settings, codebase, identity, state, hung: Notify::new() })
     }
 
     /// The codebase's name.
@@ -172,9 +178,16 @@ impl Supervisor {
                 own.insert(secret.clone(), value.clone());
             }
         }
-        let worker = Worker::start(&self.codebase, &base(&own)).await?;
+        let variables = |house: String| {
+            let mut variables = base(&own);
+            variables.insert("HEARTH_HOUSE".to_owned(), house);
+            variables
+        };
+        let house = variables::house(&self.settings, Some(self.identity.credential()));
+        let worker = Worker::start(&self.codebase, &variables(house)).await?;
+        let apart = Apart::new(self.codebase.clone(), variables(variables::house(&self.settings, None)));
         let has_second_generation_root = packages.has_second_generation_root();
-        Ok(Arc::new(Live { endpoints, worker, has_second_generation_root }))
+        Ok(Arc::new(Live { endpoints, worker, apart, has_second_generation_root }))
     }
 
     fn said_ready(&self, live: &Live) {
@@ -183,16 +196,6 @@ impl Supervisor {
         tracing::info!(target: "function", codebase = self.name(), firebase_functions = %version, "serves {}", names.join(", "));
         for place in &live.worker.health.outdated {
             tracing::warn!(codebase = self.name(), "{place}: {}", crate::status::mend(version));
-        }
-        let background =
-            live.endpoints.iter().filter(|endpoint| endpoint.kind == crate::model::Kind::Background);
-        let background: Vec<&str> = background.map(|endpoint| endpoint.name.as_str()).collect();
-        if !background.is_empty() {
-            let names = background.join(", ");
-            tracing::warn!(
-                codebase = self.name(),
-                "{names}: Hearth does not fire events, tasks and schedules yet"
-            );
         }
     }
 

@@ -35,6 +35,22 @@ pub fn of(
     variables
 }
 
+/// Where the house is, as `glue/house.js` reads it. Without an identity a process asks on behalf of its calls only.
+pub fn house(settings: &Settings, identity: Option<&str>) -> String {
+    let address = |(_, value): &(String, String)| value.trim_start_matches("http://").to_owned();
+    let named = |part: &'static str| {
+        let all = settings.variables.iter();
+        let all = all.filter(move |(name, _)| name.ends_with("_EMULATOR_HOST") && name.contains(part));
+        all.map(address).collect::<Vec<_>>()
+    };
+    // Functions that call functions do so in their own name.
+    let functions = named("FUNCTIONS");
+    let hosts = named("").into_iter().filter(|host| !functions.contains(host)).collect::<Vec<_>>();
+    let closed = if identity.is_none() { named("DATABASE") } else { Vec::new() };
+    serde_json::json!({ "hosts": hosts, "open": named("STORAGE"), "token": identity, "closed": closed })
+        .to_string()
+}
+
 fn database_url(settings: &Settings) -> String {
     let host = settings.variables.iter().find(|(name, _)| name == "FIREBASE_DATABASE_EMULATOR_HOST");
     match host {

@@ -5,8 +5,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use access::Invocation;
 use axum::body::Body;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -22,6 +23,8 @@ use crate::model::Codebase;
 
 /// What runs inside of it.
 const RUNNER: &str = include_str!("../../glue/runner.js");
+/// What leads its requests to Hearth.
+const HOUSE: &str = include_str!("../../glue/house.js");
 /// How long it may take until it answers.
 const READY_SECONDS_MAX: u64 = 30;
 /// How often it is asked meanwhile.
@@ -70,6 +73,7 @@ impl Worker {
         let folder = tempfile::Builder::new().prefix("hearth-fn-").tempdir()?;
         let (runner, socket) = (folder.path().join("runner.js"), folder.path().join("s.sock"));
         std::fs::write(&runner, RUNNER)?;
+        std::fs::write(folder.path().join("house.js"), HOUSE)?;
         let mut variables = variables.clone();
         variables.insert("HEARTH_SOCKET".to_owned(), socket.display().to_string());
         let process = Process::start(&codebase.name, &codebase.source, &[&runner], &variables)?;
@@ -95,6 +99,11 @@ impl Worker {
         Ok(worker)
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.process.has_exited()
+    }
+
     /// Waits for its end. Returns how it ended.
     pub async fn exited(&self) -> String {
         self.process.exited().await
@@ -113,15 +122,27 @@ impl Worker {
     async fn ask_health(&self) -> Option<Health> {
         let asked = async {
             let request = Request::get("/__/health").header("host", "localhost").body(Body::empty()).ok()?;
-            let (response, _connection) = self.send(request).await.ok()?;
+            let (response, _connection) = self.exchange(request).await.ok()?;
             let body = Limited::new(response.into_body(), HEALTH_BYTES_MAX).collect().await.ok()?;
             serde_json::from_slice(&body.to_bytes()).ok()
         };
         timeout(Duration::from_secs(HEALTH_SECONDS_MAX), asked).await.ok().flatten()
     }
 
-    /// Sends a request. Returns the answer's head; the rest comes as long as the connection is kept.
-    pub async fn send(&self, request: Request<Body>) -> io::Result<(Response<Incoming>, Connection)> {
+    /// Sends a request, with the credential of what its code asks for. Returns the answer's head; the rest comes as long as the
+    /// connection is kept.
+    pub async fn send(
+        &self,
+        mut request: Request<Body>,
+        invocation: &Invocation,
+    ) -> io::Result<(Response<Incoming>, Connection)> {
+        let mut credential = HeaderValue::from_str(invocation.credential()).map_err(io::Error::other)?;
+        credential.set_sensitive(true);
+        request.headers_mut().insert("x-hearth-invocation", credential);
+        self.exchange(request).await
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> io::Result<(Response<Incoming>, Connection)> {
         let stream = UnixStream::connect(&self.socket).await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;

@@ -19,7 +19,10 @@ pub static ROW: Row = Row {
     variables: &[Variable { name: "FIREBASE_AUTH_EMULATOR_HOST", before: "" }],
     rules: None,
     portable: Some(&transfer::Users),
-    open: |ground| Box::new(Auth { gate: ground.gate.clone(), identity: Arc::clone(&ground.identity) }),
+    open: |ground| {
+        ground.gate.events().register(Arc::new(identity::Events));
+        Box::new(Auth { gate: ground.gate.clone(), identity: Arc::clone(&ground.identity) })
+    },
 };
 
 struct Auth {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use functions::Functions;
 use functions::model::Settings;
@@ -38,6 +39,7 @@ struct Calls {
     settings: Mutex<Option<Settings>>,
 }
 
+#[async_trait]
 impl Service for Calls {
     fn routes(&self, _: &Addresses) -> Router {
         // Production's port is shared, and its workers are not built yet.
@@ -52,10 +54,15 @@ impl Service for Calls {
         true
     }
 
-    fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
+    async fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
         let project = beginning.project;
         // Production's workers are not built yet.
-        if project.codebases.is_empty() || !self.functions.is_dev() {
+        if !self.functions.is_dev() {
+            return Ok(());
+        }
+        let names: Vec<String> = project.codebases.iter().map(|codebase| codebase.name.clone()).collect();
+        self.functions.restore_interests(&names).await.map_err(|status| status.message)?;
+        if project.codebases.is_empty() {
             return Ok(());
         }
         let ours = settings::read(project.folder())?.unwrap_or_default();

@@ -26,6 +26,7 @@ pub static ROW: Row = Row {
         let (gate, documents) = (ground.gate.clone(), ground.firestore.documents());
         let signatures: Arc<dyn Signatures> = Arc::new(ground.identity.authenticator());
         let files = Arc::clone(&ground.files);
+        gate.events().register(Arc::new(storage::Events));
         Box::new(Objects(Storage::new(gate, &ground.project, documents, Some(signatures), files)))
     },
 };

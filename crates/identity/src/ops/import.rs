@@ -78,6 +78,7 @@ impl Verb for BatchCreate {
         }
         self.check_duplicates()?;
         let permit = work.admin()?;
+        work.without_events();
         let mut errors = Vec::new();
         // What earlier rows of this batch took: the store does not show it yet.
         let mut taken: HashSet<Handle> = HashSet::new();

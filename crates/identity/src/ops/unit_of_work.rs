@@ -75,6 +75,11 @@ impl<'a> UnitOfWork<'a> {
         self.session.note(name, value);
     }
 
+    /// What is made here is nobody's event: an import.
+    pub fn without_events(&mut self) {
+        self.session.without_events();
+    }
+
     /// The right of an administrator.
     pub fn admin(&mut self) -> Result<Permit, Failure> {
         Ok(self.session.authorize_admin(&self.about)?)

@@ -62,7 +62,7 @@ impl Ground {
             let count = u64::from(known).max(promise.file_bytes / PAGE_BYTES);
             let now = count.min(file.options().checked_at_start_bytes_max / PAGE_BYTES);
             unchecked_from = u32::try_from(now).unwrap_or(u32::MAX).saturating_add(1);
-            pages.check(1, unchecked_from)?;
+            pages.check_in_halves(1, unchecked_from)?;
         }
         Ok(Self { pages: Arc::new(pages), log, logged, is_new, unchecked_from })
     }

@@ -128,6 +128,19 @@ impl Pages {
         }
     }
 
+    /// The same with half of the pages on a thread of its own: what a start waits for.
+    pub(super) fn check_in_halves(&self, from: u32, before: u32) -> Result<(), StoreError> {
+        let middle = from.saturating_add(before.saturating_sub(from) / 2);
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("kv-check".to_owned());
+            let second = thread.spawn_scoped(scope, || self.check(middle, before));
+            let second = second.map_err(|error| StoreError::engine(format_args!("no check: {error}")))?;
+            self.check(from, middle)?;
+            let interrupted = |_| Err(StoreError::engine(format_args!("the check of pages was interrupted")));
+            second.join().unwrap_or_else(interrupted)
+        })
+    }
+
     /// The first bad pages from one on before another.
     pub(super) fn bad_pages(
         &self,
@@ -139,10 +152,11 @@ impl Pages {
         let file = opened.map_err(|error| StoreError::io("open", &self.path, &error))?;
         let mut bad = Vec::new();
         let mut first = from.max(1);
+        let mut buffer = Vec::new();
         while first < before && bad.len() < bad_max {
             let count = CHUNK_PAGES.min(before - first);
-            for suspect in self.suspects(&file, first, count)? {
-                bad.extend(self.look_again(&file, suspect)?);
+            for suspect in self.suspects(&file, &mut buffer, first, count)? {
+                bad.extend(self.look_again(&file, &mut buffer, suspect)?);
             }
             first += count;
         }
@@ -150,12 +164,19 @@ impl Pages {
         Ok(bad)
     }
 
-    fn suspects(&self, file: &File, first: u32, count: u32) -> Result<Vec<BadPage>, StoreError> {
+    fn suspects(
+        &self,
+        file: &File,
+        buffer: &mut Vec<u8>,
+        first: u32,
+        count: u32,
+    ) -> Result<Vec<BadPage>, StoreError> {
         let page_len = PAGE_BYTES as usize;
-        let mut buffer = vec![0; count as usize * page_len];
+        buffer.resize(count as usize * page_len, 0);
         let offset = u64::from(first - 1) * PAGE_BYTES;
-        let read = read_up_to(file, &mut buffer, offset);
+        let read = read_up_to(file, buffer, offset);
         let read = read.map_err(|error| StoreError::io("read", &self.path, &error))?;
+        buffer.iter_mut().skip(read).for_each(|byte| *byte = 0);
         let sums = self.mark.sums(first, count as usize)?;
         let pages = (first..).zip(buffer.chunks(page_len)).zip(sums).enumerate();
         let bad = pages.filter_map(|(n, ((page, content), expected))| {
@@ -175,12 +196,17 @@ impl Pages {
     }
 
     /// A page is not bad while it is in the log, nor when it was merely written while it was read.
-    fn look_again(&self, file: &File, suspect: BadPage) -> Result<Option<BadPage>, StoreError> {
+    fn look_again(
+        &self,
+        file: &File,
+        buffer: &mut Vec<u8>,
+        suspect: BadPage,
+    ) -> Result<Option<BadPage>, StoreError> {
         let _quiet = self.quiet.lock();
         if self.in_log.lock().contains(&suspect.page) {
             return Ok(None);
         }
-        Ok(self.suspects(file, suspect.page, 1)?.pop())
+        Ok(self.suspects(file, buffer, suspect.page, 1)?.pop())
     }
 }
 

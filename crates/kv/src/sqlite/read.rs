@@ -299,6 +299,15 @@ impl FileView {
         self.long(move |held| held.get_many(&keys)).await
     }
 
+    /// See [`crate::View::keys`].
+    pub(super) async fn keys(&self, range: &KeyRange, max: usize) -> Result<Vec<Key>, StoreError> {
+        let range = range.clone();
+        self.long(move |held| {
+            held.with(|connection| table::keys(connection, &range, max).map_err(|error| held.explain(&error)))
+        })
+        .await
+    }
+
     /// See [`crate::View::scan`].
     pub(super) async fn scan(&self, range: &KeyRange, scan: Scan) -> Result<Slice, StoreError> {
         if range.is_empty() {

@@ -36,6 +36,7 @@ const INSERT_BIG: &str = "INSERT INTO big(v) VALUES(?1)";
 const SELECT: &str = "SELECT v FROM kv WHERE k = ?1";
 const SELECT_BIG: &str = "SELECT v FROM big WHERE id = ?1";
 const SCAN_FORWARD: &str = "SELECT k, v FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k";
+const KEYS: &str = "SELECT k FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k LIMIT ?3";
 const SCAN_REVERSE: &str = "SELECT k, v FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k DESC";
 
 /// Makes the tables in an empty file.
@@ -130,6 +131,24 @@ pub(super) fn scan(connection: &Connection, range: &KeyRange, scan: Scan) -> Res
         slice.rows.push((key, value));
     }
     Ok(slice)
+}
+
+/// The first keys of a range, without a look at what they hold.
+pub(super) fn keys(connection: &Connection, range: &KeyRange, max: usize) -> Result<Vec<Key>, ReadError> {
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(KEYS)?;
+    let mut rows = select.query(params![Blob(range.start.stored()), Blob(range.end.stored()), max])?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        keys.push(key(row.get_ref(0)?)?);
+    }
+    Ok(keys)
+}
+
+fn key(stored: ValueRef<'_>) -> Result<Key, ReadError> {
+    let key = stored.as_blob().map_err(|error| ReadError::Damaged(format!("a key: {error}")))?;
+    Key::from_stored(Bytes::copy_from_slice(key))
+        .ok_or_else(|| ReadError::Damaged("a key is empty".to_owned()))
 }
 
 /// The value a row holds or points to, if it is the one that was written there.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::layer::{Part, State};
 use super::read::FileView;
-use crate::engine::{Budget, Slice, View};
+use crate::engine::{Budget, Slice, View, keys_by_scan};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
 use crate::scan::Scan;
@@ -139,5 +139,13 @@ impl View for SqliteView {
             return Ok(Slice::default());
         }
         self.merged(range, scan).await
+    }
+
+    async fn keys(&self, range: &KeyRange, max: usize) -> Result<Vec<Key>, StoreError> {
+        let (newer, end) = self.newer_in(range, false);
+        if range.is_empty() || !newer.is_empty() || end.is_some() {
+            return keys_by_scan(self, range, max).await;
+        }
+        self.file.keys(range, max).await
     }
 }

@@ -84,6 +84,10 @@ pub async fn a_listener_misses_nothing_under_load(place: &impl Place) {
     }
     made.sort();
     assert_eq!(seen, made);
+    for limit in [0, 1, 150, COMMITS] {
+        assert_eq!(store.versions(start, limit).await.unwrap(), seen[..limit]);
+    }
+    assert_eq!(store.versions(seen[150], COMMITS).await.unwrap(), seen[151..]);
     store.close().await.unwrap();
 }
 

@@ -7,19 +7,18 @@ use std::fmt;
 
 use base::{Fields, Value as Stored};
 
-use crate::cause::Said;
 use crate::coverage::Sites;
-use crate::decision::{Cause, Decision, Dependence, RulePosition, Step};
+use crate::decision::{Cause, Dependence, Step};
 use crate::diagnostic::Diagnostic;
-use crate::meter::Cost;
 use crate::policy::{Known, Policy, Who};
 use crate::request::Auth;
-use crate::source::{Source, Span};
-use crate::trace::{Candidate, Node, Trace};
+use crate::source::Source;
+use crate::trace::{Node, Trace};
 use crate::value::Str;
 
 use super::value::Map;
-use super::{Environment, Evaluation, Inputs, Outcome, Program, Value, compile, limits, show};
+use super::verdict;
+use super::{Environment, Evaluation, Inputs, Program, Value, compile, limits, show};
 
 /// The levels of `@auth(level:)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,28 +191,10 @@ impl Guard {
         }
     }
 
-    fn whole(&self) -> Span {
-        Span::new(0, self.source.text.len())
-    }
-
-    fn decided(&self, causes: Vec<Cause>, depends: Dependence, expressions: u32) -> Step<Supply> {
-        let allowed = causes.is_empty();
-        let (line, column) = self.source.line_column(0);
-        Step::Decided(Decision {
-            allowed,
-            exact_match_only: false,
-            by: allowed.then_some(RulePosition { line, column, span: self.whole() }),
-            causes,
-            documents: Default::default(),
-            depends,
-            cost: Cost { expressions, reads: 0 },
-        })
-    }
-
     fn decide_level(&self, level: Level, who: &Who<'_>, trace: Option<&mut Trace>) -> Step<Supply> {
         let admitted = level.admits(who.auth);
         if let Some(trace) = trace {
-            trace.candidates.push(self.candidate(admitted, None));
+            trace.candidates.push(verdict::candidate(&self.source, "expression", admitted, None));
         }
         let is_auth = !matches!(level, Level::Public | Level::NoAccess);
         let cause = || {
@@ -226,25 +207,7 @@ impl Guard {
             cause
         };
         let causes = if admitted { Vec::new() } else { vec![cause()] };
-        self.decided(causes, Dependence { auth: is_auth, time: false }, 0)
-    }
-
-    fn candidate(&self, granted: bool, condition: Option<Node>) -> Candidate {
-        Candidate { rule: "expression", span: self.whole(), alternative: 0, granted, condition }
-    }
-
-    fn cause(&self, outcome: &Outcome<'_>, node: &Node) -> Cause {
-        let fault = outcome.as_ref().err().map(|fault| fault.span);
-        let text = match outcome {
-            Ok(value) => show(value),
-            Err(fault) => fault.to_string(),
-        };
-        let rule_line = self.source.line_column(0).0;
-        Cause::of(
-            &self.source,
-            node,
-            Said { text, rule_line, at: fault, failed: fault, error: fault.is_some() },
-        )
+        verdict::decided(&self.source, (admitted, causes), Dependence { auth: is_auth, time: false }, 0)
     }
 }
 
@@ -290,16 +253,16 @@ impl Policy for Guard {
             if node.is_none() {
                 let _ = evaluate(program, slots, who, call, known, Some(&mut node));
             }
-            causes.extend(node.as_ref().map(|node| self.cause(&outcome, node)));
+            causes.extend(node.as_ref().map(|node| verdict::cause(&self.source, &outcome, node)));
         }
         if let Some(trace) = trace {
-            trace.candidates.push(self.candidate(allowed, node));
+            trace.candidates.push(verdict::candidate(&self.source, "expression", allowed, node));
         }
         // Which members of `request` are looked at is not known here.
         let names = |slot: Option<usize>| slot.is_some_and(|slot| program.named.contains(&slot));
         let request = names(slots.request);
         let auth = request || names(slots.auth) || names(slots.mutation);
-        self.decided(causes, Dependence { auth, time: request }, steps)
+        verdict::decided(&self.source, (allowed, causes), Dependence { auth, time: request }, steps)
     }
 }
 
@@ -326,13 +289,7 @@ fn evaluate<'v>(
     known: &'v Known<Guard>,
     trace: Option<&mut Option<Node>>,
 ) -> Evaluation<'v> {
-    let auth = match who.auth {
-        None => Value::Null,
-        Some(Auth { uid, token }) => Value::record([
-            ("uid", Value::Str(Str::Borrowed(uid))),
-            ("token", Value::Map(Map::Stored(token))),
-        ]),
-    };
+    let auth = verdict::auth(who);
     let vars = Value::Map(Map::Stored(call.variables));
     let supply =
         |supply, given: Option<&'v Stored>| given.or_else(|| known.get(&supply)).map(Value::from_stored);

@@ -37,6 +37,7 @@ mod text;
 mod time;
 mod types;
 mod value;
+mod verdict;
 
 use smallvec::SmallVec;
 

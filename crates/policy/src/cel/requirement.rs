@@ -4,18 +4,17 @@ use std::fmt;
 
 use base::Fields;
 
-use crate::cause::Said;
 use crate::coverage::Sites;
-use crate::decision::{Cause, Decision, Dependence, RulePosition, Step};
+use crate::decision::{Dependence, Step};
 use crate::diagnostic::Diagnostic;
-use crate::meter::Cost;
 use crate::policy::{Known, Policy, Who};
-use crate::source::{Source, Span};
-use crate::trace::{Candidate, Node, Trace};
+use crate::source::Source;
+use crate::trace::{Node, Trace};
 use crate::value::Str;
 
 use super::value::Map;
-use super::{Environment, Evaluation, Inputs, Program, Type, Value, compile, limits, show};
+use super::verdict;
+use super::{Environment, Evaluation, Inputs, Program, Type, Value, compile, limits};
 
 /// A call of a function over HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -55,10 +54,6 @@ impl Requirement {
         let compiled = compile(source.clone(), &environment());
         let program = Box::new(compiled.program.ok_or(compiled.diagnostics)?);
         Ok(Self { source, program })
-    }
-
-    fn whole(&self) -> Span {
-        Span::new(0, self.source.text.len())
     }
 }
 
@@ -112,33 +107,12 @@ impl Policy for Requirement {
         if !allowed && node.is_none() {
             let _ = evaluate(&self.program, who, call, Some(&mut node));
         }
-        let mut causes = Vec::new();
-        if let Some(node) = node.as_ref().filter(|_| !allowed) {
-            let fault = outcome.as_ref().err().map(|fault| fault.span);
-            let text = match &outcome {
-                Ok(value) => show(value),
-                Err(fault) => fault.to_string(),
-            };
-            let rule_line = self.source.line_column(0).0;
-            let said = Said { text, rule_line, at: fault, failed: fault, error: fault.is_some() };
-            causes.push(Cause::of(&self.source, node, said));
-        }
+        let cause = |node: &Node| verdict::cause(&self.source, &outcome, node);
+        let causes: Vec<_> = node.as_ref().filter(|_| !allowed).map(cause).into_iter().collect();
         if let Some(trace) = trace {
-            let span = self.whole();
-            let candidate =
-                Candidate { rule: "require", span, alternative: 0, granted: allowed, condition: node };
-            trace.candidates.push(candidate);
+            trace.candidates.push(verdict::candidate(&self.source, "require", allowed, node));
         }
-        let (line, column) = self.source.line_column(0);
-        Step::Decided(Decision {
-            allowed,
-            exact_match_only: false,
-            by: allowed.then_some(RulePosition { line, column, span: self.whole() }),
-            causes,
-            documents: Default::default(),
-            depends: Dependence { auth: true, time: true },
-            cost: Cost { expressions: steps, reads: 0 },
-        })
+        verdict::decided(&self.source, (allowed, causes), Dependence { auth: true, time: true }, steps)
     }
 }
 
@@ -149,9 +123,7 @@ fn evaluate<'v>(
     trace: Option<&mut Option<Node>>,
 ) -> Evaluation<'v> {
     let borrowed = |text: &'v str| Value::Str(Str::Borrowed(text));
-    let auth = who.auth.map_or(Value::Null, |auth| {
-        Value::record([("uid", borrowed(auth.uid)), ("token", Value::Map(Map::Stored(auth.token)))])
-    });
+    let auth = verdict::auth(who);
     let app = who.app.map_or(Value::Null, |app| Value::record([("id", borrowed(&app.id))]));
     let request = Value::record([
         ("function", borrowed(call.function)),

@@ -21,7 +21,7 @@ use super::{longpoll, opening};
 use crate::ops::{Connection, Hello};
 
 /// Bytes that are read at once. An idle connection keeps so many.
-const READ_BYTES: usize = 4 << 10;
+const READ_BYTES: usize = 2 << 10;
 
 /// Answers `GET /.ws`.
 pub async fn open(

@@ -12,6 +12,7 @@ use super::hub::{Effects, Hub};
 use super::rows::{Layer, Layout, Rows};
 use super::sequencer::{Job, Staged};
 use super::staging::Staging;
+use super::triggers::Written;
 use crate::failure::Failure;
 use crate::model::{Change, Expected, Node, Path, SizeLimit, Write};
 use crate::query::{Order, Query};
@@ -277,6 +278,7 @@ impl Database {
             .map_err(Failure::of_write)?;
         }
         let rows = staging.finish();
+        self.emit(&mut session, &changes, pending, &rows).await?;
         let effects = effects(write, changes);
         if rows.is_empty() && beside.is_empty() {
             session.finish();
@@ -287,6 +289,20 @@ impl Database {
         }
         let commit = session.submit(line)?;
         Ok(Staged { effects, commit: Some((rows, commit)) })
+    }
+
+    /// Emits the events of a write.
+    async fn emit(
+        &self,
+        session: &mut Session,
+        changes: &[Resolved],
+        pending: &Layer,
+        rows: &Layer,
+    ) -> Result<(), Failure> {
+        let paths: Vec<Path> = changes.iter().map(|change| change.path.clone()).collect();
+        let (database, layout) = (self.name.as_str(), &self.layout);
+        let written = Written { database, layout, paths: &paths, pending, rows };
+        if rows.is_empty() { Ok(()) } else { written.emit(session).await.map_err(Failure::of_write) }
     }
 
     /// Compares what a transaction expects with what is there.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::model::{Node, Path, encode_export};
+use crate::query::RangeMerge;
 
 /// A change at a place. Made once and shared by all who listen there.
 pub struct Delta {
@@ -47,34 +48,66 @@ impl Delta {
     /// The message, for a listener with a tag.
     pub fn message(&self, tag: Option<&str>) -> String {
         let mut out = String::with_capacity(self.bytes + 64);
-        let action = match &self.change {
-            Changed::Set(_) => 'd',
-            Changed::Merge(_) => 'm',
-        };
-        out.push_str("{\"t\":\"d\",\"d\":{\"a\":\"");
-        out.push(action);
-        out.push_str("\",\"b\":{\"p\":");
-        push_text(&mut out, relative(&self.path.to_string()));
-        out.push_str(",\"d\":");
         match &self.change {
-            Changed::Set(value) => encode_export(value.as_deref(), &mut out),
-            Changed::Merge(values) => {
+            Changed::Set(value) => {
+                push_message(&mut out, "d", &self.path, tag, |out| encode_export(value.as_deref(), out));
+            }
+            Changed::Merge(values) => push_message(&mut out, "m", &self.path, tag, |out| {
                 for (index, (path, value)) in values.iter().enumerate() {
                     out.push(if index == 0 { '{' } else { ',' });
-                    push_text(&mut out, relative(&path.to_string()));
+                    push_text(out, relative(&path.to_string()));
                     out.push(':');
-                    encode_export(value.as_deref(), &mut out);
+                    encode_export(value.as_deref(), out);
                 }
                 out.push_str(if values.is_empty() { "{}" } else { "}" });
-            }
+            }),
         }
-        if let Some(tag) = tag {
-            out.push_str(",\"t\":");
-            out.push_str(tag);
-        }
-        out.push_str("}}}");
         out
     }
+}
+
+/// The message that replaces ranges of what a client has.
+pub fn ranges_message(path: &Path, ranges: &[RangeMerge], tag: Option<&str>) -> String {
+    let mut out = String::new();
+    push_message(&mut out, "rm", path, tag, |out| {
+        for (index, range) in ranges.iter().enumerate() {
+            out.push(if index == 0 { '[' } else { ',' });
+            out.push('{');
+            for (name, place) in [("s", &range.start), ("e", &range.end)] {
+                let Some(place) = place else { continue };
+                push_text(out, name);
+                out.push(':');
+                push_text(out, place);
+                out.push(',');
+            }
+            out.push_str("\"m\":");
+            encode_export(range.value.as_deref(), out);
+            out.push('}');
+        }
+        out.push(']');
+    });
+    out
+}
+
+/// Appends a message with data for a listener.
+fn push_message(
+    out: &mut String,
+    action: &str,
+    path: &Path,
+    tag: Option<&str>,
+    data: impl FnOnce(&mut String),
+) {
+    out.push_str("{\"t\":\"d\",\"d\":{\"a\":\"");
+    out.push_str(action);
+    out.push_str("\",\"b\":{\"p\":");
+    push_text(out, relative(&path.to_string()));
+    out.push_str(",\"d\":");
+    data(out);
+    if let Some(tag) = tag {
+        out.push_str(",\"t\":");
+        out.push_str(tag);
+    }
+    out.push_str("}}}");
 }
 
 /// Paths in pushes have no slash before them.

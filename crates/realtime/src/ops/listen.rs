@@ -131,8 +131,9 @@ impl Listen {
     pub async fn decide(&mut self, caller: &Caller) -> Result<(), Failure> {
         let generation = self.database.generation();
         self.grant.begin();
-        let Seen { session, grant, .. } =
-            self.database.open(caller, &self.path, &self.query, (false, false)).await?;
+        // Boxed: who only waits for news keeps no room for this.
+        let opening = Box::pin(self.database.open(caller, &self.path, &self.query, (false, false)));
+        let Seen { session, grant, .. } = opening.await?;
         let decided = Decided { footprint: grant.footprint, at: session.version(), generation };
         self.grant.renew(caller, decided, false);
         session.confirm();

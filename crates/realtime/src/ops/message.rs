@@ -6,10 +6,11 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
+use super::has::Has;
 use super::sign_in::TokenKind;
 use crate::failure::Failure;
 use crate::model::{Expected, Path, Verb, Write};
-use crate::query::Query;
+use crate::query::{CompoundHash, Query};
 
 /// A message of a client.
 pub enum Message {
@@ -39,8 +40,8 @@ pub enum Request {
         text: Option<String>,
         /// The client's tag, JSON.
         tag: Option<String>,
-        /// The hash of what the client has.
-        hash: Option<String>,
+        /// What the client has.
+        has: Has,
     },
     /// Stops listening.
     Unlisten {
@@ -98,6 +99,7 @@ struct Body<'a> {
     d: Option<&'a RawValue>,
     #[serde(borrow)]
     h: Option<Cow<'a, str>>,
+    ch: Option<Json>,
     q: Option<Json>,
     t: Option<Json>,
     cred: Option<String>,
@@ -163,7 +165,10 @@ fn request(action: &str, body: Body<'_>) -> Result<Request, Failure> {
             query: query()?,
             text: body.q.as_ref().map(Json::to_string),
             tag,
-            hash: body.h.map(Cow::into_owned),
+            has: Has {
+                hash: body.h.map(Cow::into_owned),
+                ranges: body.ch.as_ref().and_then(CompoundHash::from_wire),
+            },
         },
         "n" => Request::Unlisten { path: path()?, query: query()?, tag },
         "o" => Request::OnDisconnect(Write::set(raw, data)?),

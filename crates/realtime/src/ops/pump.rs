@@ -106,7 +106,7 @@ impl Pump {
         // What the client's last session left is done before this one sees anything.
         if let Some(last) = hello.last_session.as_deref().filter(|last| *last != self.id) {
             self.realtime.sessions.end(last).await;
-            self.realtime.departures.fulfil(&self.namespace, last).await;
+            Box::pin(self.realtime.departures.fulfil(&self.namespace, last)).await;
         }
         let greeted = self.greet(&hello).await;
         if greeted.is_ok() {
@@ -118,7 +118,7 @@ impl Pump {
             let _ = outcome.await;
         }
         if !self.departure.is_empty() {
-            self.realtime.departures.fulfil(&self.namespace, &self.id).await;
+            Box::pin(self.realtime.departures.fulfil(&self.namespace, &self.id)).await;
         }
     }
 
@@ -145,7 +145,8 @@ impl Pump {
                 ended = ended(&mut self.writes) => self.acknowledge(ended).await?,
                 () = outbox.woken() => self.tell().await?,
                 request = requests.recv(), if self.writes.len() < WRITES_MAX => match request {
-                    Some((message, _held)) => self.answer(message).await?,
+                    // Boxed, or every idle connection would keep room for the largest request's work.
+                    Some((message, _held)) => Box::pin(self.answer(message)).await?,
                     None => return Err(End::Gone),
                 },
                 () = end.notified() => return Err(End::Told),

@@ -22,6 +22,8 @@ use axum::routing::{any, get, post, put};
 use crate::Storage;
 use asked::Asked;
 
+pub(crate) use gcs::shown::object as shown_object;
+
 type Api = State<Arc<Storage>>;
 
 /// Where each surface is found on its own port; below `HOST.googleapis.com` the same.

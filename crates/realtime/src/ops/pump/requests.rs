@@ -5,10 +5,11 @@ use std::sync::Arc;
 use access::{Caller, Principal};
 use serde_json::{Value as Json, json};
 
+use super::super::has::Has;
 use super::super::listen::Listen;
 use super::super::message::{Message, Request};
 use super::super::sign_in::{SignIn, TokenKind};
-use super::super::{Changed, Delta, claims, departure};
+use super::super::{claims, departure};
 use super::{End, Open, Pump};
 use crate::failure::Failure;
 use crate::model::{Change, Path, Verb, Write, encode_export};
@@ -61,8 +62,8 @@ impl Pump {
             Request::Write(_) | Request::Acknowledged => Ok(Json::from("")),
             Request::Unknown(action) => Err(Failure::Invalid(format!("Unknown action `{action}`"))),
             Request::Get(path, query) => return self.get(number, &path, &query).await,
-            Request::Listen { path, query, text, tag, hash } => {
-                return self.listen(number, (path, query), (text, tag), hash).await;
+            Request::Listen { path, query, text, tag, has } => {
+                return self.listen(number, (path, query), (text, tag), has).await;
             }
             Request::Unlisten { path, query, tag } => {
                 self.listens.retain(|_, open| {
@@ -110,7 +111,7 @@ impl Pump {
         number: u64,
         (path, query): (Path, Query),
         (text, tag): (Option<String>, Option<String>),
-        hash: Option<String>,
+        has: Has,
     ) -> Result<(), End> {
         self.listens
             .retain(|_, open| open.listen.path != path || open.listen.query != query || open.tag != tag);
@@ -126,10 +127,8 @@ impl Pump {
             Ok(opened) => opened,
             Err(failure) => return self.refuse(number, &failure).await,
         };
-        let is_known = hash.is_some_and(|hash| hash == first.value.as_ref().map_or("", |node| node.hash()));
-        if !is_known {
-            let delta = Delta::new(path, Changed::Set(first.value));
-            self.sender.send(delta.message(tag.as_deref())).await?;
+        if let Some(message) = has.news(path, first.value, tag.as_deref()) {
+            self.sender.send(message).await?;
         }
         self.listens.insert(id, Open { listen, query: text, tag });
         let warnings = if first.is_indexed { json!({}) } else { json!({"w": ["no_index"]}) };

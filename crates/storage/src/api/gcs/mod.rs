@@ -6,7 +6,7 @@
 mod buckets;
 mod by_path;
 mod objects;
-mod shown;
+pub(crate) mod shown;
 mod upload;
 
 use std::sync::Arc;
