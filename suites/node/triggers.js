@@ -46,7 +46,7 @@ export async function heard(project, name, count = 1, ms = 15_000) {
 /** Hearth on a project, once its triggers are in force. */
 export async function triggered(project, args = []) {
   const hearth = await dev({ path: project.path, args });
-  await eventually(() => hearth.said().includes("serves "), "the codebase is loaded", 30_000).catch((error) => {
+  await eventually(() => hearth.said().includes("triggers are in force"), "the codebase is loaded", 30_000).catch((error) => {
     throw new Error(`${error.message}: ${hearth.said()}`);
   });
   return hearth;

@@ -9,6 +9,7 @@ mod address;
 mod authorize;
 mod backup;
 mod begin;
+mod blocking;
 mod caller;
 mod claim;
 mod contention;
@@ -34,6 +35,7 @@ mod session;
 mod transact;
 
 pub use address::{ClientAddress, ForeignOrigin, Network};
+pub use blocking::{Blocking, BlockingAnswer};
 pub use caller::{Admin, Authenticate, Caller, Credential, Origin, Principal, Signatures, Standing, User};
 pub use claim::Claim;
 pub use documents::{DocumentSource, Documents, NoPending, Pending};

@@ -13,12 +13,14 @@ pub mod api;
 pub mod diagnostic;
 pub mod execution;
 pub mod generated;
+pub mod migration;
 pub mod names;
 pub mod operation;
 pub mod ops;
 pub mod postgres;
 pub mod project;
 pub mod schema;
+pub mod sdk;
 pub mod sql;
 pub mod status;
 

@@ -1,7 +1,5 @@
 //! A PostgreSQL of Hearth's own: made, started, ended, found again; with a role that only works with data.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
-
 use std::os::unix::fs::PermissionsExt as _;
 
 use dataconnect::postgres::{Cluster, Pools, StartError};

@@ -83,7 +83,7 @@ fn own_goldens_are_printed_equal() {
     let (schema, diagnostics) = Schema::read(&[Text::new("schema.gql", &text)]);
     assert_eq!(diagnostics, []);
     let files = Files::of(&schema, Edition::CURRENT);
-    let ddl = format!("{};\n", dataconnect::sql::create(&schema).join(";\n"));
+    let ddl = format!("{};\n", dataconnect::migration::create(&schema).join(";\n"));
     let printed = files.named().into_iter().chain([("tables.sql", ddl.as_str())]);
     for (name, printed) in printed {
         let file = golden.join(name);

@@ -36,7 +36,7 @@ fn read(schema: &str, operations: &str) -> bool {
     if diagnostics.iter().any(|said| said.severity == Severity::Error) {
         return false;
     }
-    let _ = dataconnect::sql::create(&schema);
+    let _ = dataconnect::migration::create(&schema);
     let Ok(api) = Api::new(schema, &[text]) else { return false };
     let (_, diagnostics) = api.compile(&[Text::new("o.gql", operations)]);
     !diagnostics.iter().any(|said| said.severity == Severity::Error)

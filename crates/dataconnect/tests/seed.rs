@@ -160,7 +160,7 @@ fn s9_single_quotes_are_no_graphql() {
 fn s10_and_s11_build() {
     is_fine(r#"query AdminListPosts @auth(expr: "auth.token.admin == true") { posts { ...DisplayPost } }"#);
     let teaser = r#"query ProTeaser @auth(level: USER) { posts(where: { visibility: {eq: "pro"} publishedAt: {lt_time: {now: true, sub: {days: 30}}} }, orderBy: [{publishedAt: DESC}], limit: 2) { ...DisplayPost } }"#;
-    is_finding(teaser, &["`auth.uid` nowhere"]);
+    is_fine(teaser);
 }
 
 #[test]
@@ -214,17 +214,14 @@ movie_update(id: $movieId, data: { title: $newTitle })
 }
 
 #[test]
-fn s16_to_s18_are_found() {
-    is_finding(
+fn s16_to_s18_build() {
+    // What is doubtful about them `hearth check` finds.
+    is_fine(
         "query AllMyPosts($userId: String!) @auth(level: USER) { posts(where: {authorUid: {eq: $userId}}) { id, text, createdAt } }",
-        &["takes a user's id from its caller", "`$userId`"],
     );
     is_error("query ListDocuments @auth(level: USER) { documents { id title text } }", &["documents"]);
-    is_finding("query ListDocuments @auth(level: USER) { posts { id text } }", &["`auth.uid` nowhere"]);
-    is_finding(
-        "mutation DeletePost($id: UUID!) @auth(level: PUBLIC) {\npost: post_delete(\nid: $id,\n)\n}",
-        &["anybody may call the mutation `DeletePost`"],
-    );
+    is_fine("query ListDocuments @auth(level: USER) { posts { id text } }");
+    is_fine("mutation DeletePost($id: UUID!) @auth(level: PUBLIC) {\npost: post_delete(\nid: $id,\n)\n}");
     let twice = "mutation DeletePost($id: UUID!) @auth(level: NO_ACCESS) { post_delete(id: $id) }";
     is_error(&format!("{twice}\n{twice}"), &["operations.gql:2:", "DeletePost"]);
 }
@@ -245,11 +242,7 @@ fn s21_and_s23_are_errors() {
 }
 
 #[test]
-fn what_may_vanish_is_found_and_what_has_no_auth_too() {
-    is_finding(
-        "mutation Clear($text: String) @auth(level: NO_ACCESS) { post_deleteMany(where: {text: {eq: $text}}) }",
-        &["every row when `$text` is omitted"],
-    );
+fn what_has_no_auth_is_found_and_what_lacks_a_condition_is_an_error() {
     is_finding("query Mine { posts { id } }", &["has no `@auth`"]);
     is_error("mutation All @auth(level: NO_ACCESS) { post_deleteMany }", &["does not say which rows"]);
     is_error(

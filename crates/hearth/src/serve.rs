@@ -53,8 +53,7 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", ask.listen))?;
     let addresses = Addresses::from([("serve".to_owned(), socket.address)]);
-    let postgres = settings::postgres(&ask.project_dir, ask.postgres.as_deref())?;
-    house.begin(&Beginning { project: &project, variables: Vec::new(), postgres }).await?;
+    begin(ask, &house, &project).await?;
     house.begin_work();
     if let Some((file, warnings)) = indexes {
         notes.extend(warnings);
@@ -88,6 +87,12 @@ pub async fn run(ask: &Serve, started: Instant) -> Result<(), Failure> {
     house.end_streams();
     listening.stop().await;
     house.close().await.map_err(|status| status.message.into())
+}
+
+/// Has services know what the project is about.
+async fn begin(ask: &Serve, house: &House, project: &Project) -> Result<(), String> {
+    let postgres = settings::postgres(&ask.project_dir, ask.postgres.as_deref())?;
+    house.begin(&Beginning { project, variables: Vec::new(), postgres }).await
 }
 
 /// The certificate and its key, where they are given.

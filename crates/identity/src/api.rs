@@ -157,16 +157,10 @@ impl Call<'_> {
     async fn run(&self, context: &RequestContext, fields: Fields) -> Result<Json, Failure> {
         let settings = &self.identity.settings;
         Ok(match self.route.endpoint {
-            Endpoint::SignUp => answer::signed_up(&self.verb::<SignUp>(context, fields).await?),
-            Endpoint::SignInWithPassword => {
-                answer::with_password(&self.verb::<SignInWithPassword>(context, fields).await?)
-            }
-            Endpoint::SignInWithCustomToken => {
-                answer::with_custom_token(&self.verb::<SignInWithCustomToken>(context, fields).await?)
-            }
-            Endpoint::SignInWithEmailLink => {
-                answer::with_email_link(&self.verb::<SignInWithEmailLink>(context, fields).await?)
-            }
+            Endpoint::SignUp
+            | Endpoint::SignInWithPassword
+            | Endpoint::SignInWithCustomToken
+            | Endpoint::SignInWithEmailLink => self.sign_in(context, fields).await?,
             Endpoint::Refresh => {
                 answer::refreshed(&self.verb::<Refresh>(context, fields).await?, &settings.project_number)
             }
@@ -220,6 +214,26 @@ impl Call<'_> {
             | Endpoint::Jwks
             | Endpoint::OpenIdConfiguration
             | Endpoint::NotImplemented => return Err(NOT_FOUND.into()),
+        })
+    }
+
+    /// Makes somebody signed in; whom a blocking function has disabled meanwhile is not.
+    async fn sign_in(&self, context: &RequestContext, fields: Fields) -> Result<Json, Failure> {
+        Ok(match self.route.endpoint {
+            Endpoint::SignUp => {
+                answer::signed_up(&self.verb::<SignUp>(context, fields).await?.unless_disabled(context)?)
+            }
+            Endpoint::SignInWithPassword => {
+                let signed = self.verb::<SignInWithPassword>(context, fields).await?;
+                answer::with_password(&signed.unless_disabled(context)?)
+            }
+            Endpoint::SignInWithCustomToken => {
+                answer::with_custom_token(&self.verb::<SignInWithCustomToken>(context, fields).await?)
+            }
+            _ => {
+                let signed = self.verb::<SignInWithEmailLink>(context, fields).await?;
+                answer::with_email_link(&signed.unless_disabled(context)?)
+            }
         })
     }
 

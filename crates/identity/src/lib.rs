@@ -27,9 +27,9 @@ pub mod token;
 mod tokens;
 mod turns;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use access::{Gate, Mode};
+use access::{Blocking, Gate, Mode};
 use arc_swap::ArcSwapOption;
 
 pub use authenticate::Authenticator;
@@ -100,6 +100,8 @@ pub struct Identity {
     key_changes: tokio::sync::Mutex<()>,
     /// What the private keys are sealed with at present.
     seal: ArcSwapOption<Seal>,
+    /// The project's code that has a say.
+    blocking: OnceLock<Arc<dyn Blocking>>,
 }
 
 impl Identity {
@@ -115,8 +117,17 @@ impl Identity {
         let clock_watch = ClockWatch::new(gate.clock().now_micros());
         let key_changes = tokio::sync::Mutex::default();
         let seal = ArcSwapOption::from(settings.seal.clone().map(Arc::new));
-        let identity =
-            Arc::new(Self { gate, settings, passwords, tokens, turns, clock_watch, key_changes, seal });
+        let identity = Arc::new(Self {
+            gate,
+            settings,
+            passwords,
+            tokens,
+            turns,
+            clock_watch,
+            key_changes,
+            seal,
+            blocking: OnceLock::new(),
+        });
         identity.rotate_keys().await?;
         Ok(identity)
     }
@@ -124,6 +135,11 @@ impl Identity {
     /// What makes callers, for every service.
     pub fn authenticator(self: &Arc<Self>) -> Authenticator {
         Authenticator::new(self.clone())
+    }
+
+    /// Has code of the project asked before accounts are made and before somebody signs in. The first word counts.
+    pub fn set_blocking(&self, blocking: Arc<dyn Blocking>) {
+        let _ = self.blocking.set(blocking);
     }
 
     fn serves(&self) -> bool {

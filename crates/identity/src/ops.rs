@@ -7,6 +7,7 @@
 pub mod account;
 pub mod account_keys;
 pub mod batch;
+mod blocking;
 pub mod config;
 pub mod cookie;
 pub mod delete;
@@ -36,7 +37,7 @@ pub(crate) use unit_of_work::UnitOfWork;
 use crate::Identity;
 use crate::model::key::Realm;
 use crate::model::user::User;
-use crate::status::{Failure, INVALID_ID_TOKEN, Refused, TOKEN_EXPIRED};
+use crate::status::{Failure, INVALID_ID_TOKEN, Refused, TOKEN_EXPIRED, USER_DISABLED};
 use crate::token::TokenError;
 use crate::token::claims::IdToken;
 
@@ -100,6 +101,14 @@ pub(crate) struct SignedIn {
     pub user: User,
     pub issued: Option<Issued>,
     pub is_new: bool,
+}
+
+impl SignedIn {
+    /// Refuses whom a blocking function has disabled: the account is there, and nobody signs in with it.
+    pub fn unless_disabled(self, context: &RequestContext) -> Result<Self, Failure> {
+        let is_refused = self.user.disabled && self.issued.is_none() && !context.caller.is_admin();
+        if is_refused { Err(USER_DISABLED.into()) } else { Ok(self) }
+    }
 }
 
 impl Identity {

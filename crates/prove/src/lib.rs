@@ -5,7 +5,7 @@
 //!
 //! From the bottom: [`logic`] (conditions of any language, and what they can and must be) → [`readers`] (from each
 //! language's tree to logic) → [`findings`] (one in each file: the decision and its words) → [`check`] (which findings are
-//! looked for, and in which order). Beside them [`cases`] (requests in markdown, run and explained) and [`fn@lcov`]
+//! looked for, and in which order). [`operations`] describes those of Data Connect. Beside them [`cases`] (requests in markdown, run and explained) and [`fn@lcov`]
 //! (coverage as a tracefile).
 //!
 //! Invariants: no I/O; a finding about what a condition can or must be is made only when it is proven; what a text means
@@ -19,6 +19,7 @@ pub mod fuzz;
 mod language;
 mod lcov;
 mod logic;
+pub mod operations;
 mod readers;
 mod wording;
 

@@ -42,6 +42,9 @@ fn languages(finding: &Finding) -> String {
     if names.iter().all(|(language, _)| finding.languages.contains(language)) {
         return "all languages".to_owned();
     }
+    if finding.languages.is_empty() {
+        return "operations of Data Connect".to_owned();
+    }
     let own = names.iter().filter(|(language, _)| finding.languages.contains(language));
     own.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
 }

@@ -344,11 +344,10 @@ test("S15 UpdateMovieTitle: no row, another role, an editor", async () => {
   await refused(nobody.mutate("UpdateMovieTitle", { movieId: id, newTitle: "x" }, nobody.editors), "unauthorized");
 });
 
-test("S16 AllMyPosts runs as it is written, and the author is warned", async () => {
+test("S16 AllMyPosts runs as it is written", async () => {
   const { post_insert } = await anna.mutate("CreatePost", { text: "s16" });
   const { posts } = await bob.query("AllMyPosts", { userId: anna.uid }, bob.seed);
   assert.ok(posts.some(({ id }) => id === post_insert.id));
-  assert.match(hearth.said(), /operations\.gql:2:7.*AllMyPosts/s);
   await anna.mutate("DeletePost", post_insert);
 });
 
@@ -358,7 +357,6 @@ test("S17 ListDocuments has no table", () =>
 test("S18 the second DeletePost: an alias and a trailing comma; twice in one connector it is an error", async () => {
   const { post_insert } = await anna.mutate("CreatePost", { text: "s18" });
   assert.deepEqual(await nobody.mutate("PublicDelete", post_insert, nobody.seed), { post: post_insert });
-  assert.match(hearth.said(), /anybody may call the mutation `PublicDelete`/);
   await broken("mutation D { user_deleteMany(all: true) }\nmutation D { post_deleteMany(all: true) }", /query\.gql:2:10.*D/s);
 });
 

@@ -32,7 +32,8 @@ pub struct Watched {
 }
 
 impl Watched {
-    fn new(interest: Interest) -> Self {
+    /// Reads an interest's patterns.
+    pub fn new(interest: Interest) -> Self {
         let patterns = interest.patterns.iter().map(|(name, text)| (name.clone(), Pattern::new(text)));
         let patterns = patterns.collect();
         Self { interest, patterns }
@@ -45,9 +46,10 @@ impl Watched {
 
     /// Whether an event with these attributes is one. One that is not said does not count against it where it is
     /// passed over.
-    pub fn matches(&self, attributes: &[(&'static str, String)], passed_over: &[&str]) -> bool {
-        let of =
-            |name: &str| attributes.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_str());
+    pub fn matches<N: AsRef<str>>(&self, attributes: &[(N, String)], passed_over: &[&str]) -> bool {
+        let of = |name: &str| {
+            attributes.iter().find(|(own, _)| own.as_ref() == name).map(|(_, value)| value.as_str())
+        };
         let mut filters =
             self.interest.filters.iter().filter(|(name, _)| !passed_over.contains(&name.as_str()));
         let mut patterns = self.patterns.iter().filter(|(name, _)| !passed_over.contains(&name.as_str()));

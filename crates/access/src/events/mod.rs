@@ -72,6 +72,8 @@ pub struct Told {
     pub resource: serde_json::Value,
     /// What else its context has.
     pub context: serde_json::Map<String, serde_json::Value>,
+    /// Headers, where it is sent as a plain HTTP request with the message as its body.
+    pub headers: Option<BTreeMap<String, String>>,
     /// Its data, where that is another.
     pub first_generation_data: Option<serde_json::Value>,
 }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The detail that names the record of an effect in another database.
-pub(crate) const COMMIT: &str = "commit";
 /// The detail that names the trace an event belongs to: 32 hexadecimal digits.
 pub const TRACE: &str = "trace";
+/// The detail that names the record of an effect in another database.
+pub(crate) const COMMIT: &str = "commit";
 
 /// What came of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

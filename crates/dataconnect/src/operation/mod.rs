@@ -5,9 +5,9 @@
 //!
 //! Source: the reference, §8 and §10.
 
-mod audit;
 mod compile;
 mod expression;
+mod native;
 mod response;
 mod selection;
 mod template;
@@ -21,6 +21,7 @@ use crate::diagnostic::{Diagnostic, Place, Text};
 use crate::schema::Schema;
 
 pub use expression::{Expression, ExpressionFault, Scope, stored};
+pub use native::{Native, NativeFault, Use};
 pub use response::Evaluation;
 pub use template::{Template, TemplateFault};
 pub use validate::Api;
@@ -152,7 +153,6 @@ impl Api {
             for (name, operation) in &document.operations.named {
                 let mut compiler = compile::Compiler::new(self, &document, &mut diagnostics);
                 if let Some(compiled) = compiler.operation(name, operation) {
-                    audit::audit(&compiled, &mut diagnostics);
                     operations.insert(name.to_string(), compiled);
                 }
             }

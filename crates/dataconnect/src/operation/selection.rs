@@ -9,6 +9,7 @@ use apollo_compiler::schema::ExtendedType;
 use indexmap::IndexMap;
 
 use super::compile::{Compiler, FIELDS_MAX};
+use super::native::{Native, Use};
 use super::{Check, Selected, Template};
 use crate::schema::values::LEVELS_MAX;
 
@@ -100,6 +101,7 @@ impl Compiler<'_> {
             }
         }
         self.alternatives(field, &arguments);
+        self.native(field, &arguments);
         let mut inner = Root { level: root.level + 1, ..Root::default() };
         self.select_within(&field.selection_set, &mut inner, &Spread::default());
         let mut checks = self.checks(&field.directives);
@@ -178,6 +180,32 @@ impl Compiler<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// SQL is one statement of an admitted kind, with a value for each parameter.
+    fn native(&mut self, field: &Field, arguments: &IndexMap<String, Template>) {
+        let (Some(of), Some(Template::Constant(sql))) = (Use::of(&field.name), arguments.get("sql")) else {
+            return;
+        };
+        let Some(text) = sql.as_str() else { return };
+        let values = match arguments.get("params") {
+            None => Some(0),
+            Some(Template::List(items)) => Some(items.len()),
+            Some(Template::Constant(serde_json::Value::Array(items))) => Some(items.len()),
+            Some(_) => None,
+        };
+        let at = field.argument_by_name("sql").ok().and_then(|argument| argument.location());
+        match (Native::read(text, of), values) {
+            (Err(fault), _) => self.error(at, fault.to_string(), ""),
+            (Ok(native), Some(values)) => {
+                if let Err(fault) = native.fits(values) {
+                    self.error(at, fault.to_string(), "");
+                }
+            }
+            (Ok(_), None) => {
+                self.error(at, "`params` is not a list", "write the values one by one: `params: [$a, $b]`");
+            }
         }
     }
 

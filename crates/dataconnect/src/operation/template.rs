@@ -109,6 +109,17 @@ impl Template {
         })
     }
 
+    /// Whether something is left of a condition when only these variables are given.
+    pub fn remains(&self, is_given: &dyn Fn(&str) -> bool) -> bool {
+        match self {
+            Template::Variable(name) => is_given(name),
+            Template::Object(fields) => fields.iter().any(|(_, template)| template.remains(is_given)),
+            Template::List(items) => items.iter().any(|template| template.remains(is_given)),
+            Template::Constant(json) => !matches!(json, Json::Object(fields) if fields.is_empty()),
+            Template::Expression(_) => true,
+        }
+    }
+
     /// Every variable in it.
     pub fn variables<'t>(&'t self, found: &mut Vec<&'t str>) {
         match self {

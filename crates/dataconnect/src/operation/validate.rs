@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use apollo_compiler::ExecutableDocument;
+use apollo_compiler::ast::Type;
 use apollo_compiler::parser::SourceMap;
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::{DiagnosticList, Valid, WithErrors};
@@ -61,6 +62,17 @@ impl Api {
         self.defaults.get(text)
     }
 
+    /// The API and the author's types as one GraphQL schema.
+    pub(crate) fn graphql(&self) -> &apollo_compiler::Schema {
+        &self.graphql
+    }
+
+    /// The type of a field of an object.
+    pub(crate) fn field_type(&self, parent: &str, field: &str) -> Option<Type> {
+        let ExtendedType::Object(object) = self.graphql.types.get(parent)? else { return None };
+        Some(object.fields.get(field)?.ty.clone())
+    }
+
     /// Validates the texts of one connector together: fragments are visible across them.
     /// `named`: an operation must have a name.
     pub(super) fn validate(
@@ -107,7 +119,13 @@ impl Api {
             // A connector's fragments may wait for a use; variables may be used in expressions only.
             !matches!(diagnostic.error.unstable_error_name(), Some("UnusedFragment" | "UnusedVariable"))
         });
-        said.map(|(_, said)| self.with_suggestion(said)).collect()
+        // Any JSON, and values of SQL, may have variables of any type at any depth.
+        let has_variable = |said: &Diagnostic| {
+            let any = ["Any", "SQL_Params"].map(|scalar| format!("{scalar} cannot represent value: $"));
+            any.iter().any(|begin| said.message.starts_with(begin))
+        };
+        let said = said.map(|(_, said)| said).filter(|said| !has_variable(said));
+        said.map(|said| self.with_suggestion(said)).collect()
     }
 
     /// Messages quote the type and the name that it does not have.

@@ -63,14 +63,14 @@ enum Attempt {
     InTheWay(SqlFault),
 }
 
+/// Evaluates the expression of a default.
+type Evaluate<'r> = dyn Fn(&str) -> Result<Json, ExpressionFault> + Send + Sync + 'r;
+
 /// What the machine borrows of a call.
 struct Borrowed<'r> {
     now: String,
-    default: Box<Defaults<'r>>,
+    default: Box<Evaluate<'r>>,
 }
-
-/// The values of defaults' expressions.
-type Defaults<'r> = dyn Fn(&str) -> Result<Json, ExpressionFault> + Send + Sync + 'r;
 
 fn unavailable(fault: &SqlFault) -> Failure {
     tracing::warn!(state = fault.state, message = fault.message, "the database is not available");

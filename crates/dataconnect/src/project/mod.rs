@@ -5,12 +5,16 @@
 //!
 //! Source: the reference, §2.
 
+mod generate;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_norway::{Mapping, Value};
 
 use crate::diagnostic::{Diagnostic, Place, Text, suggestion};
+
+pub use generate::{Sdk, SdkKind};
 
 /// Bytes of all texts of one schema or one connector.
 pub const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -65,6 +69,8 @@ pub struct Connector {
     pub folder: String,
     /// Its operation files.
     pub texts: Vec<Text>,
+    /// The SDKs it asks for.
+    pub sdks: Vec<Sdk>,
 }
 
 /// A service.
@@ -307,14 +313,12 @@ fn connector(
     let mut config = Config { name, text, diagnostics };
     let root = config.read()?;
     config.known(&root, &["connectorId", "authMode", "generate"]);
-    if let Some(generate) = mapping(&root, "generate").cloned() {
-        let kinds = ["javascriptSdk", "adminNodeSdk", "kotlinSdk", "swiftSdk", "dartSdk", "llmTools"];
-        config.known(&generate, &kinds);
-    }
+    let generate = mapping(&root, "generate").cloned().unwrap_or_default();
+    let sdks = generate::read(&mut config, &generate);
     let id = config.required(&root, "connectorId")?;
     let texts: Vec<Text> = folder.below(path).collect();
     bounded(&texts, path, diagnostics);
-    Some(Connector { id, folder: path.to_owned(), texts })
+    Some(Connector { id, folder: path.to_owned(), texts, sdks })
 }
 
 fn bounded(texts: &[Text], path: &str, diagnostics: &mut Vec<Diagnostic>) {

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{Builder, Failure, column_of, items, object, quoted};
+use super::{Builder, Failure, column_of, items, object, source};
 use crate::schema::values::LEVELS_MAX;
 use crate::schema::{Base, Column, ColumnType, Reference, ReverseKind, Scalar, Table};
 
@@ -74,7 +74,7 @@ impl Builder<'_> {
             let inner = self.condition_within(reference.table, &target, value, levels)?;
             let Some(inner) = inner else { return Ok(None) };
             let joined = self.joined(table, alias, reference, &target)?;
-            let of = quoted(&self.table(reference.table)?.sql_name);
+            let of = source(self.table(reference.table)?);
             return Ok(Some(format!("EXISTS (SELECT 1 FROM {of} {target} WHERE {joined} AND {inner})")));
         }
         if let Some(reverse) = self.schema.reverse(at, name) {
@@ -112,7 +112,7 @@ impl Builder<'_> {
         let reference =
             reference.ok_or_else(|| Failure::Bound(format!("no reference for `{}`", reverse.name)))?;
         let rows = self.alias();
-        let mut from = format!("{} {rows}", quoted(&child.sql_name));
+        let mut from = format!("{} {rows}", source(child));
         let mut condition = self.joined(child, &rows, reference, alias)?;
         let (of, of_alias) = match reverse.kind {
             ReverseKind::Via { forth } => {
@@ -120,7 +120,7 @@ impl Builder<'_> {
                 let to = to.ok_or_else(|| Failure::Bound(format!("no reference for `{}`", reverse.name)))?;
                 let target = self.alias();
                 let joined = self.joined(child, &rows, to, &target)?;
-                let name = quoted(&self.table(to.table)?.sql_name);
+                let name = source(self.table(to.table)?);
                 from = format!("{from} JOIN {name} {target} ON {joined}");
                 (to.table, target)
             }

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::output::output;
-use super::{Builder, Failure, column_of, items, object, quoted};
+use super::{Builder, Failure, column_of, items, object, quoted, source};
 use crate::generated::Aggregate;
 use crate::operation::Selected;
 use crate::schema::values::LEVELS_MAX;
@@ -94,7 +94,7 @@ impl Builder<'_> {
         if let Some(condition) = arguments.get("where") {
             conditions.extend(self.condition(at, &alias, condition)?);
         }
-        let mut text = format!("SELECT {} FROM {} {alias}", columns.join(", "), quoted(&table.sql_name));
+        let mut text = format!("SELECT {} FROM {} {alias}", columns.join(", "), source(table));
         if !conditions.is_empty() {
             text.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
         }

@@ -8,22 +8,22 @@
 //!
 //! Source: the reference, §12.
 
-mod ddl;
 mod filter;
 mod group;
+mod native;
 mod order;
 mod output;
 mod read;
 mod relative;
+mod search;
 mod write;
 
 use serde_json::{Map, Value as Json};
 
 use crate::operation::{ExpressionFault, Selected};
 use crate::schema::values::{Misfit, coerce};
-use crate::schema::{Base, Column, ColumnType, Scalar, Schema, Table};
+use crate::schema::{Base, Column, ColumnType, Scalar, Schema, Table, View};
 
-pub use ddl::create;
 pub use read::{query, query_held};
 pub use write::mutation;
 
@@ -116,11 +116,12 @@ pub(crate) struct Builder<'b> {
     pub(crate) held: Option<&'b [usize]>,
     parameters: Vec<Option<String>>,
     aliases: usize,
+    ranking: Option<search::Ranking>,
 }
 
 impl<'b> Builder<'b> {
     pub(crate) fn new(schema: &'b Schema, given: &'b Given<'b>) -> Self {
-        Self { schema, given, held: None, parameters: Vec::new(), aliases: 0 }
+        Self { schema, given, held: None, parameters: Vec::new(), aliases: 0, ranking: None }
     }
 
     /// A new alias.
@@ -131,11 +132,16 @@ impl<'b> Builder<'b> {
 
     /// Binds a text, or null.
     pub(crate) fn bind(&mut self, value: Option<String>, cast: &str) -> Result<String, Failure> {
+        Ok(format!("{}::{cast}", self.bind_plain(value)?))
+    }
+
+    /// Binds a text, or null, of the type that its place has.
+    pub(crate) fn bind_plain(&mut self, value: Option<String>) -> Result<String, Failure> {
         if self.parameters.len() >= PARAMETERS_MAX {
             return Err(Failure::Bound(format!("the statement binds more than {PARAMETERS_MAX} values")));
         }
         self.parameters.push(value);
-        Ok(format!("${}::{cast}", self.parameters.len()))
+        Ok(format!("${}", self.parameters.len()))
     }
 
     /// Binds a value of a base.
@@ -245,6 +251,23 @@ pub(crate) fn text_literal(text: &str) -> String {
 /// A column of an alias.
 pub(crate) fn column_of(alias: &str, column: &Column) -> String {
     format!("{alias}.{}", quoted(&column.sql_name))
+}
+
+/// The column that full-text search looks at.
+pub(crate) const SEARCH_COLUMN: &str = "_hearth_ts";
+
+/// Whether a default's expression is one that the database computes.
+pub(crate) fn is_uuid(expr: &str) -> bool {
+    expr.trim() == "uuidV4()"
+}
+
+/// What rows of a table or a view come from.
+pub(crate) fn source(table: &Table) -> String {
+    match &table.view {
+        Some(View::Sql(sql)) => format!("({sql}\n)"),
+        Some(View::Named(name)) => quoted(name),
+        None => quoted(&table.sql_name),
+    }
 }
 
 /// The name of an enum's type.

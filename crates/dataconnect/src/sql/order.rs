@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Builder, Failure, column_of, items, object, quoted};
+use super::{Builder, Failure, column_of, items, object, source};
 use crate::schema::values::LEVELS_MAX;
 
 impl Builder<'_> {
@@ -56,7 +56,7 @@ impl Builder<'_> {
         if let Some(reference) = table.reference(name) {
             let target = self.alias();
             let joined = self.joined(table, alias, reference, &target)?;
-            let of = quoted(&self.table(reference.table)?.sql_name);
+            let of = source(self.table(reference.table)?);
             let mut found = None;
             for (name, value) in object(value, name)? {
                 // A row has one value to be ordered by: the direction comes after the subselect.

@@ -10,9 +10,10 @@ use serde_json::{Map, Value as Json};
 use super::group::is_grouped;
 use super::output::output;
 use super::{
-    Builder, Failure, Given, LIMIT_DEFAULT, LIMIT_MAX, Statement, column_of, object, quoted, text_literal,
+    Builder, Failure, Given, LIMIT_DEFAULT, LIMIT_MAX, Statement, column_of, object, quoted, source,
+    text_literal,
 };
-use crate::operation::Selected;
+use crate::operation::{Selected, Use};
 use crate::schema::values::{Misfit, shown};
 use crate::schema::{Reverse, ReverseKind, Schema, Table};
 
@@ -71,6 +72,9 @@ impl Builder<'_> {
         if root.name == "__typename" {
             return Ok("'Query'::text".to_owned());
         }
+        if Use::of(&root.name) == Some(Use::Select) {
+            return self.native_query(root);
+        }
         let arguments = self.given.arguments(root)?;
         let one = self.schema.tables.iter().position(|table| table.singular == root.name);
         if let Some(at) = one {
@@ -79,7 +83,10 @@ impl Builder<'_> {
         let many = self.schema.tables.iter().position(|table| table.plural == root.name);
         match many {
             Some(at) => self.list(at, &arguments, &root.selection, None),
-            None => Err(Failure::Unsupported(root.name.clone())),
+            None => match self.search(root, &arguments)? {
+                Some(found) => Ok(found),
+                None => Err(Failure::Unsupported(root.name.clone())),
+            },
         }
     }
 
@@ -133,7 +140,7 @@ impl Builder<'_> {
             Some(written) if written.contains(&at) => format!(" FOR NO KEY UPDATE OF {alias}"),
             Some(_) => format!(" FOR SHARE OF {alias}"),
         };
-        Ok(format!("SELECT {} FROM {} {alias}{rest}{held}", columns.join(", "), quoted(&table.sql_name)))
+        Ok(format!("SELECT {} FROM {} {alias}{rest}{held}", columns.join(", "), source(table)))
     }
 
     /// A list as one JSON value.
@@ -198,7 +205,7 @@ impl Builder<'_> {
     }
 
     /// The columns of a row's JSON, and which of the table's columns they need.
-    fn columns(
+    pub(super) fn columns(
         &mut self,
         at: usize,
         rows: &str,
@@ -245,7 +252,7 @@ impl Builder<'_> {
         }
         match field.name.as_str() {
             "__typename" => Ok(format!("{}::text", text_literal(&table.name))),
-            "_metadata" => Ok("NULL::json".to_owned()),
+            "_metadata" => Ok(self.metadata(rows, &field.selection)),
             "_id" => {
                 needed.extend(&table.key);
                 let key: Vec<String> = table.key_columns().map(|column| column_of(rows, column)).collect();

@@ -2,12 +2,11 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::ddl::is_uuid;
 use super::filter::variants;
 use super::output::output;
 use super::read::{Found, found};
-use super::{Builder, Failure, Given, Statement, column_of, items, object, quoted};
-use crate::operation::Selected;
+use super::{Builder, Failure, Given, Statement, column_of, is_uuid, items, object, quoted};
+use crate::operation::{Selected, Use};
 use crate::schema::values::LEVELS_MAX;
 use crate::schema::{Base, Column, Default, Reference, ReverseKind, Scalar, Schema, Table};
 
@@ -17,6 +16,10 @@ const ROWS_MAX: usize = 10_000;
 /// The statement of a mutation's root field: one row with one text, which is `null` when no row was there.
 pub fn mutation(schema: &Schema, root: &Selected, given: &Given<'_>) -> Result<Statement, Failure> {
     let mut builder = Builder::new(schema, given);
+    if let Some(of) = Use::of(&root.name).filter(|of| *of != Use::Select) {
+        let text = builder.native_mutation(root, of)?;
+        return Ok(builder.statement(text));
+    }
     let arguments = given.arguments(root)?;
     let unsupported = || Failure::Unsupported(root.name.clone());
     let (singular, verb) = root.name.rsplit_once('_').ok_or_else(unsupported)?;

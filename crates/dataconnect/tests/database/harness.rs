@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use base::{Fields, Timestamp, Value as Stored};
 use dataconnect::diagnostic::{Severity, Text};
+use dataconnect::migration;
 use dataconnect::operation::{Api, Kind, Operation, Operations, Scope, stored};
 use dataconnect::schema::Schema;
 use dataconnect::sql::{self, Failure, Given};
@@ -36,7 +37,7 @@ impl<'s> House<'s> {
         let (schema, diagnostics) = Schema::read(std::slice::from_ref(&text));
         assert_eq!(diagnostics, []);
         server.run("postgres", &format!("CREATE DATABASE {database}")).unwrap();
-        let ddl = sql::create(&schema).join(";\n");
+        let ddl = migration::create(&schema).join(";\n");
         server.run(database, &format!("{ddl};")).unwrap();
         let api = Api::new(schema, &[text]).unwrap_or_else(|said| panic!("{said:#?}"));
         let (operations, diagnostics) = api.compile(&[Text::new("operations.gql", operations)]);

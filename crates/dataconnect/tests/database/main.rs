@@ -10,6 +10,8 @@
 
 mod harness;
 mod injection;
+mod migration;
+mod native;
 mod operations;
 mod random;
 mod server;
@@ -28,5 +30,7 @@ fn statements_do_what_operations_say() {
     operations::run_blog(&House::new(&server, "blog", operations::BLOG, operations::BLOG_OPERATIONS));
     injection::run(&House::new(&server, "injection", operations::MOVIES, operations::OPERATIONS));
     transactions::run(&House::new(&server, "transactions", transactions::SCHEMA, transactions::OPERATIONS));
+    migration::run(&server);
+    native::run(&House::new(&server, "native", native::SCHEMA, native::OPERATIONS));
     random::run(&server);
 }

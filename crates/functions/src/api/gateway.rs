@@ -31,7 +31,7 @@ const FIRST_GENERATION_BODY_BYTES_MAX: usize = 10 << 20;
 
 /// The routes. They are everything on their socket.
 pub fn router(functions: Arc<Functions>) -> Router {
-    Router::new().fallback(serve).with_state(functions)
+    super::publish::routes().fallback(serve).with_state(functions)
 }
 
 async fn serve(State(functions): State<Arc<Functions>>, request: Request) -> Response {

@@ -3,6 +3,8 @@
 mod answer;
 mod gateway;
 mod headers;
+mod publish;
+mod pubsub;
 
 pub use gateway::router;
 pub use headers::new_trace;

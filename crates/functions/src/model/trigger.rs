@@ -79,7 +79,10 @@ impl EventTrigger {
             }
         }
         if let Some(channel) = trigger.get("channel").and_then(Json::as_str) {
-            filters.insert("channel".to_owned(), filled(channel));
+            // Whether the project is named does not matter.
+            let channel = filled(channel);
+            let channel = channel.find("locations/").and_then(|at| channel.get(at..)).map(str::to_owned);
+            filters.extend(channel.map(|channel| ("channel".to_owned(), channel)));
         }
         let event = trigger.get("eventType").and_then(Json::as_str).map(filled).unwrap_or_default();
         let retries = trigger.get("retry").and_then(Json::as_bool).unwrap_or(false);

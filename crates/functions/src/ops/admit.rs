@@ -76,7 +76,7 @@ impl Functions {
         let guard = guards.of(&endpoint.name);
         let asked =
             Asked { endpoint, guard, call, resource: format!("/functions/{region}/{}", endpoint.name) };
-        let (caller, has_key) = self.caller_of(&asked).await?;
+        let (caller, has_key) = self.caller_asking(&asked).await?;
         let session = self.session(&caller, &asked).await?;
         let session = self.within_bounds(session, &asked).await?;
         self.decide(session, &asked).await?;
@@ -85,7 +85,7 @@ impl Functions {
     }
 
     /// Who calls, and whether a partner's key says so.
-    async fn caller_of(&self, asked: &Asked<'_>) -> Result<(Caller, bool), Failure> {
+    async fn caller_asking(&self, asked: &Asked<'_>) -> Result<(Caller, bool), Failure> {
         let Asked { endpoint, guard, call, resource } = asked;
         let takes_keys = guard.is_some_and(|guard| guard.api_keys);
         let key = call.key.as_deref().filter(|_| takes_keys);
@@ -175,6 +175,21 @@ impl Functions {
         session.note(TRACE, asked.call.trace.clone().into());
         session.note("httpMethod", asked.call.method.clone().into());
         Ok(session)
+    }
+
+    /// The caller behind a credential.
+    pub(crate) async fn caller_of(&self, credential: Credential<'_>) -> Result<Caller, Status> {
+        self.authenticate.caller(&self.project, credential).await
+    }
+
+    /// The project's own server, which sends no credential to what emulators are there.
+    ///
+    /// Errors: `UNAUTHENTICATED` in production.
+    pub(crate) fn local_server(&self) -> Result<Caller, Status> {
+        match self.gate.mode().dev() {
+            Some(_) => Ok(Caller::admin("owner")),
+            None => Err(Status::new(Code::Unauthenticated, "the request has no credential")),
+        }
     }
 
     async fn caller(&self, call: &Call) -> Result<Caller, Status> {

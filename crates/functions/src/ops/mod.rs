@@ -7,14 +7,16 @@ mod partners;
 mod rates;
 mod slots;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::events::Interest;
 use access::{Authenticate, Caller, Gate, Invocation, Origin};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use base::{Code, Timestamp};
 use kv::Version;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use crate::model::{Endpoint, Kind, Settings};
@@ -23,7 +25,7 @@ use crate::status::Failure;
 use rates::Buckets;
 
 pub use admit::{Admitted, Call};
-pub use events::Delivery;
+pub use events::{Delivery, Message, Task};
 pub use guards::{GuardText, Guards, RunAs};
 pub use partners::{add_partner, change_partner, partners};
 pub use slots::{Slot, Slots};
@@ -44,6 +46,8 @@ pub struct Functions {
     /// What is committed from here on is of this process.
     began: Version,
     delivery: Delivery,
+    /// Functions that have a say before somebody signs in, by codebase.
+    blocking: Mutex<BTreeMap<String, Vec<Interest>>>,
 }
 
 /// A function that can be called.
@@ -60,17 +64,20 @@ impl Functions {
     /// The service over a gate; it has no codebases yet.
     pub fn new(gate: Gate, project: &str, authenticate: Arc<dyn Authenticate>) -> Arc<Self> {
         let began = *gate.published().borrow();
-        Arc::new(Self {
+        let functions = Arc::new(Self {
             gate,
             began: Version(began.0 + 1),
             delivery: Delivery::default(),
+            blocking: Mutex::default(),
             authenticate,
             project: project.to_owned(),
             guards: ArcSwap::default(),
             codebases: ArcSwapOption::empty(),
             buckets: Buckets::default(),
             slots: Slots::default(),
-        })
+        });
+        functions.register_sources();
+        functions
     }
 
     /// The project's id.
@@ -103,8 +110,10 @@ impl Functions {
         self.codebases.store(Some(Arc::new(supervisors.clone())));
         let triggers = supervisors.iter().map(|supervisor| self.follow_triggers(supervisor));
         let triggers = futures_util::future::join_all(triggers);
+        let schedules = supervisors.iter().map(|supervisor| self.fire_schedules(supervisor));
+        let schedules = futures_util::future::join_all(schedules);
         let codebases = futures_util::future::join_all(supervisors.iter().cloned().map(Supervisor::run));
-        tokio::join!(codebases, triggers, self.delivery.run(&self));
+        tokio::join!(codebases, triggers, schedules, self.delivery.run(&self));
     }
 
     /// What a codebase's worker does outside of any call, it does as this.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Blocking;
 use async_trait::async_trait;
 use axum::Router;
 use functions::Functions;
@@ -23,12 +24,18 @@ pub static ROW: Row = Row {
     socket: Socket::OwnIfConfigured(5001),
     callers: Callers::Own,
     feed: false,
-    variables: &[Variable { name: "FUNCTIONS_EMULATOR_HOST", before: "" }],
+    variables: &[
+        Variable { name: "FUNCTIONS_EMULATOR_HOST", before: "" },
+        Variable { name: "PUBSUB_EMULATOR_HOST", before: "" },
+        Variable { name: "CLOUD_EVENTARC_EMULATOR_HOST", before: "http://" },
+        Variable { name: "CLOUD_TASKS_EMULATOR_HOST", before: "" },
+    ],
     rules: None,
     portable: None,
     open: |ground| {
         let functions =
             Functions::new(ground.gate.clone(), &ground.project, Arc::clone(&ground.authenticate));
+        ground.identity.set_blocking(Arc::clone(&functions) as Arc<dyn Blocking>);
         Box::new(Calls { functions, settings: Mutex::default() })
     },
 };
@@ -56,13 +63,10 @@ impl Service for Calls {
 
     async fn begin(&self, beginning: &Beginning<'_>) -> Result<(), String> {
         let project = beginning.project;
-        // Production's workers are not built yet.
-        if !self.functions.is_dev() {
-            return Ok(());
-        }
         let names: Vec<String> = project.codebases.iter().map(|codebase| codebase.name.clone()).collect();
         self.functions.restore_interests(&names).await.map_err(|status| status.message)?;
-        if project.codebases.is_empty() {
+        // Production's workers are not built yet.
+        if project.codebases.is_empty() || !self.functions.is_dev() {
             return Ok(());
         }
         let ours = settings::read(project.folder())?.unwrap_or_default();

@@ -31,7 +31,6 @@ use crate::status::{
     INVALID_EMAIL, INVALID_ID_TOKEN, INVALID_OOB_CODE, MISSING_EMAIL, MISSING_NEW_EMAIL, MISSING_OOB_CODE,
     MISSING_REQ_TYPE, PASSWORD_LOGIN_DISABLED, Refused, USER_DISABLED, USER_NOT_FOUND, not_implemented,
 };
-use crate::token::Claims;
 use crate::token::claims::Grant;
 
 /// How often it is said that mail is expected.
@@ -353,20 +352,28 @@ impl Verb for SignInWithEmailLink {
         let now_ms = work.now_ms();
         let mut user = match &before {
             Some(user) => user.clone(),
-            None => User { uid: base::id::user_id()?, created_ms: now_ms, ..User::default() },
+            None => User { uid: work.new_uid()?, created_ms: now_ms, ..User::default() },
         };
         work.about(&user.uid);
         user.email = Some(email);
         user.email_verified = true;
         user.email_link_signin = true;
-        user.last_login_ms = Some(now_ms);
+        let claims = match before {
+            None => work.before_create(&mut user, "emailLink").await?,
+            Some(_) => work.before_sign_in(&mut user, "emailLink").await?,
+        };
         let permit = work.proved("e-mail code");
         work.erase(&permit, code.key);
-        let grant = Grant { provider: "password".into(), auth_time_s: work.now_s(), claims: Claims::new() };
-        let issued = work.issue(&permit, &mut user, grant).await?;
+        let issued = if user.disabled {
+            None
+        } else {
+            user.last_login_ms = Some(now_ms);
+            let grant = Grant { provider: "password".into(), auth_time_s: work.now_s(), claims };
+            Some(work.issue(&permit, &mut user, grant).await?)
+        };
         work.count_sign_up(&permit, counted)?;
         work.save(&permit, before.as_ref(), &user).await?;
-        Ok(SignedIn { user, issued: Some(issued), is_new: before.is_none() })
+        Ok(SignedIn { user, issued, is_new: before.is_none() })
     }
 }
 

@@ -5,11 +5,12 @@
 //! again and finds it done. Before a password is checked the verb runs once more, so that attempts that failed while it
 //! waited count.
 
-use access::{Attempts, Operation, Service};
+use access::{Attempts, BlockingAnswer, Operation, Service};
 use base::{Code, Status};
 use kv::Key;
 use parking_lot::Mutex;
 
+use super::blocking::unanswered;
 use super::{RequestContext, UnitOfWork, Verb};
 use crate::Identity;
 use crate::limits::{ATTEMPTS_MAX, ROUNDS_MAX};
@@ -29,6 +30,17 @@ struct Inner {
     done: Vec<(Hashing, Hashed)>,
     contended: Vec<Key>,
     consumed: Vec<Key>,
+    asked: Option<Question>,
+    answers: Vec<(&'static str, Result<BlockingAnswer, Status>)>,
+    uid: Option<String>,
+}
+
+/// A question to a blocking function.
+pub(crate) struct Question {
+    /// The event that it has a say in.
+    pub event: &'static str,
+    /// The signed question.
+    pub text: String,
 }
 
 impl Rounds {
@@ -40,6 +52,27 @@ impl Rounds {
         }
         inner.wanted = Some((hashing, party));
         Err(Failure::Fault(Status::new(Code::Internal, "A password has not been hashed yet.")))
+    }
+
+    /// What a blocking function has answered.
+    pub fn answer(&self, event: &str) -> Option<Result<BlockingAnswer, Status>> {
+        let inner = self.inner.lock();
+        inner.answers.iter().find(|(of, _)| *of == event).map(|(_, answer)| answer.clone())
+    }
+
+    /// Has a blocking function asked: the verb ends with what is returned and begins again.
+    pub fn ask(&self, question: Question) -> Failure {
+        self.inner.lock().asked = Some(question);
+        Failure::Fault(Status::new(Code::Internal, "A blocking function has not been asked yet."))
+    }
+
+    /// The id of the user that the verb makes: the same in each of its sessions.
+    pub fn new_uid(&self) -> Result<String, Failure> {
+        let mut inner = self.inner.lock();
+        match &inner.uid {
+            Some(uid) => Ok(uid.clone()),
+            None => Ok(inner.uid.insert(base::id::user_id()?).clone()),
+        }
     }
 
     /// Notes a row that the verb will write.
@@ -58,7 +91,8 @@ impl Rounds {
     }
 
     fn is_wanting(&self) -> bool {
-        self.inner.lock().wanted.is_some()
+        let inner = self.inner.lock();
+        inner.wanted.is_some() || inner.asked.is_some()
     }
 }
 
@@ -73,6 +107,13 @@ impl Identity {
         let mut turn = None;
         for _ in 0..ROUNDS_MAX {
             let outcome = self.round(context, verb, &rounds).await;
+            let asked = rounds.inner.lock().asked.take();
+            if let (Some(question), Some(blocking)) = (asked, self.blocking.get()) {
+                let answer = blocking.ask(question.event, &question.text).await;
+                let answer = answer.map_err(|status| unanswered(&status));
+                rounds.inner.lock().answers.push((question.event, answer));
+                continue;
+            }
             let wanted = rounds.inner.lock().wanted.take();
             let Some((hashing, party)) = wanted else {
                 if matches!(outcome, Err(Failure::Refused(_))) {

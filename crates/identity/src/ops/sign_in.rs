@@ -71,13 +71,18 @@ impl Verb for SignInWithPassword {
         };
         config.password_policy().check_at_sign_in(password)?;
         let before = user.clone();
-        user.last_login_ms = Some(work.now_ms());
+        let claims = work.before_sign_in(&mut user, "password").await?;
         let permit = work.proved("password");
         work.succeeded(&permit, attempt)?;
-        let grant = Grant { provider: "password".into(), auth_time_s: work.now_s(), claims: Claims::new() };
-        let issued = work.issue(&permit, &mut user, grant).await?;
+        let issued = if user.disabled {
+            None
+        } else {
+            user.last_login_ms = Some(work.now_ms());
+            let grant = Grant { provider: "password".into(), auth_time_s: work.now_s(), claims };
+            Some(work.issue(&permit, &mut user, grant).await?)
+        };
         work.save(&permit, Some(&before), &user).await?;
-        Ok(SignedIn { user, issued: Some(issued), is_new: false })
+        Ok(SignedIn { user, issued, is_new: false })
     }
 }
 

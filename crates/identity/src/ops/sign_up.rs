@@ -1,7 +1,6 @@
 //! Making users: by themselves with e-mail and password, anonymously, by an administrator; and giving an e-mail and
 //! password to a user who is signed in already.
 
-use base::id::user_id;
 use kv::Key;
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -89,7 +88,7 @@ impl Verb for SignUp {
             Some(user) => merged(user, new),
             None => {
                 if new.uid.is_empty() {
-                    new.uid = user_id()?;
+                    new.uid = work.new_uid()?;
                 }
                 new
             }
@@ -98,16 +97,21 @@ impl Verb for SignUp {
             return Err(taken(&handle).into());
         }
         work.about(&user.uid);
+        let claims = match provider {
+            Some("password") if before.is_none() => work.before_create(&mut user, "password").await?,
+            _ => Claims::new(),
+        };
         let permit = work.admin_or(if before.is_some() { "id token" } else { "sign-up" })?;
         let issued = match provider {
             None => None,
+            Some(_) if user.disabled => None,
             Some(provider) => {
                 if before.is_some() {
                     work.end_sessions(&permit, &user.uid, i64::MAX).await?;
                 }
                 user.last_login_ms = Some(now_ms);
                 let auth_time_s = work.now_s();
-                let grant = Grant { provider: provider.to_owned(), auth_time_s, claims: Claims::new() };
+                let grant = Grant { provider: provider.to_owned(), auth_time_s, claims };
                 Some(work.issue(&permit, &mut user, grant).await?)
             }
         };

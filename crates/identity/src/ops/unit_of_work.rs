@@ -49,6 +49,15 @@ impl<'a> UnitOfWork<'a> {
         Self { identity, context, rounds, session, about: "/users".into(), now }
     }
 
+    pub(super) fn rounds(&self) -> &'a Rounds {
+        self.rounds
+    }
+
+    /// The id of the user that is made here.
+    pub fn new_uid(&self) -> Result<String, Failure> {
+        self.rounds.new_uid()
+    }
+
     pub fn realm(&self) -> &'a Realm {
         &self.context.realm
     }

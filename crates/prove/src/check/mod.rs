@@ -11,6 +11,7 @@
 //! Source: rules of published guides and of questions people ask. `docs/checks.md` lists the findings.
 
 mod cel;
+mod operations;
 mod realtime;
 mod rules;
 
@@ -20,6 +21,7 @@ use policy::{Diagnostic, Service, Source, bolt, rtdb};
 
 use crate::Language;
 use crate::findings::{claim_misspelled, claim_used_inconsistently, claims};
+use crate::operations::Operation;
 use crate::readers::claims::{ClaimUse, of_realtime, of_rules};
 
 pub use crate::checked::Checked;
@@ -50,6 +52,11 @@ pub fn check_expression(source: Source, environment: &Environment) -> Checked {
     let mut checked = Checked { source, language: Language::Cel, diagnostics, claims: Vec::new() };
     checked.sort();
     checked
+}
+
+/// Checks operations of Data Connect that compile; places are those of their files.
+pub fn check_operation(operation: &Operation) -> Vec<Diagnostic> {
+    operations::findings(operation)
 }
 
 /// Adds what shows only when the texts of a project are seen together.

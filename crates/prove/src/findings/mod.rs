@@ -9,6 +9,7 @@
 
 pub mod calls_too_deep;
 pub mod cannot_revoke;
+pub mod check_never_passes;
 pub mod child_of_a_value;
 pub mod child_takes_text;
 pub mod claim_misspelled;
@@ -16,7 +17,9 @@ pub mod claim_used_inconsistently;
 pub mod claims;
 pub mod constant_condition;
 pub mod date_has_passed;
+pub mod every_caller_alike;
 pub mod exists_takes_a_path;
+pub mod filter_may_vanish;
 pub mod index_of_nothing;
 pub mod needless_index;
 pub mod never_equal;
@@ -27,6 +30,7 @@ pub mod no_such_method;
 pub mod not_a_boolean;
 pub mod only_when_signed_out;
 pub mod open_access;
+pub mod open_mutation;
 pub mod open_read;
 pub mod operands_do_not_fit;
 pub mod required_child_refused;
@@ -35,6 +39,8 @@ pub mod text_compared_with_boolean;
 pub mod too_many_expressions;
 pub mod too_many_reads;
 pub mod true_when_signed_out;
+pub mod unused_redact;
+pub mod user_id_from_caller;
 pub mod verb_never_granted;
 
 use policy::{Diagnostic, Severity, Span};
@@ -68,6 +74,8 @@ const ALL: &[Language] =
 const RULES: &[Language] = &[Language::Firestore, Language::Storage, Language::Realtime, Language::Bolt];
 /// The languages of Firestore and Storage.
 const SERVICES: &[Language] = &[Language::Firestore, Language::Storage];
+/// Operations of Data Connect are no text of rules: whoever compiled them describes them.
+const OPERATIONS: &[Language] = &[];
 /// The languages of the Realtime Database.
 const DATABASE: &[Language] = &[Language::Realtime, Language::Bolt];
 
@@ -111,6 +119,17 @@ pub const CHAPTERS: &[Chapter] = &[
             child_of_a_value::FINDING,
             index_of_nothing::FINDING,
             needless_index::FINDING,
+        ],
+    },
+    Chapter {
+        title: "Operations of Data Connect",
+        findings: &[
+            every_caller_alike::FINDING,
+            user_id_from_caller::FINDING,
+            open_mutation::FINDING,
+            filter_may_vanish::FINDING,
+            unused_redact::FINDING,
+            check_never_passes::FINDING,
         ],
     },
     Chapter {

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::events::Record;
-use access::keyspace::OUTBOX;
+use access::events::{Record, Source};
+use access::keyspace::{OUTBOX, TASKS};
 use access::{Caller, CommitFailure, Operation, Service};
 use base::{Code, Status};
 use http::Request;
@@ -19,10 +19,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::queue::{Lane, Next, Queue, Waiting};
-use super::request::request;
+use super::policy::{Limits, Policy};
+use super::queue::{Lane, Next, OF_TARGET_MAX, Queue, Waiting};
+use super::request::{request, trace_id};
+use super::sources::Own;
 use super::{Found, target_of};
-use crate::model::Trigger;
+use crate::model::Endpoint;
 use crate::ops::{Function, Functions};
 
 /// Commits that are read at once.
@@ -31,15 +33,8 @@ const BATCH_COMMITS: usize = 256;
 const BATCH_ROWS: usize = 512;
 /// How often an event is told whose function ends the worker, where the function does not ask for retries.
 const LOST_ATTEMPTS_MAX: u32 = 5;
-/// The pause before an event is told again, doubled each time.
-const PAUSE_MILLIS: u64 = 250;
-/// The longest pause.
-const PAUSE_MILLIS_MAX: u64 = 60_000;
 /// How long functions of a codebase that is not in service are left alone before it is looked at again.
 const HELD_MILLIS: u64 = 250;
-/// For how long failures are retried: the second generation, and the first.
-const RETRY_SECONDS_MAX: i64 = 24 * 3600;
-const FIRST_GENERATION_RETRY_SECONDS_MAX: i64 = 7 * 24 * 3600;
 /// What is read of a function's answer.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// The pause after a fault of the store.
@@ -60,6 +55,8 @@ enum Outcome {
 pub struct Delivery {
     queue: Mutex<Queue>,
     wake: Notify,
+    /// Lanes that have become known and are due later.
+    later: Mutex<Vec<(Lane, Duration)>>,
 }
 
 /// What is to be done with a lane, and after which pause.
@@ -69,6 +66,14 @@ impl Delivery {
     /// Runs until it is dropped.
     pub async fn run(&self, functions: &Arc<Functions>) {
         tokio::join!(self.follow(functions), self.dispatch(functions));
+    }
+
+    /// Has a function pause that has a pace: returns for how long.
+    fn paced(&self, lane: &Lane) -> Option<Duration> {
+        let mut queue = self.queue.lock();
+        let interval = queue.interval(&lane.target)?;
+        queue.hold(&lane.target, true);
+        Some(interval)
     }
 
     /// How many events wait or are being told.
@@ -93,7 +98,7 @@ impl Delivery {
                         let fresh = change.rows.iter().filter(|row| row.key.keyspace() == OUTBOX);
                         for row in fresh.filter(|row| row.before.is_none()) {
                             let Some(value) = &row.after else { continue };
-                            self.push(row.key.clone(), value, change.version);
+                            self.push(functions, row.key.clone(), value, change.version);
                         }
                     }
                     self.wake.notify_one();
@@ -107,10 +112,30 @@ impl Delivery {
         }
     }
 
-    fn push(&self, row: kv::Key, value: &bytes::Bytes, version: Version) {
+    fn push(&self, functions: &Functions, row: kv::Key, value: &bytes::Bytes, version: Version) {
         if let Ok(record) = Record::decode(value) {
-            self.queue.lock().push(&record.target, record.key.clone(), row, version);
+            self.push_due(functions, row, (&record.target, record.key.clone(), due(&record)), version);
         }
+    }
+
+    fn push_due(
+        &self,
+        functions: &Functions,
+        row: kv::Key,
+        (target, about, due): (&str, bytes::Bytes, Option<i64>),
+        version: Version,
+    ) {
+        let left = due.map_or(0, |due| due.saturating_sub(functions.gate.clock().now_micros()));
+        let pushed = self.queue.lock().push(target, about, row, (version, left <= 0));
+        if let Some(lane) = pushed {
+            let pause = Duration::from_micros(u64::try_from(left).unwrap_or(0));
+            self.later.lock().push((lane, pause));
+        }
+    }
+
+    /// Takes up what the queues of tasks of a function allow.
+    pub fn limit(&self, target: &str, endpoint: &Endpoint) {
+        self.queue.lock().limit(target, Limits::of(endpoint, OF_TARGET_MAX));
     }
 
     /// Puts all that waits into the queue. Returns the version of that state.
@@ -135,7 +160,8 @@ impl Delivery {
             let page = session.scan(&range, Scan { rows_max: BATCH_ROWS, ..Scan::default() }).await?;
             for row in page.rows {
                 let Ok(record) = Record::decode(&row.value) else { continue };
-                found.push((row.version, row.key, row.value.len(), record.target, record.key));
+                let due = due(&record);
+                found.push((row.version, row.key, row.value.len(), record.target, record.key, due));
             }
             rest = page.next;
         }
@@ -143,12 +169,12 @@ impl Delivery {
         let version = session.time();
         session.discard();
         let is_first = self.queue.lock().len() == 0;
-        for (version, key, bytes, target, about) in found {
+        for (version, key, bytes, target, about, due) in found {
             // What was committed by this process is counted already.
             if is_first && version < functions.began {
                 functions.gate.events().backlog.add(&target, bytes);
             }
-            self.queue.lock().push(&target, about, key, version);
+            self.push_due(functions, key, (&target, about, due), version);
         }
         self.wake.notify_one();
         Ok(version)
@@ -159,7 +185,20 @@ impl Delivery {
         let mut running: JoinSet<Ended> = JoinSet::new();
         let mut pausing: JoinSet<(Lane, bool)> = JoinSet::new();
         loop {
+            for (lane, pause) in std::mem::take(&mut *self.later.lock()) {
+                pausing.spawn(async move {
+                    sleep(pause).await;
+                    (lane, false)
+                });
+            }
             while let Some((lane, event)) = { self.queue.lock().take() } {
+                if let Some(interval) = self.paced(&lane) {
+                    let lane = lane.clone();
+                    pausing.spawn(async move {
+                        sleep(interval).await;
+                        (lane, true)
+                    });
+                }
                 running.spawn(tell(Arc::clone(functions), lane, event));
             }
             tokio::select! {
@@ -192,16 +231,17 @@ impl Delivery {
     }
 }
 
+/// When an event is due that is not due at once, in microseconds.
+fn due(record: &Record) -> Option<i64> {
+    record.attributes.get("due")?.parse().ok()
+}
+
 fn service() -> Caller {
     Caller::admin("functions")
 }
 
 /// Tells a function of an event.
 async fn tell(functions: Arc<Functions>, lane: Lane, event: Waiting) -> Ended {
-    let pause = |attempts: u32| {
-        let millis = PAUSE_MILLIS.saturating_mul(1 << attempts.min(16)).min(PAUSE_MILLIS_MAX);
-        Some(Duration::from_millis(millis))
-    };
     let function = match functions.find_target(&lane.target) {
         Found::Live(function) => Some(*function),
         Found::Gone => None,
@@ -209,9 +249,13 @@ async fn tell(functions: Arc<Functions>, lane: Lane, event: Waiting) -> Ended {
             return (lane, Next::Again { counts: false }, Some(Duration::from_millis(HELD_MILLIS)), true);
         }
     };
+    let policy = function.as_ref().map(|function| Policy::of(&function.endpoint));
     match attempt(&functions, function, &event).await {
         Ok(true) => (lane, Next::Done, None, false),
-        Ok(false) => (lane, Next::Again { counts: true }, pause(event.attempts), false),
+        Ok(false) => {
+            let pause = policy.map_or(Duration::ZERO, |policy| policy.pause(event.attempts + 1));
+            (lane, Next::Again { counts: true }, Some(pause), false)
+        }
         Err(status) => {
             tracing::error!(%status, function = %lane.target, "an event cannot be told now");
             (lane, Next::Again { counts: false }, Some(Duration::from_millis(FAULT_MILLIS)), false)
@@ -235,23 +279,22 @@ async fn attempt(functions: &Functions, function: Option<Function>, event: &Wait
         tracing::warn!(target: "function", function = %record.target, event = %record.event, "an event is of a function that is no more");
         return conclude(functions, event, &record, bytes, "gone", None).await;
     };
+    if record.source == Own::Task.name() && !is_task(functions, &record).await? {
+        return conclude(functions, event, &record, bytes, "taken away", None).await;
+    }
     let trace = crate::api::new_trace()?;
-    let outcome = call(functions, &function, &record, event.version, &trace).await?;
+    let outcome = call(functions, &function, &record, event, &trace).await?;
     let name = &function.endpoint.name;
-    let retries = matches!(&function.endpoint.trigger, Some(Trigger::Event(trigger)) if trigger.retries);
+    let policy = Policy::of(&function.endpoint);
     let age_s = (functions.gate.clock().now_micros() - event.version.0) / 1_000_000;
-    let age_s_max = if function.endpoint.is_first_generation {
-        FIRST_GENERATION_RETRY_SECONDS_MAX
-    } else {
-        RETRY_SECONDS_MAX
+    let may = |attempts_max: u32| {
+        age_s < policy.age_s_max
+            && policy.attempts_max.is_none_or(|max| event.attempts + 1 < max.max(attempts_max))
     };
-    let is_young = age_s < age_s_max;
     let (ended, again, why) = match outcome {
         Outcome::Returned => ("returned", false, None),
-        Outcome::Failed(why) => ("failed", retries && is_young, Some(why)),
-        Outcome::Lost(why) => {
-            ("lost", if retries { is_young } else { event.attempts + 1 < LOST_ATTEMPTS_MAX }, Some(why))
-        }
+        Outcome::Failed(why) => ("failed", may(1), Some(why)),
+        Outcome::Lost(why) => ("lost", may(LOST_ATTEMPTS_MAX), Some(why)),
     };
     if let Some(why) = why {
         let then = if again { "it is told again" } else { "it is given up" };
@@ -261,6 +304,11 @@ async fn attempt(functions: &Functions, function: Option<Function>, event: &Wait
         return Ok(false);
     }
     conclude(functions, event, &record, bytes, ended, Some((&function, &trace))).await
+}
+
+/// Whether a task is still one: it has not been deleted.
+async fn is_task(functions: &Functions, record: &Record) -> Result<bool, Status> {
+    Ok(functions.gate.peek(&kv::Key::new(TASKS, &record.key)).await?.is_some())
 }
 
 /// Takes the row away and leaves the record.
@@ -289,6 +337,9 @@ async fn conclude(
         session.note("trace", trace_id(trace).into());
     }
     session.write(&permit, event.row.clone(), None);
+    if record.source == Own::Task.name() {
+        session.write(&permit, kv::Key::new(TASKS, &record.key), None);
+    }
     match session.commit().await {
         Ok(_) => {
             functions.gate.events().backlog.subtract(&record.target, bytes);
@@ -299,28 +350,23 @@ async fn conclude(
     }
 }
 
-/// The id in a `traceparent`.
-fn trace_id(traceparent: &str) -> &str {
-    traceparent.split('-').nth(1).unwrap_or_default()
-}
-
 /// Calls the worker. Errors: an event that cannot be translated now.
 async fn call(
     functions: &Functions,
     function: &Function,
     record: &Record,
-    version: Version,
+    event: &Waiting,
     trace: &str,
 ) -> Result<Outcome, Status> {
     let Some(source) = functions.gate.events().source(&record.source) else {
         return Ok(Outcome::Failed(format!("no service has events of the source `{}`", record.source)));
     };
-    let told = match source.told(record, version) {
+    let told = match source.told(record, event.version) {
         Ok(told) => told,
         Err(status) if status.code == Code::DataLoss => return Ok(Outcome::Failed(status.message)),
         Err(status) => return Err(status),
     };
-    let request = request(&function.endpoint, record, version, told, trace)?;
+    let request = request(&function.endpoint, record, event.version, (told, event.attempts), trace)?;
     Ok(send(functions, function, request, trace_id(trace)).await)
 }
 

@@ -10,6 +10,7 @@ use base::{Code, Status};
 use bytes::Bytes;
 use kv::{Key, KeyRange, Scan};
 
+use super::blocking::EVENT;
 use super::target;
 use crate::model::Trigger;
 use crate::ops::Functions;
@@ -37,7 +38,7 @@ impl Functions {
                     continue;
                 }
                 match serde_json::from_slice(&row.value) {
-                    Ok(interests) => self.gate.events().set_interests(&name, interests),
+                    Ok(interests) => self.put_in_force(&name, interests),
                     Err(error) => {
                         tracing::error!(%error, codebase = %name, "the triggers of an earlier run cannot be read")
                     }
@@ -78,6 +79,14 @@ impl Functions {
     fn interests_of(&self, codebase: &str, live: &Live) -> Vec<Interest> {
         let mut interests = Vec::new();
         for endpoint in &live.endpoints {
+            self.delivery.limit(&target(codebase, &endpoint.name), endpoint);
+            let target = target(codebase, &endpoint.name);
+            if let Some(Trigger::Blocking(blocking)) = &endpoint.trigger {
+                let event = blocking.get("eventType").and_then(serde_json::Value::as_str);
+                let event = event.unwrap_or_default().to_owned();
+                interests.push(Interest { target, event, ..Interest::default() });
+                continue;
+            }
             let Some(Trigger::Event(trigger)) = &endpoint.trigger else { continue };
             if !self.gate.events().is_served(&trigger.event) {
                 tracing::warn!(
@@ -87,7 +96,7 @@ impl Functions {
                     trigger.event
                 );
             }
-            interests.push(trigger.interest(target(codebase, &endpoint.name)));
+            interests.push(trigger.interest(target));
         }
         if interests.len() > INTERESTS_MAX {
             tracing::error!(
@@ -117,8 +126,16 @@ impl Functions {
             session.write(&permit, key, value);
             session.commit().await.map_err(failed)?;
         }
-        self.gate.events().set_interests(codebase, interests);
+        let count = interests.len();
+        self.put_in_force(codebase, interests);
+        tracing::info!(target: "function", codebase, "its {count} triggers are in force");
         Ok(())
+    }
+
+    fn put_in_force(&self, codebase: &str, interests: Vec<Interest>) {
+        let (blocking, told) = interests.into_iter().partition(|interest| interest.event.starts_with(EVENT));
+        self.blocking.lock().insert(codebase.to_owned(), blocking);
+        self.gate.events().set_interests(codebase, told);
     }
 }
 

@@ -1,11 +1,17 @@
 //! Events: which functions want to be told of what, and how they are told.
 
+mod blocking;
 mod delivery;
 mod interests;
+mod policy;
+mod publish;
 mod queue;
 mod request;
+mod schedules;
+mod sources;
 
 pub use delivery::Delivery;
+pub use publish::{Message, Task};
 
 use std::sync::Arc;
 
@@ -22,6 +28,9 @@ pub enum Found {
     Gone,
 }
 
+/// Where functions are that say nothing of it.
+const REGION: &str = "us-central1";
+
 /// The name of a function that is told of events.
 pub fn target(codebase: &str, function: &str) -> String {
     format!("{codebase}/{function}")
@@ -33,6 +42,16 @@ pub fn target_of(target: &str) -> (&str, &str) {
 }
 
 impl Functions {
+    /// How many events wait or are being told.
+    pub fn events_waiting(&self) -> usize {
+        self.delivery.waiting()
+    }
+
+    /// What is committed from now on is nobody's event, or is one again.
+    pub fn pause_events(&self, paused: bool) {
+        self.gate.events().pause(paused);
+    }
+
     /// The function with this name.
     pub fn find_target(&self, target: &str) -> Found {
         let (codebase, name) = target_of(target);

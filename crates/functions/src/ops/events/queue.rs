@@ -5,9 +5,12 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kv::{Key, Version};
+
+use super::policy::Limits;
 
 /// Events that one function is told of at once.
 pub const OF_TARGET_MAX: usize = 32;
@@ -61,13 +64,34 @@ pub struct Queue {
     turns: VecDeque<Arc<str>>,
     running: usize,
     known: HashSet<Key>,
+    limits: HashMap<String, Limits>,
 }
 
 impl Queue {
-    /// Adds an event; one that is known is not added again. Those of a lane are added in their order.
-    pub fn push(&mut self, target: &str, about: Bytes, row: Key, version: Version) {
+    /// What a function's queue of tasks allows; none for other functions.
+    pub fn limit(&mut self, target: &str, limits: Option<Limits>) {
+        match limits {
+            Some(limits) => self.limits.insert(target.to_owned(), limits),
+            None => self.limits.remove(target),
+        };
+    }
+
+    /// The pause that a function has after each of its tasks was begun.
+    pub fn interval(&self, target: &str) -> Option<Duration> {
+        self.limits.get(target).map(|limits| limits.interval)
+    }
+
+    /// Adds an event; one that is known is not added again. Those of a lane are added in their order. Returns the lane of one that
+    /// is first in it and not due yet: see [`Queue::resume`].
+    pub fn push(
+        &mut self,
+        target: &str,
+        about: Bytes,
+        row: Key,
+        (version, is_due): (Version, bool),
+    ) -> Option<Lane> {
         if !self.known.insert(row.clone()) {
-            return;
+            return None;
         }
         let known = self.targets.get_key_value(target).map(|(name, _)| Arc::clone(name));
         let target = known.unwrap_or_else(|| {
@@ -79,11 +103,16 @@ impl Queue {
         let lane = Lane { target, about };
         let events = self.lanes.entry(lane.clone()).or_default();
         events.push_back(Waiting { row, version, attempts: 0 });
-        if events.len() == 1
-            && let Some(target) = self.targets.get_mut(&lane.target)
-        {
+        if events.len() > 1 {
+            return None;
+        }
+        if !is_due {
+            return Some(lane);
+        }
+        if let Some(target) = self.targets.get_mut(&lane.target) {
             target.ready.push_back(lane);
         }
+        None
     }
 
     /// The next event, to be told now.
@@ -95,7 +124,8 @@ impl Queue {
             let name = self.turns.pop_front()?;
             self.turns.push_back(Arc::clone(&name));
             let Some(target) = self.targets.get_mut(&name) else { continue };
-            if target.is_held || target.running >= OF_TARGET_MAX {
+            let running_max = self.limits.get(&*name).map_or(OF_TARGET_MAX, |limits| limits.running_max);
+            if target.is_held || target.running >= running_max {
                 continue;
             }
             let Some(lane) = target.ready.pop_front() else { continue };
@@ -174,7 +204,8 @@ mod tests {
 
     fn push(queue: &mut Queue, target: &str, about: &str, row: u32) {
         let key = Key::new(kv::Keyspace(0x60), &row.to_be_bytes());
-        queue.push(target, Bytes::copy_from_slice(about.as_bytes()), key, Version(i64::from(row)));
+        let version = (Version(i64::from(row)), true);
+        assert_eq!(queue.push(target, Bytes::copy_from_slice(about.as_bytes()), key, version), None);
     }
 
     fn versions(queue: &mut Queue) -> Vec<(Lane, i64)> {

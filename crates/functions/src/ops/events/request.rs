@@ -3,7 +3,7 @@
 //!
 //! Source: the functions reference, A5.
 
-use access::events::{Record, Told};
+use access::events::{Record, Source, Told};
 use axum::body::Body;
 use base::{Code, Status, Timestamp};
 use http::header::{CONTENT_TYPE, HOST};
@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue, Request};
 use kv::Version;
 use serde_json::{Map, Value as Json, json};
 
+use super::sources::Own;
 use crate::model::Endpoint;
 
 /// A time with three digits behind the point.
@@ -39,10 +40,23 @@ pub fn request(
     endpoint: &Endpoint,
     record: &Record,
     version: Version,
-    told: Told,
+    (told, attempts): (Told, u32),
     trace: &str,
 ) -> Result<Request<Body>, Status> {
-    let request = if endpoint.is_first_generation {
+    let is_message = endpoint.is_first_generation && record.source != Own::Task.name();
+    let request = if let Some(headers) = told.headers.as_ref().filter(|_| !is_message) {
+        let mut request = to_worker(endpoint, "http", trace);
+        for (name, value) in headers {
+            let name = HeaderName::try_from(name.as_str()).map_err(|error| unsendable(&error))?;
+            request = request.header(name, text(value)?);
+        }
+        if record.source == Own::Task.name() {
+            for name in ["x-cloudtasks-taskretrycount", "x-cloudtasks-taskexecutioncount"] {
+                request = request.header(name, attempts);
+            }
+        }
+        request.body(told.message.map(Body::from).unwrap_or_default())
+    } else if endpoint.is_first_generation {
         let request = to_worker(endpoint, "event", trace).header(CONTENT_TYPE, "application/json");
         request.body(Body::from(first_generation(record, version, told).to_string()))
     } else if let Some(message) = told.message.clone() {
@@ -98,10 +112,15 @@ fn first_generation(record: &Record, version: Version, told: Told) -> Json {
     for (name, value) in [
         ("eventId", Json::from(record.id.clone())),
         ("eventType", record.event.clone().into()),
-        ("timestamp", time(version).into()),
+        ("timestamp", context.get("timestamp").cloned().unwrap_or_else(|| time(version).into())),
         ("resource", told.resource),
     ] {
         context.insert(name.to_owned(), value);
     }
     json!({ "context": context, "data": told.first_generation_data.unwrap_or(told.data) })
+}
+
+/// The id in a `traceparent`.
+pub fn trace_id(traceparent: &str) -> &str {
+    traceparent.split('-').nth(1).unwrap_or_default()
 }
