@@ -97,6 +97,7 @@ mutation DefaultCheck @auth(level: USER) @transaction {
   query { posts(where: {text: {eq: "no such text"}}) @check(message: "there is none") { id } }
   user_upsert(data: {uid_expr: "auth.uid", name: "changed"})
 }
+mutation ProWrite($name: String!) @auth(expr: "auth.token.plan == 'pro'") { user_upsert(data: {uid_expr: "auth.uid", name: $name}) }
 mutation InnerOnly($movieId: String!) @auth(level: USER) {
   query @redact { user(key: {uid: $movieId}) { name @check(expr: "this == 'editor'", message: "You must be an editor") } }
   user_upsert(data: {uid_expr: "auth.uid", name: "written"})
@@ -343,11 +344,10 @@ test("S15 UpdateMovieTitle: no row, another role, an editor", async () => {
   await refused(nobody.mutate("UpdateMovieTitle", { movieId: id, newTitle: "x" }, nobody.editors), "unauthorized");
 });
 
-test("S16 AllMyPosts runs as it is written, and the author is warned", async () => {
+test("S16 AllMyPosts runs as it is written", async () => {
   const { post_insert } = await anna.mutate("CreatePost", { text: "s16" });
   const { posts } = await bob.query("AllMyPosts", { userId: anna.uid }, bob.seed);
   assert.ok(posts.some(({ id }) => id === post_insert.id));
-  assert.match(hearth.said(), /operations\.gql:2:7.*AllMyPosts/s);
   await anna.mutate("DeletePost", post_insert);
 });
 
@@ -357,7 +357,6 @@ test("S17 ListDocuments has no table", () =>
 test("S18 the second DeletePost: an alias and a trailing comma; twice in one connector it is an error", async () => {
   const { post_insert } = await anna.mutate("CreatePost", { text: "s18" });
   assert.deepEqual(await nobody.mutate("PublicDelete", post_insert, nobody.seed), { post: post_insert });
-  assert.match(hearth.said(), /anybody may call the mutation `PublicDelete`/);
   await broken("mutation D { user_deleteMany(all: true) }\nmutation D { post_deleteMany(all: true) }", /query\.gql:2:10.*D/s);
 });
 
@@ -530,6 +529,85 @@ const partial2 = (call, message) =>
     assert.match(error.response.errors[0].message, message);
     return true;
   });
+
+/** Calls without a pause, four at a time, until it is stopped: what was answered, and what was refused. */
+function load(call) {
+  const done = { answered: [], refused: 0 };
+  let on = true;
+  const one = async (worker) => {
+    for (let n = 0; on; n++) {
+      const text = `${worker}-${n}`;
+      try {
+        await call(text);
+        done.answered.push(text);
+      } catch {
+        done.refused++;
+      }
+    }
+  };
+  const workers = [0, 1, 2, 3].map(one);
+  const stop = async () => {
+    on = false;
+    await Promise.all(workers);
+    return done;
+  };
+  return { done, stop };
+}
+
+test("a permission row that is taken away holds from its answer on", async () => {
+  for (let round = 0; round < 5; round++) {
+    const { id, title } = await movie("editor");
+    const operation = round % 2 ? "UpdateMovieTitle" : "UpdateMovieTitle2";
+    const editors = load((newTitle) => anna.mutate(operation, { movieId: id, newTitle }, anna.editors));
+    await eventually(() => editors.done.answered.length > 4, "the editors write", 20_000);
+    await movies.executeGraphql(`mutation { moviePermission_delete(key: {movieId: "${id}", userId: "${anna.uid}"}) }`);
+    const last = await title();
+    const before = editors.done.refused;
+    await eventually(() => editors.done.refused > before + 8, "they are refused", 20_000);
+    await editors.stop();
+    assert.equal(await title(), last, "nothing is written after the answer");
+  }
+});
+
+test("a claim that is taken away holds from its answer on, also for tokens from before; so does a disabled account", async () => {
+  const name = async () =>
+    (await blog.executeGraphqlRead(`query { user(key: {uid: "${writer.uid}"}) { name } }`)).data.user.name;
+  const writer = await device("writer@example.test");
+  for (const take of [
+    () => server.auth.setCustomUserClaims(writer.uid, null),
+    () => server.auth.setCustomUserClaims(writer.uid, { plan: "free" }),
+    () => server.auth.updateUser(writer.uid, { disabled: true }),
+  ]) {
+    await server.auth.setCustomUserClaims(writer.uid, { plan: "pro" });
+    await writer.auth.currentUser.getIdToken(true);
+    const writes = load((name) => writer.mutate("ProWrite", { name }, writer.seed));
+    await eventually(() => writes.done.answered.length > 4, "writes are answered", 20_000);
+    await take();
+    const last = await name();
+    const before = writes.done.refused;
+    await eventually(() => writes.done.refused > before + 8, "they are refused", 20_000);
+    await writes.stop();
+    assert.equal(await name(), last, "nothing is written after the answer");
+  }
+});
+
+test("one anonymous client that asks for much leaves connections to the others", async () => {
+  const url = `http://${hearth.dataconnect}/v1/projects/p/locations/l/services/blog/connectors/seed:executeQuery`;
+  const hangUp = new AbortController();
+  const crowd = Array.from({ length: 300 }, () =>
+    fetch(url, { method: "POST", body: JSON.stringify({ operationName: "Public" }), signal: hangUp.signal }).then(
+      (answer) => answer.status,
+      () => 0,
+    ),
+  );
+  const began = Date.now();
+  assert.ok((await anna.query("ListMyPosts")).posts);
+  assert.ok(Date.now() - began < 5_000, "a neighbour is answered");
+  hangUp.abort();
+  const statuses = new Set(await Promise.all(crowd));
+  for (const status of statuses) assert.ok([0, 200, 429].includes(status), String(status));
+  assert.ok((await nobody.query("Public", undefined, nobody.seed)).users);
+});
 
 test("what is not there is not found, and a query is no mutation", async () => {
   for (const call of [nobody.query("Missing"), nobody.query("CreatePost")]) await refused(call, "other");

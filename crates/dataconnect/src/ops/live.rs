@@ -156,6 +156,10 @@ impl DataConnect {
         let connectors = live.services.values().flat_map(|served| served.connectors.values());
         loaded.operations = connectors.map(|connector| connector.operations.len()).sum();
         loaded.diagnostics.sort_by(|a, b| (a.severity, &a.place).cmp(&(b.severity, &b.place)));
+        // Before the first call: what is there then is of earlier processes.
+        for served in live.services.values() {
+            self.complete_log(&served.database).await;
+        }
         self.set(State::Live(Arc::new(live)));
         loaded
     }

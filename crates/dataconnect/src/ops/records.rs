@@ -42,6 +42,8 @@ const BATCH: usize = 2_000;
 #[derive(Debug, Default)]
 pub struct Records {
     written: Mutex<HashSet<(String, String)>>,
+    /// The databases whose records of earlier processes are in the log.
+    completed: Mutex<HashSet<String>>,
 }
 
 impl Records {
@@ -92,22 +94,28 @@ impl DataConnect {
         }
     }
 
-    /// Completes the log from what a crash left in the databases. Before the first call.
-    ///
-    /// Errors: why it could not be; the records stay where they are.
-    pub async fn complete_log(&self) -> Result<usize, String> {
-        let mut added = 0;
-        for database in self.databases() {
+    /// Completes the log from what a crash left in a database that this process has not served yet. A failure is left to a later
+    /// round.
+    pub(super) async fn complete_log(&self, database: &Database) {
+        if !self.records.completed.lock().insert(database.name.clone()) {
+            return;
+        }
+        let added = async {
             let client = database.access.connect().await.map_err(|error| error.to_string())?;
+            let mut added = 0;
             loop {
-                let (found, lines) = self.take_out(&database, &client, 0).await?;
+                let (found, lines) = self.take_out(database, &client, 0).await?;
                 added += lines;
                 if found < BATCH {
-                    break;
+                    return Ok::<usize, String>(added);
                 }
             }
+        };
+        match added.await {
+            Ok(0) => {}
+            Ok(added) => tracing::info!("the access log was completed with the lines of {added} mutations"),
+            Err(why) => tracing::warn!("the access log cannot be completed yet: {why}"),
         }
-        Ok(added)
     }
 
     /// Takes the records of an age out of a database; the log gets the lines it lacks first. Gives how many there were, and how

@@ -1,7 +1,6 @@
 //! The tables of a service in its database.
 
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
 
 use super::live::Server;
 use super::records::TABLES;
@@ -42,10 +41,7 @@ pub async fn create(server: &Server, service: &Service, name: &str, schema: &Sch
     let place = sql::quoted(&service.database_schema);
     let prepare = format!("CREATE SCHEMA IF NOT EXISTS {place}; SET search_path = {place}");
     client.batch_execute(&prepare).await.map_err(|error| said(&error))?;
-    let mut changed = false;
-    for statement in migration::create(schema) {
-        changed |= run(&client, &statement).await?;
-    }
+    let changed = migrate(&client, service, schema).await?;
     if let Some((role, _)) = &server.roles.data {
         let role = sql::quoted(role);
         let grants = format!(
@@ -58,13 +54,53 @@ pub async fn create(server: &Server, service: &Service, name: &str, schema: &Sch
     Ok(changed)
 }
 
-/// Runs a statement; what it makes may be there.
-async fn run(client: &Client, statement: &str) -> Result<bool, String> {
-    match client.batch_execute(statement).await {
-        Ok(()) => Ok(statement.starts_with("CREATE TABLE")),
-        Err(error) => match error.code() {
-            Some(code) if [SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT].contains(code) => Ok(false),
-            _ => Err(format!("{} at: {statement}", said(&error))),
-        },
+/// Brings the tables to the schema. What could lose data is not done here.
+async fn migrate(client: &Client, service: &Service, schema: &Schema) -> Result<bool, String> {
+    let run = async |sql: &str| {
+        client.batch_execute(sql).await.map_err(|error| format!("{} at: {sql}", said(&error)))
+    };
+    run("BEGIN").await?;
+    for statement in migration::shape(schema) {
+        run(&statement).await?;
     }
+    let wanted = catalog(client, "pg_temp").await;
+    run("ROLLBACK").await?;
+    let found = catalog(client, &service.database_schema).await?;
+    let difference = migration::difference(schema, &wanted?, &found, service.validation);
+    if difference.is_empty() {
+        return Ok(false);
+    }
+    if let Some(step) = difference.all().find(|step| step.destructive) {
+        return Err(format!(
+            "the tables cannot be brought to the schema without losing data: it {}, which `{}` would do; run it yourself if that \
+             is meant",
+            step.description, step.sql
+        ));
+    }
+    for check in difference.all().filter_map(|step| step.check.as_ref()) {
+        let row = client.query_one(&check.sql, &[]).await.map_err(|error| said(&error))?;
+        let count: i64 = row.try_get(0).map_err(|error| said(&error))?;
+        if count != 0 {
+            return Err(format!("the tables cannot be brought to the schema: {count} {}", check.message));
+        }
+    }
+    for step in &difference.before {
+        run(&step.sql).await?;
+    }
+    run("BEGIN").await?;
+    run(migration::LOCK).await?;
+    for step in &difference.steps {
+        if let Err(why) = run(&step.sql).await {
+            // The connection ends with this, and the transaction with it.
+            return Err(format!("{} failed: {why}", step.description));
+        }
+    }
+    run("COMMIT").await?;
+    Ok(true)
+}
+
+async fn catalog(client: &Client, schema: &str) -> Result<migration::Catalog, String> {
+    let row = client.query_one(migration::CATALOG, &[&schema]).await.map_err(|error| said(&error))?;
+    let text: String = row.try_get(0).map_err(|error| said(&error))?;
+    migration::Catalog::read(&text).map_err(|error| format!("the database's catalog cannot be read: {error}"))
 }

@@ -196,7 +196,6 @@ fn temporary() -> PathBuf {
 /// Loads the project, and again whenever its files change.
 async fn follow(dataconnect: &Arc<DataConnect>, plan: &Plan, server: &Server) {
     let mut seen = None;
-    let mut complete = false;
     loop {
         let (folder, files) = read(plan);
         if seen.as_ref() != Some(&files) {
@@ -207,17 +206,6 @@ async fn follow(dataconnect: &Arc<DataConnect>, plan: &Plan, server: &Server) {
                 // The texts are good: it is the database.
                 sleep(Duration::from_secs(AGAIN_SECONDS)).await;
                 continue;
-            }
-        }
-        if !complete {
-            match dataconnect.complete_log().await {
-                Ok(added) => {
-                    complete = true;
-                    if added > 0 {
-                        tracing::info!("the access log was completed with the lines of {added} mutations");
-                    }
-                }
-                Err(why) => tracing::warn!("the access log cannot be completed yet: {why}"),
             }
         }
         sleep(Duration::from_millis(LOOK_MILLIS)).await;

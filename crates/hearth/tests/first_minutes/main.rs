@@ -82,13 +82,14 @@ fn a_command_finds_the_services_and_its_code_is_passed_on() {
 
 #[test]
 fn what_firebase_json_says_and_nobody_does_is_told_with_its_place() {
-    let config = r#"{"firestore": {"rule": "x"}, "hosting": {}, "emulators": {"auth": {"host": "0.0.0.0"}}}"#;
+    let config =
+        r#"{"firestore": {"rule": "x"}, "apphosting": {}, "emulators": {"auth": {"host": "0.0.0.0"}}}"#;
     let folder = project(&[("firebase.json", config)]);
     let screen = text(&exec(folder.path(), &[], "true").stderr);
     for told in [
         "firebase.json:1:16: `firestore.rule` is not a key of firebase.json, so it does nothing; did you mean `rules`?",
         "`emulators.auth.host` is 0.0.0.0",
-        "configures hosting, which Hearth does not serve yet",
+        "configures apphosting, which Hearth does not serve yet",
         "NO RULES: there is no firestore.rules, so everyone may read and write everything.",
     ] {
         assert!(screen.contains(told), "{told}: {screen}");
