@@ -78,8 +78,7 @@ impl Service for Calls {
         let project = beginning.project;
         let names: Vec<String> = project.codebases.iter().map(|codebase| codebase.name.clone()).collect();
         self.functions.restore_interests(&names).await.map_err(|status| status.message)?;
-        // Production's workers are not built yet.
-        if project.codebases.is_empty() || !self.functions.is_dev() {
+        if project.codebases.is_empty() {
             return Ok(());
         }
         let ours = settings::read(project.folder())?.unwrap_or_default();
