@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after } from "node:test";
 
+import { deleteApp } from "firebase/app";
 import { createUserWithEmailAndPassword, deleteUser } from "firebase/auth";
 import { connectDatabaseEmulator, getDatabase as getWebDatabase, ref, set } from "firebase/database";
 import { getDatabase } from "firebase-admin/database";
@@ -115,6 +116,9 @@ hearthTest("the first generation's database triggers know who wrote", async () =
   const mine = () => told(project, "written").filter(({ params }) => params.x === "web");
   for (let i = 0; i < 100 && mine().length === 0; i++) await sleep(20);
   assert.deepEqual([mine()[0].authType, mine()[0].authId], ["app_user", user.uid]);
+  // A connection and a timer that renews the token would keep this process.
+  await auth.signOut();
+  await deleteApp(web);
 });
 
 hearthTest("writes of one place that follow each other are told in their order", async () => {
