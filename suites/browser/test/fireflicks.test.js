@@ -17,7 +17,7 @@ let web;
 let address;
 before(async () => {
   const path = folder({});
-  for (const file of ["firebase.json", ".firebaserc", "firestore.rules", "firestore.indexes.json", "hearth.toml", "functions/index.js", "functions/package.json"]) {
+  for (const file of ["firebase.json", ".firebaserc", "firestore.rules", "firestore.indexes.json", "storage.rules", "hearth.toml", "functions/index.js", "functions/package.json"]) {
     cpSync(join(example, file), join(path, file));
   }
   symlinkSync(realpathSync(join(repository, "suites/node/node_modules")), join(path, "functions/node_modules"));

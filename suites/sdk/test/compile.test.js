@@ -26,7 +26,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 // What the compiler says of a text, in the lines of its own.
 function compiled(name, text) {
   writeFileSync(join(folder, name), text);
-  const options = ['--noEmit', '--strict', '--skipLibCheck', '--jsx', 'react-jsx', '--target', 'es2022', '--module', 'nodenext'];
+  const options = ['--noEmit', '--strict', '--skipLibCheck', '--jsx', 'react-jsx', '--target', 'es2022', '--module', 'es2022', '--moduleResolution', 'bundler'];
   const ran = spawnSync(process.execPath, [join(modules, 'typescript/bin/tsc'), ...options, name], { cwd: folder, encoding: 'utf8' });
   return ran.stdout.trim();
 }
