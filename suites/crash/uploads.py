@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills Hearth with SIGKILL again and again during uploads, overwrites, deletes and collection, and checks after each start.
 
-    uploads.py [--kills 100] [--writers 4] [--seed N] [--start-seconds 5]
+    uploads.py [--kills 40] [--writers 4] [--seed N] [--start-seconds 5]
 
 - An object that was acknowledged is there with all its bytes; one whose answer was cut off is as before or as after.
 - A resumable upload goes on where a sync has left it, never behind what was acknowledged.
@@ -187,5 +187,5 @@ class Uploads(Suite):
 
 
 if __name__ == "__main__":
-    given = arguments(kills=100, writers=4)
+    given = arguments(kills=40, writers=4)
     sys.exit(Uploads(given.writers, given.chance).run(given))
