@@ -182,6 +182,18 @@ impl Session {
         self.reads.scan(range, scan).await
     }
 
+    /// All rows of a range: pages are read until it ends or there are `rows_max`, which the last page may exceed.
+    pub async fn all(&mut self, range: KeyRange, rows_max: usize) -> Result<Vec<Row>, Status> {
+        let mut rows = Vec::new();
+        let mut rest = Some(range);
+        while let Some(range) = rest.filter(|_| rows.len() < rows_max) {
+            let page = self.scan(&range, Scan::default()).await?;
+            rows.extend(page.rows);
+            rest = page.next;
+        }
+        Ok(rows)
+    }
+
     /// What it has read, and the way to read more.
     pub fn reads(&mut self) -> &mut Reads {
         &mut self.reads

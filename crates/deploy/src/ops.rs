@@ -6,7 +6,7 @@ mod test;
 
 use access::{Attempts, Caller, Operation, Permit, Service, Session};
 use base::Status;
-use kv::{KeyRange, Page, Row, Scan};
+use kv::{KeyRange, Page, Scan};
 
 use crate::model::row::{decode, source_key};
 use crate::model::source::{CompiledSource, RulesSource};
@@ -103,18 +103,6 @@ impl Deploy {
 async fn source_of(session: &mut Session, project: &str, id: &str) -> Result<RulesSource, Status> {
     let row = session.get(&source_key(project, id)).await?.ok_or_else(status::not_found)?;
     decode(&row)
-}
-
-/// All rows of a range, and no more than a limit.
-async fn all(session: &mut Session, range: KeyRange, rows_max: usize) -> Result<Vec<Row>, Status> {
-    let mut rows = Vec::new();
-    let mut rest = Some(range);
-    while let Some(range) = rest.filter(|_| rows.len() < rows_max) {
-        let page = session.scan(&range, Scan::default()).await?;
-        rows.extend(page.rows);
-        rest = page.next;
-    }
-    Ok(rows)
 }
 
 /// The first rows of a range, as many as a client asks for and may have.

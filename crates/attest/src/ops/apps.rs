@@ -4,7 +4,7 @@ use access::Caller;
 use base::Status;
 use serde::{Deserialize, Serialize};
 
-use super::{all, check_name, time};
+use super::{check_name, time};
 use crate::model::rows::{
     AppRow, all_apps, all_debug_tokens, app_key, debug_token_key, decode, encode, id_of, is_app_id,
 };
@@ -88,7 +88,7 @@ impl AppCheck {
             if session.get(&key).await?.is_some() {
                 return Err(status::app_exists(id));
             }
-            if all(&mut session, all_apps(project), APPS_MAX).await?.len() >= APPS_MAX {
+            if session.all(all_apps(project), APPS_MAX).await?.len() >= APPS_MAX {
                 return Err(status::too_many("apps", APPS_MAX));
             }
             session.write(&permit, key, Some(encode(row)?));
@@ -102,9 +102,9 @@ impl AppCheck {
         let (mut session, _) = self.begin(caller, "listApps", "/apps").await?;
         let project = &self.settings.project;
         let mut apps = Vec::new();
-        for row in all(&mut session, all_apps(project), APPS_MAX).await? {
+        for row in session.all(all_apps(project), APPS_MAX).await? {
             let id = id_of(&row);
-            let tokens = all(&mut session, all_debug_tokens(project, &id), usize::MAX).await?;
+            let tokens = session.all(all_debug_tokens(project, &id), usize::MAX).await?;
             apps.push(info(&id, &decode::<AppRow>(&row)?, tokens.len()));
         }
         session.finish();
@@ -117,7 +117,7 @@ impl AppCheck {
         self.change(caller, "removeApp", &format!("/apps/{id}"), |mut session, permit| async move {
             let key = app_key(project, id);
             session.get(&key).await?.ok_or_else(|| status::not_found("app", id))?;
-            for row in all(&mut session, all_debug_tokens(project, id), usize::MAX).await? {
+            for row in session.all(all_debug_tokens(project, id), usize::MAX).await? {
                 session.write(&permit, debug_token_key(project, id, &id_of(&row)), None);
             }
             session.write(&permit, key, None);
@@ -134,7 +134,7 @@ impl AppCheck {
             let row = session.get(&key).await?.ok_or_else(|| status::not_found("app", id))?;
             // Tokens of this very second are refused, too.
             let row = AppRow { valid_since_s: now_s + 1, ..decode(&row)? };
-            let tokens = all(&mut session, all_debug_tokens(project, id), usize::MAX).await?.len();
+            let tokens = session.all(all_debug_tokens(project, id), usize::MAX).await?.len();
             session.write(&permit, key, Some(encode(&row)?));
             Ok((session, info(id, &row, tokens)))
         })

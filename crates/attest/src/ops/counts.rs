@@ -9,7 +9,7 @@ use base::Status;
 use serde::{Deserialize, Serialize};
 
 use super::services::IDS;
-use super::{ATTEMPTS_MAX, all, operation};
+use super::{ATTEMPTS_MAX, operation};
 use crate::model::rows::{counts_before, counts_from, counts_key, decode, encode};
 use crate::{AppCheck, status};
 
@@ -83,7 +83,7 @@ impl AppCheck {
             new.iter().for_each(|(counted, number)| *counts.entry(counted.clone()).or_default() += number);
             let counts: Vec<(Counted, u64)> = counts.into_iter().collect();
             session.write(&permit, counts_key(hour), Some(encode(&counts)?));
-            for row in all(&mut session, counts_before(hour - KEPT_HOURS), usize::MAX).await? {
+            for row in session.all(counts_before(hour - KEPT_HOURS), usize::MAX).await? {
                 session.write(&permit, row.key, None);
             }
             Ok::<_, Status>((session, ()))
@@ -102,7 +102,7 @@ impl AppCheck {
         let (mut session, _) = self.begin(caller, "readCounts", RESOURCE).await?;
         let from = self.now_s().div_euclid(3600) + 1 - hours.clamp(1, KEPT_HOURS);
         let mut counts: Counts = self.gate.app_checks().counts();
-        for row in all(&mut session, counts_from(from), usize::MAX).await? {
+        for row in session.all(counts_from(from), usize::MAX).await? {
             for (counted, number) in decode::<Vec<(Counted, u64)>>(&row)? {
                 *counts.entry(counted).or_default() += number;
             }

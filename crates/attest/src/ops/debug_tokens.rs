@@ -4,7 +4,7 @@ use access::Caller;
 use base::Status;
 use serde::{Deserialize, Serialize};
 
-use super::{all, check_name, time};
+use super::{check_name, time};
 use crate::model::rows::{
     DebugTokenRow, all_debug_tokens, app_key, debug_hash, debug_token_key, decode, encode, id_of,
 };
@@ -69,7 +69,7 @@ impl AppCheck {
         let resource = format!("/apps/{app}/debugTokens/{id}");
         self.change(caller, "createDebugToken", &resource, |mut session, permit| async move {
             session.get(&app_key(project, app)).await?.ok_or_else(|| status::not_found("app", app))?;
-            let known = all(&mut session, all_debug_tokens(project, app), DEBUG_TOKENS_MAX).await?;
+            let known = session.all(all_debug_tokens(project, app), DEBUG_TOKENS_MAX).await?;
             if known.len() >= DEBUG_TOKENS_MAX {
                 return Err(status::too_many("debug tokens", DEBUG_TOKENS_MAX));
             }
@@ -85,7 +85,7 @@ impl AppCheck {
             self.begin(caller, "listDebugTokens", &format!("/apps/{app}/debugTokens")).await?;
         let project = &self.settings.project;
         session.get(&app_key(project, app)).await?.ok_or_else(|| status::not_found("app", app))?;
-        let rows = all(&mut session, all_debug_tokens(project, app), DEBUG_TOKENS_MAX).await?;
+        let rows = session.all(all_debug_tokens(project, app), DEBUG_TOKENS_MAX).await?;
         session.finish();
         rows.iter().map(|row| Ok(info(&id_of(row), &decode(row)?))).collect()
     }

@@ -5,7 +5,7 @@ use base::Status;
 use serde_json::Value as Json;
 
 use super::debug_tokens::{DEBUG_TOKENS_MAX, is_uuid4, new_uuid4};
-use super::{all, operation};
+use super::operation;
 use crate::model::rows::{AppRow, DebugTokenRow, all_debug_tokens, app_key, debug_hash, decode, is_app_id};
 use crate::model::token::{JTI_LEN, LIMITED_TTL_S, NewToken, TTL_S, TTL_S_USUAL, duration_s};
 use crate::{AppCheck, status};
@@ -122,7 +122,7 @@ impl AppCheck {
             }
             Proof::Debug(token) => {
                 let rows = all_debug_tokens(&self.settings.project, exchange.app);
-                let known = all(session, rows, DEBUG_TOKENS_MAX).await?;
+                let known = session.all(rows, DEBUG_TOKENS_MAX).await?;
                 let hash = debug_hash(token);
                 let mut is_known = false;
                 for row in known {

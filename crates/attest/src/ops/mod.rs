@@ -10,7 +10,6 @@ mod verify;
 
 use access::{Attempts, Caller, Operation, Permit, Service, Session};
 use base::{Status, Timestamp};
-use kv::{KeyRange, Row, Scan};
 
 use crate::{AppCheck, status};
 
@@ -32,18 +31,6 @@ fn check_name(name: &str) -> Result<(), Status> {
 
 fn time(seconds: i64) -> String {
     Timestamp { seconds, nanos: 0 }.to_string()
-}
-
-/// All rows of a range, of `rows_max` at most.
-async fn all(session: &mut Session, range: KeyRange, rows_max: usize) -> Result<Vec<Row>, Status> {
-    let mut rows = Vec::new();
-    let mut rest = Some(range);
-    while let Some(range) = rest.filter(|_| rows.len() < rows_max) {
-        let page = session.scan(&range, Scan::default()).await?;
-        rows.extend(page.rows);
-        rest = page.next;
-    }
-    Ok(rows)
 }
 
 impl AppCheck {

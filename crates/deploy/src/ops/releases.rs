@@ -9,7 +9,7 @@ use access::{Caller, Permit, Session};
 use base::Status;
 use policy::{Service as Language, Source};
 
-use super::{RELEASES_MAX, all, check, page, source_of};
+use super::{RELEASES_MAX, check, page, source_of};
 use crate::model::names::ruleset_id;
 use crate::model::resource::{Listed, Release};
 use crate::model::row::{ReleaseRow, all_releases, decode, encode, name_of, release_key, source_key};
@@ -193,7 +193,7 @@ impl Deploy {
         let resource = "/releases".to_owned();
         let (mut session, _) =
             self.begin(&Caller::admin("deploy"), &self.project, "ListReleases", resource).await?;
-        let rows = all(&mut session, all_releases(&self.project), RELEASES_MAX).await?;
+        let rows = session.all(all_releases(&self.project), RELEASES_MAX).await?;
         for row in rows {
             let name = name_of(&self.project, &row);
             let Some(part) = name.strip_prefix(FIRESTORE_RELEASE).and_then(|rest| rest.strip_prefix('/'))
@@ -239,7 +239,7 @@ async fn before(
         (Some(_), Existing::Absent) => Err(status::already_exists()),
         (None, Existing::Present) => Err(status::not_found()),
         (None, Existing::Absent) => {
-            let kept = all(session, all_releases(project), RELEASES_MAX).await?.len();
+            let kept = session.all(all_releases(project), RELEASES_MAX).await?.len();
             if kept >= RELEASES_MAX { Err(status::too_many_releases(RELEASES_MAX)) } else { Ok(None) }
         }
         (Some(row), Existing::Present) => decode(&row).map(Some),

@@ -3,7 +3,7 @@
 use access::{Caller, Permit, Session};
 use base::Status;
 
-use super::{RELEASES_MAX, RULESETS_MAX, all, check, page, source_of};
+use super::{RELEASES_MAX, RULESETS_MAX, check, page, source_of};
 use crate::model::resource::{Listed, Ruleset};
 use crate::model::row::{
     ReleaseRow, RulesetRow, all_releases, all_rulesets, decode, encode, name_of, new_ruleset_id, ruleset_key,
@@ -26,7 +26,7 @@ impl Deploy {
         let create = |mut session: Session, permit: Permit| async move {
             let compiled = compile(source)?;
             check(&compiled)?;
-            let kept = all(&mut session, all_rulesets(project), RULESETS_MAX).await?.len();
+            let kept = session.all(all_rulesets(project), RULESETS_MAX).await?.len();
             if kept >= RULESETS_MAX {
                 return Err(status::too_many_rulesets(RULESETS_MAX));
             }
@@ -76,7 +76,7 @@ impl Deploy {
     pub async fn delete_ruleset(&self, caller: &Caller, project: &str, id: &str) -> Result<(), Status> {
         let delete = |mut session: Session, permit: Permit| async move {
             session.get(&ruleset_key(project, id)).await?.ok_or_else(status::not_found)?;
-            for row in all(&mut session, all_releases(project), RELEASES_MAX).await? {
+            for row in session.all(all_releases(project), RELEASES_MAX).await? {
                 if decode::<ReleaseRow>(&row)?.ruleset == id {
                     return Err(status::is_released(&name_of(project, &row)));
                 }
